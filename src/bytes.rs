@@ -1,0 +1,225 @@
+//! Shared, immutable bytes: a window into a memory-mapped file or into an aligned allocation.
+//!
+//! What this module does not do: interpret the bytes. A [`Bytes`] is checked for length and
+//! alignment each time it is viewed as numbers.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::error::{Error, ErrorKind, Result, bail};
+
+/// Alignment in bytes of what [`Bytes`] allocates: a cache line, and the widest vector.
+pub const ALIGNMENT: usize = 64;
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; ALIGNMENT]);
+
+enum Owner {
+    Mapped(memmap2::Mmap),
+    Owned { lines: Vec<Line>, len: usize },
+}
+
+impl Owner {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Owned { lines, len } => &bytemuck::cast_slice(lines)[..*len],
+        }
+    }
+}
+
+/// A zeroed, growable-once buffer that becomes [`Bytes`] when it is filled.
+pub struct BytesMut {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl BytesMut {
+    /// `len` zero bytes, aligned to [`ALIGNMENT`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] when the allocator refuses.
+    pub fn zeroed(len: usize) -> Result<Self> {
+        let n = len.div_ceil(ALIGNMENT);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(n).map_err(|e| {
+            Error::new(
+                ErrorKind::OutOfMemory,
+                format!("cannot allocate {len} bytes: {e}"),
+            )
+        })?;
+        lines.resize(n, Line::zeroed());
+        Ok(Self { lines, len })
+    }
+
+    /// The bytes, to be written.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+
+    /// Ends writing.
+    pub fn freeze(self) -> Bytes {
+        let range = 0..self.len;
+        Bytes {
+            owner: Arc::new(Owner::Owned {
+                lines: self.lines,
+                len: self.len,
+            }),
+            range,
+        }
+    }
+}
+
+/// A window into shared immutable bytes. Cloning and slicing copy nothing.
+#[derive(Clone)]
+pub struct Bytes {
+    owner: Arc<Owner>,
+    range: Range<usize>,
+}
+
+impl Bytes {
+    /// Maps a whole file, read-only. Nothing is read until it is touched.
+    ///
+    /// A mapped file must not be truncated while it is in use: the system answers a read past
+    /// its new end with a signal that ends the process. Replace model files by renaming a new
+    /// one over them, or use [`Bytes::read`] where others may write to the file in place.
+    pub fn map(path: &Path) -> Result<Self> {
+        let file = open_file(path)?;
+        // SAFETY: the mapping is read-only and private to this process's view. Whether another
+        // process writes to the file meanwhile cannot be checked; values read may then change,
+        // which no code here relies on not happening (bytes are only ever viewed as plain
+        // numbers, lengths come from the mapping itself), and the doc comment states the rule
+        // about truncation.
+        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, "map", e))?;
+        let range = 0..map.len();
+        Ok(Self {
+            owner: Arc::new(Owner::Mapped(map)),
+            range,
+        })
+    }
+
+    /// Reads a whole file into memory of its own.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut file = open_file(path)?;
+        let len = file
+            .metadata()
+            .map_err(|e| Error::io(path, "read the length", e))?
+            .len();
+        let Ok(len) = usize::try_from(len) else {
+            bail!(
+                OutOfMemory,
+                "{}: {len} bytes do not fit the address space",
+                path.display()
+            );
+        };
+        let mut buffer = BytesMut::zeroed(len).map_err(|e| e.within(path.display()))?;
+        file.read_exact(buffer.as_mut_slice())
+            .map_err(|e| Error::io(path, "read", e))?;
+        Ok(buffer.freeze())
+    }
+
+    /// Copies `bytes` into memory of its own.
+    pub fn copy_from(bytes: &[u8]) -> Result<Self> {
+        let mut buffer = BytesMut::zeroed(bytes.len())?;
+        buffer.as_mut_slice().copy_from_slice(bytes);
+        Ok(buffer.freeze())
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.owner.as_slice()[self.range.clone()]
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// Whether these bytes belong to a mapped file rather than to an allocation.
+    pub fn is_mapped(&self) -> bool {
+        matches!(*self.owner, Owner::Mapped(_))
+    }
+
+    /// A window of this window, or `None` when `range` reaches past its end.
+    pub fn slice(&self, range: Range<usize>) -> Option<Self> {
+        if range.start > range.end || range.end > self.len() {
+            return None;
+        }
+        Some(Self {
+            owner: Arc::clone(&self.owner),
+            range: self.range.start + range.start..self.range.start + range.end,
+        })
+    }
+
+    /// The bytes as numbers, or `None` when the length is no multiple of the element or the
+    /// address is not aligned for it.
+    pub fn as_slice_of<T: Pod>(&self) -> Option<&[T]> {
+        bytemuck::try_cast_slice(self.as_slice()).ok()
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_mapped() { "mapped" } else { "owned" };
+        write!(f, "Bytes({kind}, {} bytes)", self.len())
+    }
+}
+
+fn open_file(path: &Path) -> Result<File> {
+    // Asked before opening: opening a named pipe waits for a writer, perhaps for ever.
+    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, "open", e))?;
+    if !meta.is_file() {
+        bail!(
+            InvalidArgument,
+            "{}: expected a regular file",
+            path.display()
+        );
+    }
+    File::open(path).map_err(|e| Error::io(path, "open", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_stay_inside_and_owned_bytes_are_aligned() {
+        let bytes = Bytes::copy_from(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+        assert_eq!(bytes.as_slice().as_ptr() as usize % ALIGNMENT, 0);
+        let inner = bytes.slice(2..6).unwrap();
+        assert_eq!(inner.as_slice(), [3, 4, 5, 6]);
+        assert_eq!(inner.slice(1..4).unwrap().as_slice(), [4, 5, 6]);
+        assert!(inner.slice(1..5).is_none());
+        assert!(inner.slice(usize::MAX..usize::MAX).is_none());
+        assert!(
+            bytes.slice(1..5).unwrap().as_slice_of::<u32>().is_none(),
+            "misaligned"
+        );
+        assert_eq!(bytes.as_slice_of::<u32>().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_folder_is_refused_and_an_empty_file_is_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(
+            Bytes::map(dir.path()).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
+        let path = dir.path().join("empty");
+        std::fs::write(&path, []).unwrap();
+        assert!(Bytes::map(&path).unwrap().is_empty());
+        assert!(Bytes::read(&path).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,188 @@
+//! The one error type of the crate: a kind with a stable number, a sentence of context, and a
+//! source.
+//!
+//! Every message says what was found, what was expected and what to do about it; the kind is
+//! what a program branches on. What this module does not do: wrap a dependency's error type in
+//! its public interface. Those end up behind [`std::error::Error::source`].
+
+use std::fmt;
+use std::path::Path;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What went wrong, for programs to branch on.
+///
+/// The numbers are grouped by hundreds and never reused; the C ABI returns the same ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum ErrorKind {
+    /// An argument is outside what the function accepts.
+    InvalidArgument = 100,
+    /// A token id is not below the vocabulary size of the model.
+    TokenOutOfRange = 101,
+    /// A sequence would grow past the positions that the model has.
+    ContextOverflow = 102,
+    /// A state was handed to a model that did not make it.
+    StateMismatch = 103,
+    /// Reading or writing failed in the operating system.
+    Io = 200,
+    /// A file or folder does not exist.
+    NotFound = 201,
+    /// A file breaks the rules of its own format: truncated, overlapping, overflowing.
+    MalformedFile = 300,
+    /// A file is well-formed but uses something that this crate does not read.
+    UnsupportedFile = 301,
+    /// A checkpoint lacks a tensor that the model needs.
+    MissingTensor = 302,
+    /// A tensor has another shape than the model's configuration says.
+    ShapeMismatch = 303,
+    /// Nothing says how the model is configured.
+    MissingConfig = 304,
+    /// A model configuration contradicts itself or is outside what is supported.
+    InvalidConfig = 305,
+    /// Bytes are not valid UTF-8 where text is needed.
+    InvalidUtf8 = 400,
+    /// A tokenizer vocabulary is inconsistent.
+    InvalidVocabulary = 401,
+    /// A computation met NaN or infinity where a number is needed.
+    NonFinite = 500,
+    /// An allocation was refused, by the system or by a limit that was set.
+    OutOfMemory = 501,
+    /// A backend or an instruction set is not there on this machine.
+    BackendUnavailable = 502,
+    /// The caller asked to stop.
+    Cancelled = 600,
+    /// A broken invariant of this crate: please report it.
+    Internal = 900,
+}
+
+impl ErrorKind {
+    /// Every kind, in the order of the codes.
+    pub const ALL: [ErrorKind; 19] = [
+        Self::InvalidArgument,
+        Self::TokenOutOfRange,
+        Self::ContextOverflow,
+        Self::StateMismatch,
+        Self::Io,
+        Self::NotFound,
+        Self::MalformedFile,
+        Self::UnsupportedFile,
+        Self::MissingTensor,
+        Self::ShapeMismatch,
+        Self::MissingConfig,
+        Self::InvalidConfig,
+        Self::InvalidUtf8,
+        Self::InvalidVocabulary,
+        Self::NonFinite,
+        Self::OutOfMemory,
+        Self::BackendUnavailable,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
+    /// The stable number of this kind.
+    pub const fn code(self) -> i32 {
+        self as i32
+    }
+}
+
+/// An error of this crate.
+///
+/// [`fmt::Display`] prints the context alone; the chain of causes is behind
+/// [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[error("{context}")]
+pub struct Error {
+    kind: ErrorKind,
+    context: String,
+    source: Option<Source>,
+}
+
+impl Error {
+    /// An error of `kind` with a sentence of context.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self {
+            kind,
+            context: context.into(),
+            source: None,
+        }
+    }
+
+    /// Attaches the error that caused this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Puts `what` and a colon before the context: the file or the item that it is about.
+    #[must_use]
+    pub fn within(mut self, what: impl fmt::Display) -> Self {
+        self.context = format!("{what}: {}", self.context);
+        self
+    }
+
+    /// The error of a failed operation on `path`.
+    pub fn io(path: &Path, doing: &str, source: std::io::Error) -> Self {
+        let kind = match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            std::io::ErrorKind::OutOfMemory => ErrorKind::OutOfMemory,
+            _ => ErrorKind::Io,
+        };
+        Self::new(
+            kind,
+            format!("{}: cannot {doing}: {source}", path.display()),
+        )
+        .with_source(source)
+    }
+
+    /// What a program branches on.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentence of context, without the causes.
+    pub fn context(&self) -> &str {
+        &self.context
+    }
+}
+
+/// Returns early with an [`Error`] of a kind and a formatted context.
+macro_rules! bail {
+    ($kind:ident, $($arg:tt)*) => {
+        return Err($crate::error::Error::new(
+            $crate::error::ErrorKind::$kind,
+            format!($($arg)*),
+        ))
+    };
+}
+pub(crate) use bail;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn codes_are_unique_and_grouped() {
+        let mut codes: Vec<i32> = ErrorKind::ALL.iter().map(|k| k.code()).collect();
+        let n = codes.len();
+        assert!(codes.is_sorted());
+        codes.dedup();
+        assert_eq!(codes.len(), n, "two kinds share a code");
+        assert!(codes.iter().all(|c| (100..1000).contains(c)));
+    }
+
+    #[test]
+    fn a_missing_file_is_not_found_and_keeps_its_cause() {
+        let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = Error::io(Path::new("nowhere.pt"), "open", cause);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("nowhere.pt: cannot open"));
+        assert!(error.source().is_some());
+    }
+}

@@ -1,0 +1,15 @@
+//! CodeGeeX, an open 13-billion-parameter code model, as a library.
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "codegeex reads little-endian checkpoints in place and needs a little-endian target"
+);
+
+pub mod bytes;
+pub mod error;
+pub mod model;
+pub mod num;
+pub mod tokenizer;
+pub mod weights;
+
+pub use error::{Error, ErrorKind, Result};
