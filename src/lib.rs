@@ -6,9 +6,13 @@ compile_error!(
 );
 
 pub mod bytes;
+pub mod cancel;
 pub mod error;
+mod kernels;
 pub mod model;
 pub mod num;
+pub mod tensor;
+mod threads;
 pub mod tokenizer;
 pub mod weights;
 

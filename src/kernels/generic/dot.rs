@@ -1,0 +1,120 @@
+//! Dot products of matrix rows with one vector: the decode step of every linear layer, and the
+//! scores of attention.
+//!
+//! ```text
+//! for each row:  lanes = 0
+//!                for each segment, for each chunk of 32:  lanes += widen(w[chunk]) * x[chunk]
+//!                out[row] = fold(lanes) * scale + bias[row]
+//! ```
+//!
+//! What differs in the code: (1) several rows go side by side, so that independent chains of
+//! multiply-adds hide each other's latency and `x` is loaded once for all; (2) the last, partial
+//! chunk is padded with zeros, which add nothing.
+
+use crate::kernels::isa::Kernel;
+use crate::kernels::simd::{ACC, Element, Simd, fold};
+
+/// A run of columns of some rows, in memory.
+#[derive(Clone, Copy)]
+pub struct Segment<'a, T> {
+    /// First column, a multiple of [`ACC`].
+    pub col: usize,
+    /// Number of columns; a multiple of [`ACC`] except in the last segment.
+    pub cols: usize,
+    /// Elements from one row to the next.
+    pub stride: usize,
+    /// From the first element of the first row on.
+    pub data: &'a [T],
+}
+
+/// `out[r] = scale * dot(row r, x) + bias[r]` for `out.len()` rows.
+pub struct DotRows<'a, T> {
+    /// The columns of the rows, in order.
+    pub segments: &'a [Segment<'a, T>],
+    /// One value a column.
+    pub x: &'a [f32],
+    /// Multiplies the sum.
+    pub scale: f32,
+    /// One value a row, or nothing.
+    pub bias: Option<&'a [f32]>,
+    /// One value a row.
+    pub out: &'a mut [f32],
+}
+
+impl<T: Element> Kernel for DotRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let rows = self.out.len();
+        let mut sums = [0.0; 4];
+        let mut row = 0;
+        while row < rows {
+            let n = (rows - row).min(4);
+            // Four rows fill the AVX-512 registers; with AVX2 two at a time stay in registers.
+            if n == 4 && S::FOUR_ROWS {
+                sums = dot_rows::<S, T, 4>(simd, self.segments, self.x, row);
+            } else {
+                for half in (0..n).step_by(2) {
+                    if n - half >= 2 {
+                        let pair = dot_rows::<S, T, 2>(simd, self.segments, self.x, row + half);
+                        sums[half..half + 2].copy_from_slice(&pair);
+                    } else {
+                        let one = dot_rows::<S, T, 1>(simd, self.segments, self.x, row + half);
+                        sums[half] = one[0];
+                    }
+                }
+            }
+            for (i, sum) in sums[..n].iter().enumerate() {
+                let bias = self.bias.map_or(0.0, |b| b[row + i]);
+                self.out[row + i] = sum * self.scale + bias;
+            }
+            row += n;
+        }
+    }
+}
+
+#[inline(always)]
+fn dot_rows<S: Simd, T: Element, const R: usize>(
+    simd: S,
+    segments: &[Segment<'_, T>],
+    x: &[f32],
+    row: usize,
+) -> [f32; R] {
+    let mut lanes = [simd.splat(0.0); R];
+    for segment in segments {
+        let (x, x_tail) = x[segment.col..segment.col + segment.cols].as_chunks::<ACC>();
+        let rows: [(&[[T; ACC]], &[T]); R] = std::array::from_fn(|r| {
+            let start = (row + r) * segment.stride;
+            segment.data[start..start + segment.cols].as_chunks::<ACC>()
+        });
+        // Equal lengths let the compiler drop the bounds checks of the loop.
+        let chunks = x.len();
+        let rows_full = rows.map(|(full, _)| &full[..chunks]);
+        for c in 0..chunks {
+            let xs = simd.load(&x[c]);
+            for r in 0..R {
+                lanes[r] = simd.mul_add(T::load(simd, &rows_full[r][c]), xs, lanes[r]);
+            }
+        }
+        if !x_tail.is_empty() {
+            let xs = simd.load(&padded(x_tail));
+            for r in 0..R {
+                lanes[r] = simd.mul_add(T::load(simd, &padded(rows[r].1)), xs, lanes[r]);
+            }
+        }
+    }
+    lanes.map(|lanes| {
+        let mut out = [0.0; ACC];
+        simd.store(lanes, &mut out);
+        fold(&out)
+    })
+}
+
+/// A partial chunk with zeros behind it.
+#[inline(always)]
+pub fn padded<T: Element>(tail: &[T]) -> [T; ACC] {
+    let mut chunk = [T::zeroed(); ACC];
+    chunk[..tail.len()].copy_from_slice(tail);
+    chunk
+}

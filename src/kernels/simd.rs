@@ -1,0 +1,170 @@
+//! The vector operations that kernels are written over, and the portable tier.
+//!
+//! All tiers compute the same bits: a kernel that sums does so in [`ACC`] virtual lanes, element
+//! `i` into lane `i % ACC` by fused multiply-add, whatever the width of a register, and folds the
+//! lanes in one fixed order ([`fold`]).
+
+use half::{bf16, f16};
+
+/// Virtual lanes of an accumulator: two AVX-512 registers, four AVX2 registers.
+pub const ACC: usize = 32;
+
+/// An element type of weights that widens to `f32` without loss.
+pub trait Element: bytemuck::Pod + Send + Sync {
+    /// The value.
+    fn widen(self) -> f32;
+    /// `ACC` values as an accumulator-shaped vector.
+    fn load<S: Simd>(simd: S, values: &[Self; ACC]) -> S::Wide;
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, values: &[f32; ACC]) -> S::Wide {
+        simd.load(values)
+    }
+}
+
+impl Element for f16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, values: &[f16; ACC]) -> S::Wide {
+        simd.load_f16(values)
+    }
+}
+
+impl Element for bf16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, values: &[bf16; ACC]) -> S::Wide {
+        simd.load_bf16(values)
+    }
+}
+
+/// Operations on [`ACC`] single-precision lanes at once. The value of a token type that
+/// implements this proves that its instructions are there.
+pub trait Simd: Copy {
+    /// `ACC` lanes in as many registers as that takes.
+    type Wide: Copy;
+    /// Whether four accumulators and their operands fit the registers.
+    const FOUR_ROWS: bool;
+
+    /// The same value in every lane.
+    fn splat(self, value: f32) -> Self::Wide;
+    /// Loads lanes.
+    fn load(self, values: &[f32; ACC]) -> Self::Wide;
+    /// Loads and widens lanes.
+    fn load_f16(self, values: &[f16; ACC]) -> Self::Wide;
+    /// Loads and widens lanes.
+    fn load_bf16(self, values: &[bf16; ACC]) -> Self::Wide;
+    /// Stores lanes.
+    fn store(self, lanes: Self::Wide, out: &mut [f32; ACC]);
+    /// `a + b`.
+    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `a - b`.
+    fn sub(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `a * b`.
+    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `a / b`.
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+    /// The larger, lane by lane; `b` where either is NaN.
+    fn max(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// The smaller, lane by lane; `b` where either is NaN.
+    fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `2^n` for lanes that hold `n + 1.5 * 2^23`, the sum left by rounding with that constant;
+    /// n from -126 to 127.
+    fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide;
+}
+
+/// Sums the lanes of an accumulator: halves onto halves, down to one.
+#[inline(always)]
+pub fn fold(lanes: &[f32; ACC]) -> f32 {
+    fold_by(lanes, |a, b| a + b)
+}
+
+/// Folds the lanes of an accumulator in the fixed order of [`fold`].
+#[inline(always)]
+pub fn fold_by(lanes: &[f32; ACC], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = *lanes;
+    let mut width = ACC / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = f(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The portable tier: arrays, left to the compiler.
+#[derive(Clone, Copy, Debug)]
+pub struct Scalar;
+
+impl Simd for Scalar {
+    type Wide = [f32; ACC];
+    const FOUR_ROWS: bool = false;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::Wide {
+        [value; ACC]
+    }
+    #[inline(always)]
+    fn load(self, values: &[f32; ACC]) -> Self::Wide {
+        *values
+    }
+    #[inline(always)]
+    fn load_f16(self, values: &[f16; ACC]) -> Self::Wide {
+        values.map(f16::to_f32)
+    }
+    #[inline(always)]
+    fn load_bf16(self, values: &[bf16; ACC]) -> Self::Wide {
+        values.map(bf16::to_f32)
+    }
+    #[inline(always)]
+    fn store(self, lanes: Self::Wide, out: &mut [f32; ACC]) {
+        *out = lanes;
+    }
+    #[inline(always)]
+    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    }
+    #[inline(always)]
+    fn max(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide {
+        magic.map(crate::num::pow2_of_rounded)
+    }
+}

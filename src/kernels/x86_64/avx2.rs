@@ -1,0 +1,28 @@
+//! AVX2 with FMA and F16C: four registers of eight lanes.
+
+use std::arch::x86_64::*;
+use std::array;
+
+use half::{bf16, f16};
+
+use super::impl_simd;
+use crate::kernels::simd::{ACC, Simd};
+
+/// Proof that AVX2, FMA and F16C are there.
+#[derive(Clone, Copy)]
+pub struct Avx2(());
+
+impl_simd!(
+    Avx2, __m256, 4,
+    splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
+    f16: |p: *const __m128i| _mm256_cvtph_ps(_mm_loadu_si128(p)),
+    bf16: |p: *const __m128i| {
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(p))))
+    },
+    pow2: |x: __m256| {
+        let exponent = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(127));
+        _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+    },
+    add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
+    fma: _mm256_fmadd_ps, max: _mm256_max_ps, min: _mm256_min_ps
+);
