@@ -5,9 +5,11 @@ compile_error!(
     "codegeex reads little-endian checkpoints in place and needs a little-endian target"
 );
 
+pub mod backend;
 pub mod bytes;
 pub mod cancel;
 pub mod error;
+pub mod generate;
 mod kernels;
 pub mod model;
 pub mod num;

@@ -32,7 +32,8 @@ const PANEL_ROWS: usize = 128;
 pub struct Scratch(Mutex<Vec<Vec<f32>>>);
 
 impl Scratch {
-    fn with<R>(&self, len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    /// Calls `f` with `len` values of whatever was in the buffer.
+    pub fn with<R>(&self, len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
         let mut buffer = self.lock().pop().unwrap_or_default();
         if buffer.len() < len {
             buffer.resize(len, 0.0);

@@ -2,19 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Activation;
 use crate::error::{Error, ErrorKind, Result, bail};
-
-/// Nonlinearity of the MLP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Activation {
-    /// `x * sigmoid(1.702 x)`, CodeGeeX.
-    #[default]
-    FastGelu,
-    /// The tanh approximation, GPT-2.
-    GeluTanh,
-}
 
 /// Sizes and variants of a model, in the reference's own argument names (paper, table 2).
 ///

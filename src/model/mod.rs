@@ -1,5 +1,126 @@
-//! The model: configuration, parameters, state and the forward pass.
+//! The model: configuration, parameters, state, and the forward pass.
+//!
+//! [`Model`] is what generation works with, at the granularity of one call a step. The one
+//! implementation here is [`Transformer`], generic over a [`Backend`](crate::backend::Backend);
+//! users may bring their own. This module does not know text: it maps ids to logits.
 
 pub mod config;
+mod params;
+mod state;
+mod transformer;
 
-pub use config::{Activation, ModelConfig};
+use std::fmt;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
+
+use crate::cancel::CancelToken;
+use crate::error::Result;
+
+pub use crate::backend::Activation;
+pub use config::ModelConfig;
+pub use state::State;
+pub use transformer::Transformer;
+
+/// Which logits of a call are wanted. What is not wanted is not computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// None: the tokens only enter the state.
+    Nothing,
+    /// Those that follow the last token.
+    Last,
+    /// Those that follow each token.
+    All,
+}
+
+/// Tokens for one sequence of a call.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// The sequence they continue.
+    pub state: &'a mut dyn State,
+    /// One or more token ids.
+    pub ids: &'a [u32],
+    /// Which logits to compute.
+    pub wanted: Wanted,
+}
+
+impl<'a> Input<'a> {
+    /// The three fields in order.
+    pub fn new(state: &'a mut dyn State, ids: &'a [u32], wanted: Wanted) -> Self {
+        Self { state, ids, wanted }
+    }
+}
+
+/// Logits of a call, `[rows, vocabulary]`, grouped by sequence.
+#[derive(Debug, Clone)]
+pub struct Logits {
+    values: Array2<f32>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Logits {
+    /// `values` holds the rows of the first sequence, then those of the second, as many as
+    /// `counts` says.
+    ///
+    /// # Panics
+    /// When the counts do not add up to the rows.
+    pub fn new(values: Array2<f32>, counts: impl IntoIterator<Item = usize>) -> Self {
+        let mut start = 0;
+        let ranges: Vec<_> = counts
+            .into_iter()
+            .map(|n| {
+                start += n;
+                start - n..start
+            })
+            .collect();
+        assert_eq!(start, values.nrows(), "counts and rows disagree");
+        Self { values, ranges }
+    }
+
+    /// All logits wanted of a sequence, `[rows, vocabulary]`.
+    ///
+    /// # Panics
+    /// When the call had no such sequence.
+    pub fn sequence(&self, sequence: usize) -> ArrayView2<'_, f32> {
+        let range = self.ranges[sequence].clone();
+        self.values.slice(s![range, ..])
+    }
+
+    /// The logits that follow the last token of a sequence, or `None` when none were wanted.
+    ///
+    /// # Panics
+    /// When the call had no such sequence.
+    pub fn last(&self, sequence: usize) -> Option<ArrayView1<'_, f32>> {
+        let range = self.ranges[sequence].clone();
+        range.last().map(|row| self.values.row(row))
+    }
+}
+
+/// A language model over token ids.
+///
+/// It is immutable: any number of threads may call it at once, each with states of its own.
+pub trait Model: Send + Sync + fmt::Debug {
+    /// Sizes and variants.
+    fn config(&self) -> &ModelConfig;
+
+    /// One line for logs: sizes, backend, threads.
+    fn describe(&self) -> String;
+
+    /// An empty sequence.
+    fn new_state(&self) -> Box<dyn State>;
+
+    /// Feeds tokens to one or more sequences and returns the logits that were asked for.
+    ///
+    /// Feeding a sequence in one call, token by token, or in any other split gives the same
+    /// logits up to the rounding of sums. The weights are read once for all sequences of the
+    /// call.
+    ///
+    /// # Errors
+    /// [`ContextOverflow`](crate::ErrorKind::ContextOverflow) when a sequence would grow past
+    /// the positions of the model, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange),
+    /// [`StateMismatch`](crate::ErrorKind::StateMismatch),
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), seen between two layers. After an error the
+    /// states are as before the call.
+    fn forward(&self, batch: &mut [Input<'_>], cancel: &CancelToken) -> Result<Logits>;
+}

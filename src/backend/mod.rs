@@ -1,0 +1,174 @@
+//! What a model computes with: the operations of the forward pass over one kind of memory.
+//!
+//! [`Backend`] is generic, so that the layers are written once and compiled for each backend;
+//! the choice between backends is made once, when a model is loaded. A backend knows matrices,
+//! vectors and caches of keys and values. It does not know layers or configurations.
+
+pub mod cpu;
+
+use std::fmt;
+
+use ndarray::Array2;
+
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+pub use cpu::{Cpu, CpuOptions};
+
+/// Nonlinearity of an MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Activation {
+    /// `x * sigmoid(1.702 x)`, CodeGeeX (paper, section 2.2).
+    #[default]
+    FastGelu,
+    /// The tanh approximation, GPT-2.
+    GeluTanh,
+}
+
+/// Sizes of a cache of keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheShape {
+    /// Layers that keep keys and values.
+    pub layers: usize,
+    /// Width of one token's keys, and of its values, in one layer.
+    pub kv_width: usize,
+}
+
+/// Heads of an attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadShape {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+}
+
+/// One query row of an attention: which sequence it belongs to and where it stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// Index into the caches of the call.
+    pub sequence: usize,
+    /// It sees the positions up to this one.
+    pub position: usize,
+}
+
+/// Keys and values of one sequence in every layer.
+///
+/// Memory comes in pages that forks share until one of them writes.
+pub trait KvCache: Send + Sync + fmt::Debug + Sized {
+    /// Tokens that are kept.
+    fn len(&self) -> usize;
+
+    /// Whether no token is kept.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Makes room for `tokens` more and counts them as kept; their keys and values are written
+    /// next, layer by layer.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory); the cache is then as before.
+    fn extend(&mut self, tokens: usize) -> Result<()>;
+
+    /// Forgets all but the first `tokens`.
+    fn truncate(&mut self, tokens: usize);
+
+    /// A second sequence with the same tokens, which shares the memory.
+    fn fork(&self) -> Self;
+
+    /// Bytes of the pages of this sequence, shared ones counted in full.
+    fn bytes(&self) -> usize;
+}
+
+/// The operations of the forward pass.
+///
+/// Activations are row-major `[tokens, width]`. What returns new ones fails with
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) alone. Lengths are the model's to get right;
+/// an implementation checks them and panics rather than reading past an end.
+pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
+    /// A weight matrix, where the backend computes.
+    type Matrix: Send + Sync + fmt::Debug;
+    /// A parameter vector in single precision.
+    type Vector: Send + Sync + fmt::Debug;
+    /// Activations of some tokens.
+    type Activations: Send;
+    /// Keys and values of a sequence.
+    type Cache: KvCache + 'static;
+
+    /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
+    fn name(&self) -> String;
+
+    /// Takes over the first `rows` rows of a stored tensor.
+    ///
+    /// # Errors
+    /// An element type that weights do not have, or no memory for it.
+    fn matrix(&self, tensor: &Tensor, rows: usize) -> Result<Self::Matrix>;
+
+    /// Takes over a stored vector.
+    ///
+    /// # Errors
+    /// As for [`matrix`](Self::matrix).
+    fn vector(&self, tensor: &Tensor) -> Result<Self::Vector>;
+
+    /// An empty cache.
+    fn cache(&self, shape: CacheShape) -> Self::Cache;
+
+    /// Rows `ids` of a matrix, widened: `[ids.len(), cols]`.
+    fn rows(&self, matrix: &Self::Matrix, ids: &[u32]) -> Result<Self::Activations>;
+
+    /// Rows `rows` of `x`.
+    fn select(&self, x: &Self::Activations, rows: &[usize]) -> Result<Self::Activations>;
+
+    /// `x += y`.
+    fn add(&self, x: &mut Self::Activations, y: &Self::Activations);
+
+    /// Layer norm of every row.
+    fn layer_norm(
+        &self,
+        x: &Self::Activations,
+        weight: &Self::Vector,
+        bias: &Self::Vector,
+        epsilon: f32,
+    ) -> Result<Self::Activations>;
+
+    /// `x · wᵀ + bias`.
+    fn linear(
+        &self,
+        x: &Self::Activations,
+        w: &Self::Matrix,
+        bias: Option<&Self::Vector>,
+    ) -> Result<Self::Activations>;
+
+    /// The nonlinearity, in place.
+    fn activate(&self, x: &mut Self::Activations, activation: Activation);
+
+    /// Writes rows `first_row..` of `k` and `v` as the last `tokens` of the cache in `layer`.
+    fn store(
+        &self,
+        cache: &mut Self::Cache,
+        layer: usize,
+        k: &Self::Activations,
+        v: &Self::Activations,
+        first_row: usize,
+        tokens: usize,
+    );
+
+    /// Scaled dot-product attention of each row of `q`, `[queries, heads * head_dim]`, over its
+    /// sequence's keys and values in `layer`; softmax in single precision.
+    fn attend(
+        &self,
+        q: &Self::Activations,
+        queries: &[Query],
+        caches: &[&Self::Cache],
+        layer: usize,
+        shape: HeadShape,
+    ) -> Result<Self::Activations>;
+
+    /// Brings activations to the host.
+    fn read(&self, x: Self::Activations) -> Array2<f32>;
+}

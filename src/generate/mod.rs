@@ -1,0 +1,169 @@
+//! Generation: from a prompt to completions, streamed, with stops and a cancel flag; and the
+//! scoring of given text.
+//!
+//! A [`Generator`] joins a model and a tokenizer. It keeps nothing between calls, so one serves
+//! any number of threads. All samples of one prompt share its computation and go through the
+//! model together. This module knows no languages and no tasks; prompts come ready-made.
+
+mod candidates;
+mod options;
+pub mod rng;
+mod run;
+mod sampler;
+mod score;
+mod stop;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::cancel::CancelToken;
+use crate::error::{Result, bail};
+use crate::model::Model;
+use crate::tokenizer::Tokenizer;
+
+pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
+pub use options::{FinishReason, GenerateOptions};
+pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
+pub use score::{Perplexity, Score};
+pub use stop::StopStrings;
+
+/// Tokens that are fed to the model in one call while a prompt is computed. It bounds the memory
+/// for activations: 512 tokens of the 13B shape take some 80 MB.
+pub const PREFILL_TOKENS: usize = 512;
+
+/// What happens during a generation, for streaming.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A token was drawn.
+    Token {
+        /// Which sample, from 0.
+        sample: usize,
+        /// The token.
+        id: u32,
+        /// Its log-probability under the model, before any sampler.
+        logprob: f32,
+        /// The text that is certain now and was not before. It may be empty: a token may end
+        /// inside a character, and what may begin a stop string is held back.
+        text: &'a str,
+    },
+    /// A sample is complete.
+    End {
+        /// Which sample, from 0.
+        sample: usize,
+        /// The rest of its text.
+        text: &'a str,
+        /// Why it ended.
+        reason: FinishReason,
+    },
+}
+
+/// One finished sample.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Completion {
+    /// Its text, without the stop string that ended it.
+    pub text: String,
+    /// Its tokens, those of the stop string included, without an end of text.
+    pub ids: Vec<u32>,
+    /// The log-probability of each token under the model, before any sampler.
+    pub logprobs: Vec<f32>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+}
+
+/// A model with its tokenizer.
+#[derive(Clone)]
+pub struct Generator {
+    model: Arc<dyn Model>,
+    tokenizer: Arc<dyn Tokenizer>,
+}
+
+impl Generator {
+    /// Joins a model and a tokenizer.
+    pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Self {
+        Self { model, tokenizer }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<dyn Model> {
+        &self.model
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Arc<dyn Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// Completes a prompt.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate).
+    pub fn complete(&self, prompt: &str, options: &GenerateOptions) -> Result<Vec<Completion>> {
+        self.generate(prompt, options, &CancelToken::new(), &mut |_| {
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Completes a prompt and reports every token as it is drawn. `on_event` runs on the calling
+    /// thread; when it breaks, or when `cancel` is set from any thread, what was generated so
+    /// far is returned with [`FinishReason::Cancelled`], at the latest after the token that is
+    /// being computed.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range or a
+    /// prompt without tokens, [`ContextOverflow`](crate::ErrorKind::ContextOverflow) for a prompt
+    /// longer than the model has positions, [`NonFinite`](crate::ErrorKind::NonFinite) for broken
+    /// logits, [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and what a sampler reports.
+    pub fn generate(
+        &self,
+        prompt: &str,
+        options: &GenerateOptions,
+        cancel: &CancelToken,
+        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>> {
+        let ids = self.tokenizer.encode(prompt, options.special_tokens);
+        self.generate_from(&ids, options, cancel, on_event)
+    }
+
+    /// Like [`generate`](Self::generate), for a prompt of ids.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate), and
+    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange).
+    pub fn generate_from(
+        &self,
+        prompt: &[u32],
+        options: &GenerateOptions,
+        cancel: &CancelToken,
+        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>> {
+        options.validate()?;
+        self.check_prompt(prompt)?;
+        run::Run::new(self, prompt, options, cancel, on_event)?.run()
+    }
+
+    fn check_prompt(&self, ids: &[u32]) -> Result<()> {
+        let most = self.model.config().max_position_embeddings;
+        if ids.is_empty() {
+            bail!(InvalidArgument, "the prompt is empty; a model continues text");
+        }
+        if ids.len() > most {
+            bail!(
+                ContextOverflow,
+                "the prompt has {} tokens, the model has {most} positions; shorten the prompt",
+                ids.len()
+            );
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Generator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Generator({})", self.model.describe())
+    }
+}

@@ -1,0 +1,149 @@
+//! What a generation is asked to do, and how it ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::sampler::{BannedIds, Greedy, Sampler, Temperature, TopK, TopP};
+use crate::error::{Result, bail};
+use crate::tokenizer::SpecialTokens;
+
+/// Options of a generation. The default is greedy, 128 tokens, one sample, no stop strings.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GenerateOptions {
+    /// New tokens at most.
+    pub max_new_tokens: usize,
+    /// Divides the logits; 0 means greedy, and top-k, top-p and the seed do nothing then.
+    pub temperature: f32,
+    /// Candidates to keep; 0 means all.
+    pub top_k: usize,
+    /// Probability mass to keep; 1 means all.
+    pub top_p: f32,
+    /// Decides the draws, together with the number of the sample and of the token.
+    pub seed: u64,
+    /// Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 asked for in two
+    /// calls are those of one call for 0 to 19.
+    pub first_sample: u32,
+    /// Completions of the one prompt, which is computed once for all.
+    pub samples: usize,
+    /// Texts that end a completion. They are not part of its text.
+    pub stop: Vec<String>,
+    /// Ids that are never drawn.
+    pub banned_ids: Vec<u32>,
+    /// Stages of your own, applied in order before the temperature.
+    pub samplers: Vec<Arc<dyn Sampler>>,
+    /// What a special token spelled out in the prompt means.
+    pub special_tokens: SpecialTokens,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 128,
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            seed: 0,
+            first_sample: 0,
+            samples: 1,
+            stop: Vec::new(),
+            banned_ids: Vec::new(),
+            samplers: Vec::new(),
+            special_tokens: SpecialTokens::AsText,
+        }
+    }
+}
+
+impl GenerateOptions {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the option.
+    pub fn validate(&self) -> Result<()> {
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            bail!(
+                InvalidArgument,
+                "temperature is {}, expected 0 (greedy) or a positive number",
+                self.temperature
+            );
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            bail!(
+                InvalidArgument,
+                "top_p is {}, expected a number above 0 and up to 1",
+                self.top_p
+            );
+        }
+        let last = u32::try_from(self.samples)
+            .ok()
+            .and_then(|n| n.checked_add(self.first_sample));
+        if self.samples == 0 || last.is_none() {
+            bail!(
+                InvalidArgument,
+                "{} samples from number {} on, expected at least one and numbers below 2^32",
+                self.samples,
+                self.first_sample
+            );
+        }
+        Ok(())
+    }
+
+    /// The stages in the order in which they apply: bans, the caller's own, then temperature,
+    /// top-k and top-p, or greedy choice.
+    pub(super) fn chain(&self) -> Vec<Arc<dyn Sampler>> {
+        let mut chain: Vec<Arc<dyn Sampler>> = Vec::new();
+        if !self.banned_ids.is_empty() {
+            chain.push(Arc::new(BannedIds::new(self.banned_ids.iter().copied())));
+        }
+        chain.extend(self.samplers.iter().cloned());
+        if self.temperature == 0.0 {
+            chain.push(Arc::new(Greedy));
+            return chain;
+        }
+        if self.temperature != 1.0 {
+            chain.push(Arc::new(Temperature(self.temperature)));
+        }
+        if self.top_k > 0 {
+            chain.push(Arc::new(TopK(self.top_k)));
+        }
+        if self.top_p < 1.0 {
+            chain.push(Arc::new(TopP(self.top_p)));
+        }
+        chain
+    }
+}
+
+/// Why a completion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model ended the text.
+    EndOfText,
+    /// A stop string appeared: its index in the options.
+    Stop(usize),
+    /// `max_new_tokens` were generated.
+    Length,
+    /// Every position of the model is taken.
+    ContextFull,
+    /// The cancel flag was set, or the callback asked to stop.
+    Cancelled,
+}
+
+impl FinishReason {
+    /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EndOfText => "end_of_text",
+            Self::Stop(_) => "stop",
+            Self::Length => "length",
+            Self::ContextFull => "context_full",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for FinishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,363 @@
+//! The forward pass, written once for all backends (paper, section 2.2 and figure 3).
+//!
+//! ```text
+//! x = word_embedding[id] + position_embedding[n]
+//! each layer:  x += dense(attend(q(a), k(a), v(a)))   a = input_layernorm(x)
+//!              x += fc2(act(fc1(b)))                  b = post_attention_layernorm(x)
+//! y = final_layernorm(x)
+//! top layer:   t = input_layernorm(y);  y += dense(attend(q(top_query_embedding[n]), k(t), v(t)))
+//!              y += fc2(act(fc1(post_attention_layernorm(y))))
+//! logits = y · word_embeddingᵀ
+//! ```
+//!
+//! All tokens of all sequences of a call go through the linear layers together; attention looks
+//! at each sequence's own cache. After the keys and values of the last cached layer, only the
+//! rows whose logits are wanted go on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ndarray::{Array2, Array3, Axis};
+
+use super::config::ModelConfig;
+use super::params::{Layer, LayerNorm, Linear, Params};
+use super::state::State;
+use super::{Input, Logits, Model, Wanted};
+use crate::backend::{Backend, CacheShape, HeadShape, KvCache, Query};
+use crate::cancel::CancelToken;
+use crate::error::{Result, bail};
+use crate::weights::WeightSource;
+
+/// A decoder of the GPT family with its parameters on a backend.
+#[derive(Debug)]
+pub struct Transformer<B: Backend> {
+    /// Tells this model's states from another's.
+    id: u64,
+    config: ModelConfig,
+    backend: B,
+    params: Params<B>,
+}
+
+#[derive(Debug)]
+struct Sequence<B: Backend> {
+    model: u64,
+    cache: B::Cache,
+}
+
+impl<B: Backend> State for Sequence<B> {
+    fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    fn truncate(&mut self, tokens: usize) {
+        self.cache.truncate(tokens);
+    }
+
+    fn fork(&self) -> Box<dyn State> {
+        Box::new(Self {
+            model: self.model,
+            cache: self.cache.fork(),
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
+}
+
+/// Sees the hidden states of a call: their index and `[tokens, h]`.
+type Observer<'a, B> = &'a mut dyn FnMut(usize, &<B as Backend>::Activations) -> Result<()>;
+
+impl<B: Backend> Transformer<B> {
+    /// Takes the parameters of a checkpoint over to `backend`.
+    ///
+    /// # Errors
+    /// A configuration that [`ModelConfig::validate`] refuses; a tensor that is missing or has
+    /// another shape than the configuration says; what the backend reports.
+    pub fn new(backend: B, source: &dyn WeightSource, config: ModelConfig) -> Result<Self> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        config.validate()?;
+        Ok(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            params: Params::load(&backend, source, &config)?,
+            config,
+            backend,
+        })
+    }
+
+    /// The hidden states of a sequence fed from the start: `[layers + 2, tokens, h]`, after each
+    /// decoder layer, after the final layer norm, and after the top query layer (without a top
+    /// query layer: `[layers + 1, tokens, h]`). For debugging and for probing what a layer knows.
+    ///
+    /// # Errors
+    /// As for [`Model::forward`].
+    pub fn hidden_states(&self, ids: &[u32]) -> Result<Array3<f32>> {
+        let mut state = self.new_sequence();
+        let mut batch = [Input::new(&mut state, ids, Wanted::All)];
+        let mut found = Vec::new();
+        let cancel = CancelToken::new();
+        self.forward_observed(&mut batch, &cancel, &mut |_, x| {
+            let rows: Vec<usize> = (0..ids.len()).collect();
+            found.push(self.backend.read(self.backend.select(x, &rows)?));
+            Ok(())
+        })?;
+        let views: Vec<_> = found.iter().map(|x| x.view()).collect();
+        ndarray::stack(Axis(0), &views).map_err(|e| {
+            let message = format!("hidden states of different shapes: {e}");
+            crate::Error::new(crate::ErrorKind::Internal, message)
+        })
+    }
+
+    fn new_sequence(&self) -> Sequence<B> {
+        let shape = CacheShape {
+            layers: self.config.cached_layers(),
+            kv_width: self.config.kv_width(),
+        };
+        Sequence {
+            model: self.id,
+            cache: self.backend.cache(shape),
+        }
+    }
+
+    fn forward_observed(
+        &self,
+        batch: &mut [Input<'_>],
+        cancel: &CancelToken,
+        observe: Observer<'_, B>,
+    ) -> Result<Logits> {
+        let mut plan = Plan::new(&self.config, batch)?;
+        let mut caches = Vec::with_capacity(batch.len());
+        for input in batch.iter_mut() {
+            match input.state.as_any_mut().downcast_mut::<Sequence<B>>() {
+                Some(s) if s.model == self.id => caches.push(&mut s.cache),
+                _ => bail!(
+                    StateMismatch,
+                    "this state was made by another model; make one with new_state()"
+                ),
+            }
+        }
+        let before: Vec<usize> = caches.iter().map(|c| c.len()).collect();
+        let result = (|| {
+            for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
+                cache.extend(tokens)?;
+            }
+            self.run(&mut plan, &mut caches, cancel, observe)
+        })();
+        if result.is_err() {
+            // A call that fails leaves every sequence as it was.
+            for (cache, len) in caches.iter_mut().zip(before) {
+                cache.truncate(len);
+            }
+        }
+        let values = result?;
+        Ok(Logits::new(values, plan.wanted_counts))
+    }
+
+    fn run(
+        &self,
+        plan: &mut Plan,
+        caches: &mut [&mut B::Cache],
+        cancel: &CancelToken,
+        observe: Observer<'_, B>,
+    ) -> Result<Array2<f32>> {
+        let (b, p) = (&self.backend, &self.params);
+        let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
+        b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
+        for (i, layer) in p.layers.iter().enumerate() {
+            cancel.check()?;
+            let a = self.layer_norm(&x, &layer.input_layernorm)?;
+            self.store(layer, i, &a, plan, caches)?;
+            let last = p.top_query.is_none() && i + 1 == p.layers.len();
+            let a = if last {
+                x = b.select(&x, &plan.wanted)?;
+                let a = b.select(&a, &plan.wanted)?;
+                plan.keep_wanted();
+                a
+            } else {
+                a
+            };
+            let q = self.linear(&a, &layer.query)?;
+            x = self.finish_layer(layer, i, x, q, plan, caches)?;
+            observe(i, &x)?;
+        }
+        let mut y = self.layer_norm(&x, &p.final_layernorm)?;
+        observe(p.layers.len(), &y)?;
+        if let Some(top) = &p.top_query {
+            cancel.check()?;
+            let index = p.layers.len();
+            let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
+            self.store(&top.layer, index, &t, plan, caches)?;
+            y = b.select(&y, &plan.wanted)?;
+            plan.keep_wanted();
+            // The query depends on the position alone, so it could be a table made once: that
+            // would save one of the 40 x 12 h² products of a 13B step and cost 42 MB.
+            let queries = b.rows(&top.embeddings, &plan.positions())?;
+            let q = self.linear(&queries, &top.layer.query)?;
+            y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
+            observe(index + 1, &y)?;
+        }
+        cancel.check()?;
+        Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
+    }
+
+    /// Keys and values of the input `a` of a layer go to the caches.
+    fn store(
+        &self,
+        layer: &Layer<B>,
+        index: usize,
+        a: &B::Activations,
+        plan: &Plan,
+        caches: &mut [&mut B::Cache],
+    ) -> Result<()> {
+        let k = self.linear(a, &layer.key)?;
+        let v = self.linear(a, &layer.value)?;
+        let mut row = 0;
+        for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
+            self.backend.store(cache, index, &k, &v, row, tokens);
+            row += tokens;
+        }
+        Ok(())
+    }
+
+    /// Attention for the queries `q`, then the MLP, both added to `x`.
+    fn finish_layer(
+        &self,
+        layer: &Layer<B>,
+        index: usize,
+        mut x: B::Activations,
+        q: B::Activations,
+        plan: &Plan,
+        caches: &[&mut B::Cache],
+    ) -> Result<B::Activations> {
+        let b = &self.backend;
+        let caches: Vec<&B::Cache> = caches.iter().map(|c| &**c).collect();
+        let shape = HeadShape {
+            heads: self.config.num_attention_heads,
+            kv_heads: self.config.num_kv_heads(),
+            head_dim: self.config.head_dim(),
+        };
+        let context = b.attend(&q, &plan.queries, &caches, index, shape)?;
+        b.add(&mut x, &self.linear(&context, &layer.dense)?);
+        let m = self.layer_norm(&x, &layer.post_attention_layernorm)?;
+        let mut m = self.linear(&m, &layer.dense_h_to_4h)?;
+        b.activate(&mut m, self.config.activation);
+        b.add(&mut x, &self.linear(&m, &layer.dense_4h_to_h)?);
+        Ok(x)
+    }
+
+    fn linear(&self, x: &B::Activations, layer: &Linear<B>) -> Result<B::Activations> {
+        self.backend.linear(x, &layer.weight, Some(&layer.bias))
+    }
+
+    fn layer_norm(&self, x: &B::Activations, norm: &LayerNorm<B>) -> Result<B::Activations> {
+        let epsilon = self.config.layernorm_epsilon;
+        self.backend
+            .layer_norm(x, &norm.weight, &norm.bias, epsilon)
+    }
+}
+
+impl<B: Backend> Model for Transformer<B> {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{} layers of {}, {} parameters, {}",
+            self.config.num_layers,
+            self.config.hidden_size,
+            self.config.parameters(),
+            self.backend.name()
+        )
+    }
+
+    fn new_state(&self) -> Box<dyn State> {
+        Box::new(self.new_sequence())
+    }
+
+    fn forward(&self, batch: &mut [Input<'_>], cancel: &CancelToken) -> Result<Logits> {
+        self.forward_observed(batch, cancel, &mut |_, _| Ok(()))
+    }
+}
+
+/// The rows of a call: all tokens of all sequences, one after the other.
+struct Plan {
+    ids: Vec<u32>,
+    /// Tokens of each sequence.
+    tokens: Vec<usize>,
+    /// One for each row that is still computed.
+    queries: Vec<Query>,
+    /// Rows whose logits are wanted.
+    wanted: Vec<usize>,
+    /// How many of those each sequence has.
+    wanted_counts: Vec<usize>,
+}
+
+impl Plan {
+    fn new(config: &ModelConfig, batch: &[Input<'_>]) -> Result<Self> {
+        let mut plan = Self {
+            ids: Vec::new(),
+            tokens: Vec::new(),
+            queries: Vec::new(),
+            wanted: Vec::new(),
+            wanted_counts: Vec::new(),
+        };
+        for (sequence, input) in batch.iter().enumerate() {
+            let (start, n) = (input.state.len(), input.ids.len());
+            let most = config.max_position_embeddings;
+            if n == 0 {
+                bail!(
+                    InvalidArgument,
+                    "sequence {sequence} of the batch has no tokens"
+                );
+            }
+            if n > most.saturating_sub(start) {
+                bail!(
+                    ContextOverflow,
+                    "a sequence of {} tokens is longer than the {most} positions of the model; \
+                     shorten the prompt",
+                    start + n
+                );
+            }
+            for (i, &id) in input.ids.iter().enumerate() {
+                if id as usize >= config.padded_vocab_size {
+                    bail!(
+                        TokenOutOfRange,
+                        "token {id} at index {i} is not below the vocabulary size {}",
+                        config.padded_vocab_size
+                    );
+                }
+            }
+            let first = plan.ids.len();
+            plan.ids.extend_from_slice(input.ids);
+            plan.tokens.push(n);
+            plan.queries
+                .extend((start..start + n).map(|position| Query { sequence, position }));
+            let wanted = match input.wanted {
+                Wanted::Nothing => 0,
+                Wanted::Last => 1,
+                Wanted::All => n,
+            };
+            plan.wanted.extend(first + n - wanted..first + n);
+            plan.wanted_counts.push(wanted);
+        }
+        Ok(plan)
+    }
+
+    fn positions(&self) -> Vec<u32> {
+        // A position is below `max_position_embeddings`, which fits by validation.
+        self.queries.iter().map(|q| q.position as u32).collect()
+    }
+
+    /// From here on, only the rows whose logits are wanted are computed.
+    fn keep_wanted(&mut self) {
+        self.queries = self.wanted.iter().map(|&row| self.queries[row]).collect();
+    }
+}
