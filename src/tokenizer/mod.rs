@@ -1,6 +1,32 @@
 //! Text to token ids and back: GPT-2 byte-level BPE with CodeGeeX's whitespace tokens.
 //!
+//! A text is encoded in four steps: control tokens that it spells are taken out, if that is asked
+//! for (`special`); runs of spaces become tokens (`whitespace`); what is between them is split
+//! into pieces (`pretokenize`, by the classes of `unicode`); and each piece is looked up whole
+//! (`words`) or put together by byte-pair encoding (`bpe`, on a `trie` and a map of `pairs`).
+//! `vocabulary` holds all that for one set of tokens, compiled in or read by `files`, and
+//! [`Gpt2Tokenizer`] is the face of it. [`StreamDecoder`] makes text of tokens as they come.
+//!
 //! This module does not know prompts, models or files other than vocabularies.
+#![forbid(unsafe_code)]
+
+mod bpe;
+mod byte_chars;
+mod files;
+mod gpt2;
+mod pairs;
+mod pretokenize;
+mod special;
+mod stream;
+mod trie;
+mod unicode;
+mod unicode_tables;
+mod vocabulary;
+mod whitespace;
+mod words;
+
+pub use gpt2::{EncodeScratch, Gpt2Tokenizer};
+pub use stream::{InvalidUtf8, StreamDecoder};
 
 use crate::error::Result;
 

@@ -1,0 +1,241 @@
+//! The CodeGeeX tokenizer: GPT-2's byte-level byte-pair encoding, and tokens for runs of spaces.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use super::bpe::{BYTE_TOKENS, Merges};
+use super::byte_chars::BYTE_ORDER;
+use super::pretokenize::{at_space_run, piece_end};
+use super::vocabulary::{END_OF_TEXT, PieceScratch, Vocabulary};
+use super::{SpecialTokens, Tokenizer, files};
+use crate::error::{Error, ErrorKind, Result, bail};
+
+/// The merges of GPT-2 in order of rank: pairs of ids, two bytes each, little-endian.
+static GPT2_MERGES: &[u8; 200_000] = include_bytes!("gpt2_merges.bin");
+
+/// Number of `<|extratoken_1|>`, `<|extratoken_2|>`, … in CodeGeeX's vocabulary.
+const EXTRA_TOKENS: u32 = 143;
+
+/// A byte-level BPE tokenizer of GPT-2's kind with CodeGeeX's tokens for runs of spaces.
+///
+/// Cheap to clone, and shared freely between threads: it never changes.
+///
+/// ```
+/// use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+///
+/// let tokenizer = Gpt2Tokenizer::codegeex();
+/// let ids = tokenizer.encode("if x:\n    y()", SpecialTokens::AsText);
+/// assert_eq!(ids, [361, 2124, 25, 198, 50268, 88, 3419]);
+/// assert_eq!(tokenizer.decode(&ids)?, "if x:\n    y()");
+/// # Ok::<(), codegeex::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Gpt2Tokenizer {
+    vocabulary: Arc<Vocabulary>,
+}
+
+/// Working memory for [`Gpt2Tokenizer::encode_into`], to be kept from one text to the next.
+///
+/// It remembers short pieces of the texts before, so encoding many similar texts with the same
+/// one is faster. Results never depend on it; it can serve different tokenizers in turn.
+#[derive(Debug, Default)]
+pub struct EncodeScratch {
+    piece: PieceScratch,
+}
+
+impl Gpt2Tokenizer {
+    /// The tokenizer of CodeGeeX's published checkpoints, compiled in.
+    ///
+    /// The first call of a process builds its tables, which takes milliseconds; the others share
+    /// them.
+    pub fn codegeex() -> Self {
+        static SHARED: OnceLock<Gpt2Tokenizer> = OnceLock::new();
+        SHARED.get_or_init(Self::build_codegeex).clone()
+    }
+
+    /// Builds the tables behind [`codegeex`](Self::codegeex) anew. For measuring that.
+    #[doc(hidden)]
+    pub fn build_codegeex() -> Self {
+        let (pairs, _) = GPT2_MERGES.as_chunks::<4>();
+        let pairs: Vec<(u32, u32)> = pairs
+            .iter()
+            .map(|&[a, b, c, d]| {
+                (
+                    u16::from_le_bytes([a, b]).into(),
+                    u16::from_le_bytes([c, d]).into(),
+                )
+            })
+            .collect();
+        let end_of_text = BYTE_TOKENS + pairs.len() as u32;
+        let ids = (0..end_of_text).collect();
+        let mut controls = vec![(END_OF_TEXT.to_owned(), end_of_text)];
+        controls
+            .extend((1..=EXTRA_TOKENS).map(|n| (format!("<|extratoken_{n}|>"), end_of_text + n)));
+        let vocabulary = Merges::new(&BYTE_ORDER, &pairs)
+            .map_err(|fault| Error::new(ErrorKind::Internal, format!("{fault:?}")))
+            .and_then(|merges| Vocabulary::new(merges, ids, &controls));
+        match vocabulary {
+            Ok(vocabulary) => Self::new(vocabulary),
+            Err(error) => unreachable!("the compiled-in vocabulary is sound: {error}"),
+        }
+    }
+
+    /// Reads a vocabulary in the files that Hugging Face's GPT-2 tokenizer has: ids by token,
+    /// merges in order of rank, and ids of the added tokens, `<|extratoken_10|>` to
+    /// `<|extratoken_18|>` among them.
+    ///
+    /// # Errors
+    /// [`InvalidVocabulary`](ErrorKind::InvalidVocabulary) for files that contradict themselves
+    /// or each other, and the errors of reading files.
+    pub fn from_files(vocab: &Path, merges: &Path, added_tokens: &Path) -> Result<Self> {
+        files::read(vocab, merges, added_tokens).map(Self::new)
+    }
+
+    /// Reads `vocab.json`, `merges.txt` and `added_tokens.json` in `folder`.
+    ///
+    /// # Errors
+    /// As [`from_files`](Self::from_files).
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        Self::from_files(
+            &folder.join("vocab.json"),
+            &folder.join("merges.txt"),
+            &folder.join("added_tokens.json"),
+        )
+    }
+
+    fn new(vocabulary: Vocabulary) -> Self {
+        Self {
+            vocabulary: Arc::new(vocabulary),
+        }
+    }
+
+    /// Appends the ids of `text` to `ids`.
+    ///
+    /// The same ids as [`encode`](Tokenizer::encode), without allocating for each text.
+    pub fn encode_into(
+        &self,
+        text: &str,
+        special: SpecialTokens,
+        scratch: &mut EncodeScratch,
+        ids: &mut Vec<u32>,
+    ) {
+        let vocabulary = &*self.vocabulary;
+        vocabulary.prepare(&mut scratch.piece, text.len());
+        let mut start = 0;
+        if special == SpecialTokens::Parse {
+            while let Some((at, id)) = vocabulary.controls.find(text, start) {
+                self.encode_text(&text[start..at.start], scratch, ids);
+                ids.push(id);
+                start = at.end;
+            }
+        }
+        self.encode_text(&text[start..], scratch, ids);
+    }
+
+    /// Appends the ids of `text`, in which nothing is a control token.
+    fn encode_text(&self, text: &str, scratch: &mut EncodeScratch, ids: &mut Vec<u32>) {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            if at_space_run(text, at) {
+                at = self.vocabulary.spaces.encode(bytes, at, ids);
+            } else {
+                let end = piece_end(text, at);
+                self.vocabulary
+                    .encode_piece(bytes, at, end, &mut scratch.piece, ids);
+                at = end;
+            }
+        }
+    }
+
+    /// The ids of each of `texts`, encoded in parallel on the current pool of `rayon` threads.
+    ///
+    /// A single text is the work of one thread. To choose the number of threads for one call use
+    /// [`encode_batch_with`](Self::encode_batch_with), or `install` a pool of your own.
+    pub fn encode_batch(&self, texts: &[&str], special: SpecialTokens) -> Vec<Vec<u32>> {
+        texts
+            .par_iter()
+            .with_max_len(1)
+            .map_init(EncodeScratch::default, |scratch, text| {
+                let mut ids = Vec::with_capacity(ids_of(text.len()));
+                self.encode_into(text, special, scratch, &mut ids);
+                ids
+            })
+            .collect()
+    }
+
+    /// [`encode_batch`](Self::encode_batch) on `threads` threads of its own.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for no threads, and
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start them.
+    pub fn encode_batch_with(
+        &self,
+        texts: &[&str],
+        special: SpecialTokens,
+        threads: usize,
+    ) -> Result<Vec<Vec<u32>>> {
+        if threads == 0 {
+            bail!(InvalidArgument, "0 threads: expected at least one");
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|error| {
+                let context = format!("cannot start {threads} threads: {error}");
+                Error::new(ErrorKind::OutOfMemory, context).with_source(error)
+            })?;
+        Ok(pool.install(|| self.encode_batch(texts, special)))
+    }
+}
+
+/// A guess at how many ids a text of `len` bytes has: source code has three to four bytes an id.
+fn ids_of(len: usize) -> usize {
+    len / 3 + 1
+}
+
+impl Tokenizer for Gpt2Tokenizer {
+    fn encode(&self, text: &str, special: SpecialTokens) -> Vec<u32> {
+        let mut ids = Vec::with_capacity(ids_of(text.len()));
+        self.encode_into(text, special, &mut EncodeScratch::default(), &mut ids);
+        ids
+    }
+
+    fn token_bytes(&self, id: u32) -> Option<&[u8]> {
+        self.vocabulary.token_bytes(id)
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.vocabulary.len()
+    }
+
+    fn end_of_text(&self) -> u32 {
+        self.vocabulary.end_of_text
+    }
+
+    fn decode(&self, ids: &[u32]) -> Result<String> {
+        let mut bytes = Vec::with_capacity(ids.len() * 4);
+        for &id in ids {
+            bytes.extend_from_slice(bytes_or_error(self, id)?);
+        }
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })
+    }
+}
+
+/// The bytes of `id`, or the error that says there are none.
+pub(super) fn bytes_or_error(tokenizer: &dyn Tokenizer, id: u32) -> Result<&[u8]> {
+    match tokenizer.token_bytes(id) {
+        Some(bytes) => Ok(bytes),
+        None => bail!(
+            TokenOutOfRange,
+            "token id {id} stands for nothing: expected an id below {}",
+            tokenizer.vocab_size()
+        ),
+    }
+}

@@ -1,0 +1,160 @@
+//! Text from tokens as they come, without ever cutting a character in two.
+//!
+//! A token can end inside a UTF-8 character. The decoder holds back the bytes, three at most,
+//! that may still become one. It does not know which tokens end a text; that is the caller's.
+#![forbid(unsafe_code)]
+
+use super::Tokenizer;
+use super::gpt2::bytes_or_error;
+use crate::error::{Result, bail};
+
+/// What to do with bytes that are not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvalidUtf8 {
+    /// Put U+FFFD in their place, as [`String::from_utf8_lossy`] does.
+    #[default]
+    Replace,
+    /// Return an error.
+    Refuse,
+}
+
+/// Most bytes of a UTF-8 character.
+const MAX_CHAR: usize = 4;
+
+/// An incremental decoder of UTF-8.
+///
+/// However the bytes are divided among calls, the texts that they append are together the text
+/// of all the bytes. U+FFFD appears as soon as it is certain that the bytes cannot become a
+/// character.
+///
+/// ```
+/// use codegeex::tokenizer::{Gpt2Tokenizer, InvalidUtf8, StreamDecoder};
+///
+/// let tokenizer = Gpt2Tokenizer::codegeex();
+/// let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
+/// let mut text = String::new();
+/// decoder.push_token(&tokenizer, 8582, &mut text)?; // the first two bytes of an emoji
+/// assert_eq!(text, "");
+/// decoder.push_token(&tokenizer, 25081, &mut text)?;
+/// assert_eq!(text, "🙂");
+/// decoder.finish(&mut text)?;
+/// # Ok::<(), codegeex::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct StreamDecoder {
+    policy: InvalidUtf8,
+    /// The beginning of a character, not all of it.
+    pending: [u8; MAX_CHAR],
+    len: usize,
+    /// Bytes before the pending ones, for messages.
+    done: u64,
+}
+
+impl StreamDecoder {
+    /// A decoder at the beginning of a text.
+    pub fn new(policy: InvalidUtf8) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
+    /// Appends to `out` what `bytes` complete.
+    ///
+    /// # Errors
+    /// With [`InvalidUtf8::Refuse`], [`InvalidUtf8`](crate::ErrorKind::InvalidUtf8) for bytes that
+    /// cannot become a character. What came before them is in `out`; the decoder drops them and
+    /// the rest of `bytes`, and goes on with the next call.
+    pub fn push(&mut self, bytes: &[u8], out: &mut String) -> Result<()> {
+        let mut rest = bytes;
+        while self.len > 0 {
+            let Some((&byte, tail)) = rest.split_first() else {
+                return Ok(());
+            };
+            self.pending[self.len] = byte;
+            match std::str::from_utf8(&self.pending[..=self.len]) {
+                Ok(character) => {
+                    out.push_str(character);
+                    self.advance(self.len + 1);
+                    rest = tail;
+                }
+                Err(error) if error.error_len().is_none() => {
+                    self.len += 1;
+                    rest = tail;
+                }
+                // What was pending is not the beginning of a character with this byte. The byte
+                // may begin another.
+                Err(_) => self.invalid(out)?,
+            }
+        }
+        for chunk in rest.utf8_chunks() {
+            out.push_str(chunk.valid());
+            self.done += chunk.valid().len() as u64;
+            self.hold(chunk.invalid());
+            let incomplete = std::str::from_utf8(chunk.invalid())
+                .is_err_and(|error| error.error_len().is_none());
+            if self.len > 0 && !incomplete {
+                self.invalid(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends to `out` what the token `id` completes.
+    ///
+    /// # Errors
+    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an id that stands for nothing,
+    /// which leaves the decoder as it was, and those of [`push`](Self::push).
+    pub fn push_token(
+        &mut self,
+        tokenizer: &dyn Tokenizer,
+        id: u32,
+        out: &mut String,
+    ) -> Result<()> {
+        self.push(bytes_or_error(tokenizer, id)?, out)
+    }
+
+    /// Whether bytes are held back.
+    pub fn is_pending(&self) -> bool {
+        self.len > 0
+    }
+
+    /// Ends the text: treats what is held back as the policy says. The decoder is new afterwards.
+    ///
+    /// # Errors
+    /// With [`InvalidUtf8::Refuse`], [`InvalidUtf8`](crate::ErrorKind::InvalidUtf8) for a text
+    /// that ends inside a character.
+    pub fn finish(&mut self, out: &mut String) -> Result<()> {
+        let mut last = std::mem::replace(self, Self::new(self.policy));
+        match last.len {
+            0 => Ok(()),
+            _ => last.invalid(out),
+        }
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        self.pending[..bytes.len()].copy_from_slice(bytes);
+        self.len = bytes.len();
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.done += bytes as u64;
+        self.len = 0;
+    }
+
+    /// Treats the pending bytes as the policy says.
+    fn invalid(&mut self, out: &mut String) -> Result<()> {
+        let (found, at) = (self.pending, self.done);
+        let found = &found[..self.len];
+        self.advance(found.len());
+        match self.policy {
+            InvalidUtf8::Replace => out.push(char::REPLACEMENT_CHARACTER),
+            InvalidUtf8::Refuse => bail!(
+                InvalidUtf8,
+                "bytes {found:02x?} at {at} are no UTF-8 character: the tokens before them are \
+                 text, these are not"
+            ),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! A trie over the bytes of tokens, for the longest token that a text begins with.
+//!
+//! Edges are entries of one hash table: half of the 100,000 nodes of GPT-2's vocabulary have a
+//! single child, so arrays of children would mostly be empty. It does not know how tokens merge.
+#![forbid(unsafe_code)]
+
+use super::pairs::{BITS, PairMap};
+
+/// Most nodes that fit into a [`PairMap`].
+const MAX_NODES: usize = 1 << BITS;
+
+const NONE: u32 = u32::MAX;
+
+/// The trie would need more nodes than it can number.
+#[derive(Debug)]
+pub(super) struct NodesExhausted;
+
+/// The tokens, by their bytes. The root has a child for every byte, and only these exist at first.
+#[derive(Debug)]
+pub(super) struct Trie {
+    /// (node, byte) to node. Node b below 256 is the child of the root for byte b.
+    edges: PairMap,
+    /// The token that ends at each node, or [`NONE`].
+    tokens: Vec<u32>,
+    /// The node before each node, which has a lower number; itself for children of the root.
+    parents: Vec<u32>,
+    /// The node where each token ends, or [`NONE`] for one that was left out.
+    ends: Vec<u32>,
+}
+
+impl Trie {
+    /// A trie of the 256 single bytes, where token i is `bytes[i]`; `more` tokens will follow.
+    pub(super) fn new(bytes: &[u8; 256], more: usize) -> Self {
+        let mut this = Self {
+            edges: PairMap::with_capacity(more),
+            tokens: vec![NONE; 256],
+            parents: (0..256).collect(),
+            ends: Vec::with_capacity(256 + more),
+        };
+        for (token, &byte) in (0..).zip(bytes) {
+            this.tokens[usize::from(byte)] = token;
+            this.ends.push(u32::from(byte));
+        }
+        this
+    }
+
+    /// Adds `token`: the bytes of `head`, which the trie holds, and `tail`.
+    pub(super) fn insert(
+        &mut self,
+        token: u32,
+        head: u32,
+        tail: &[u8],
+    ) -> Result<(), NodesExhausted> {
+        let mut node = self.ends[head as usize];
+        for &byte in tail {
+            let next = self.tokens.len();
+            if next >= MAX_NODES {
+                return Err(NodesExhausted);
+            }
+            let next = next as u32;
+            match self.edges.insert(node, u32::from(byte), next) {
+                Some(there) => node = there,
+                None => {
+                    self.tokens.push(NONE);
+                    self.parents.push(node);
+                    node = next;
+                }
+            }
+        }
+        self.tokens[node as usize] = token;
+        self.ends.resize(token as usize, NONE);
+        self.ends.push(node);
+        Ok(())
+    }
+
+    /// Whether `token` was inserted.
+    pub(super) fn contains(&self, token: u32) -> bool {
+        self.ends
+            .get(token as usize)
+            .is_some_and(|&end| end != NONE)
+    }
+
+    /// The longest token that `text` begins with. `text` is not empty.
+    #[inline]
+    pub(super) fn longest_prefix(&self, text: &[u8]) -> u32 {
+        let mut node = u32::from(text[0]);
+        let mut longest = self.tokens[node as usize];
+        for &byte in &text[1..] {
+            let Some(next) = self.edges.get(node, u32::from(byte)) else {
+                break;
+            };
+            node = next;
+            let token = self.tokens[node as usize];
+            if token != NONE {
+                longest = token;
+            }
+        }
+        longest
+    }
+
+    /// For each of the first `tokens` tokens the longest other token that it begins with, or
+    /// `u32::MAX`.
+    pub(super) fn prefix_links(&self, tokens: usize) -> Vec<u32> {
+        let mut above = vec![NONE; self.tokens.len()];
+        let mut links = vec![NONE; tokens];
+        for node in 256..self.tokens.len() {
+            let parent = self.parents[node] as usize;
+            above[node] = match self.tokens[parent] {
+                NONE => above[parent],
+                token => token,
+            };
+            if let Some(link) = links.get_mut(self.tokens[node] as usize) {
+                *link = above[node];
+            }
+        }
+        links
+    }
+}
