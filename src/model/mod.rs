@@ -1,5 +1,7 @@
 //! The model: configuration, parameters, state and the forward pass.
 
+pub mod checkpoint;
 pub mod config;
 
+pub use checkpoint::{Checkpoint, MemoryEstimate, OpenOptions};
 pub use config::{Activation, ModelConfig};

@@ -11,6 +11,9 @@ use crate::num::DType;
 
 use super::Block;
 
+/// The tensors of a file under the names that they have there.
+pub(super) type Named = Vec<(String, Part)>;
+
 /// More dimensions than any tensor of a language model has.
 const MAX_DIMS: usize = 8;
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use crate::bytes::Bytes;
 use crate::error::{Error, Result, bail};
 
-use super::part::Part;
+use super::part::{Named, Part};
 use super::pickle::{self, Node, Pickle, TensorRecord, Value};
 use super::zip::Archive;
 
@@ -28,7 +28,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 }
 
 /// Every tensor of a checkpoint under the names that it has there.
-pub(super) fn read(bytes: Bytes) -> Result<Vec<(String, Part)>> {
+pub(super) fn read(bytes: Bytes) -> Result<Named> {
     let archive = Archive::parse(bytes)?;
     let mut pickles = (archive.entries().iter())
         .filter_map(|e| Some((e, e.name.strip_suffix("data.pkl")?)))
@@ -72,7 +72,7 @@ struct Walk<'a> {
     archive: &'a Archive,
     folder: &'a str,
     seen: HashSet<u32>,
-    tensors: Vec<(String, Part)>,
+    tensors: Named,
     names_left: usize,
     tensors_left: usize,
 }
@@ -85,7 +85,7 @@ fn entry<'a>(pickle: &Pickle<'a>, dict: Value<'a>, key: &str) -> Option<Value<'a
 }
 
 impl Walk<'_> {
-    fn run(mut self) -> Result<Vec<(String, Part)>> {
+    fn run(mut self) -> Result<Named> {
         let pickle = self.pickle;
         let mut root = pickle.root();
         if pickle.dict(root).is_none() {

@@ -14,12 +14,15 @@ use crate::bytes::{Bytes, Cursor};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::num::DType;
 
-use super::part::Part;
+use super::part::{Named, Part};
 
 /// Bytes before the header: its length.
 const PREFIX: usize = 8;
 /// The format's own limit.
 const MAX_HEADER: u64 = 100_000_000;
+/// Text by key.
+pub(super) type Metadata = Vec<(String, String)>;
+
 const METADATA: &str = "__metadata__";
 
 /// What a safetensors file says about itself.
@@ -231,7 +234,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 }
 
 /// The tensors of a file under the names that they have there, and its metadata.
-pub(super) fn read(bytes: &Bytes) -> Result<(Vec<(String, Part)>, Vec<(String, String)>)> {
+pub(super) fn read(bytes: &Bytes) -> Result<(Named, Metadata)> {
     let header = parse(bytes.as_slice())?;
     let mut tensors = Vec::with_capacity(header.tensors.len());
     for stored in header.tensors {

@@ -8,7 +8,7 @@ use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail};
 
 use super::keymap::{self, Cut, Rank};
-use super::part::Part;
+use super::part::{Named, Part};
 use super::{Footprint, Tensor, TensorInfo, WeightSource, pytorch, safetensors, zip};
 
 /// How the bytes of a checkpoint come into memory.
@@ -270,7 +270,7 @@ struct File {
     label: String,
     format: &'static str,
     merged: bool,
-    tensors: Vec<(String, Part)>,
+    tensors: Named,
     metadata: Vec<(String, String)>,
     footprint: Footprint,
 }
