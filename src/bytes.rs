@@ -132,6 +132,17 @@ impl Bytes {
         Ok(buffer.freeze())
     }
 
+    /// No bytes.
+    pub fn empty() -> Self {
+        Self {
+            owner: Arc::new(Owner::Owned {
+                lines: Vec::new(),
+                len: 0,
+            }),
+            range: 0..0,
+        }
+    }
+
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.owner.as_slice()[self.range.clone()]
@@ -174,6 +185,69 @@ impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_mapped() { "mapped" } else { "owned" };
         write!(f, "Bytes({kind}, {} bytes)", self.len())
+    }
+}
+
+/// Reads little-endian numbers and runs of bytes, and says where when there are too few.
+#[derive(Debug, Clone)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    pos: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Starts at byte `pos` of `bytes`; a `pos` past the end makes the first read fail.
+    pub fn new(bytes: &'a [u8], pos: usize) -> Self {
+        Self { bytes, pos }
+    }
+
+    /// Offset of the next byte.
+    pub fn pos(&self) -> usize {
+        self.pos
+    }
+
+    /// The next `n` bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MalformedFile`] with the offset, when fewer are left.
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8]> {
+        let rest = self.bytes.get(self.pos..).unwrap_or_default();
+        let Some(taken) = rest.get(..n) else {
+            bail!(
+                MalformedFile,
+                "at byte {}: {n} bytes expected, {} are left; the file is cut short or damaged",
+                self.pos,
+                rest.len()
+            );
+        };
+        self.pos += n;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut out = [0; N];
+        out.copy_from_slice(self.take(N)?);
+        Ok(out)
+    }
+
+    /// The next byte.
+    pub fn u8(&mut self) -> Result<u8> {
+        self.array::<1>().map(|[b]| b)
+    }
+
+    /// The next two bytes.
+    pub fn u16(&mut self) -> Result<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    /// The next four bytes.
+    pub fn u32(&mut self) -> Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// The next eight bytes.
+    pub fn u64(&mut self) -> Result<u64> {
+        self.array().map(u64::from_le_bytes)
     }
 }
 

@@ -1,8 +1,10 @@
 //! A named tensor where it lies: the form in which weights pass from files to backends.
 //!
-//! Plain descriptions, no arithmetic.
+//! Descriptions and walks over bytes, no arithmetic.
+#![forbid(unsafe_code)]
 
 use crate::bytes::Bytes;
+use crate::error::{Error, ErrorKind, Result};
 use crate::num::DType;
 
 /// Name, element type and shape of a tensor.
@@ -49,6 +51,37 @@ pub struct Block {
     pub data: Bytes,
 }
 
+impl Block {
+    /// The bytes of row `r` of this block, `size` bytes an element; nothing when `r` is past the
+    /// end.
+    pub(crate) fn row_bytes(&self, r: usize, size: usize) -> &[u8] {
+        let start = r * self.row_stride * size;
+        let end = start + self.cols * size;
+        self.data.as_slice().get(start..end).unwrap_or_default()
+    }
+
+    /// The first `rows` rows.
+    pub(crate) fn head(mut self, rows: usize, size: usize) -> Self {
+        if rows < self.rows {
+            let len = match rows {
+                0 => 0,
+                n => ((n - 1) * self.row_stride + self.cols) * size,
+            };
+            self.rows = rows;
+            self.data = self.data.slice(0..len).unwrap_or_else(Bytes::empty);
+        }
+        self
+    }
+}
+
+/// Rows and columns of a shape, see [`Tensor`].
+pub(crate) fn matrix_shape(shape: &[usize]) -> (usize, usize) {
+    match shape {
+        [] => (1, 1),
+        [leading @ .., cols] => (leading.iter().product(), *cols),
+    }
+}
+
 /// A tensor as blocks that cover it exactly once.
 ///
 /// A tensor of one dimension `[n]` counts as one row of `n` columns; one of more than two has its
@@ -64,11 +97,79 @@ pub struct Tensor {
 impl Tensor {
     /// Rows and columns as the blocks count them.
     pub fn matrix_shape(&self) -> (usize, usize) {
-        let cols = self.info.shape.last().copied().unwrap_or(1);
-        let rows = match self.info.shape.len() {
-            0 | 1 => 1,
-            n => self.info.shape[..n - 1].iter().product(),
-        };
-        (rows, cols)
+        matrix_shape(&self.info.shape)
+    }
+
+    /// Drops what lies past the first `rows` indices of the outermost of two dimensions: the
+    /// rows of a word embedding that are beyond the vocabulary. Copies nothing.
+    #[must_use]
+    pub fn take_rows(mut self, rows: usize) -> Self {
+        if self.info.shape.len() == 2 && rows < self.info.shape[0] {
+            let size = self.info.dtype.size();
+            self.info.shape[0] = rows;
+            self.blocks.retain(|b| b.row < rows);
+            self.blocks = (self.blocks.into_iter())
+                .map(|b| {
+                    let left = rows - b.row;
+                    b.head(left, size)
+                })
+                .collect();
+        }
+        self
+    }
+
+    /// Hands out the bytes of every element, row after row, in runs that are contiguous where
+    /// they lie: the whole tensor at once, or a piece of a row of each block.
+    ///
+    /// # Errors
+    /// Those of `each`, and [`Internal`](crate::ErrorKind::Internal) when the blocks do not
+    /// cover the tensor.
+    pub fn for_each_run(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let size = self.info.dtype.size();
+        let (rows, cols) = self.matrix_shape();
+        let mut blocks = &self.blocks[..];
+        let mut row = 0;
+        while let Some(first) = blocks.first() {
+            // Blocks side by side have the same rows.
+            let beside = blocks.iter().take_while(|b| b.row == first.row).count();
+            let (band, rest) = blocks.split_at(beside);
+            let mut col = 0;
+            for block in band {
+                if (block.row, block.rows, block.col) != (row, first.rows, col) {
+                    return Err(self.uncovered(block.row, block.col));
+                }
+                col += block.cols;
+            }
+            if col != cols {
+                return Err(self.uncovered(row, col));
+            }
+            if let [block] = band
+                && block.row_stride == cols
+            {
+                each(block.data.as_slice())?;
+            } else {
+                for r in 0..first.rows {
+                    for block in band {
+                        each(block.row_bytes(r, size))?;
+                    }
+                }
+            }
+            row += first.rows;
+            blocks = rest;
+        }
+        if row != rows {
+            return Err(self.uncovered(row, 0));
+        }
+        Ok(())
+    }
+
+    fn uncovered(&self, row: usize, col: usize) -> Error {
+        Error::new(
+            ErrorKind::Internal,
+            format!(
+                "the blocks of tensor `{}` do not cover it once, at row {row}, column {col}",
+                self.info.name
+            ),
+        )
     }
 }

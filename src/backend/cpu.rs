@@ -67,12 +67,12 @@ impl Backend for Cpu {
         format!("cpu {}, {} threads", self.isa.name(), self.pool.threads())
     }
 
-    fn matrix(&self, tensor: &Tensor, rows: usize) -> Result<Matrix> {
-        Matrix::new(tensor, rows)
+    fn matrix(&self, tensor: &Tensor) -> Result<Matrix> {
+        Matrix::new(tensor)
     }
 
     fn vector(&self, tensor: &Tensor) -> Result<Vec<f32>> {
-        let matrix = Matrix::new(tensor, 1)?;
+        let matrix = Matrix::new(tensor)?;
         let mut values = vec![0.0; matrix.cols()];
         matrix.widen(self.isa, 0, 1, &mut values);
         Ok(values)

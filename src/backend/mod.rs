@@ -103,11 +103,11 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
 
-    /// Takes over the first `rows` rows of a stored tensor.
+    /// Takes over a stored matrix.
     ///
     /// # Errors
     /// An element type that weights do not have, or no memory for it.
-    fn matrix(&self, tensor: &Tensor, rows: usize) -> Result<Self::Matrix>;
+    fn matrix(&self, tensor: &Tensor) -> Result<Self::Matrix>;
 
     /// Takes over a stored vector.
     ///

@@ -180,7 +180,14 @@ mod tests {
     fn draws_share_the_interval_by_weight_in_the_order_of_ids() {
         let c = candidates(&[0.0, 3.0f32.ln(), f32::NEG_INFINITY, 0.0]);
         // Weights 1 : 3 : 0 : 1.
-        for (u, id) in [(0.0, 0), (0.19, 0), (0.21, 1), (0.79, 1), (0.81, 3), (0.999_999, 3)] {
+        for (u, id) in [
+            (0.0, 0),
+            (0.19, 0),
+            (0.21, 1),
+            (0.79, 1),
+            (0.81, 3),
+            (0.999_999, 3),
+        ] {
             assert_eq!(c.draw(u).unwrap().id, id, "{u}");
         }
     }

@@ -149,7 +149,10 @@ impl Generator {
     fn check_prompt(&self, ids: &[u32]) -> Result<()> {
         let most = self.model.config().max_position_embeddings;
         if ids.is_empty() {
-            bail!(InvalidArgument, "the prompt is empty; a model continues text");
+            bail!(
+                InvalidArgument,
+                "the prompt is empty; a model continues text"
+            );
         }
         if ids.len() > most {
             bail!(

@@ -197,9 +197,7 @@ impl<'a> Run<'a> {
 
         let mut decoded = String::new();
         let mut text = String::new();
-        sample
-            .decoder
-            .push_token(&**tokenizer, id, &mut decoded)?;
+        sample.decoder.push_token(&**tokenizer, id, &mut decoded)?;
         let stop = sample.stops.push(&decoded, &mut text);
         sample.completion.text.push_str(&text);
         let reason = if let Some(index) = stop {

@@ -92,8 +92,7 @@ impl Sampler for TopK {
             return Ok(());
         }
         let mut logits: Vec<f32> = candidates.as_slice().iter().map(|c| c.logit).collect();
-        let (_, &mut least, _) =
-            logits.select_nth_unstable_by(self.0 - 1, |a, b| b.total_cmp(a));
+        let (_, &mut least, _) = logits.select_nth_unstable_by(self.0 - 1, |a, b| b.total_cmp(a));
         candidates.retain(|c| c.logit >= least);
         Ok(())
     }
@@ -111,12 +110,8 @@ impl Sampler for TopP {
     fn apply(&self, candidates: &mut Candidates, _: History<'_>) -> Result<()> {
         let (weights, sum) = candidates.weights();
         let target = f64::from(self.0) * sum;
-        let mut ranked: Vec<(Candidate, f32)> = candidates
-            .as_slice()
-            .iter()
-            .copied()
-            .zip(weights)
-            .collect();
+        let mut ranked: Vec<(Candidate, f32)> =
+            candidates.as_slice().iter().copied().zip(weights).collect();
         let by_rank = |a: &(Candidate, f32), b: &(Candidate, f32)| Candidate::rank(&a.0, &b.0);
         // The nucleus is mostly small: sort only as much of the list as it takes.
         let (mut sorted, mut reached) = (0, 0.0);
@@ -175,7 +170,11 @@ mod tests {
         let logits = [4.0f32.ln(), 2.0f32.ln(), 0.0, 0.0];
         assert_eq!(ids_after(&logits, &[&TopP(0.4)]), [0]);
         assert_eq!(ids_after(&logits, &[&TopP(0.6)]), [0, 1]);
-        assert_eq!(ids_after(&logits, &[&TopP(0.8)]), [0, 1, 2], "the smaller id of equals");
+        assert_eq!(
+            ids_after(&logits, &[&TopP(0.8)]),
+            [0, 1, 2],
+            "the smaller id of equals"
+        );
         assert_eq!(ids_after(&logits, &[&TopP(1.0)]).len(), 4);
         assert_eq!(ids_after(&logits, &[&TopK(2), &TopP(0.7)]), [0, 1]);
     }

@@ -16,7 +16,10 @@ impl StopStrings {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an empty stop string.
     pub fn new(stops: &[String]) -> Result<Self> {
         if let Some(i) = stops.iter().position(String::is_empty) {
-            bail!(InvalidArgument, "stop string {i} is empty and would always stop");
+            bail!(
+                InvalidArgument,
+                "stop string {i} is empty and would always stop"
+            );
         }
         Ok(Self {
             stops: stops.to_vec(),

@@ -43,14 +43,14 @@ struct Piece {
 }
 
 impl Matrix {
-    /// A view of the first `rows` rows of a tensor. Copies nothing.
+    /// A view of a tensor. Copies nothing.
     ///
     /// # Errors
     /// [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for an element type that weights do
     /// not have; [`Internal`](crate::ErrorKind::Internal) for blocks that do not tile the tensor,
     /// are misaligned or too short, which a weight source must not hand out.
-    pub fn new(tensor: &Tensor, rows: usize) -> Result<Self> {
-        let (tensor_rows, cols) = tensor.matrix_shape();
+    pub fn new(tensor: &Tensor) -> Result<Self> {
+        let (rows, cols) = tensor.matrix_shape();
         let (name, dtype) = (&tensor.info.name, tensor.info.dtype);
         if !dtype.is_weight() {
             bail!(
@@ -95,16 +95,9 @@ impl Matrix {
             }
             next_row += band.rows;
         }
-        if next_row != tensor_rows || rows > tensor_rows {
-            bail!(
-                Internal,
-                "{name}: blocks cover {next_row} of {tensor_rows} rows, {rows} wanted"
-            );
+        if next_row != rows {
+            bail!(Internal, "{name}: blocks cover {next_row} of {rows} rows");
         }
-        for band in &mut bands {
-            band.rows = band.rows.min(rows.saturating_sub(band.row));
-        }
-        bands.retain(|b| b.rows > 0);
         Ok(Self {
             dtype,
             rows,

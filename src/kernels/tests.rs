@@ -334,7 +334,7 @@ fn linear_layers_of_any_cut_type_and_thread_count() {
             ];
             for (row_cuts, col_cuts) in cuts {
                 let tensor = cut(dtype, rows, cols, row_cuts, col_cuts);
-                let matrix = Matrix::new(&tensor, rows).unwrap();
+                let matrix = Matrix::new(&tensor).unwrap();
                 for threads in [1, 3] {
                     let pool = ThreadPool::new(threads).unwrap();
                     let scratch = Scratch::default();
@@ -357,7 +357,7 @@ fn linear_layers_of_any_cut_type_and_thread_count() {
 #[test]
 fn a_token_does_not_depend_on_its_company_in_a_product() {
     let tensor = cut(DType::F16, 130, 320, &[0, 130], &[0, 320]);
-    let matrix = Matrix::new(&tensor, 130).unwrap();
+    let matrix = Matrix::new(&tensor).unwrap();
     let pool = ThreadPool::new(2).unwrap();
     let scratch = Scratch::default();
     let cx = Context {
@@ -384,19 +384,17 @@ fn a_token_does_not_depend_on_its_company_in_a_product() {
 #[test]
 fn blocks_that_do_not_tile_are_refused() {
     let good = cut(DType::F32, 8, 8, &[0, 4, 8], &[0, 8]);
-    assert_eq!(Matrix::new(&good, 8).unwrap().rows(), 8);
-    assert_eq!(Matrix::new(&good, 3).unwrap().rows(), 3);
-    assert!(Matrix::new(&good, 9).is_err());
+    assert_eq!(Matrix::new(&good).unwrap().rows(), 8);
     let mut gap = good.clone();
     gap.blocks.remove(0);
-    assert!(Matrix::new(&gap, 8).is_err());
+    assert!(Matrix::new(&gap).is_err());
     let mut short = good.clone();
     short.blocks[1].data = short.blocks[1].data.slice(0..16).unwrap();
-    assert!(Matrix::new(&short, 8).is_err());
+    assert!(Matrix::new(&short).is_err());
     let mut overlapping = good.clone();
     overlapping.blocks[1].row_stride = 4;
-    assert!(Matrix::new(&overlapping, 8).is_err());
+    assert!(Matrix::new(&overlapping).is_err());
     let mut odd = good;
     odd.info.dtype = DType::I8;
-    assert!(Matrix::new(&odd, 8).is_err());
+    assert!(Matrix::new(&odd).is_err());
 }

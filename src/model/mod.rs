@@ -4,6 +4,7 @@
 //! implementation here is [`Transformer`], generic over a [`Backend`](crate::backend::Backend);
 //! users may bring their own. This module does not know text: it maps ids to logits.
 
+pub mod checkpoint;
 pub mod config;
 mod params;
 mod state;
@@ -11,16 +12,44 @@ mod transformer;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
+use crate::backend::{Cpu, CpuOptions};
 use crate::cancel::CancelToken;
 use crate::error::Result;
 
 pub use crate::backend::Activation;
+pub use checkpoint::{Checkpoint, MemoryEstimate, OpenOptions, estimate};
 pub use config::ModelConfig;
 pub use state::State;
 pub use transformer::Transformer;
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// How the checkpoint is opened: mapped or copied, and with which configuration.
+    pub open: OpenOptions,
+    /// How the CPU computes.
+    pub cpu: CpuOptions,
+}
+
+/// Opens a checkpoint in any published form and makes it ready to compute.
+///
+/// Weights stay where they lie in the mapped files, in their own type; see
+/// [`OpenOptions::memory`] for the other choice. Only vectors (biases and layer norms) are read
+/// and widened.
+///
+/// # Errors
+/// Those of [`Checkpoint::open`] and of [`Cpu::new`].
+pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Arc<dyn Model>> {
+    let checkpoint = Checkpoint::open(path.as_ref(), &options.open)?;
+    let backend = Cpu::new(&options.cpu)?;
+    Ok(Arc::new(Transformer::new(backend, &checkpoint)?))
+}
 
 /// Which logits of a call are wanted. What is not wanted is not computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

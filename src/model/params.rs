@@ -1,8 +1,9 @@
-//! The parameters of a model, taken over by a backend, each checked against the configuration.
+//! The parameters of a model, taken over by a backend.
+#![forbid(unsafe_code)]
 
-use super::config::ModelConfig;
+use super::checkpoint::Checkpoint;
 use crate::backend::Backend;
-use crate::error::{Result, bail};
+use crate::error::Result;
 use crate::weights::WeightSource;
 
 /// Scale and offset of a layer norm: `[h]` each.
@@ -59,34 +60,29 @@ pub struct Params<B: Backend> {
 }
 
 impl<B: Backend> Params<B> {
-    /// Takes every tensor of the model from `source`.
+    /// Takes every tensor of the model from a checkpoint, which has checked that all are there
+    /// and have the shapes of its configuration.
     ///
     /// # Errors
-    /// [`MissingTensor`](crate::ErrorKind::MissingTensor) or
-    /// [`ShapeMismatch`](crate::ErrorKind::ShapeMismatch), naming the tensor; what the backend
-    /// reports.
-    pub fn load(backend: &B, source: &dyn WeightSource, config: &ModelConfig) -> Result<Self> {
+    /// What reading a tensor or the backend reports.
+    pub fn load(backend: &B, checkpoint: &Checkpoint) -> Result<Self> {
         let loader = Loader {
             backend,
-            source,
-            config,
+            checkpoint,
         };
-        let (h, positions) = (config.hidden_size, config.max_position_embeddings);
-        let mut layers = Vec::new();
-        for i in 0..config.num_layers {
-            layers.push(loader.layer(&format!("layers.{i}"))?);
-        }
+        let config = checkpoint.config();
+        let layers = (0..config.num_layers).map(|i| loader.layer(&format!("layers.{i}")));
         let top_query = match config.top_query {
             false => None,
             true => Some(TopQuery {
-                embeddings: loader.matrix("top_query_embeddings.weight", positions, h)?,
+                embeddings: loader.matrix("top_query_embeddings.weight")?,
                 layer: loader.layer("topQueryLayer")?,
             }),
         };
         Ok(Self {
-            word_embeddings: loader.embedding("word_embeddings.weight")?,
-            position_embeddings: loader.matrix("position_embeddings.weight", positions, h)?,
-            layers,
+            word_embeddings: loader.matrix("word_embeddings.weight")?,
+            position_embeddings: loader.matrix("position_embeddings.weight")?,
+            layers: layers.collect::<Result<_>>()?,
             final_layernorm: loader.layer_norm("final_layernorm")?,
             top_query,
         })
@@ -95,84 +91,44 @@ impl<B: Backend> Params<B> {
 
 struct Loader<'a, B> {
     backend: &'a B,
-    source: &'a dyn WeightSource,
-    config: &'a ModelConfig,
+    checkpoint: &'a Checkpoint,
 }
 
 impl<B: Backend> Loader<'_, B> {
-    fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<B::Matrix> {
-        let tensor = self.source.tensor(name)?;
-        if tensor.info.shape != [rows, cols] {
-            bail!(
-                ShapeMismatch,
-                "{}: {name} is {:?}, the configuration says [{rows}, {cols}]",
-                self.source.describe(),
-                tensor.info.shape
-            );
-        }
-        self.backend.matrix(&tensor, rows)
+    fn matrix(&self, name: &str) -> Result<B::Matrix> {
+        self.backend.matrix(&self.checkpoint.tensor(name)?)
     }
 
-    /// A published word embedding may have more rows than the vocabulary; the first ones count.
-    fn embedding(&self, name: &str) -> Result<B::Matrix> {
-        let (rows, cols) = (self.config.padded_vocab_size, self.config.hidden_size);
-        let tensor = self.source.tensor(name)?;
-        if !matches!(tensor.info.shape[..], [r, c] if r >= rows && c == cols) {
-            bail!(
-                ShapeMismatch,
-                "{}: {name} is {:?}, the configuration says [{rows} or more, {cols}]",
-                self.source.describe(),
-                tensor.info.shape
-            );
-        }
-        self.backend.matrix(&tensor, rows)
+    fn vector(&self, name: &str) -> Result<B::Vector> {
+        self.backend.vector(&self.checkpoint.tensor(name)?)
     }
 
-    fn vector(&self, name: &str, len: usize) -> Result<B::Vector> {
-        let tensor = self.source.tensor(name)?;
-        if tensor.info.shape != [len] {
-            bail!(
-                ShapeMismatch,
-                "{}: {name} is {:?}, the configuration says [{len}]",
-                self.source.describe(),
-                tensor.info.shape
-            );
-        }
-        self.backend.vector(&tensor)
-    }
-
-    fn linear(&self, name: &str, rows: usize, cols: usize) -> Result<Linear<B>> {
+    fn linear(&self, name: &str) -> Result<Linear<B>> {
         Ok(Linear {
-            weight: self.matrix(&format!("{name}.weight"), rows, cols)?,
-            bias: self.vector(&format!("{name}.bias"), rows)?,
+            weight: self.matrix(&format!("{name}.weight"))?,
+            bias: self.vector(&format!("{name}.bias"))?,
         })
     }
 
     fn layer_norm(&self, name: &str) -> Result<LayerNorm<B>> {
-        let h = self.config.hidden_size;
         Ok(LayerNorm {
-            weight: self.vector(&format!("{name}.weight"), h)?,
-            bias: self.vector(&format!("{name}.bias"), h)?,
+            weight: self.vector(&format!("{name}.weight"))?,
+            bias: self.vector(&format!("{name}.bias"))?,
         })
     }
 
     fn layer(&self, name: &str) -> Result<Layer<B>> {
-        let (h, kv, f) = (
-            self.config.hidden_size,
-            self.config.kv_width(),
-            self.config.ffn_width(),
-        );
-        let linear = |part: &str, rows, cols| self.linear(&format!("{name}.{part}"), rows, cols);
+        let linear = |part: &str| self.linear(&format!("{name}.{part}"));
+        let norm = |part: &str| self.layer_norm(&format!("{name}.{part}"));
         Ok(Layer {
-            input_layernorm: self.layer_norm(&format!("{name}.input_layernorm"))?,
-            query: linear("attention.query", h, h)?,
-            key: linear("attention.key", kv, h)?,
-            value: linear("attention.value", kv, h)?,
-            dense: linear("attention.dense", h, h)?,
-            post_attention_layernorm: self
-                .layer_norm(&format!("{name}.post_attention_layernorm"))?,
-            dense_h_to_4h: linear("mlp.dense_h_to_4h", f, h)?,
-            dense_4h_to_h: linear("mlp.dense_4h_to_h", h, f)?,
+            input_layernorm: norm("input_layernorm")?,
+            query: linear("attention.query")?,
+            key: linear("attention.key")?,
+            value: linear("attention.value")?,
+            dense: linear("attention.dense")?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+            dense_h_to_4h: linear("mlp.dense_h_to_4h")?,
+            dense_4h_to_h: linear("mlp.dense_4h_to_h")?,
         })
     }
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array2, Array3, Axis};
 
+use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
@@ -25,7 +26,6 @@ use super::{Input, Logits, Model, Wanted};
 use crate::backend::{Backend, CacheShape, HeadShape, KvCache, Query};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::weights::WeightSource;
 
 /// A decoder of the GPT family with its parameters on a backend.
 #[derive(Debug)]
@@ -76,18 +76,17 @@ impl<B: Backend> State for Sequence<B> {
 type Observer<'a, B> = &'a mut dyn FnMut(usize, &<B as Backend>::Activations) -> Result<()>;
 
 impl<B: Backend> Transformer<B> {
-    /// Takes the parameters of a checkpoint over to `backend`.
+    /// Takes the parameters of a checkpoint over to `backend`. Afterwards the checkpoint may be
+    /// dropped.
     ///
     /// # Errors
-    /// A configuration that [`ModelConfig::validate`] refuses; a tensor that is missing or has
-    /// another shape than the configuration says; what the backend reports.
-    pub fn new(backend: B, source: &dyn WeightSource, config: ModelConfig) -> Result<Self> {
+    /// What reading a tensor or the backend reports.
+    pub fn new(backend: B, checkpoint: &Checkpoint) -> Result<Self> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-        config.validate()?;
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            params: Params::load(&backend, source, &config)?,
-            config,
+            config: checkpoint.config().clone(),
+            params: Params::load(&backend, checkpoint)?,
             backend,
         })
     }

@@ -7,11 +7,32 @@
 //! as several [`Block`]s.
 //!
 //! This module knows formats. It does not know layers, configurations or arithmetic.
+#![forbid(unsafe_code)]
+
+mod keymap;
+mod part;
+pub mod pickle;
+mod pytorch;
+pub mod safetensors;
+mod source;
+pub mod zip;
 
 use std::fmt;
 
 use crate::error::Result;
+
 pub use crate::tensor::{Block, Tensor, TensorInfo};
+pub use source::{MemoryMode, from_bytes, open};
+
+/// Bytes of opened files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Footprint {
+    /// In mapped files: they take memory only as far as they are read, and the system may take
+    /// that back.
+    pub mapped: u64,
+    /// In allocations.
+    pub owned: u64,
+}
 
 /// An opened checkpoint under canonical names.
 ///
@@ -34,6 +55,28 @@ pub trait WeightSource: Send + Sync + fmt::Debug {
     /// Text metadata stored in the file itself (safetensors has some, `.pt` has none).
     fn metadata(&self) -> &[(String, String)] {
         &[]
+    }
+
+    /// Reads every copy of a tensor that several shards repeat, and compares them.
+    ///
+    /// # Errors
+    /// [`MalformedFile`](crate::ErrorKind::MalformedFile), naming the tensor and the files that
+    /// disagree.
+    fn verify_copies(&self, name: &str) -> Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
+    /// Bytes that [`tensor`](Self::tensor) has to allocate for this one, because its data cannot
+    /// be used where they lie; none for nearly every tensor of nearly every file.
+    fn copied_bytes(&self, name: &str) -> u64 {
+        let _ = name;
+        0
+    }
+
+    /// Bytes of the files as opened: mapped, and held in memory of their own.
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
     }
 
     /// What and where it is, for messages: `merged_qkv.pt (PyTorch, merged QKV)`.

@@ -1,0 +1,431 @@
+//! A checkpoint: weights together with the configuration that says how to read them, checked
+//! against each other.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, bail};
+use crate::weights::{self, Footprint, MemoryMode, Tensor, TensorInfo, WeightSource};
+
+use super::ModelConfig;
+
+/// Key of the configuration, as JSON, in the metadata of a converted file.
+pub const CONFIG_KEY: &str = "codegeex.config";
+
+const WORD_EMBEDDINGS: &str = "word_embeddings.weight";
+/// Width of the published model, the one width that says which model it is.
+const WIDTH_13B: usize = 5120;
+/// A configuration is a dozen numbers; what is larger is something else.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// How a checkpoint is opened.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// How its bytes come into memory.
+    pub memory: MemoryMode,
+    /// The configuration, where the caller knows it: goes before every other source of one.
+    pub config: Option<ModelConfig>,
+}
+
+impl OpenOptions {
+    /// Maps the files, and finds the configuration beside them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how the bytes come into memory.
+    #[must_use]
+    pub fn memory(mut self, memory: MemoryMode) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// Gives the configuration.
+    #[must_use]
+    pub fn config(mut self, config: ModelConfig) -> Self {
+        self.config = Some(config);
+        self
+    }
+}
+
+/// Where a checkpoint's configuration was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigOrigin {
+    /// In [`OpenOptions::config`].
+    Given,
+    /// In the checkpoint's own metadata.
+    Metadata,
+    /// In this file beside the checkpoint.
+    File(PathBuf),
+    /// Nowhere: a width of 5120 means the published model.
+    Published,
+}
+
+impl fmt::Display for ConfigOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("the given configuration"),
+            Self::Metadata => f.write_str("the file's metadata"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Published => f.write_str("the published 13B model, told by its width of 5120"),
+        }
+    }
+}
+
+/// An opened checkpoint whose tensors are all there and have the shapes of its configuration.
+///
+/// As a [`WeightSource`] it hands out exactly the tensors that the model needs, in canonical
+/// order, the word embedding cut to the vocabulary.
+#[derive(Debug)]
+pub struct Checkpoint {
+    source: Box<dyn WeightSource>,
+    config: ModelConfig,
+    origin: ConfigOrigin,
+    infos: Vec<TensorInfo>,
+}
+
+impl Checkpoint {
+    /// Opens a checkpoint of any form that [`weights::open`] reads.
+    ///
+    /// The configuration is the first of these that exists: the one in `options`; the one in the
+    /// file's own metadata, which was written with the weights; `STEM.config.json` beside a file
+    /// `STEM.pt`; `config.json` in its folder, or in the folder of shards. Without any, a width
+    /// of 5120 means the published 13B model.
+    ///
+    /// # Errors
+    /// Those of [`weights::open`]; [`MissingConfig`](crate::ErrorKind::MissingConfig) with what to give;
+    /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) with the file; then
+    /// [`MissingTensor`](crate::ErrorKind::MissingTensor) and
+    /// [`ShapeMismatch`](crate::ErrorKind::ShapeMismatch) with the tensor.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let source = weights::open(path, options.memory)?;
+        let (config, origin) = find_config(path, source.as_ref(), options)?;
+        Self::with_origin(source, config, origin)
+    }
+
+    /// Puts an opened source and a configuration together.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) that are about tensors and configurations.
+    pub fn new(source: Box<dyn WeightSource>, config: ModelConfig) -> Result<Self> {
+        config.validate()?;
+        Self::with_origin(source, config, ConfigOrigin::Given)
+    }
+
+    fn with_origin(
+        source: Box<dyn WeightSource>,
+        config: ModelConfig,
+        origin: ConfigOrigin,
+    ) -> Result<Self> {
+        let mut infos = Vec::new();
+        for (name, shape) in expected_tensors(&config) {
+            let info = check_tensor(source.as_ref(), &name, shape, &origin)?;
+            infos.push(info);
+        }
+        Ok(Self {
+            source,
+            config,
+            origin,
+            infos,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where the configuration was found.
+    pub fn config_origin(&self) -> &ConfigOrigin {
+        &self.origin
+    }
+
+    /// The source as it was opened, with the tensors that no model needs as well.
+    pub fn source(&self) -> &dyn WeightSource {
+        self.source.as_ref()
+    }
+
+    /// Bytes of the tensors that the model needs, as they are stored.
+    pub fn weight_bytes(&self) -> u64 {
+        self.infos.iter().map(|info| info.bytes() as u64).sum()
+    }
+
+    /// How much memory the model takes with `sequences` that are each `positions` long.
+    pub fn estimate(&self, sequences: usize, positions: usize) -> MemoryEstimate {
+        let Footprint { mapped, owned } = self.source.footprint();
+        let copied: u64 = (self.infos.iter())
+            .map(|info| self.source.copied_bytes(&info.name))
+            .sum();
+        let bytes = self.weight_bytes();
+        let config = &self.config;
+        let wide = |n: usize| n as u64;
+        let f32_bytes = wide(size_of::<f32>());
+        let cache_per_token =
+            2 * wide(config.kv_width()) * f32_bytes * wide(config.cached_layers());
+        // One token's activations: the residual and its norms, queries, keys, values and context,
+        // the MLP, the attention scores of every head, and the logits.
+        let activations = 4 * wide(config.hidden_size)
+            + 2 * wide(config.hidden_size + config.kv_width())
+            + 2 * wide(config.ffn_width())
+            + wide(config.num_attention_heads) * wide(positions)
+            + wide(config.padded_vocab_size);
+        MemoryEstimate {
+            weights_mapped: if mapped == 0 {
+                0
+            } else {
+                bytes - copied.min(bytes)
+            },
+            weights_owned: owned + copied,
+            cache_per_token,
+            cache: (cache_per_token.saturating_mul(wide(sequences)))
+                .saturating_mul(wide(positions)),
+            scratch: (activations * f32_bytes).saturating_mul(wide(sequences)),
+        }
+    }
+}
+
+impl WeightSource for Checkpoint {
+    fn tensors(&self) -> &[TensorInfo] {
+        &self.infos
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor> {
+        let tensor = self.source.tensor(name)?;
+        if name == WORD_EMBEDDINGS {
+            return Ok(tensor.take_rows(self.config.padded_vocab_size));
+        }
+        Ok(tensor)
+    }
+
+    fn metadata(&self) -> &[(String, String)] {
+        self.source.metadata()
+    }
+
+    fn verify_copies(&self, name: &str) -> Result<()> {
+        self.source.verify_copies(name)
+    }
+
+    fn copied_bytes(&self, name: &str) -> u64 {
+        self.source.copied_bytes(name)
+    }
+
+    fn footprint(&self) -> Footprint {
+        self.source.footprint()
+    }
+
+    fn describe(&self) -> String {
+        self.source.describe()
+    }
+}
+
+/// What a model will take, told before it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryEstimate {
+    /// Weights used where they lie in mapped files: page cache, shared between processes, which
+    /// the system may take back and read again.
+    pub weights_mapped: u64,
+    /// Weights in memory of their own.
+    pub weights_owned: u64,
+    /// Keys and values of one token.
+    pub cache_per_token: u64,
+    /// Keys and values of every sequence at its full length.
+    pub cache: u64,
+    /// Activations, one token of each sequence at a time; a prompt takes them in batches.
+    pub scratch: u64,
+}
+
+impl MemoryEstimate {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        [
+            self.weights_mapped,
+            self.weights_owned,
+            self.cache,
+            self.scratch,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+/// How much memory a checkpoint will take, without loading it: the files are only mapped.
+///
+/// # Errors
+/// Those of [`Checkpoint::open`].
+pub fn estimate(
+    path: &Path,
+    options: &OpenOptions,
+    sequences: usize,
+    positions: usize,
+) -> Result<MemoryEstimate> {
+    let mapped = OpenOptions {
+        memory: MemoryMode::Map,
+        ..options.clone()
+    };
+    let checkpoint = Checkpoint::open(path, &mapped)?;
+    let mut estimate = checkpoint.estimate(sequences, positions);
+    if options.memory == MemoryMode::Copy {
+        estimate.weights_owned += checkpoint.source.footprint().mapped;
+        estimate.weights_mapped = 0;
+    }
+    Ok(estimate)
+}
+
+/// Every tensor that a model of this configuration needs, with its shape, in canonical order.
+pub fn expected_tensors(config: &ModelConfig) -> impl Iterator<Item = (String, Vec<usize>)> {
+    let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
+    let positions = config.max_position_embeddings;
+    let top_query = config.top_query;
+    let embeddings = [
+        (WORD_EMBEDDINGS, config.padded_vocab_size),
+        ("position_embeddings.weight", positions),
+        ("top_query_embeddings.weight", positions),
+    ];
+    let embeddings = embeddings
+        .into_iter()
+        .take(if top_query { 3 } else { 2 })
+        .map(move |(name, rows)| (name.to_owned(), vec![rows, h]));
+    let layer = move |prefix: String| {
+        let modules = [
+            ("input_layernorm", h, None),
+            ("attention.query", h, Some(h)),
+            ("attention.key", kv, Some(h)),
+            ("attention.value", kv, Some(h)),
+            ("attention.dense", h, Some(h)),
+            ("post_attention_layernorm", h, None),
+            ("mlp.dense_h_to_4h", f, Some(h)),
+            ("mlp.dense_4h_to_h", h, Some(f)),
+        ];
+        modules.into_iter().flat_map(move |(module, out, input)| {
+            let weight = match input {
+                Some(input) => vec![out, input],
+                None => vec![out],
+            };
+            [
+                (format!("{prefix}.{module}.weight"), weight),
+                (format!("{prefix}.{module}.bias"), vec![out]),
+            ]
+        })
+    };
+    let layers = (0..config.num_layers).flat_map(move |i| layer(format!("layers.{i}")));
+    let norm = ["weight", "bias"].map(|kind| (format!("final_layernorm.{kind}"), vec![h]));
+    let top = top_query.then(|| layer("topQueryLayer".to_owned()));
+    embeddings
+        .chain(layers)
+        .chain(norm)
+        .chain(top.into_iter().flatten())
+}
+
+fn check_tensor(
+    source: &dyn WeightSource,
+    name: &str,
+    shape: Vec<usize>,
+    origin: &ConfigOrigin,
+) -> Result<TensorInfo> {
+    let Some(info) = source.info(name) else {
+        bail!(
+            MissingTensor,
+            "{}: tensor `{name}` of shape {shape:?} is missing; the configuration comes from \
+             {origin}",
+            source.describe()
+        );
+    };
+    // A published word embedding may have rows beyond the vocabulary.
+    let fits = match (name, &info.shape[..], &shape[..]) {
+        (WORD_EMBEDDINGS, &[rows, width], &[vocabulary, expected]) => {
+            rows >= vocabulary && width == expected
+        }
+        (_, found, expected) => found == expected,
+    };
+    if !fits {
+        bail!(
+            ShapeMismatch,
+            "{}: tensor `{name}` has shape {:?}, expected {shape:?}; the configuration comes from \
+             {origin}",
+            source.describe(),
+            info.shape
+        );
+    }
+    if !info.dtype.is_weight() {
+        bail!(
+            UnsupportedFile,
+            "{}: tensor `{name}` has element type {}, expected f16, bf16 or f32",
+            source.describe(),
+            info.dtype
+        );
+    }
+    Ok(TensorInfo {
+        name: name.to_owned(),
+        dtype: info.dtype,
+        shape,
+    })
+}
+
+fn find_config(
+    path: &Path,
+    source: &dyn WeightSource,
+    options: &OpenOptions,
+) -> Result<(ModelConfig, ConfigOrigin)> {
+    if let Some(config) = &options.config {
+        config.validate()?;
+        return Ok((config.clone(), ConfigOrigin::Given));
+    }
+    if let Some((_, json)) = source.metadata().iter().find(|(k, _)| k == CONFIG_KEY) {
+        let config = ModelConfig::from_json(json)
+            .map_err(|e| e.within(format!("{}: {CONFIG_KEY}", source.describe())))?;
+        return Ok((config, ConfigOrigin::Metadata));
+    }
+    let places = config_places(path);
+    for place in &places {
+        if place.is_file() {
+            let config = read_config(place)?;
+            return Ok((config, ConfigOrigin::File(place.clone())));
+        }
+    }
+    let width = source
+        .info(WORD_EMBEDDINGS)
+        .and_then(|i| i.shape.last().copied());
+    if width == Some(WIDTH_13B) {
+        return Ok((ModelConfig::codegeex_13b(), ConfigOrigin::Published));
+    }
+    let looked: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    bail!(
+        MissingConfig,
+        "{}: nothing says how many heads the model has; its width is {}, and only 5120 is known, \
+         the published 13B. Give a configuration, or put one at {}: a JSON object with num_layers, hidden_size, \
+         num_attention_heads, padded_vocab_size, max_position_embeddings and layernorm_epsilon",
+        source.describe(),
+        width.map_or("unknown".to_owned(), |w| w.to_string()),
+        looked.join(" or ")
+    )
+}
+
+/// Where a configuration can lie, nearest first.
+fn config_places(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        return vec![path.join("config.json")];
+    }
+    let stem = path.file_stem().unwrap_or_default();
+    let mut own = stem.to_os_string();
+    own.push(".config.json");
+    vec![path.with_file_name(own), path.with_file_name("config.json")]
+}
+
+fn read_config(path: &Path) -> Result<ModelConfig> {
+    let length = std::fs::metadata(path)
+        .map_err(|e| Error::io(path, "open", e))?
+        .len();
+    if length > MAX_CONFIG {
+        bail!(
+            InvalidConfig,
+            "{}: {length} bytes are too many for a model configuration",
+            path.display()
+        );
+    }
+    let json = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
+    ModelConfig::from_json(&json).map_err(|e| e.within(path.display()))
+}

@@ -1,0 +1,246 @@
+//! The names and the cuts of published checkpoints: which canonical tensor a stored one is, how
+//! merged ones split, and along which dimension tensor-parallel shards were cut.
+#![forbid(unsafe_code)]
+
+use crate::error::{Result, bail};
+
+use super::part::Part;
+
+/// Dictionaries of the published nesting that say nothing.
+const WRAPPERS: [&str; 7] = [
+    "module",
+    "model",
+    "language_model",
+    "embedding",
+    "topQueryEmbedding",
+    "transformer",
+    "encoder",
+];
+
+const EMBEDDINGS: [&str; 3] = [
+    "word_embeddings.weight",
+    "position_embeddings.weight",
+    "top_query_embeddings.weight",
+];
+
+/// Of every layer, in canonical order, each with `weight` and `bias`.
+const LAYER: [&str; 8] = [
+    "input_layernorm",
+    "attention.query",
+    "attention.key",
+    "attention.value",
+    "attention.dense",
+    "post_attention_layernorm",
+    "mlp.dense_h_to_4h",
+    "mlp.dense_4h_to_h",
+];
+
+/// How tensor-parallel shards hold a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A range of the outermost dimension in each.
+    Rows,
+    /// A range of columns in each.
+    Columns,
+    /// The same in every one.
+    Repeated,
+}
+
+/// Place of a name in the canonical order; what is unknown is in the last group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    group: u8,
+    layer: u32,
+    slot: usize,
+}
+
+impl Rank {
+    const UNKNOWN: Self = Self {
+        group: 4,
+        layer: 0,
+        slot: 0,
+    };
+
+    pub(super) fn of(name: &str) -> Self {
+        let rank = |group, layer, slot| Self { group, layer, slot };
+        if let Some(i) = EMBEDDINGS.iter().position(|e| *e == name) {
+            return rank(0, 0, i);
+        }
+        let (group, layer, rest) = if let Some(rest) = name.strip_prefix("final_layernorm.") {
+            return weight_or_bias(rest).map_or(Self::UNKNOWN, |i| rank(2, 0, i));
+        } else if let Some(rest) = name.strip_prefix("topQueryLayer.") {
+            (3, 0, rest)
+        } else if let Some(rest) = name.strip_prefix("layers.") {
+            match rest.split_once('.') {
+                // Only the plain spelling: `layers.01` would be a second name of `layers.1`.
+                Some((number, rest)) => match number.parse::<u32>() {
+                    Ok(layer) if layer.to_string() == number => (1, layer, rest),
+                    _ => return Self::UNKNOWN,
+                },
+                None => return Self::UNKNOWN,
+            }
+        } else {
+            return Self::UNKNOWN;
+        };
+        let slot = rest.rsplit_once('.').and_then(|(module, kind)| {
+            let module = LAYER.iter().position(|m| *m == module)?;
+            Some(2 * module + weight_or_bias(kind)?)
+        });
+        slot.map_or(Self::UNKNOWN, |slot| rank(group, layer, slot))
+    }
+}
+
+fn weight_or_bias(kind: &str) -> Option<usize> {
+    ["weight", "bias"].iter().position(|k| *k == kind)
+}
+
+/// The name below the wrapping dictionaries.
+fn unwrap(path: &str) -> &str {
+    let mut rest = path;
+    while let Some((head, tail)) = rest.split_once('.')
+        && WRAPPERS.contains(&head)
+    {
+        rest = tail;
+    }
+    rest
+}
+
+/// The canonical tensors that a stored one holds: itself under its canonical name, or, when it is
+/// merged, a view of the rows of each. A name that is not known stays as it is.
+pub(super) fn canonical(path: &str, part: Part) -> Result<Vec<(String, Part)>> {
+    let name = unwrap(path);
+    for (merged, into) in [
+        ("query_key_value", &["query", "key", "value"][..]),
+        ("key_value", &["key", "value"]),
+    ] {
+        let ends = (name.rsplit_once('.')).and_then(|(module, kind)| {
+            Some((
+                module.strip_suffix(merged)?.strip_suffix("attention.")?,
+                kind,
+            ))
+        });
+        if let Some((layer, kind)) = ends
+            && weight_or_bias(kind).is_some()
+        {
+            let rows = part.shape().first().copied().unwrap_or(0);
+            if !rows.is_multiple_of(into.len()) {
+                bail!(
+                    ShapeMismatch,
+                    "tensor `{path}` has shape {:?}; a merged one has a multiple of {} rows",
+                    part.shape(),
+                    into.len()
+                );
+            }
+            let rows = rows / into.len();
+            return (into.iter().enumerate())
+                .map(|(i, module)| {
+                    let part = part.narrow(i * rows, rows)?;
+                    Ok((format!("{layer}attention.{module}.{kind}"), part))
+                })
+                .collect();
+        }
+    }
+    let name = match Rank::of(name) {
+        Rank::UNKNOWN => path,
+        _ => name,
+    };
+    Ok(vec![(name.to_owned(), part)])
+}
+
+/// How shards hold the tensor of a canonical name.
+pub(super) fn cut(name: &str) -> Cut {
+    if Rank::of(name) == Rank::UNKNOWN {
+        return Cut::Repeated;
+    }
+    let by_rows = [
+        "attention.query.weight",
+        "attention.query.bias",
+        "attention.key.weight",
+        "attention.key.bias",
+        "attention.value.weight",
+        "attention.value.bias",
+        "mlp.dense_h_to_4h.weight",
+        "mlp.dense_h_to_4h.bias",
+    ];
+    let by_columns = ["attention.dense.weight", "mlp.dense_4h_to_h.weight"];
+    // Not the position embeddings: only the top query's table is cut, along positions.
+    if name == EMBEDDINGS[0] || name == EMBEDDINGS[2] || by_rows.iter().any(|e| name.ends_with(e)) {
+        Cut::Rows
+    } else if by_columns.iter().any(|e| name.ends_with(e)) {
+        Cut::Columns
+    } else {
+        Cut::Repeated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+    use crate::num::DType;
+
+    fn part(shape: &[usize]) -> Part {
+        let data = Bytes::copy_from(&vec![0; shape.iter().product()]).unwrap();
+        Part::contiguous(DType::U8, shape, &data).unwrap()
+    }
+
+    fn names(path: &str, shape: &[usize]) -> Vec<String> {
+        let tensors = canonical(path, part(shape)).unwrap();
+        tensors.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn published_names_become_canonical_and_merged_ones_split() {
+        let name = "module.language_model.embedding.word_embeddings.weight";
+        assert_eq!(names(name, &[4]), ["word_embeddings.weight"]);
+        let name = "language_model.topQueryEmbedding.top_query_embeddings.weight";
+        assert_eq!(names(name, &[4]), ["top_query_embeddings.weight"]);
+        assert_eq!(
+            names("transformer.layers.3.attention.query_key_value.bias", &[6]),
+            [
+                "layers.3.attention.query.bias",
+                "layers.3.attention.key.bias",
+                "layers.3.attention.value.bias"
+            ]
+        );
+        assert_eq!(
+            names(
+                "transformer.topQueryLayer.attention.key_value.weight",
+                &[6, 2]
+            ),
+            [
+                "topQueryLayer.attention.key.weight",
+                "topQueryLayer.attention.value.weight"
+            ]
+        );
+        assert_eq!(names("transformer.other", &[1]), ["transformer.other"]);
+        let error = canonical("layers.0.attention.query_key_value.bias", part(&[7])).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::ShapeMismatch);
+    }
+
+    #[test]
+    fn the_order_is_embeddings_layers_final_norm_top_layer_rest() {
+        let order = [
+            "word_embeddings.weight",
+            "top_query_embeddings.weight",
+            "layers.2.input_layernorm.bias",
+            "layers.10.attention.query.weight",
+            "final_layernorm.weight",
+            "topQueryLayer.input_layernorm.weight",
+            "layers.01.attention.query.weight",
+        ];
+        assert!(order.map(Rank::of).is_sorted());
+        assert_eq!(Rank::of(order[6]), Rank::UNKNOWN);
+    }
+
+    #[test]
+    fn shards_cut_what_the_reference_cuts() {
+        assert_eq!(cut("word_embeddings.weight"), Cut::Rows);
+        assert_eq!(cut("top_query_embeddings.weight"), Cut::Rows);
+        assert_eq!(cut("position_embeddings.weight"), Cut::Repeated);
+        assert_eq!(cut("layers.0.attention.dense.weight"), Cut::Columns);
+        assert_eq!(cut("layers.0.attention.dense.bias"), Cut::Repeated);
+        assert_eq!(cut("topQueryLayer.mlp.dense_h_to_4h.bias"), Cut::Rows);
+        assert_eq!(cut("layers.0.mlp.dense_4h_to_h.bias"), Cut::Repeated);
+    }
+}

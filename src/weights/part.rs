@@ -1,0 +1,297 @@
+//! One stored tensor: element type, shape and strides over a window of bytes.
+//!
+//! What a file holds becomes a [`Block`] in place wherever its rows are contiguous and aligned.
+//! Anything else (a transposed view, a file whose data starts at an odd byte) is copied into
+//! aligned memory when it is asked for, and only then.
+#![forbid(unsafe_code)]
+
+use crate::bytes::{Bytes, BytesMut};
+use crate::error::{Result, bail};
+use crate::num::DType;
+
+use super::Block;
+
+/// The tensors of a file under the names that they have there.
+pub(super) type Named = Vec<(String, Part)>;
+
+/// More dimensions than any tensor of a language model has.
+const MAX_DIMS: usize = 8;
+
+/// A tensor as it is stored: element `(i, j, …)` is `i * strides[0] + j * strides[1] + …`
+/// elements into `data`.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    dtype: DType,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+    /// From the first element to the last, checked when the part was made.
+    data: Bytes,
+}
+
+impl Part {
+    /// A view of `storage` that starts `offset` elements into it.
+    pub(super) fn new(
+        dtype: DType,
+        shape: &[usize],
+        strides: &[usize],
+        offset: usize,
+        storage: &Bytes,
+    ) -> Result<Self> {
+        if shape.len() > MAX_DIMS || strides.len() != shape.len() {
+            bail!(
+                MalformedFile,
+                "{} dimensions and {} strides, expected as many of both and at most {MAX_DIMS}",
+                shape.len(),
+                strides.len()
+            );
+        }
+        let size = dtype.size();
+        let held = storage.len() / size;
+        // Zeros count as ones first, so that no product of some of the dimensions overflows.
+        let product = (shape.iter()).try_fold(1usize, |n, &d| n.checked_mul(d.max(1)));
+        let elements = product.map(|n| if shape.contains(&0) { 0 } else { n });
+        // Strides can make a large tensor of a small storage (an expanded view); a copy of it
+        // would be as large as the file merely claims, so it is refused.
+        let Some(elements) = elements.filter(|&n| n <= held) else {
+            bail!(
+                MalformedFile,
+                "shape {shape:?} claims more elements than the {held} of type {dtype} that its \
+                 storage of {} bytes holds",
+                storage.len()
+            );
+        };
+        let span = if elements == 0 {
+            Some(0)
+        } else {
+            shape
+                .iter()
+                .zip(strides)
+                .try_fold(1usize, |n, (&d, &s)| n.checked_add((d - 1).checked_mul(s)?))
+        };
+        let bounds = span.and_then(|span| {
+            let start = if elements == 0 { 0 } else { offset };
+            Some((start, start.checked_add(span).filter(|&end| end <= held)?))
+        });
+        let data = bounds.and_then(|(start, end)| storage.slice(start * size..end * size));
+        let Some(data) = data else {
+            bail!(
+                MalformedFile,
+                "shape {shape:?} with strides {strides:?} at element {offset} reaches past the \
+                 {held} elements of type {dtype} that its storage of {} bytes holds",
+                storage.len()
+            );
+        };
+        Ok(Self {
+            dtype,
+            shape: shape.to_vec(),
+            strides: strides.to_vec(),
+            data,
+        })
+    }
+
+    /// A tensor that fills `data` exactly, row after row.
+    pub(super) fn contiguous(dtype: DType, shape: &[usize], data: &Bytes) -> Result<Self> {
+        let mut strides = vec![1usize; shape.len()];
+        for i in (1..shape.len()).rev() {
+            // Saturated only where a checked product in `new` refuses the shape.
+            strides[i - 1] = strides[i].saturating_mul(shape[i].max(1));
+        }
+        Self::new(dtype, shape, &strides, 0, data)
+    }
+
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of elements, checked against the storage when the part was made.
+    pub(super) fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// `len` indices of the outermost dimension, from `start`: a view of the same bytes.
+    pub(super) fn narrow(&self, start: usize, len: usize) -> Result<Self> {
+        let mut shape = self.shape.clone();
+        match shape.first_mut() {
+            Some(rows) if start.checked_add(len).is_some_and(|end| end <= *rows) => *rows = len,
+            _ => bail!(
+                MalformedFile,
+                "shape {:?} has no {len} rows from row {start}",
+                self.shape
+            ),
+        }
+        let offset = start.saturating_mul(self.strides[0]);
+        Self::new(self.dtype, &shape, &self.strides, offset, &self.data)
+    }
+
+    /// Rows and columns, counted as [`Tensor`](super::Tensor) does.
+    pub(super) fn matrix_shape(&self) -> (usize, usize) {
+        crate::tensor::matrix_shape(&self.shape)
+    }
+
+    /// Elements from row to row, when the data can be used where it lies.
+    fn row_stride(&self) -> Option<usize> {
+        let (rows, cols) = self.matrix_shape();
+        if self.elements() == 0 {
+            return Some(cols);
+        }
+        let aligned = (self.data.as_slice().as_ptr() as usize).is_multiple_of(self.dtype.size());
+        let unit = cols == 1 || self.strides.last().is_none_or(|&s| s == 1);
+        if !aligned || !unit {
+            return None;
+        }
+        if rows == 1 {
+            return Some(cols);
+        }
+        // All leading dimensions must advance in steps of one common row stride.
+        let leading = self.shape.len() - 1;
+        let mut row_stride = None;
+        let mut expected = 0;
+        for (&d, &s) in self.shape[..leading].iter().zip(&self.strides).rev() {
+            if d == 1 {
+                continue;
+            }
+            if row_stride.is_none() {
+                row_stride = Some(s);
+            } else if s != expected {
+                return None;
+            }
+            expected = s.checked_mul(d)?;
+        }
+        row_stride.filter(|&s| s >= cols)
+    }
+
+    /// Bytes that [`block`](Self::block) has to allocate: none when the data serve in place.
+    pub(super) fn copied_bytes(&self) -> usize {
+        match self.row_stride() {
+            Some(_) => 0,
+            None => self.elements() * self.dtype.size(),
+        }
+    }
+
+    /// The part as a block whose first element is `(row, col)` of its tensor.
+    pub(super) fn block(&self, row: usize, col: usize) -> Result<Block> {
+        let (rows, cols) = self.matrix_shape();
+        let (row_stride, data) = match self.row_stride() {
+            Some(row_stride) => (row_stride, self.data.clone()),
+            None => (cols, self.gather()?),
+        };
+        Ok(Block {
+            row,
+            col,
+            rows,
+            cols,
+            row_stride,
+            data,
+        })
+    }
+
+    /// Copies the elements, in order, into aligned memory.
+    fn gather(&self) -> Result<Bytes> {
+        let size = self.dtype.size();
+        let mut out = BytesMut::zeroed(self.elements() * size)?;
+        let from = self.data.as_slice();
+        // A run is a row where the last stride is one, a single element elsewhere.
+        let last = self.shape.len().saturating_sub(1);
+        let (run, outer) = match self.strides.last() {
+            Some(1) => (self.shape[last], last),
+            _ => (1, self.shape.len()),
+        };
+        let mut index = [0usize; MAX_DIMS];
+        for to in out.as_mut_slice().chunks_exact_mut(run * size) {
+            let at: usize = (0..outer).map(|d| index[d] * self.strides[d]).sum();
+            to.copy_from_slice(&from[at * size..(at + run) * size]);
+            for d in (0..outer).rev() {
+                index[d] += 1;
+                if index[d] < self.shape[d] {
+                    break;
+                }
+                index[d] = 0;
+            }
+        }
+        Ok(out.freeze())
+    }
+
+    /// Whether two parts hold the same numbers, bit for bit.
+    pub(super) fn same_bits(&self, other: &Self) -> Result<bool> {
+        if self.dtype != other.dtype || self.shape != other.shape {
+            return Ok(false);
+        }
+        let (a, b) = (self.block(0, 0)?, other.block(0, 0)?);
+        let size = self.dtype.size();
+        Ok((0..a.rows).all(|r| a.row_bytes(r, size) == b.row_bytes(r, size)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(n: u16) -> Bytes {
+        let raw: Vec<u8> = (0..n).flat_map(u16::to_le_bytes).collect();
+        Bytes::copy_from(&raw).unwrap()
+    }
+
+    #[test]
+    fn rows_with_gaps_stay_in_place_and_transposes_are_copied() {
+        let storage = numbers(24);
+        let gaps = Part::new(DType::F16, &[3, 4], &[6, 1], 2, &storage).unwrap();
+        assert_eq!(gaps.copied_bytes(), 0);
+        let block = gaps.block(0, 0).unwrap();
+        assert_eq!((block.rows, block.cols, block.row_stride), (3, 4, 6));
+        assert_eq!(
+            block.data.as_slice_of::<u16>().unwrap()[6..10],
+            [8, 9, 10, 11]
+        );
+
+        let transposed = Part::new(DType::F16, &[4, 3], &[1, 6], 2, &storage).unwrap();
+        assert_eq!(transposed.copied_bytes(), 24);
+        let block = transposed.block(0, 0).unwrap();
+        let got = block.data.as_slice_of::<u16>().unwrap();
+        assert_eq!(got, [2, 8, 14, 3, 9, 15, 4, 10, 16, 5, 11, 17]);
+    }
+
+    #[test]
+    fn odd_addresses_are_copied_and_leading_dimensions_collapse() {
+        let storage = numbers(13).slice(1..25).unwrap();
+        let part = Part::contiguous(DType::F16, &[3, 4], &storage).unwrap();
+        assert_eq!(part.copied_bytes(), 24);
+        assert!(
+            part.block(0, 0)
+                .unwrap()
+                .data
+                .as_slice_of::<u16>()
+                .is_some()
+        );
+
+        let cube = Part::contiguous(DType::F16, &[2, 3, 4], &numbers(24)).unwrap();
+        let block = cube.block(0, 0).unwrap();
+        assert_eq!((block.rows, block.cols, block.row_stride), (6, 4, 4));
+        assert_eq!(cube.narrow(1, 1).unwrap().block(0, 0).unwrap().rows, 3);
+    }
+
+    #[test]
+    fn claims_past_the_storage_are_refused() {
+        let storage = numbers(12);
+        let huge = usize::MAX;
+        for (shape, strides, offset) in [
+            (&[13][..], &[1][..], 0),
+            (&[12], &[1], 1),
+            (&[1], &[1], huge),
+            (&[huge, 2], &[0, 0], 0),
+            (&[2, 2], &[huge, 1], 0),
+            (&[1000, 1000], &[0, 0], 0),
+            (&[1], &[1, 1], 0),
+            (&[1; 9], &[1; 9], 0),
+            (&[0, huge, huge], &[1, 1, 1], 0),
+        ] {
+            let error = Part::new(DType::F16, shape, strides, offset, &storage).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::MalformedFile);
+        }
+        let none = Part::new(DType::F16, &[0, huge], &[1, 1], huge, &storage).unwrap();
+        assert_eq!((none.elements(), none.copied_bytes()), (0, 0));
+    }
+}

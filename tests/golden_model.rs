@@ -1,0 +1,195 @@
+//! The forward pass and greedy decoding against the reference implementation.
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use codegeex::backend::Cpu;
+use codegeex::cancel::CancelToken;
+use codegeex::generate::{GenerateOptions, Generator};
+use codegeex::model::{
+    Checkpoint, Input, LoadOptions, Model, OpenOptions, Transformer, Wanted, load,
+};
+use codegeex::tokenizer::Gpt2Tokenizer;
+use safetensors::SafeTensors;
+
+/// Largest difference from the reference, per logit or hidden value.
+const TOLERANCE: f32 = 2e-3;
+/// Largest difference between splits of one sequence.
+const SPLIT_TOLERANCE: f32 = 1e-4;
+
+struct Golden<'a>(SafeTensors<'a>);
+
+impl Golden<'_> {
+    fn f32(&self, name: &str) -> Vec<f32> {
+        bytemuck::allocation::pod_collect_to_vec(self.0.tensor(name).unwrap().data())
+    }
+
+    fn ids(&self, name: &str) -> Vec<u32> {
+        bytemuck::allocation::pod_collect_to_vec(self.0.tensor(name).unwrap().data())
+    }
+
+    fn cases(&self) -> usize {
+        (0..)
+            .take_while(|i| self.0.tensor(&format!("case{i}.ids")).is_ok())
+            .count()
+    }
+}
+
+#[track_caller]
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let worst = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
+    assert!(worst <= tolerance, "{what}: differs by {worst}");
+}
+
+fn argmax(row: &[f32]) -> usize {
+    (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}
+
+fn open(path: &Path) -> Transformer<Cpu> {
+    let checkpoint = Checkpoint::open(path, &OpenOptions::default()).unwrap();
+    Transformer::new(Cpu::new(&Default::default()).unwrap(), &checkpoint).unwrap()
+}
+
+/// Logits of a sequence fed in pieces of the given lengths, the last repeated.
+fn logits(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<f32>> {
+    let mut state = model.new_state();
+    let mut rows = Vec::new();
+    let mut pieces = pieces
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(pieces[pieces.len() - 1]));
+    let mut rest = ids;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(pieces.next().unwrap().min(rest.len()));
+        rest = after;
+        let mut batch = [Input::new(&mut *state, piece, Wanted::All)];
+        let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+        rows.extend(logits.sequence(0).rows().into_iter().map(|r| r.to_vec()));
+    }
+    rows
+}
+
+fn check_forward(model: &Transformer<Cpu>, golden: &Golden<'_>) {
+    assert!(golden.cases() > 3);
+    for case in 0..golden.cases() {
+        let name = |part: &str| format!("case{case}.{part}");
+        let ids = golden.ids(&name("ids"));
+        let n = ids.len();
+        let rows = logits(model, &ids, &[n]);
+        assert_close(
+            &rows[n - 1],
+            &golden.f32(&name("last_logits")),
+            TOLERANCE,
+            &name("last"),
+        );
+
+        let top_ids = golden.ids(&name("top_ids"));
+        let top_logits = golden.f32(&name("top_logits"));
+        let top = top_ids.len() / n;
+        for (i, row) in rows.iter().enumerate() {
+            let ids = &top_ids[i * top..(i + 1) * top];
+            assert_eq!(argmax(row), ids[0] as usize, "case {case}, position {i}");
+            let found: Vec<f32> = ids.iter().map(|&id| row[id as usize]).collect();
+            assert_close(
+                &found,
+                &top_logits[i * top..(i + 1) * top],
+                TOLERANCE,
+                &name("top"),
+            );
+        }
+        if n > 1 {
+            let expected = golden.f32(&name("logprobs"));
+            let found: Vec<f32> = (1..n)
+                .map(|i| codegeex::generate::log_probability(&rows[i - 1], ids[i]))
+                .collect();
+            assert_close(&found, &expected, TOLERANCE, &name("logprobs"));
+        }
+        if golden.0.tensor(&name("logits")).is_ok() {
+            let all = golden.f32(&name("logits"));
+            let found: Vec<f32> = rows.concat();
+            assert_close(&found, &all, TOLERANCE, &name("logits"));
+            let hidden = model.hidden_states(&ids).unwrap();
+            assert_close(
+                hidden.as_slice().unwrap(),
+                &golden.f32(&name("hidden")),
+                TOLERANCE,
+                &name("hidden"),
+            );
+        }
+    }
+}
+
+#[test]
+fn the_trained_model_matches_the_reference() {
+    let Some(path) = common::shared("golden/forward.safetensors") else {
+        return;
+    };
+    let Some(checkpoint) = common::shared("model/codegeex_tiny.pt") else {
+        return;
+    };
+    let bytes = std::fs::read(path).unwrap();
+    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
+    check_forward(&open(&checkpoint), &golden);
+}
+
+#[test]
+fn every_layout_matches_the_reference() {
+    let Some(path) = common::shared("model/layouts/forward.safetensors") else {
+        return;
+    };
+    let bytes = std::fs::read(&path).unwrap();
+    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
+    for layout in ["single.pt", "single_f32.pt", "merged_qkv.pt", "mp2", "mp4"] {
+        eprintln!("{layout}");
+        check_forward(&open(&path.with_file_name(layout)), &golden);
+    }
+}
+
+#[test]
+fn greedy_decoding_gives_the_same_ids() {
+    let Some(path) = common::shared("golden/greedy.json") else {
+        return;
+    };
+    let Some(checkpoint) = common::shared("model/codegeex_tiny.pt") else {
+        return;
+    };
+    let cases: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let model = load(checkpoint, &LoadOptions::default()).unwrap();
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    for case in cases.as_array().unwrap() {
+        let prompt = case["prompt"].as_str().unwrap();
+        let mut options = GenerateOptions::default();
+        options.max_new_tokens = 64;
+        let found = generator.complete(prompt, &options).unwrap();
+        assert_eq!(serde_json::json!(found[0].ids), case["greedy"], "{prompt}");
+    }
+}
+
+#[test]
+fn any_split_of_a_sequence_agrees() {
+    let Some(path) = common::shared("golden/forward.safetensors") else {
+        return;
+    };
+    let Some(checkpoint) = common::shared("model/codegeex_tiny.pt") else {
+        return;
+    };
+    let bytes = std::fs::read(path).unwrap();
+    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
+    let model = open(&checkpoint);
+    let ids = golden.ids("case3.ids");
+    let whole = logits(&model, &ids, &[ids.len()]);
+    for pieces in [&[1][..], &[2], &[100, 1], &[3, 31, 64, 7], &[33]] {
+        let split = logits(&model, &ids, pieces);
+        for (i, (a, b)) in whole.iter().zip(&split).enumerate() {
+            assert_close(a, b, SPLIT_TOLERANCE, &format!("{pieces:?} at {i}"));
+        }
+    }
+}
