@@ -13,6 +13,7 @@ pub mod generate;
 mod kernels;
 pub mod model;
 pub mod num;
+pub mod prompt;
 pub mod tensor;
 mod threads;
 pub mod tokenizer;

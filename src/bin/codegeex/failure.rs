@@ -1,0 +1,80 @@
+//! How a command fails: the message and the exit code.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use codegeex::ErrorKind;
+
+/// Exit code of an interrupted command, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// The arguments make no sense together.
+    Usage(String),
+    /// The library reports an error.
+    Library(codegeex::Error),
+    /// Reading stdin or writing stdout failed.
+    Stdio(io::Error),
+    /// Some lines of the input were answered with an error.
+    Lines(usize),
+}
+
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+impl From<codegeex::Error> for Failure {
+    fn from(error: codegeex::Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Stdio(error)
+    }
+}
+
+impl Failure {
+    /// Says what happened on stderr and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        match &self {
+            // Whoever reads our output has enough.
+            Self::Stdio(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Library(e) if e.kind() == ErrorKind::Cancelled => {
+                eprintln!("interrupted");
+                return ExitCode::from(INTERRUPTED);
+            }
+            _ => eprintln!("error: {self}"),
+        }
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) => f.write_str(message),
+            Self::Library(error) => {
+                write!(f, "{error}")?;
+                let mut cause = error.source();
+                while let Some(e) = cause {
+                    // Many messages end with their cause already.
+                    let text = e.to_string();
+                    if !error.to_string().contains(&text) {
+                        write!(f, ": {text}")?;
+                    }
+                    cause = e.source();
+                }
+                Ok(())
+            }
+            Self::Stdio(error) => error.fmt(f),
+            Self::Lines(n) => write!(f, "{n} lines of the input were answered with an error"),
+        }
+    }
+}
