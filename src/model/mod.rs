@@ -2,6 +2,8 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod convert;
 
 pub use checkpoint::{Checkpoint, MemoryEstimate, OpenOptions};
 pub use config::{Activation, ModelConfig};
+pub use convert::{ConvertOptions, convert};
