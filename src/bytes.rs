@@ -163,6 +163,26 @@ impl Bytes {
         matches!(*self.owner, Owner::Mapped(_))
     }
 
+    /// Tells the system that these bytes will not be needed soon: the pages of a mapped file stop
+    /// counting as this process's memory, and are read again if they are touched after all. For
+    /// an allocation, and on systems without such advice, nothing happens.
+    pub fn release(&self) {
+        #[cfg(unix)]
+        if let Owner::Mapped(map) = &*self.owner {
+            // Advice: that it was not taken changes nothing.
+            // SAFETY: dropping pages loses what was written to them. The mapping is read-only
+            // (`map` is the only place that makes one), so there is nothing to lose: a later
+            // read finds the bytes of the file again. The range is inside the mapping.
+            let _ = unsafe {
+                map.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    self.range.start,
+                    self.range.len(),
+                )
+            };
+        }
+    }
+
     /// A window of this window, or `None` when `range` reaches past its end.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         if range.start > range.end || range.end > self.len() {

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod convert;
 mod params;
 mod state;
 mod transformer;
@@ -24,6 +25,7 @@ use crate::error::Result;
 pub use crate::backend::Activation;
 pub use checkpoint::{Checkpoint, MemoryEstimate, OpenOptions, estimate};
 pub use config::ModelConfig;
+pub use convert::{ConvertOptions, convert};
 pub use state::State;
 pub use transformer::Transformer;
 

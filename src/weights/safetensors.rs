@@ -1,8 +1,10 @@
-//! safetensors files: the reader of one file's header.
+//! safetensors files: the reader of one file's header, and the [`Writer`].
 //!
 //! The crate of that name supplies the description of a tensor; the checks are done here, because
 //! errors have to name the offset, and two tensors of one name have to be refused.
 #![forbid(unsafe_code)]
+
+mod write;
 
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +17,8 @@ use crate::error::{Error, ErrorKind, Result, bail};
 use crate::num::DType;
 
 use super::part::{Named, Part};
+
+pub use write::Writer;
 
 /// Bytes before the header: its length.
 const PREFIX: usize = 8;

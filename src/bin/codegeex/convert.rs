@@ -1,6 +1,63 @@
+//! `codegeex convert`
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
 use codegeex::cancel::CancelToken;
+use codegeex::model::{Checkpoint, ConvertOptions, convert};
+use codegeex::num::DType;
+
+use crate::failure::Result;
+use crate::model::OpenArgs;
+use crate::progress::{Progress, Unit};
+
+/// Convert a checkpoint of any form to one safetensors file.
+///
+/// Tensors stream one by one, so memory does not depend on the size of the model. The result is
+/// written beside OUT and renamed at the end: an interrupted conversion leaves OUT as it was.
 #[derive(clap::Args)]
-pub struct Args {}
-pub fn run(_: Args, _: &CancelToken) -> crate::failure::Result {
+#[command(
+    after_help = "Example:\n  codegeex convert codegeex_13b.pt codegeex_13b.safetensors --dtype f16"
+)]
+pub struct Args {
+    /// A .pt file, a folder of mp_rank_* shards, or safetensors.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The safetensors file to write.
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// Element type of the weights; by default the one they have.
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
+    /// Replace OUT if it exists.
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Dtype {
+    F16,
+    Bf16,
+    F32,
+}
+
+pub fn run(args: Args, cancel: &CancelToken) -> Result {
+    let checkpoint = Checkpoint::open(&args.input, &args.open.options()?)?;
+    let mut options = ConvertOptions::new().overwrite(args.overwrite);
+    options.dtype = args.dtype.map(|dtype| match dtype {
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+        Dtype::F32 => DType::F32,
+    });
+    let mut progress = Progress::new(Unit::Bytes);
+    convert(
+        &checkpoint,
+        &args.output,
+        &options,
+        &mut |done, total| progress.update(done, total),
+        cancel,
+    )?;
     Ok(())
 }
