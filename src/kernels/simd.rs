@@ -58,6 +58,8 @@ pub trait Simd: Copy {
     /// Whether four accumulators and their operands fit the registers.
     const FOUR_ROWS: bool;
 
+    /// Asks for the cache line at an address, which need not be valid.
+    fn prefetch<T>(self, address: *const T);
     /// The same value in every lane.
     fn splat(self, value: f32) -> Self::Wide;
     /// Loads lanes.
@@ -90,17 +92,11 @@ pub trait Simd: Copy {
 /// Sums the lanes of an accumulator: halves onto halves, down to one.
 #[inline(always)]
 pub fn fold(lanes: &[f32; ACC]) -> f32 {
-    fold_by(lanes, |a, b| a + b)
-}
-
-/// Folds the lanes of an accumulator in the fixed order of [`fold`].
-#[inline(always)]
-pub fn fold_by(lanes: &[f32; ACC], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = *lanes;
     let mut width = ACC / 2;
     while width > 0 {
         for i in 0..width {
-            lanes[i] = f(lanes[i], lanes[i + width]);
+            lanes[i] += lanes[i + width];
         }
         width /= 2;
     }
@@ -115,6 +111,8 @@ impl Simd for Scalar {
     type Wide = [f32; ACC];
     const FOUR_ROWS: bool = false;
 
+    #[inline(always)]
+    fn prefetch<T>(self, _: *const T) {}
     #[inline(always)]
     fn splat(self, value: f32) -> Self::Wide {
         [value; ACC]

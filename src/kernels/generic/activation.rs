@@ -37,14 +37,12 @@ impl Kernel for GeluTanh<'_> {
 /// `x / (1 + exp(t(x)))` for every element.
 #[inline(always)]
 fn gate<S: Simd>(s: S, values: &mut [f32], t: impl Fn(S::Wide) -> S::Wide) {
-    let one = s.splat(1.0);
-    let f = |chunk: &mut [f32; ACC]| {
-        let x = s.load(chunk);
-        s.store(s.div(x, s.add(one, exp(s, t(x)))), chunk);
-    };
     let (full, tail) = values.as_chunks_mut::<ACC>();
-    full.iter_mut().for_each(f);
     let mut rest = padded(tail);
-    f(&mut rest);
+    for chunk in full.iter_mut().chain([&mut rest]) {
+        let x = s.load(chunk);
+        let gate = exp(s, t(x));
+        s.store(s.div(x, s.add(s.splat(1.0), gate)), chunk);
+    }
     tail.copy_from_slice(&rest[..tail.len()]);
 }

@@ -3,7 +3,7 @@
 use super::dot::padded;
 use super::exp::exp;
 use crate::kernels::isa::Kernel;
-use crate::kernels::simd::{ACC, Simd, fold, fold_by};
+use crate::kernels::simd::{ACC, Simd, fold};
 
 /// Softmax in place, in single precision, with the maximum subtracted first.
 pub struct Softmax<'a>(pub &'a mut [f32]);
@@ -23,7 +23,11 @@ impl Kernel for Softmax<'_> {
         }
         let mut out = [0.0; ACC];
         s.store(lanes, &mut out);
-        let max = s.splat(fold_by(&out, |a, b| if a > b { a } else { b }));
+        let mut max = f32::NEG_INFINITY;
+        for lane in out {
+            max = if lane > max { lane } else { max };
+        }
+        let max = s.splat(max);
 
         let mut lanes = s.splat(0.0);
         for chunk in &mut *full {

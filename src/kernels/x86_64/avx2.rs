@@ -1,7 +1,6 @@
 //! AVX2 with FMA and F16C: four registers of eight lanes.
 
 use std::arch::x86_64::*;
-use std::array;
 
 use half::{bf16, f16};
 
@@ -13,16 +12,41 @@ use crate::kernels::simd::{ACC, Simd};
 pub struct Avx2(());
 
 impl_simd!(
-    Avx2, __m256, 4,
+    Avx2, __m256, [0, 1, 2, 3], four_rows: false,
     splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
-    f16: |p: *const __m128i| _mm256_cvtph_ps(_mm_loadu_si128(p)),
-    bf16: |p: *const __m128i| {
-        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(p))))
-    },
-    pow2: |x: __m256| {
+    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, fma: _mm256_fmadd_ps,
+    binary: [
+        add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
+        max: _mm256_max_ps, min: _mm256_min_ps
+    ]
+);
+
+/// # Safety
+/// Sixteen readable bytes, and the instructions of the tier.
+#[inline(always)]
+unsafe fn load_f16(p: *const __m128i) -> __m256 {
+    // SAFETY: as the caller promises.
+    unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p)) }
+}
+
+/// # Safety
+/// Sixteen readable bytes, and the instructions of the tier.
+#[inline(always)]
+unsafe fn load_bf16(p: *const __m128i) -> __m256 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+    }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn pow2_of_rounded(x: __m256) -> __m256 {
+    // SAFETY: as the caller promises.
+    unsafe {
         let exponent = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(127));
         _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
-    },
-    add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
-    fma: _mm256_fmadd_ps, max: _mm256_max_ps, min: _mm256_min_ps
-);
+    }
+}

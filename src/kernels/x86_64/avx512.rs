@@ -1,7 +1,6 @@
 //! AVX-512: two registers of sixteen lanes.
 
 use std::arch::x86_64::*;
-use std::array;
 
 use half::{bf16, f16};
 
@@ -13,16 +12,41 @@ use crate::kernels::simd::{ACC, Simd};
 pub struct Avx512(());
 
 impl_simd!(
-    Avx512, __m512, 2,
+    Avx512, __m512, [0, 1], four_rows: true,
     splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
-    f16: |p: *const __m256i| _mm512_cvtph_ps(_mm256_loadu_si256(p)),
-    bf16: |p: *const __m256i| {
-        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p))))
-    },
-    pow2: |x: __m512| {
+    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, fma: _mm512_fmadd_ps,
+    binary: [
+        add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
+        max: _mm512_max_ps, min: _mm512_min_ps
+    ]
+);
+
+/// # Safety
+/// Thirty-two readable bytes, and the instructions of the tier.
+#[inline(always)]
+unsafe fn load_f16(p: *const __m256i) -> __m512 {
+    // SAFETY: as the caller promises.
+    unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p)) }
+}
+
+/// # Safety
+/// Thirty-two readable bytes, and the instructions of the tier.
+#[inline(always)]
+unsafe fn load_bf16(p: *const __m256i) -> __m512 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+    }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn pow2_of_rounded(x: __m512) -> __m512 {
+    // SAFETY: as the caller promises.
+    unsafe {
         let exponent = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(127));
         _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
-    },
-    add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
-    fma: _mm512_fmadd_ps, max: _mm512_max_ps, min: _mm512_min_ps
-);
+    }
+}

@@ -4,15 +4,21 @@ pub mod avx2;
 pub mod avx512;
 
 /// Implements [`Simd`](super::simd::Simd) for a token from the register operations of its
-/// instruction set, over `$N` registers.
+/// instruction set. `$i` numbers the registers that make up `ACC` lanes.
+///
+/// No closures here: one that the compiler does not inline is compiled without the tier's
+/// instructions, and so is every intrinsic in it.
 macro_rules! impl_simd {
     (
-        $Token:ident, $Reg:ty, $N:literal,
+        $Token:ident, $Reg:ty, [$($i:literal),+], four_rows: $four_rows:literal,
         splat: $splat:ident, load: $load:ident, store: $store:ident,
-        f16: $f16:expr, bf16: $bf16:expr, pow2: $pow2:expr,
-        add: $add:ident, sub: $sub:ident, mul: $mul:ident, div: $div:ident,
-        fma: $fma:ident, max: $max:ident, min: $min:ident
+        f16: $f16:ident, bf16: $bf16:ident, pow2: $pow2:ident, fma: $fma:ident,
+        binary: $binary:tt
     ) => {
+        /// Lanes of one register.
+        const LANES: usize = size_of::<$Reg>() / size_of::<f32>();
+        const REGISTERS: usize = ACC / LANES;
+
         impl $Token {
             /// # Safety
             /// The machine must have every feature of the tier.
@@ -22,56 +28,61 @@ macro_rules! impl_simd {
         }
 
         impl Simd for $Token {
-            type Wide = [$Reg; $N];
-            // AVX-512 has 32 registers, AVX2 has 16.
-            const FOUR_ROWS: bool = $N == 2;
+            type Wide = [$Reg; REGISTERS];
+            const FOUR_ROWS: bool = $four_rows;
 
+            #[inline(always)]
+            fn prefetch<T>(self, address: *const T) {
+                // SAFETY: a prefetch is a hint that never faults.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+            }
             #[inline(always)]
             fn splat(self, value: f32) -> Self::Wide {
                 // SAFETY: the token proves the instructions.
-                [unsafe { $splat(value) }; $N]
+                [unsafe { $splat(value) }; REGISTERS]
             }
             #[inline(always)]
             fn load(self, values: &[f32; ACC]) -> Self::Wide {
-                // SAFETY: the token proves the instructions; N registers are ACC values.
-                array::from_fn(|i| unsafe { $load(values.as_ptr().add(i * (ACC / $N))) })
+                // SAFETY: the token proves the instructions; all registers are ACC values.
+                unsafe { [$($load(values.as_ptr().add($i * LANES))),+] }
             }
             #[inline(always)]
             fn load_f16(self, values: &[f16; ACC]) -> Self::Wide {
-                // SAFETY: the token proves the instructions; N registers are ACC values.
-                array::from_fn(|i| unsafe { $f16(values.as_ptr().add(i * (ACC / $N)).cast()) })
+                // SAFETY: the token proves the instructions; all registers are ACC values.
+                unsafe { [$($f16(values.as_ptr().add($i * LANES).cast())),+] }
             }
             #[inline(always)]
             fn load_bf16(self, values: &[bf16; ACC]) -> Self::Wide {
-                // SAFETY: the token proves the instructions; N registers are ACC values.
-                array::from_fn(|i| unsafe { $bf16(values.as_ptr().add(i * (ACC / $N)).cast()) })
+                // SAFETY: the token proves the instructions; all registers are ACC values.
+                unsafe { [$($bf16(values.as_ptr().add($i * LANES).cast())),+] }
             }
             #[inline(always)]
             fn store(self, lanes: Self::Wide, out: &mut [f32; ACC]) {
-                for (i, register) in lanes.into_iter().enumerate() {
-                    // SAFETY: the token proves the instructions; N registers are ACC values.
-                    unsafe { $store(out.as_mut_ptr().add(i * (ACC / $N)), register) };
-                }
+                // SAFETY: the token proves the instructions; all registers are ACC values.
+                unsafe { $($store(out.as_mut_ptr().add($i * LANES), lanes[$i]);)+ }
             }
-            impl_simd!(@binary $N, add $add, sub $sub, mul $mul, div $div, max $max, min $min);
             #[inline(always)]
             fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
                 // SAFETY: the token proves the instructions.
-                array::from_fn(|i| unsafe { $fma(a[i], b[i], c[i]) })
+                unsafe { [$($fma(a[$i], b[$i], c[$i])),+] }
             }
             #[inline(always)]
             fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide {
                 // SAFETY: the token proves the instructions.
-                array::from_fn(|i| unsafe { $pow2(magic[i]) })
+                unsafe { [$($pow2(magic[$i])),+] }
             }
+            impl_simd!(@binary [$($i),+] $binary);
         }
     };
-    (@binary $N:literal, $($name:ident $op:ident),+) => {
-        $(#[inline(always)]
+    (@binary $registers:tt [$($name:ident: $op:ident),+]) => {
+        $(impl_simd!(@one $registers $name $op);)+
+    };
+    (@one [$($i:literal),+] $name:ident $op:ident) => {
+        #[inline(always)]
         fn $name(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
             // SAFETY: the token proves the instructions.
-            array::from_fn(|i| unsafe { $op(a[i], b[i]) })
-        })+
+            unsafe { [$($op(a[$i], b[$i])),+] }
+        }
     };
 }
 use impl_simd;
