@@ -1,1 +1,337 @@
+//! Generation over a model that follows a script, so that every way to end can be arranged.
 
+use std::any::Any;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::Array2;
+
+use super::*;
+use crate::ErrorKind;
+use crate::error::bail;
+use crate::model::{Input, Logits, ModelConfig, State, Wanted};
+use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens};
+
+const VOCAB: usize = 50_432;
+const END: u32 = 50_256;
+
+/// Says the ids of a script one after the other, whatever it is fed, then the end of text.
+#[derive(Debug)]
+struct Scripted {
+    config: ModelConfig,
+    script: Vec<u32>,
+    prompt: usize,
+    calls: AtomicUsize,
+    /// Put into the logits of the end of text at this position.
+    poison: Option<(usize, f32)>,
+}
+
+#[derive(Debug, Clone)]
+struct Position(usize);
+
+impl State for Position {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn truncate(&mut self, tokens: usize) {
+        self.0 = self.0.min(tokens);
+    }
+    fn fork(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+    fn bytes(&self) -> usize {
+        0
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl Model for Scripted {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+    fn describe(&self) -> String {
+        "scripted".into()
+    }
+    fn new_state(&self) -> Box<dyn State> {
+        Box::new(Position(0))
+    }
+    fn forward(&self, batch: &mut [Input<'_>], cancel: &CancelToken) -> Result<Logits> {
+        cancel.check()?;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let rows = batch.iter().filter(|i| i.wanted == Wanted::Last).count();
+        let mut values = Array2::zeros((rows, VOCAB));
+        let mut row = 0;
+        let mut counts = Vec::new();
+        for input in batch {
+            let Some(position) = input.state.as_any_mut().downcast_mut::<Position>() else {
+                bail!(StateMismatch, "not a position");
+            };
+            position.0 += input.ids.len();
+            counts.push(usize::from(input.wanted == Wanted::Last));
+            if input.wanted == Wanted::Last {
+                let said = position.0 - self.prompt;
+                let next = self.script.get(said).copied().unwrap_or(END);
+                values[[row, next as usize]] = 20.0;
+                if let Some((at, value)) = self.poison
+                    && at == said
+                {
+                    values[[row, END as usize]] = value;
+                }
+                row += 1;
+            }
+        }
+        Ok(Logits::new(values, counts))
+    }
+}
+
+fn config() -> ModelConfig {
+    let mut config = ModelConfig::codegeex_13b();
+    config.padded_vocab_size = VOCAB;
+    config
+}
+
+const PROMPT: &str = "x = 1\n";
+
+fn scripted(text: &str) -> Scripted {
+    let tokenizer = Gpt2Tokenizer::codegeex();
+    Scripted {
+        config: config(),
+        script: tokenizer.encode(text, SpecialTokens::AsText),
+        prompt: tokenizer.encode(PROMPT, SpecialTokens::AsText).len(),
+        calls: AtomicUsize::new(0),
+        poison: None,
+    }
+}
+
+fn generator(model: Scripted) -> Generator {
+    Generator::new(Arc::new(model), Arc::new(Gpt2Tokenizer::codegeex()))
+}
+
+/// Generates, and checks that the events tell the same story as the completion.
+fn run(model: Scripted, options: &GenerateOptions) -> Completion {
+    let (mut text, mut ids, mut ends) = (String::new(), Vec::new(), Vec::new());
+    let cancel = CancelToken::new();
+    let found = generator(model)
+        .generate(PROMPT, options, &cancel, &mut |event| {
+            match event {
+                Event::Token { id, text: t, .. } => {
+                    assert!(ends.is_empty());
+                    ids.push(id);
+                    text.push_str(t);
+                }
+                Event::End {
+                    text: t, reason, ..
+                } => {
+                    text.push_str(t);
+                    ends.push(reason);
+                }
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    let completion = found[0].clone();
+    assert_eq!(
+        (text, ids),
+        (completion.text.clone(), completion.ids.clone())
+    );
+    assert_eq!(ends, [completion.finish_reason]);
+    assert_eq!(completion.ids.len(), completion.logprobs.len());
+    completion
+}
+
+fn options() -> GenerateOptions {
+    GenerateOptions::default()
+}
+
+#[test]
+fn the_end_of_text_ends_and_is_not_part_of_the_ids() {
+    let text = "def f():\n    return '🙂é中'\n";
+    let found = run(scripted(text), &options());
+    assert_eq!(found.text, text);
+    assert_eq!(found.finish_reason, FinishReason::EndOfText);
+    assert!(found.logprobs.iter().all(|&l| l < 0.0 && l > -0.1));
+    assert!(!found.ids.contains(&END));
+}
+
+#[test]
+fn a_stop_string_across_tokens_is_cut_off() {
+    let mut options = options();
+    options.stop = vec!["never".into(), "\n\ndef".into()];
+    let found = run(scripted("a = 2\n\n\ndef g():\n"), &options);
+    assert_eq!(found.text, "a = 2\n");
+    assert_eq!(found.finish_reason, FinishReason::Stop(1));
+}
+
+#[test]
+fn what_was_held_back_for_a_stop_string_comes_at_the_end() {
+    let mut options = options();
+    options.stop = vec!["\n\n\n\n".into()];
+    let found = run(scripted("a = 2\n\n\n"), &options);
+    assert_eq!(found.text, "a = 2\n\n\n");
+    assert_eq!(found.finish_reason, FinishReason::EndOfText);
+}
+
+#[test]
+fn the_limit_of_tokens_may_cut_a_character() {
+    let mut options = options();
+    options.max_new_tokens = 1;
+    // The first token of this emoji is half of it.
+    let found = run(scripted("🙂"), &options);
+    assert_eq!(found.text, "\u{fffd}");
+    assert_eq!(found.finish_reason, FinishReason::Length);
+    options.max_new_tokens = 0;
+    let model = scripted("abc");
+    let found = run(model, &options);
+    assert_eq!((found.text.as_str(), found.ids.len()), ("", 0));
+    assert_eq!(found.finish_reason, FinishReason::Length);
+}
+
+#[test]
+fn generation_ends_where_the_positions_end() {
+    let mut model = scripted("a b c d e f g h");
+    model.config.max_position_embeddings = model.prompt + 3;
+    let found = run(model, &options());
+    assert_eq!(found.finish_reason, FinishReason::ContextFull);
+    // The last token needs no position: nothing is computed from it.
+    assert_eq!(found.ids.len(), 4);
+
+    let mut model = scripted("a");
+    model.config.max_position_embeddings = model.prompt - 1;
+    let error = generator(model).complete(PROMPT, &options()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContextOverflow);
+}
+
+#[test]
+fn bad_options_and_prompts_are_refused_by_name() {
+    let bad = |set: &dyn Fn(&mut GenerateOptions), name: &str| {
+        let mut options = options();
+        set(&mut options);
+        let error = generator(scripted("a"))
+            .complete(PROMPT, &options)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains(name), "{error}");
+    };
+    bad(&|o| o.temperature = -1.0, "temperature");
+    bad(&|o| o.temperature = f32::NAN, "temperature");
+    bad(&|o| o.top_p = 0.0, "top_p");
+    bad(&|o| o.top_p = 1.5, "top_p");
+    bad(&|o| o.samples = 0, "samples");
+    bad(&|o| o.first_sample = u32::MAX, "samples");
+    bad(&|o| o.stop = vec![String::new()], "stop");
+    bad(&|o| o.banned_ids = (0..VOCAB as u32).collect(), "no token");
+    let error = generator(scripted("a")).complete("", &options());
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn a_broken_logit_is_an_error_and_padding_is_never_drawn() {
+    let mut model = scripted("a b c");
+    model.poison = Some((1, f32::NAN));
+    let error = generator(model).complete(PROMPT, &options()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NonFinite);
+
+    let mut model = scripted("a");
+    model.script = vec![50_401; 3];
+    let found = run(model, &{
+        let mut o = options();
+        o.max_new_tokens = 2;
+        o
+    });
+    assert!(found.ids.iter().all(|&id| id < 50_400));
+}
+
+#[test]
+fn cancelling_returns_what_there_is_within_one_token() {
+    let cancel = CancelToken::new();
+    let mut seen = 0;
+    let found = generator(scripted("a b c d e f"))
+        .generate(PROMPT, &options(), &cancel, &mut |event| {
+            if matches!(event, Event::Token { .. }) {
+                seen += 1;
+                if seen == 3 {
+                    cancel.cancel();
+                }
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(found[0].finish_reason, FinishReason::Cancelled);
+    assert_eq!((found[0].ids.len(), seen), (3, 3));
+
+    let before = CancelToken::new();
+    before.cancel();
+    let found = generator(scripted("a"))
+        .generate(PROMPT, &options(), &before, &mut |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(found[0].finish_reason, FinishReason::Cancelled);
+    assert!(found[0].ids.is_empty());
+}
+
+#[test]
+fn a_callback_that_breaks_stops_all_samples() {
+    let mut options = options();
+    options.samples = 3;
+    let (mut tokens, mut ends) = (0, 0);
+    let found = generator(scripted("a b c d e f"))
+        .generate(PROMPT, &options, &CancelToken::new(), &mut |event| {
+            match event {
+                Event::Token { .. } => tokens += 1,
+                Event::End { .. } => ends += 1,
+            }
+            match tokens {
+                4 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })
+        .unwrap();
+    assert_eq!((tokens, ends), (4, 3));
+    assert!(
+        found
+            .iter()
+            .all(|c| c.finish_reason == FinishReason::Cancelled)
+    );
+}
+
+#[test]
+fn the_prompt_is_computed_once_for_all_samples() {
+    let model = Arc::new(scripted("a b c"));
+    let generator = Generator::new(model.clone(), Arc::new(Gpt2Tokenizer::codegeex()));
+    let mut options = options();
+    options.samples = 5;
+    let found = generator.complete(PROMPT, &options).unwrap();
+    assert_eq!(found.len(), 5);
+    assert!(found.iter().all(|c| c.text == "a b c"));
+    // The prompt, and one call for each token that is followed by another.
+    assert_eq!(model.calls.load(Ordering::Relaxed), 1 + 3);
+}
+
+#[test]
+fn stages_of_the_caller_see_the_history() {
+    #[derive(Debug)]
+    struct NoRepeats;
+    impl Sampler for NoRepeats {
+        fn apply(&self, candidates: &mut Candidates, history: History<'_>) -> Result<()> {
+            assert!(!history.prompt.is_empty());
+            candidates.retain(|c| !history.generated.contains(&c.id));
+            Ok(())
+        }
+    }
+    let mut options = options();
+    options.samplers = vec![Arc::new(NoRepeats)];
+    options.max_new_tokens = 3;
+    let mut model = scripted("a");
+    model.script = vec![64; 3];
+    let found = run(model, &options);
+    // After the scripted token is gone all logits are equal, and the smallest id wins.
+    assert_eq!(found.ids, [64, 0, 1]);
+}
