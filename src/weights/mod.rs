@@ -9,12 +9,13 @@
 //! This module knows formats. It does not know layers, configurations or arithmetic.
 #![forbid(unsafe_code)]
 
+mod assembled;
 mod keymap;
+mod open;
 mod part;
 pub mod pickle;
 mod pytorch;
 pub mod safetensors;
-mod source;
 pub mod zip;
 
 use std::fmt;
@@ -23,7 +24,7 @@ use crate::bytes::Bytes;
 use crate::error::Result;
 use crate::num::DType;
 
-pub use source::{MemoryMode, from_bytes, open};
+pub use open::{MemoryMode, from_bytes, open};
 
 /// Name, element type and shape of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
