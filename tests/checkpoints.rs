@@ -391,7 +391,10 @@ fn the_configuration_is_found_in_its_order() {
             .shape,
         [100, 16]
     );
-    // A folder with that one file is the file, with the folder's configuration.
+    // A folder with that one file is the file.
+    let through = open(dir.path());
+    assert_eq!(through.config_origin(), open(&path).config_origin());
+    std::fs::remove_file(dir.path().join("model.config.json")).unwrap();
     assert_eq!(
         *open(dir.path()).config_origin(),
         ConfigOrigin::File(in_folder)

@@ -24,7 +24,7 @@ use crate::bytes::Bytes;
 use crate::error::Result;
 use crate::num::DType;
 
-pub use open::{MemoryMode, from_bytes, open};
+pub use open::{MemoryMode, from_bytes, locate, open};
 
 /// Name, element type and shape of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -43,15 +43,23 @@ impl MemoryMode {
 /// [`NotFound`](ErrorKind::NotFound), [`MalformedFile`](ErrorKind::MalformedFile) with the file
 /// and the offset, [`UnsupportedFile`](ErrorKind::UnsupportedFile) with what was met instead.
 pub fn open(path: &Path, memory: MemoryMode) -> Result<Box<dyn WeightSource>> {
-    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, "open", e))?;
-    let source = if meta.is_dir() {
-        open_folder(path, memory)?
-    } else if shard_rank(path).is_some() {
-        open_folder(path.parent().unwrap_or(Path::new("")), memory)?
-    } else {
-        open_file(path, memory)?
+    let source = match Form::of(path)? {
+        Form::File(path) => open_file(&path, memory)?,
+        Form::Shards(folder, paths) => open_shards(&folder, &paths, memory)?,
     };
     Ok(Box::new(source))
+}
+
+/// What [`open`] reads for a path: the one checkpoint or index in a folder, the folder of a
+/// shard, otherwise the path itself. A configuration lies beside that.
+///
+/// # Errors
+/// [`NotFound`](ErrorKind::NotFound) and [`InvalidArgument`](ErrorKind::InvalidArgument) for a
+/// folder that holds no checkpoint, or several.
+pub fn locate(path: &Path) -> Result<PathBuf> {
+    Ok(match Form::of(path)? {
+        Form::File(path) | Form::Shards(path, _) => path,
+    })
 }
 
 /// Opens a checkpoint of one file that is in memory already; `label` is its name in messages.
@@ -61,6 +69,85 @@ pub fn open(path: &Path, memory: MemoryMode) -> Result<Box<dyn WeightSource>> {
 pub fn from_bytes(bytes: Bytes, label: &str) -> Result<Box<dyn WeightSource>> {
     let stored = File::read(bytes, label)?;
     Ok(Box::new(Assembled::of_one(stored)?))
+}
+
+/// Where a checkpoint's files are.
+enum Form {
+    File(PathBuf),
+    /// A folder and its shards by rank.
+    Shards(PathBuf, BTreeMap<usize, PathBuf>),
+}
+
+impl Form {
+    fn of(path: &Path) -> Result<Self> {
+        let meta = std::fs::metadata(path).map_err(|e| Error::io(path, "open", e))?;
+        if meta.is_dir() {
+            Self::in_folder(path)
+        } else if shard_rank(path).is_some() {
+            Self::in_folder(path.parent().unwrap_or(Path::new("")))
+        } else {
+            Ok(Self::File(path.to_owned()))
+        }
+    }
+
+    fn in_folder(folder: &Path) -> Result<Self> {
+        let mut shards = BTreeMap::new();
+        let mut single = Vec::new();
+        let mut indexed = Vec::new();
+        let list = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        for entry in std::fs::read_dir(list).map_err(|e| Error::io(folder, "list", e))? {
+            let name = entry.map_err(|e| Error::io(folder, "list", e))?.file_name();
+            let path = folder.join(&name);
+            let Some(text) = name.to_str() else { continue };
+            if let Some(rank) = shard_rank(&path) {
+                if let Some(other) = shards.insert(rank, path.clone()) {
+                    bail!(
+                        MalformedFile,
+                        "{} and {} are both shard {rank}",
+                        other.display(),
+                        path.display()
+                    );
+                }
+            } else if text.ends_with(".safetensors.index.json") {
+                indexed.push(path);
+            } else if text.ends_with(".pt") || text.ends_with(".safetensors") {
+                single.push(path);
+            }
+        }
+        // The files of an index lie beside it.
+        if !indexed.is_empty() {
+            single.retain(|p| p.extension().is_none_or(|e| e != "safetensors"));
+        }
+        let forms = usize::from(!shards.is_empty()) + single.len() + indexed.len();
+        match (&single[..], &indexed[..]) {
+            _ if forms > 1 => {
+                let mut names: Vec<_> = single
+                    .iter()
+                    .chain(&indexed)
+                    .chain(shards.values())
+                    .collect();
+                names.sort();
+                bail!(
+                    InvalidArgument,
+                    "{}: the folder holds several checkpoints ({} and others); give the file itself",
+                    folder.display(),
+                    names.first().map_or(String::new(), |p| file_name(p))
+                )
+            }
+            ([path], []) | ([], [path]) => Ok(Self::File(path.clone())),
+            _ if !shards.is_empty() => Ok(Self::Shards(folder.to_owned(), shards)),
+            _ => bail!(
+                NotFound,
+                "{}: no checkpoint in this folder; expected mp_rank_00_model_states.pt and its like, \
+             model.safetensors.index.json, or one .pt or .safetensors file",
+                folder.display()
+            ),
+        }
+    }
 }
 
 fn open_file(path: &Path, memory: MemoryMode) -> Result<Assembled> {
@@ -80,69 +167,6 @@ fn shard_rank(path: &Path) -> Option<usize> {
         .strip_suffix("_model_states.pt")?;
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok())?
-}
-
-fn open_folder(folder: &Path, memory: MemoryMode) -> Result<Assembled> {
-    let mut shards = BTreeMap::new();
-    let mut single = Vec::new();
-    let mut indexed = Vec::new();
-    let list = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    for entry in std::fs::read_dir(list).map_err(|e| Error::io(folder, "list", e))? {
-        let name = entry.map_err(|e| Error::io(folder, "list", e))?.file_name();
-        let path = folder.join(&name);
-        let Some(text) = name.to_str() else { continue };
-        if let Some(rank) = shard_rank(&path) {
-            if let Some(other) = shards.insert(rank, path.clone()) {
-                bail!(
-                    MalformedFile,
-                    "{} and {} are both shard {rank}",
-                    other.display(),
-                    path.display()
-                );
-            }
-        } else if text.ends_with(".safetensors.index.json") {
-            indexed.push(path);
-        } else if text.ends_with(".pt") || text.ends_with(".safetensors") {
-            single.push(path);
-        }
-    }
-    // The files of an index lie beside it.
-    if !indexed.is_empty() {
-        single.retain(|p| p.extension().is_none_or(|e| e != "safetensors"));
-    }
-    let forms = usize::from(!shards.is_empty()) + single.len() + indexed.len();
-    match (&single[..], &indexed[..]) {
-        _ if forms > 1 => {
-            let mut names: Vec<_> = single
-                .iter()
-                .chain(&indexed)
-                .chain(shards.values())
-                .collect();
-            names.sort();
-            bail!(
-                InvalidArgument,
-                "{}: the folder holds several checkpoints ({} and others); give the file itself",
-                folder.display(),
-                names.first().map_or(String::new(), |p| file_name(p))
-            )
-        }
-        ([path], []) => open_file(path, memory),
-        ([], [path]) => {
-            let bytes = Bytes::read(path)?;
-            open_index(path, bytes.as_slice(), memory)
-        }
-        _ if !shards.is_empty() => open_shards(folder, &shards, memory),
-        _ => bail!(
-            NotFound,
-            "{}: no checkpoint in this folder; expected mp_rank_00_model_states.pt and its like, \
-             model.safetensors.index.json, or one .pt or .safetensors file",
-            folder.display()
-        ),
-    }
 }
 
 fn file_name(path: &Path) -> String {

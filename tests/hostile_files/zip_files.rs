@@ -200,3 +200,56 @@ fn a_zip_bomb_of_overlapping_entries_is_refused() {
         &["inside entry", "begins at byte 0"],
     )]);
 }
+
+/// A checkpoint whose storage has its sizes and its place in zip64 extra fields, as those of a
+/// file of more than 4 GiB have.
+fn with_zip64() -> Vec<u8> {
+    let file = good();
+    let (directory, end) = zip_places(&file);
+    let name = b"m/data/0";
+    let find = |from: usize, upto: usize| {
+        let at = file[from..upto].windows(name.len()).position(|w| w == name);
+        from + at.unwrap()
+    };
+    // The name is last in a directory entry, and the data follow it in the local header.
+    let (local, central) = (find(0, directory) - 30, find(directory, end) - 46);
+    let extra = |fields: &[u64]| {
+        let body: Vec<u8> = fields.iter().flat_map(|n| n.to_le_bytes()).collect();
+        [&[1, 0, body.len() as u8, 0], &body[..]].concat()
+    };
+    let mut out = file[..local + 38].to_vec();
+    out[local + 18..local + 26].fill(0xff);
+    let added = extra(&[12, 12]);
+    out[local + 28] = added.len() as u8;
+    out.extend(&added);
+    out.extend(&file[local + 38..directory]);
+    let start = out.len();
+    let mut entries = file[directory..end].to_vec();
+    let entry = central - directory;
+    entries[entry + 20..entry + 28].fill(0xff);
+    entries[entry + 42..entry + 46].fill(0xff);
+    let added = extra(&[12, 12, local as u64]);
+    entries[entry + 30] = added.len() as u8;
+    entries.splice(entry + 54..entry + 54, added);
+    out.extend(&entries);
+    let mut last = file[end..].to_vec();
+    last[12..16].copy_from_slice(&(entries.len() as u32).to_le_bytes());
+    last[16..20].copy_from_slice(&(start as u32).to_le_bytes());
+    out.extend(last);
+    out
+}
+
+#[test]
+fn zip64_fields_are_read() {
+    let file = with_zip64();
+    let tensor = open(&file).unwrap().tensor("w").unwrap();
+    let data = tensor.blocks[0].data.as_slice();
+    assert_eq!(data, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    for at in 0..file.len() {
+        let mut spoiled = file.clone();
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            spoiled[at] = value;
+            survive(&spoiled);
+        }
+    }
+}
