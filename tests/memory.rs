@@ -5,6 +5,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use codegeex::model::checkpoint::expected_tensors;
 use codegeex::model::convert::{ConvertOptions, convert};
@@ -22,6 +23,14 @@ static ALLOCATOR: Counting = Counting;
 const TABLES: usize = 256 << 10;
 /// What conversion may hold: its buffers.
 const BUFFERS: usize = 8 << 20;
+
+/// Held by each test: resident memory is that of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed has said so; the others need not.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A model of some forty megabytes, zeros.
 fn large(dir: &Path) -> PathBuf {
@@ -61,6 +70,7 @@ fn resident() -> Option<usize> {
 
 #[test]
 fn opening_a_mapped_file_costs_next_to_nothing() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let mut paths = vec![large(dir.path())];
     paths.extend(["single.pt", "mp4", "merged_qkv.pt"].map(|name| layouts().join(name)));
@@ -89,6 +99,7 @@ fn opening_a_mapped_file_costs_next_to_nothing() {
 
 #[test]
 fn a_copy_takes_its_final_size_and_no_more() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     for (path, files) in [
         (large(dir.path()), 1),
@@ -105,6 +116,7 @@ fn a_copy_takes_its_final_size_and_no_more() {
 
 #[test]
 fn conversion_streams() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let mut paths = vec![large(dir.path())];
     paths.extend(shared("model/codegeex_tiny.pt"));

@@ -288,18 +288,18 @@ impl<'a> Machine<'a> {
         self.make(Node::Tuple(items.into()))
     }
 
-    /// The list on top of the stack.
+    /// The container on top of the stack, above the last mark.
+    fn top(&mut self) -> Option<&mut Node<'a>> {
+        match self.stack.get(self.floor()..)?.last() {
+            Some(&Value::Node(i)) => self.nodes.get_mut(i as usize),
+            _ => None,
+        }
+    }
+
     fn list(&mut self) -> Result<&mut Vec<Value<'a>>> {
         let at = self.at;
-        let floor = self.floor();
-        match self.stack[floor.min(self.stack.len())..].last() {
-            Some(&Value::Node(i)) => match &mut self.nodes[i as usize] {
-                Node::List(items) => Ok(items),
-                _ => bail!(
-                    MalformedFile,
-                    "at byte {at} of the pickle: an item is added to what is no list"
-                ),
-            },
+        match self.top() {
+            Some(Node::List(items)) => Ok(items),
             _ => bail!(
                 MalformedFile,
                 "at byte {at} of the pickle: an item is added to what is no list"
@@ -307,18 +307,10 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The dictionary on top of the stack.
     fn top_dict(&mut self) -> Result<&mut Vec<(Value<'a>, Value<'a>)>> {
         let at = self.at;
-        let floor = self.floor();
-        match self.stack[floor.min(self.stack.len())..].last() {
-            Some(&Value::Node(i)) => match &mut self.nodes[i as usize] {
-                Node::Dict(items) => Ok(items),
-                _ => bail!(
-                    MalformedFile,
-                    "at byte {at} of the pickle: an item is set in what is no dictionary"
-                ),
-            },
+        match self.top() {
+            Some(Node::Dict(items)) => Ok(items),
             _ => bail!(
                 MalformedFile,
                 "at byte {at} of the pickle: an item is set in what is no dictionary"
