@@ -1,6 +1,6 @@
 //! The forward pass and greedy decoding against the reference implementation.
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -128,10 +128,10 @@ fn check_forward(model: &Transformer<Cpu>, golden: &Golden<'_>) {
 
 #[test]
 fn the_trained_model_matches_the_reference() {
-    let Some(path) = common::shared("golden/forward.safetensors") else {
+    let Some(path) = support::shared("golden/forward.safetensors") else {
         return;
     };
-    let Some(checkpoint) = common::shared("model/codegeex_tiny.pt") else {
+    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
         return;
     };
     let bytes = std::fs::read(path).unwrap();
@@ -141,7 +141,7 @@ fn the_trained_model_matches_the_reference() {
 
 #[test]
 fn every_layout_matches_the_reference() {
-    let Some(path) = common::shared("model/layouts/forward.safetensors") else {
+    let Some(path) = support::shared("model/layouts/forward.safetensors") else {
         return;
     };
     let bytes = std::fs::read(&path).unwrap();
@@ -154,10 +154,10 @@ fn every_layout_matches_the_reference() {
 
 #[test]
 fn greedy_decoding_gives_the_same_ids() {
-    let Some(path) = common::shared("golden/greedy.json") else {
+    let Some(path) = support::shared("golden/greedy.json") else {
         return;
     };
-    let Some(checkpoint) = common::shared("model/codegeex_tiny.pt") else {
+    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
         return;
     };
     let cases: serde_json::Value =
@@ -175,10 +175,10 @@ fn greedy_decoding_gives_the_same_ids() {
 
 #[test]
 fn any_split_of_a_sequence_agrees() {
-    let Some(path) = common::shared("golden/forward.safetensors") else {
+    let Some(path) = support::shared("golden/forward.safetensors") else {
         return;
     };
-    let Some(checkpoint) = common::shared("model/codegeex_tiny.pt") else {
+    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
         return;
     };
     let bytes = std::fs::read(path).unwrap();
@@ -192,4 +192,34 @@ fn any_split_of_a_sequence_agrees() {
             assert_close(a, b, SPLIT_TOLERANCE, &format!("{pieces:?} at {i}"));
         }
     }
+}
+
+#[test]
+fn perplexity_of_held_out_code_is_the_references() {
+    let Some(path) = support::shared("golden/perplexity.json") else {
+        return;
+    };
+    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
+        return;
+    };
+    let expected: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let bytes = std::fs::read(path.with_file_name("perplexity_ids.safetensors")).unwrap();
+    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
+    let model = load(checkpoint, &LoadOptions::default()).unwrap();
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let (mut sum, mut tokens) = (0.0, 0);
+    for row in golden.ids("ids").chunks(257) {
+        let score = generator.score(row, 0, &CancelToken::new()).unwrap();
+        for logprob in score.logprobs.iter().flatten() {
+            sum += f64::from(*logprob);
+            tokens += 1;
+        }
+    }
+    let found = (-sum / f64::from(tokens)).exp();
+    let expected = expected["reference_fp32"].as_f64().unwrap();
+    assert!(
+        (found / expected - 1.0).abs() < 1e-4,
+        "{found} not {expected}"
+    );
 }

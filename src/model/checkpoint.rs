@@ -101,6 +101,11 @@ impl Checkpoint {
     /// [`MissingTensor`](crate::ErrorKind::MissingTensor) and
     /// [`ShapeMismatch`](crate::ErrorKind::ShapeMismatch) with the tensor.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        if options.memory == MemoryMode::Copy {
+            // What is wrong shows in the tables: before, not after, gigabytes are read.
+            let mapped = options.clone().memory(MemoryMode::Map);
+            Self::open(path, &mapped)?;
+        }
         let source = weights::open(path, options.memory)?;
         let (config, origin) = find_config(path, source.as_ref(), options)?;
         Self::with_origin(source, config, origin)
@@ -379,7 +384,7 @@ fn find_config(
             .map_err(|e| e.within(format!("{}: {CONFIG_KEY}", source.describe())))?;
         return Ok((config, ConfigOrigin::Metadata));
     }
-    let places = config_places(path);
+    let places = config_places(&weights::locate(path)?);
     for place in &places {
         if place.is_file() {
             let config = read_config(place)?;

@@ -9,12 +9,13 @@
 //! This module knows formats. It does not know layers, configurations or arithmetic.
 #![forbid(unsafe_code)]
 
+mod assembled;
 mod keymap;
+mod open;
 mod part;
 pub mod pickle;
 mod pytorch;
 pub mod safetensors;
-mod source;
 pub mod zip;
 
 use std::fmt;
@@ -22,7 +23,7 @@ use std::fmt;
 use crate::error::Result;
 
 pub use crate::tensor::{Block, Tensor, TensorInfo};
-pub use source::{MemoryMode, from_bytes, open};
+pub use open::{MemoryMode, from_bytes, locate, open};
 
 /// Bytes of opened files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -124,13 +124,13 @@ fn check(raw: RawHeader, start: usize, len: usize) -> Result<Header> {
     for t in &tensors {
         if t.range.start != end {
             let what = if t.range.start < end {
-                "overlap"
+                "they overlap"
             } else {
-                "gap"
+                "a gap"
             };
             bail!(
                 MalformedFile,
-                "tensor `{}` begins at byte {}, but the data before it end at byte {end}: an {what}",
+                "tensor `{}` begins at byte {}, but the data before it end at byte {end}: {what}",
                 t.name,
                 t.range.start
             );
