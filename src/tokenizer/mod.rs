@@ -25,6 +25,9 @@ mod vocabulary;
 mod whitespace;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use gpt2::{EncodeScratch, Gpt2Tokenizer};
 pub use stream::{InvalidUtf8, StreamDecoder};
 
