@@ -119,7 +119,7 @@ impl WordCache {
     pub(super) fn grow_for(&mut self, len: usize) {
         let wanted = match len {
             0..1024 => 0,
-            _ => (len / 32).next_power_of_two().min(8192),
+            _ => (len / 8).next_power_of_two().min(8192),
         };
         if wanted > self.entries.len() {
             self.entries = vec![Entry::default(); wanted];
