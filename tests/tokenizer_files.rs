@@ -120,7 +120,7 @@ fn permuted_ids_permute_the_encoding() {
     {
         *id = (*id * 11 + 3) % size;
     }
-    assert!(size % 11 != 0, "the map of ids is a permutation");
+    assert!(!size.is_multiple_of(11), "the map of ids is a permutation");
     let permuted = permuted.load().unwrap();
     let text = "def f(x):\n    return the_other(x)  # and <|endoftext|> more\n".repeat(50);
     let expected: Vec<u32> = plain

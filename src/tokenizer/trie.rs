@@ -32,7 +32,7 @@ impl Trie {
     /// A trie of the 256 single bytes, where token i is `bytes[i]`; `more` tokens will follow.
     pub(super) fn new(bytes: &[u8; 256], more: usize) -> Self {
         let mut this = Self {
-            edges: PairMap::with_capacity(more),
+            edges: PairMap::with_capacity(2 * more),
             tokens: vec![NONE; 256],
             parents: (0..256).collect(),
             ends: Vec::with_capacity(256 + more),
