@@ -14,6 +14,7 @@ use super::{SpecialTokens, Tokenizer, files};
 use crate::error::{Error, ErrorKind, Result, bail};
 
 /// The merges of GPT-2 in order of rank: pairs of ids, two bytes each, little-endian.
+/// Written by `tools/src/bin/gpt2_merges.rs`, which takes them from a published crate.
 static GPT2_MERGES: &[u8; 200_000] = include_bytes!("gpt2_merges.bin");
 
 /// Number of `<|extratoken_1|>`, `<|extratoken_2|>`, … in CodeGeeX's vocabulary.
