@@ -11,8 +11,8 @@
 //! 1. Two tokens are compatible when encoding their joined bytes yields just these two. A
 //!    sequence of tokens is the encoding of its bytes exactly when all its neighbours are
 //!    compatible, because whether the definition ever merges across a boundary depends only on
-//!    the two tokens beside it. (The local condition of Berglund and van der Merwe, "Formalizing
-//!    BPE Tokenization", 2023.)
+//!    the two tokens beside it. (The `bpe` crate's backtracking encoder rests on the same; here
+//!    the tests hold it against the definition, for arbitrary merges.)
 //! 2. Compatibility is decided by undoing the merges next to the boundary, latest first, and
 //!    looking whether a merge across it would have come earlier: `Merges::boundary_survives`.
 //! 3. A chain of compatible tokens is the encoding of the prefix that it covers. Encodings are
