@@ -11,18 +11,22 @@
 //! 1. Two tokens are compatible when encoding their joined bytes yields just these two. A
 //!    sequence of tokens is the encoding of its bytes exactly when all its neighbours are
 //!    compatible, because whether the definition ever merges across a boundary depends only on
-//!    the two tokens beside it. (The local condition of Berglund and van der Merwe, "Formalizing
-//!    BPE Tokenization", 2023.)
+//!    the two tokens beside it. (The `bpe` crate's backtracking encoder rests on the same; here
+//!    the tests hold it against the definition, for arbitrary merges.)
 //! 2. Compatibility is decided by undoing the merges next to the boundary, latest first, and
 //!    looking whether a merge across it would have come earlier: `Merges::boundary_survives`.
 //! 3. A chain of compatible tokens is the encoding of the prefix that it covers. Encodings are
 //!    unique, so a position is only ever reached by one chain, and it is entered once: after that
 //!    it is on the chain or dead. With n bytes there are at most n·m attempts, where m is how
-//!    many tokens can lie along one path of the trie: less than the bytes of the longest token.
+//!    many tokens can lie along one path of the trie, and each undoes fewer merges than its two
+//!    tokens have bytes. Both are bounded by the longest token: the time is linear in n.
 //!
-//! This needs merges that name only bytes and results of earlier merges, and each result made
-//! once; [`Merges::new`] refuses others. Rejected: a heap of merges by rank. It is shorter and
-//! needs no trie, but takes O(n log n) with a cache miss a step on a long piece.
+//! Measured on GPT-2's merges: at most 3.6 attempts a byte over all texts that repeat one token,
+//! alone or with a byte between.
+//!
+//! This needs merges that name only bytes and results of earlier merges, each pair once;
+//! [`Merges::new`] refuses others. Rejected, without a measurement: a heap of merges by rank. It
+//! is shorter and needs no trie, but takes O(n log n).
 //!
 //! Tokens are numbered here by rank: 0 to 255 are the bytes in the order of the vocabulary, then
 //! come the merges. What this module does not know: ids, and where pieces begin and end.

@@ -14,6 +14,7 @@ use super::{SpecialTokens, Tokenizer, files};
 use crate::error::{Error, ErrorKind, Result, bail};
 
 /// The merges of GPT-2 in order of rank: pairs of ids, two bytes each, little-endian.
+/// Written by `tools/src/bin/gpt2_merges.rs`, which takes them from a published crate.
 static GPT2_MERGES: &[u8; 200_000] = include_bytes!("gpt2_merges.bin");
 
 /// Number of `<|extratoken_1|>`, `<|extratoken_2|>`, … in CodeGeeX's vocabulary.
@@ -59,16 +60,7 @@ impl Gpt2Tokenizer {
     /// Builds the tables behind [`codegeex`](Self::codegeex) anew. For measuring that.
     #[doc(hidden)]
     pub fn build_codegeex() -> Self {
-        let (pairs, _) = GPT2_MERGES.as_chunks::<4>();
-        let pairs: Vec<(u32, u32)> = pairs
-            .iter()
-            .map(|&[a, b, c, d]| {
-                (
-                    u16::from_le_bytes([a, b]).into(),
-                    u16::from_le_bytes([c, d]).into(),
-                )
-            })
-            .collect();
+        let pairs = gpt2_merges();
         let end_of_text = BYTE_TOKENS + pairs.len() as u32;
         let ids = (0..end_of_text).collect();
         let mut controls = vec![(END_OF_TEXT.to_owned(), end_of_text)];
@@ -190,6 +182,16 @@ impl Gpt2Tokenizer {
             })?;
         Ok(pool.install(|| self.encode_batch(texts, special)))
     }
+}
+
+/// The compiled-in merges, in order of rank.
+pub(super) fn gpt2_merges() -> Vec<(u32, u32)> {
+    let (pairs, _) = GPT2_MERGES.as_chunks::<4>();
+    let id = |bytes| u32::from(u16::from_le_bytes(bytes));
+    pairs
+        .iter()
+        .map(|&[a, b, c, d]| (id([a, b]), id([c, d])))
+        .collect()
 }
 
 /// A guess at how many ids a text of `len` bytes has: source code has three to four bytes an id.

@@ -25,6 +25,9 @@ mod vocabulary;
 mod whitespace;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use gpt2::{EncodeScratch, Gpt2Tokenizer};
 pub use stream::{InvalidUtf8, StreamDecoder};
 
@@ -58,7 +61,7 @@ pub trait Tokenizer: Send + Sync {
     /// The text of `ids`.
     ///
     /// Bytes that are not valid UTF-8 become U+FFFD, as in
-    /// [`String::from_utf8_lossy`]; use a `StreamDecoder` to refuse them instead.
+    /// [`String::from_utf8_lossy`]; use a [`StreamDecoder`] to refuse them instead.
     ///
     /// # Errors
     /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an id without bytes.

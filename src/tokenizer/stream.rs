@@ -78,7 +78,7 @@ impl StreamDecoder {
                     self.advance(self.len + 1);
                     rest = tail;
                 }
-                Err(error) if error.error_len().is_none() => {
+                Err(_) if may_go_on(&self.pending[..=self.len]) => {
                     self.len += 1;
                     rest = tail;
                 }
@@ -87,13 +87,13 @@ impl StreamDecoder {
                 Err(_) => self.invalid(out)?,
             }
         }
+        let mut left = rest.len();
         for chunk in rest.utf8_chunks() {
             out.push_str(chunk.valid());
             self.done += chunk.valid().len() as u64;
             self.hold(chunk.invalid());
-            let incomplete = std::str::from_utf8(chunk.invalid())
-                .is_err_and(|error| error.error_len().is_none());
-            if self.len > 0 && !incomplete {
+            left -= chunk.valid().len() + chunk.invalid().len();
+            if self.len > 0 && !(left == 0 && may_go_on(chunk.invalid())) {
                 self.invalid(out)?;
             }
         }
@@ -157,4 +157,9 @@ impl StreamDecoder {
         }
         Ok(())
     }
+}
+
+/// Whether `bytes`, which are not UTF-8, are the beginning of a character.
+fn may_go_on(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

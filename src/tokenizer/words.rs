@@ -119,7 +119,7 @@ impl WordCache {
     pub(super) fn grow_for(&mut self, len: usize) {
         let wanted = match len {
             0..1024 => 0,
-            _ => (len / 32).next_power_of_two().min(8192),
+            _ => (len / 8).next_power_of_two().min(8192),
         };
         if wanted > self.entries.len() {
             self.entries = vec![Entry::default(); wanted];
@@ -140,12 +140,11 @@ impl WordCache {
         if entry.key != key {
             return false;
         }
-        for id in entry.ids {
-            if id == NO_ID {
-                break;
-            }
-            ids.push(id);
-        }
+        // Copying all and cutting back takes no branch on how many there are.
+        let count = entry.ids.iter().filter(|&&id| id != NO_ID).count();
+        let start = ids.len();
+        ids.extend_from_slice(&entry.ids);
+        ids.truncate(start + count);
         true
     }
 

@@ -14,7 +14,11 @@ fn main() {
     let path = std::env::args().nth(1).expect("the file to write");
     let encoding = tiktoken_rs::r50k_base().expect("r50k_base is compiled into tiktoken-rs");
     let tokens: Vec<Vec<u8>> = (0..BYTES + MERGES)
-        .map(|id| encoding.decode_bytes(&[id]).expect("every id below 50256 has bytes"))
+        .map(|id| {
+            encoding
+                .decode_bytes(&[id])
+                .expect("every id below 50256 has bytes")
+        })
         .collect();
     let ids: HashMap<&[u8], u32> = tokens.iter().map(Vec::as_slice).zip(0..).collect();
     assert_eq!(ids.len(), tokens.len(), "two ids share their bytes");
