@@ -40,7 +40,7 @@
 //! | [`generate`] | sampling, streaming, stops, scoring; the [`Sampler`](generate::Sampler) trait |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
-//! | [`error`], [`cancel`], [`bytes`], [`tensor`], [`num`] | what all of these share |
+//! | [`error`], [`cancel`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
 //!
 //! # Promises
 //!
@@ -72,7 +72,7 @@ pub mod model;
 pub mod num;
 pub mod prompt;
 pub mod tensor;
-mod threads;
+pub mod threads;
 pub mod tokenizer;
 pub mod weights;
 
