@@ -12,6 +12,9 @@ mod params;
 mod state;
 mod transformer;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
