@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use codegeex::backend::Cpu;
@@ -19,21 +19,32 @@ const TOLERANCE: f32 = 2e-3;
 /// Largest difference between splits of one sequence.
 const SPLIT_TOLERANCE: f32 = 1e-4;
 
-struct Golden<'a>(SafeTensors<'a>);
+/// A safetensors file of reference data.
+struct Golden(Vec<u8>);
 
-impl Golden<'_> {
+impl Golden {
+    /// Nothing where the large reference data is not at hand.
+    fn open(path: &str) -> Option<Self> {
+        Some(Self(std::fs::read(support::shared(path)?).unwrap()))
+    }
+
+    fn get<T: bytemuck::Pod>(&self, name: &str) -> Option<Vec<T>> {
+        let tensors = SafeTensors::deserialize(&self.0).unwrap();
+        let data = tensors.tensor(name).ok()?;
+        Some(bytemuck::allocation::pod_collect_to_vec(data.data()))
+    }
+
     fn f32(&self, name: &str) -> Vec<f32> {
-        bytemuck::allocation::pod_collect_to_vec(self.0.tensor(name).unwrap().data())
+        self.get(name).unwrap()
     }
 
     fn ids(&self, name: &str) -> Vec<u32> {
-        bytemuck::allocation::pod_collect_to_vec(self.0.tensor(name).unwrap().data())
+        self.get(name).unwrap()
     }
 
     fn cases(&self) -> usize {
-        (0..)
-            .take_while(|i| self.0.tensor(&format!("case{i}.ids")).is_ok())
-            .count()
+        let has = |i: &usize| self.get::<u32>(&format!("case{i}.ids")).is_some();
+        (0..).take_while(has).count()
     }
 }
 
@@ -76,7 +87,7 @@ fn logits(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<f32>> {
     rows
 }
 
-fn check_forward(model: &Transformer<Cpu>, golden: &Golden<'_>) {
+fn check_forward(model: &Transformer<Cpu>, golden: &Golden) {
     assert!(golden.cases() > 3);
     for case in 0..golden.cases() {
         let name = |part: &str| format!("case{case}.{part}");
@@ -111,8 +122,7 @@ fn check_forward(model: &Transformer<Cpu>, golden: &Golden<'_>) {
                 .collect();
             assert_close(&found, &expected, TOLERANCE, &name("logprobs"));
         }
-        if golden.0.tensor(&name("logits")).is_ok() {
-            let all = golden.f32(&name("logits"));
+        if let Some(all) = golden.get(&name("logits")) {
             let found: Vec<f32> = rows.concat();
             assert_close(&found, &all, TOLERANCE, &name("logits"));
             let hidden = model.hidden_states(&ids).unwrap();
@@ -126,29 +136,30 @@ fn check_forward(model: &Transformer<Cpu>, golden: &Golden<'_>) {
     }
 }
 
+/// The trained model as it was published.
+fn published() -> Option<PathBuf> {
+    support::shared("model/codegeex_tiny.pt")
+}
+
 #[test]
 fn the_trained_model_matches_the_reference() {
-    let Some(path) = support::shared("golden/forward.safetensors") else {
+    let (Some(golden), Some(checkpoint)) =
+        (Golden::open("golden/forward.safetensors"), published())
+    else {
         return;
     };
-    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
-        return;
-    };
-    let bytes = std::fs::read(path).unwrap();
-    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
     check_forward(&open(&checkpoint), &golden);
 }
 
 #[test]
 fn every_layout_matches_the_reference() {
-    let Some(path) = support::shared("model/layouts/forward.safetensors") else {
+    let Some(golden) = Golden::open("model/layouts/forward.safetensors") else {
         return;
     };
-    let bytes = std::fs::read(&path).unwrap();
-    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
     for layout in ["single.pt", "single_f32.pt", "merged_qkv.pt", "mp2", "mp4"] {
         eprintln!("{layout}");
-        check_forward(&open(&path.with_file_name(layout)), &golden);
+        let path = support::shared(&format!("model/layouts/{layout}")).unwrap();
+        check_forward(&open(&path), &golden);
     }
 }
 
@@ -196,28 +207,21 @@ fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
 
 #[test]
 fn greedy_decoding_gives_the_same_ids() {
-    let Some(path) = support::shared("golden/greedy.json") else {
+    let (Some(path), Some(checkpoint)) = (support::shared("golden/greedy.json"), published())
+    else {
         return;
     };
-    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
-        return;
-    };
-    let cases: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let model = load(checkpoint, &LoadOptions::default()).unwrap();
-    check_greedy(model, &cases);
+    let cases = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    check_greedy(load(checkpoint, &LoadOptions::default()).unwrap(), &cases);
 }
 
 #[test]
 fn any_split_of_a_sequence_agrees() {
-    let Some(path) = support::shared("golden/forward.safetensors") else {
+    let (Some(golden), Some(checkpoint)) =
+        (Golden::open("golden/forward.safetensors"), published())
+    else {
         return;
     };
-    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
-        return;
-    };
-    let bytes = std::fs::read(path).unwrap();
-    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
     let model = open(&checkpoint);
     let ids = golden.ids("case3.ids");
     let whole = logits(&model, &ids, &[ids.len()]);
@@ -231,20 +235,20 @@ fn any_split_of_a_sequence_agrees() {
 
 #[test]
 fn perplexity_of_held_out_code_is_the_references() {
-    let Some(path) = support::shared("golden/perplexity.json") else {
-        return;
-    };
-    let Some(checkpoint) = support::shared("model/codegeex_tiny.pt") else {
+    let (Some(rows), Some(path), Some(checkpoint)) = (
+        Golden::open("golden/perplexity_ids.safetensors"),
+        support::shared("golden/perplexity.json"),
+        published(),
+    ) else {
         return;
     };
     let expected: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let bytes = std::fs::read(path.with_file_name("perplexity_ids.safetensors")).unwrap();
-    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
+    let expected = expected["reference_fp32"].as_f64().unwrap();
     let model = load(checkpoint, &LoadOptions::default()).unwrap();
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     let (mut sum, mut tokens) = (0.0, 0);
-    for row in golden.ids("ids").chunks(257) {
+    for row in rows.ids("ids").chunks(257) {
         let score = generator.score(row, 0, &CancelToken::new()).unwrap();
         for logprob in score.logprobs.iter().flatten() {
             sum += f64::from(*logprob);
@@ -252,7 +256,6 @@ fn perplexity_of_held_out_code_is_the_references() {
         }
     }
     let found = (-sum / f64::from(tokens)).exp();
-    let expected = expected["reference_fp32"].as_f64().unwrap();
     assert!(
         (found / expected - 1.0).abs() < 1e-4,
         "{found} not {expected}"
