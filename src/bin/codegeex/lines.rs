@@ -30,9 +30,9 @@ pub fn answer_each<A: Serialize>(
     // Who types lines at a terminal sees what is answered.
     let progress = (!io::stdin().is_terminal()).then(Progress::of_lines);
     let mut errors = 0;
-    while let Some((number, line)) = input.next().map_err(Failure::Stdin)? {
+    while let Some(Line { number, bytes }) = input.next().map_err(Failure::Stdin)? {
         let answered = interrupt.orderly(|cancel| {
-            let answer = match line.and_then(|line| answer(line, cancel)) {
+            let answer = match bytes.and_then(|line| answer(line, cancel)) {
                 Ok(answer) => serde_json::to_string(&answer),
                 Err(e) if e.kind() == ErrorKind::Cancelled => return Ok(()),
                 Err(e) => {
@@ -65,13 +65,20 @@ pub fn answer_each<A: Serialize>(
     }
 }
 
-/// Lines that are not blank, as bytes.
+struct Line<'a> {
+    /// From 1, blank lines counted.
+    number: usize,
+    /// What is in it, or what is wrong with it.
+    bytes: codegeex::Result<&'a [u8]>,
+}
+
+/// Lines that are not blank.
 struct Lines<R> {
     input: R,
     /// Longest line.
     most: usize,
     line: Vec<u8>,
-    /// Of the line that was read last, from 1, blank ones counted.
+    /// Of the line that was read last.
     number: usize,
 }
 
@@ -85,8 +92,8 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next one with its number, or what is wrong with it, or nothing at the end.
-    fn next(&mut self) -> io::Result<Option<(usize, codegeex::Result<&[u8]>)>> {
+    /// The next one, or nothing at the end.
+    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
             self.line.clear();
             self.number += 1;
@@ -103,10 +110,16 @@ impl<R: BufRead> Lines<R> {
                 self.input.skip_until(b'\n')?;
                 let message = format!("the line is longer than {} bytes", self.most);
                 let error = Error::new(ErrorKind::InvalidArgument, message);
-                return Ok(Some((self.number, Err(error))));
+                return Ok(Some(Line {
+                    number: self.number,
+                    bytes: Err(error),
+                }));
             }
             if !self.line.trim_ascii().is_empty() {
-                return Ok(Some((self.number, Ok(&self.line))));
+                return Ok(Some(Line {
+                    number: self.number,
+                    bytes: Ok(self.line.trim_ascii_end()),
+                }));
             }
         }
     }
@@ -209,10 +222,10 @@ mod tests {
     fn a_line_too_long_is_an_error_and_the_next_one_is_read() {
         let mut lines = Lines::new(&b"1234\n\n12345\n 12345678901\n12"[..], 4);
         let mut next = || {
-            let (number, line) = lines.next().unwrap().unwrap();
-            (number, line.map(<[u8]>::to_vec).map_err(|e| e.to_string()))
+            let Line { number, bytes } = lines.next().unwrap().unwrap();
+            (number, bytes.map(<[u8]>::to_vec).map_err(|e| e.to_string()))
         };
-        assert_eq!(next(), (1, Ok(b"1234\n".to_vec())));
+        assert_eq!(next(), (1, Ok(b"1234".to_vec())));
         let refused = Err("the line is longer than 4 bytes".to_owned());
         assert_eq!(next(), (3, refused.clone()));
         assert_eq!(next(), (4, refused));
