@@ -1,4 +1,5 @@
 //! A flag by which another thread asks running work to stop.
+#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,6 +4,7 @@
 //! Every message says what was found, what was expected and what to do about it; the kind is
 //! what a program branches on. What this module does not do: wrap a dependency's error type in
 //! its public interface. Those end up behind [`std::error::Error::source`].
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::path::Path;

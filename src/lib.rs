@@ -1,9 +1,66 @@
-//! CodeGeeX, an open 13-billion-parameter code model, as a library.
+//! CodeGeeX, an open 13-billion-parameter code model (arXiv 2303.17568), as a library to embed.
+//!
+//! Use it when your own process (an editor, a build tool, a bot, a service) should complete,
+//! score or tokenize code without Python and without a GPU. It reads the checkpoints as they were
+//! published and computes on the CPU. It is no server and no trainer, and it runs models of this
+//! one architecture.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//! use std::sync::Arc;
+//!
+//! use codegeex::cancel::CancelToken;
+//! use codegeex::generate::{Event, GenerateOptions, Generator};
+//! use codegeex::model::{LoadOptions, load};
+//! use codegeex::prompt::{self, Language};
+//! use codegeex::tokenizer::Gpt2Tokenizer;
+//!
+//! # fn main() -> codegeex::Result<()> {
+//! let model = load("codegeex_13b.pt", &LoadOptions::default())?;
+//! let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+//! let prompt = prompt::generation(Language::from_name("python")?, "def fibonacci(n):");
+//! let options = GenerateOptions::default();
+//! generator.generate(&prompt, &options, &CancelToken::new(), &mut |event| {
+//!     if let Event::Token { text, .. } | Event::End { text, .. } = event {
+//!         print!("{text}");
+//!     }
+//!     ControlFlow::Continue(())
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`tokenizer`] | text to ids and back, streaming decoder |
+//! | [`prompt`] | language tags and prompts |
+//! | [`model`] | loading, converting, the [`Model`](model::Model) trait and its forward pass |
+//! | [`generate`] | sampling, streaming, stops, scoring; the [`Sampler`](generate::Sampler) trait |
+//! | [`backend`] | what a model computes with; the CPU |
+//! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
+//! | [`error`], [`cancel`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
+//!
+//! # Promises
+//!
+//! - A host is never aborted: what comes from outside (files, text, ids, options) leads to an
+//!   [`Error`], not to a panic, and memory for weights, caches and activations is asked for in a
+//!   way that can be refused. A mapped file is the exception that the system makes: see
+//!   [`MemoryMode`](weights::MemoryMode).
+//! - No globals: threads belong to a model and end with it. Every call can be cancelled.
+//! - The same input gives the same output, for any number of threads. Random draws are a function
+//!   of seed, sample and position, the same on every platform.
+//!
+//! # Crate features
+//!
+//! | feature | effect |
+//! |---|---|
+//! | none (default) | the library |
+//! | `cli` | the `codegeex` program; needs clap, indicatif and ctrlc |
 
 #[cfg(target_endian = "big")]
-compile_error!(
-    "codegeex reads little-endian checkpoints in place and needs a little-endian target"
-);
+compile_error!("codegeex reads little-endian checkpoints in place and needs such a target");
 
 pub mod backend;
 pub mod bytes;
@@ -15,7 +72,7 @@ pub mod model;
 pub mod num;
 pub mod prompt;
 pub mod tensor;
-mod threads;
+pub mod threads;
 pub mod tokenizer;
 pub mod weights;
 

@@ -5,6 +5,7 @@
 //! system's own differ in the last bit from one C library to the next, and a seed must give the
 //! same tokens on every one. What this module does not do: vectorise. The kernels have the same
 //! polynomial over SIMD lanes.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 
@@ -84,7 +85,7 @@ pub(crate) mod exp_constants {
     /// Above this the result would be infinite.
     pub const HIGH: f32 = 88.0;
     /// ln 2 in two parts, the first exact in 9 bits.
-    pub const LN2_HIGH: f32 = 0.693_359_375;
+    pub const LN2_HIGH: f32 = 355.0 / 512.0;
     /// The rest of ln 2.
     pub const LN2_LOW: f32 = -2.121_944_4e-4;
     /// Coefficients of the polynomial for `(exp(r) - 1 - r) / r^2`, highest power first.

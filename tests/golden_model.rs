@@ -152,6 +152,48 @@ fn every_layout_matches_the_reference() {
     }
 }
 
+/// The part of the reference data that is committed, so that it is checked everywhere.
+#[test]
+fn the_default_model_matches_the_committed_reference() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let json = std::fs::read_to_string(root.join("tests/data/reference_model.json")).unwrap();
+    let reference: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let model = load(
+        root.join("models/codegeex_tiny.safetensors"),
+        &LoadOptions::default(),
+    )
+    .unwrap();
+    let floats = |v: &serde_json::Value| -> Vec<f32> { serde_json::from_value(v.clone()).unwrap() };
+    for case in reference["forward"].as_array().unwrap() {
+        let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+        let rows = logits(&*model, &ids, &[ids.len()]);
+        for (i, row) in rows.iter().enumerate() {
+            let top: Vec<usize> = serde_json::from_value(case["top_ids"][i].clone()).unwrap();
+            assert_eq!(argmax(row), top[0], "position {i}");
+            let found: Vec<f32> = top.iter().map(|&id| row[id]).collect();
+            assert_close(&found, &floats(&case["top_logits"][i]), TOLERANCE, "top");
+        }
+        let found: Vec<f32> = (1..ids.len())
+            .map(|i| codegeex::generate::log_probability(&rows[i - 1], ids[i]))
+            .collect();
+        assert_close(&found, &floats(&case["logprobs"]), TOLERANCE, "logprobs");
+    }
+    check_greedy(model, &reference["greedy"]);
+}
+
+fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let cases = cases.as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let prompt = case["prompt"].as_str().unwrap();
+        let mut options = GenerateOptions::default();
+        options.max_new_tokens = 64;
+        let found = generator.complete(prompt, &options).unwrap();
+        assert_eq!(serde_json::json!(found[0].ids), case["greedy"], "{prompt}");
+    }
+}
+
 #[test]
 fn greedy_decoding_gives_the_same_ids() {
     let Some(path) = support::shared("golden/greedy.json") else {
@@ -163,14 +205,7 @@ fn greedy_decoding_gives_the_same_ids() {
     let cases: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let model = load(checkpoint, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-    for case in cases.as_array().unwrap() {
-        let prompt = case["prompt"].as_str().unwrap();
-        let mut options = GenerateOptions::default();
-        options.max_new_tokens = 64;
-        let found = generator.complete(prompt, &options).unwrap();
-        assert_eq!(serde_json::json!(found[0].ids), case["greedy"], "{prompt}");
-    }
+    check_greedy(model, &cases);
 }
 
 #[test]

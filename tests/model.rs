@@ -94,6 +94,26 @@ fn sequences_of_a_batch_are_as_if_alone() {
 }
 
 #[test]
+fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
+    let ids = ids(&CODE.repeat(30));
+    assert!(ids.len() > codegeex::generate::PREFILL_TOKENS);
+    let whole = feed(&mut *MODEL.new_state(), &ids);
+    let mut state = MODEL.new_state();
+    for part in ids[..ids.len() - 1].chunks(100) {
+        let mut batch = [Input::new(&mut *state, part, Wanted::Nothing)];
+        let logits = MODEL.forward(&mut batch, &CancelToken::new()).unwrap();
+        assert_eq!(logits.sequence(0).nrows(), 0);
+    }
+    assert_close(&feed(&mut *state, &ids[ids.len() - 1..]), &whole);
+
+    let mut options = GenerateOptions::default();
+    options.max_new_tokens = 1;
+    let found = generator().complete(&CODE.repeat(30), &options).unwrap();
+    let best = (0..whole.len()).fold(0, |b, i| if whole[i] > whole[b] { i } else { b });
+    assert_eq!(found[0].ids, [best as u32]);
+}
+
+#[test]
 fn a_refused_call_leaves_the_states_alone() {
     let mut state = MODEL.new_state();
     let ids = ids(CODE);

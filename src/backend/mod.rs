@@ -3,6 +3,7 @@
 //! [`Backend`] is generic, so that the layers are written once and compiled for each backend;
 //! the choice between backends is made once, when a model is loaded. A backend knows matrices,
 //! vectors and caches of keys and values. It does not know layers or configurations.
+#![forbid(unsafe_code)]
 
 pub mod cpu;
 

@@ -4,6 +4,7 @@
 //! A [`Generator`] joins a model and a tokenizer. It keeps nothing between calls, so one serves
 //! any number of threads. All samples of one prompt share its computation and go through the
 //! model together. This module knows no languages and no tasks; prompts come ready-made.
+#![forbid(unsafe_code)]
 
 mod candidates;
 mod options;

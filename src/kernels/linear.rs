@@ -21,7 +21,7 @@ use super::simd::Element;
 use crate::threads::ThreadPool;
 
 /// Up to this many tokens go through dot products.
-pub const FEW_TOKENS: usize = 4;
+pub const FEW_TOKENS: usize = 16;
 /// Bytes of weights that make a task worth handing to another thread.
 const TASK_BYTES: usize = 32 * 1024;
 /// Rows of a panel of the matrix product.
@@ -72,6 +72,9 @@ pub fn linear(cx: Context<'_>, x: &[f32], w: &Matrix, bias: Option<&[f32]>, out:
         bias.is_none_or(|b| b.len() == w.rows()),
         "bias is not [rows]"
     );
+    if tokens == 0 {
+        return;
+    }
     let few = tokens <= FEW_TOKENS;
     let rows_per_task = if few {
         let row_bytes = w.cols() * w.dtype().size();

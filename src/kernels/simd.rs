@@ -2,7 +2,7 @@
 //!
 //! All tiers compute the same bits: a kernel that sums does so in [`ACC`] virtual lanes, element
 //! `i` into lane `i % ACC` by fused multiply-add, whatever the width of a register, and folds the
-//! lanes in one fixed order ([`fold`]).
+//! lanes in one fixed order ([`Simd::sum`]).
 
 use half::{bf16, f16};
 
@@ -84,23 +84,11 @@ pub trait Simd: Copy {
     fn max(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// The smaller, lane by lane; `b` where either is NaN.
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// The sum of all lanes: halves onto halves, lane `i + ACC / 2` onto lane `i`, down to one.
+    fn sum(self, lanes: Self::Wide) -> f32;
     /// `2^n` for lanes that hold `n + 1.5 * 2^23`, the sum left by rounding with that constant;
     /// n from -126 to 127.
     fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide;
-}
-
-/// Sums the lanes of an accumulator: halves onto halves, down to one.
-#[inline(always)]
-pub fn fold(lanes: &[f32; ACC]) -> f32 {
-    let mut lanes = *lanes;
-    let mut width = ACC / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 /// The portable tier: arrays, left to the compiler.
@@ -160,6 +148,17 @@ impl Simd for Scalar {
     #[inline(always)]
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn sum(self, mut lanes: Self::Wide) -> f32 {
+        let mut width = ACC / 2;
+        while width > 0 {
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+            width /= 2;
+        }
+        lanes[0]
     }
     #[inline(always)]
     fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide {

@@ -316,7 +316,7 @@ fn linear_layers_of_any_cut_type_and_thread_count() {
     let bias = noise(rows, 31);
     let values = noise(rows * cols, 21);
     for dtype in [DType::F32, DType::F16, DType::BF16] {
-        for tokens in [1, 2, FEW_TOKENS, FEW_TOKENS + 1, 40] {
+        for tokens in [0, 1, 2, FEW_TOKENS, FEW_TOKENS + 1, 40] {
             let x = noise(tokens * cols, 33);
             let expected: Vec<f64> = (0..tokens * rows)
                 .map(|i| {

@@ -1,6 +1,5 @@
 //! A checkpoint: weights together with the configuration that says how to read them, checked
 //! against each other.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,6 @@
 //! A finite number that the target type cannot hold (beyond 65504 for f16) is an error that names
 //! its tensor, not a silent infinity. Infinities and NaNs that are in the source stay what they
 //! are: conversion does not judge a model.
-#![forbid(unsafe_code)]
 
 use std::path::Path;
 

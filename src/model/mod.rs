@@ -3,6 +3,7 @@
 //! [`Model`] is what generation works with, at the granularity of one call a step. The one
 //! implementation here is [`Transformer`], generic over a [`Backend`](crate::backend::Backend);
 //! users may bring their own. This module does not know text: it maps ids to logits.
+#![forbid(unsafe_code)]
 
 pub mod checkpoint;
 pub mod config;
@@ -11,12 +12,15 @@ mod params;
 mod state;
 mod transformer;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 
 use crate::backend::{Cpu, CpuOptions};
 use crate::cancel::CancelToken;
@@ -114,7 +118,7 @@ impl Logits {
     /// When the call had no such sequence.
     pub fn sequence(&self, sequence: usize) -> ArrayView2<'_, f32> {
         let range = self.ranges[sequence].clone();
-        self.values.slice(s![range, ..])
+        self.values.slice_axis(Axis(0), Slice::from(range))
     }
 
     /// The logits that follow the last token of a sequence, or `None` when none were wanted.

@@ -1,5 +1,4 @@
 //! The parameters of a model, taken over by a backend.
-#![forbid(unsafe_code)]
 
 use super::checkpoint::Checkpoint;
 use crate::backend::Backend;

@@ -174,6 +174,9 @@ impl<B: Backend> Transformer<B> {
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
             let last = p.top_query.is_none() && i + 1 == p.layers.len();
+            if last && plan.wanted.is_empty() {
+                return Ok(self.no_logits());
+            }
             let a = if last {
                 x = b.select(&x, &plan.wanted)?;
                 let a = b.select(&a, &plan.wanted)?;
@@ -193,6 +196,9 @@ impl<B: Backend> Transformer<B> {
             let index = p.layers.len();
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
+            if plan.wanted.is_empty() {
+                return Ok(self.no_logits());
+            }
             y = b.select(&y, &plan.wanted)?;
             plan.keep_wanted();
             // The query depends on the position alone, so it could be a table made once: that
@@ -204,6 +210,10 @@ impl<B: Backend> Transformer<B> {
         }
         cancel.check()?;
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
+    }
+
+    fn no_logits(&self) -> Array2<f32> {
+        Array2::zeros((0, self.config.padded_vocab_size))
     }
 
     /// Keys and values of the input `a` of a layer go to the caches.

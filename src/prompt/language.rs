@@ -1,6 +1,5 @@
 //! The languages that CodeGeeX was trained on, by name, and the tag line that opens a text in
 //! each: a comment in the language's own syntax (paper, section 3.2).
-#![forbid(unsafe_code)]
 
 use crate::error::{Result, bail};
 

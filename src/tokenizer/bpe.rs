@@ -30,7 +30,6 @@
 //!
 //! Tokens are numbered here by rank: 0 to 255 are the bytes in the order of the vocabulary, then
 //! come the merges. What this module does not know: ids, and where pieces begin and end.
-#![forbid(unsafe_code)]
 
 use super::pairs::PairMap;
 use super::trie::{NodesExhausted, Trie};

@@ -2,7 +2,6 @@
 //!
 //! Printable bytes of Latin-1 are themselves; the others follow from U+0100 on. The order of the
 //! ids of single bytes is the same: first the printable ones.
-#![forbid(unsafe_code)]
 
 /// The bytes in the order of their ids.
 pub(super) const BYTE_ORDER: [u8; 256] = {

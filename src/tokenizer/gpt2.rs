@@ -1,5 +1,4 @@
 //! The CodeGeeX tokenizer: GPT-2's byte-level byte-pair encoding, and tokens for runs of spaces.
-#![forbid(unsafe_code)]
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

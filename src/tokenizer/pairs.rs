@@ -3,7 +3,6 @@
 //! Both the merges of byte-pair encoding (two tokens give one) and the edges of the token trie
 //! (a node and a byte give a node) are such maps. An entry is one word, so a lookup is mostly one
 //! cache line. Not a general map: values are below 2^[`BITS`], and nothing is ever removed.
-#![forbid(unsafe_code)]
 
 /// Bits of each of the three numbers of an entry.
 pub(super) const BITS: u32 = 21;

@@ -10,7 +10,6 @@
 //! long as it has others. A run of two or more spaces is a token of its own in CodeGeeX, see
 //! [`whitespace`](super::whitespace), so here it is what the end of the text is: no piece reaches
 //! into it, and none begins with it. This module does not know special tokens.
-#![forbid(unsafe_code)]
 
 use super::unicode::{Class, class};
 

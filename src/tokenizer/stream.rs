@@ -2,7 +2,6 @@
 //!
 //! A token can end inside a UTF-8 character. The decoder holds back the bytes, three at most,
 //! that may still become one. It does not know which tokens end a text; that is the caller's.
-#![forbid(unsafe_code)]
 
 use super::Tokenizer;
 use super::gpt2::bytes_or_error;

@@ -3,7 +3,6 @@
 //! Edges are entries of one hash table: of the 98,000 nodes of GPT-2's vocabulary a third have no
 //! child and half have one, so arrays of children would mostly be empty. It does not know how
 //! tokens merge.
-#![forbid(unsafe_code)]
 
 use super::pairs::{BITS, PairMap};
 

@@ -5,7 +5,6 @@
 //! the boundaries of pieces in texts that use them, and so their ids: the version belongs to the
 //! tokenizer's definition, and no table of the toolchain stands in for it. No other property is
 //! known here.
-#![forbid(unsafe_code)]
 
 use super::unicode_tables::{BLOCKS, INDEX};
 

@@ -1,5 +1,4 @@
 // Written by tools/src/bin/unicode_classes.rs; do not edit.
-#![forbid(unsafe_code)]
 
 /// Version of the Unicode character database behind the tables.
 #[cfg(test)]

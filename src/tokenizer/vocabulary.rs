@@ -2,7 +2,6 @@
 //!
 //! Byte-pair encoding numbers its tokens by rank; the ids of a vocabulary can be any permutation,
 //! and the control tokens have ids besides. This module does not read files.
-#![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -4,7 +4,6 @@
 //! `<|extratoken_{8+L}|>`; of a longer run first tens, then what is left. A single space that is
 //! left stays text, so eleven spaces and `x` are the token of ten and the piece ` x`. Tabs, line
 //! ends and other white space are not concerned.
-#![forbid(unsafe_code)]
 
 /// The shortest run with a token.
 pub(super) const MIN_RUN: usize = 2;

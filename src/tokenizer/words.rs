@@ -3,7 +3,6 @@
 //! Most pieces of source code are short and many repeat. A piece of up to [`MAX_LEN`] bytes packs
 //! into a key of two words, so comparing costs no call; longer ones go the long way. This module
 //! does not know how pieces are encoded.
-#![forbid(unsafe_code)]
 
 /// Longest piece with a key.
 pub(super) const MAX_LEN: usize = 15;

@@ -1,5 +1,4 @@
 //! One [`WeightSource`] of one file or of several shards: canonical names, parts in their places.
-#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 

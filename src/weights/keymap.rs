@@ -1,6 +1,5 @@
 //! The names and the cuts of published checkpoints: which canonical tensor a stored one is, how
 //! merged ones split, and along which dimension tensor-parallel shards were cut.
-#![forbid(unsafe_code)]
 
 use crate::error::{Result, bail};
 

@@ -1,5 +1,4 @@
 //! Opening: which form a path has, and one [`WeightSource`] for all of them.
-#![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

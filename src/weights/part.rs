@@ -3,7 +3,6 @@
 //! What a file holds becomes a [`Block`] in place wherever its rows are contiguous and aligned.
 //! Anything else (a transposed view, a file whose data starts at an odd byte) is copied into
 //! aligned memory when it is asked for, and only then.
-#![forbid(unsafe_code)]
 
 use crate::bytes::{Bytes, BytesMut};
 use crate::error::{Result, bail};

@@ -11,7 +11,6 @@
 //!
 //! What this module does not do: text opcodes of protocols 0 and 1, classes, sets, big integers
 //! (they come as [`Value::Big`]), or anything that torch needs only for training.
-#![forbid(unsafe_code)]
 
 mod machine;
 

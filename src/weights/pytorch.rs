@@ -2,7 +2,6 @@
 //!
 //! The dictionaries between the root and the tensors are flattened: names are keys joined by
 //! dots. What is not a tensor (iteration counts, versions) is passed over.
-#![forbid(unsafe_code)]
 
 use std::collections::HashSet;
 

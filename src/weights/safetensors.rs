@@ -2,7 +2,6 @@
 //!
 //! The crate of that name supplies the description of a tensor; the checks are done here, because
 //! errors have to name the offset, and two tensors of one name have to be refused.
-#![forbid(unsafe_code)]
 
 mod write;
 

@@ -4,7 +4,6 @@
 //! opened; data are handed out in place. What this module does not do: decompress (`torch.save`
 //! never compresses, so there is no zip bomb to fear), decrypt, or verify checksums, which would
 //! read every byte of a 26 GB file before the first token.
-#![forbid(unsafe_code)]
 
 use std::ops::Range;
 

@@ -29,7 +29,7 @@ impl Kernel for GeluTanh<'_> {
             let cube = s.mul(s.mul(x, x), x);
             let inner = s.add(x, s.mul(cube, s.splat(0.044_715)));
             // -2 sqrt(2 / pi)
-            s.mul(inner, s.splat(-1.595_769_1))
+            s.mul(inner, s.splat(-1.595_769))
         });
     }
 }

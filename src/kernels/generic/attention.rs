@@ -3,7 +3,7 @@
 use super::dot::padded;
 use super::exp::exp;
 use crate::kernels::isa::Kernel;
-use crate::kernels::simd::{ACC, Simd, fold};
+use crate::kernels::simd::{ACC, Simd};
 
 /// Softmax in place, in single precision, with the maximum subtracted first.
 pub struct Softmax<'a>(pub &'a mut [f32]);
@@ -39,8 +39,7 @@ impl Kernel for Softmax<'_> {
         // What the padding became is not exactly zero.
         rest[tail.len()..].fill(0.0);
         lanes = s.add(lanes, s.load(&rest));
-        s.store(lanes, &mut out);
-        let scale = 1.0 / fold(&out);
+        let scale = 1.0 / s.sum(lanes);
 
         let factor = s.splat(scale);
         for chunk in full {

@@ -5,7 +5,7 @@
 
 use super::dot::padded;
 use crate::kernels::isa::Kernel;
-use crate::kernels::simd::{ACC, Simd, fold};
+use crate::kernels::simd::{ACC, Simd};
 
 /// Normalises one row; all slices have its length.
 pub struct LayerNorm<'a> {
@@ -33,7 +33,7 @@ impl Kernel for LayerNorm<'_> {
             lanes = s.add(lanes, s.load(chunk));
         }
         lanes = s.add(lanes, s.load(&padded(tail)));
-        let mean = sum(s, lanes) / n;
+        let mean = s.sum(lanes) / n;
 
         let centre = s.splat(mean);
         let mut lanes = s.splat(0.0);
@@ -47,17 +47,10 @@ impl Kernel for LayerNorm<'_> {
         }
         let d = s.load(&rest);
         lanes = s.mul_add(d, d, lanes);
-        let rstd = 1.0 / (sum(s, lanes) / n + self.epsilon).sqrt();
+        let rstd = 1.0 / (s.sum(lanes) / n + self.epsilon).sqrt();
 
         for (i, out) in self.out.iter_mut().enumerate() {
             *out = (self.x[i] - mean) * rstd * self.weight[i] + self.bias[i];
         }
     }
-}
-
-#[inline(always)]
-fn sum<S: Simd>(s: S, lanes: S::Wide) -> f32 {
-    let mut out = [0.0; ACC];
-    s.store(lanes, &mut out);
-    fold(&out)
 }

@@ -1,5 +1,7 @@
 //! Tiers of x86-64: the vector operations of each instruction set.
 
+use std::arch::x86_64::*;
+
 pub mod avx2;
 pub mod avx512;
 
@@ -12,7 +14,8 @@ macro_rules! impl_simd {
     (
         $Token:ident, $Reg:ty, [$($i:literal),+], four_rows: $four_rows:literal,
         splat: $splat:ident, load: $load:ident, store: $store:ident,
-        f16: $f16:ident, bf16: $bf16:ident, pow2: $pow2:ident, fma: $fma:ident,
+        f16: $f16:ident, bf16: $bf16:ident, pow2: $pow2:ident, sum: $sum:ident,
+        fma: $fma:ident,
         binary: $binary:tt
     ) => {
         /// Lanes of one register.
@@ -67,6 +70,11 @@ macro_rules! impl_simd {
                 unsafe { [$($fma(a[$i], b[$i], c[$i])),+] }
             }
             #[inline(always)]
+            fn sum(self, lanes: Self::Wide) -> f32 {
+                // SAFETY: the token proves the instructions.
+                unsafe { $sum(lanes) }
+            }
+            #[inline(always)]
             fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide {
                 // SAFETY: the token proves the instructions.
                 unsafe { [$($pow2(magic[$i])),+] }
@@ -86,3 +94,17 @@ macro_rules! impl_simd {
     };
 }
 use impl_simd;
+
+/// The sum of eight lanes, halves onto halves.
+///
+/// # Safety
+/// The machine must have AVX.
+#[inline(always)]
+unsafe fn sum_of_eight(x: __m256) -> f32 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+        _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps::<1>(x, x)))
+    }
+}

@@ -1,5 +1,4 @@
 //! Tests of the tokenizer's inside, against naive implementations of the definitions.
-#![forbid(unsafe_code)]
 
 mod bpe;
 mod encode;

@@ -1,5 +1,4 @@
 //! The machine: opcodes in, values out.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 

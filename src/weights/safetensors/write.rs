@@ -3,7 +3,6 @@
 //! The file grows under a temporary name in the folder of its destination, and its first eight
 //! bytes, the length of the header, stay zero until everything else is on disk. Whatever ends the
 //! writing early, neither the destination nor a leftover temporary file looks whole.
-#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};

@@ -1,0 +1,112 @@
+//! Which module may use which, and where `unsafe` may stand: the structure that a crate of its own
+//! for every layer would enforce.
+
+use std::path::{Path, PathBuf};
+
+/// Modules by layer; one may use what is named with it, itself, and all of layer 0.
+const FOUNDATION: &[&str] = &["bytes", "cancel", "error", "num", "tensor", "threads"];
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("kernels", &[]),
+    ("tokenizer", &[]),
+    ("weights", &[]),
+    ("prompt", &[]),
+    ("backend", &["kernels"]),
+    ("model", &["weights", "backend"]),
+    ("generate", &["model", "tokenizer", "prompt"]),
+];
+/// Files and folders that may contain `unsafe`.
+const UNSAFE: &[&str] = &["kernels/", "bytes.rs", "threads.rs"];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every `.rs` file under src/ but the program, relative to it, with its code: comments and
+/// strings that span lines are not looked at closely, which is good enough here.
+fn library() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&src, &mut found);
+    found
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&src).unwrap().to_str().unwrap();
+            let code: Vec<String> = std::fs::read_to_string(&path)
+                .unwrap()
+                .lines()
+                .map(|line| line.split("//").next().unwrap_or_default().to_owned())
+                .collect();
+            (name.replace('\\', "/"), code.join("\n"))
+        })
+        .filter(|(name, _)| !name.starts_with("bin/"))
+        .collect()
+}
+
+fn module_of(name: &str) -> &str {
+    name.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn modules_use_only_lower_ones() {
+    let mut wrong = Vec::new();
+    let files = library();
+    assert!(files.len() > 40);
+    for (name, code) in &files {
+        let module = module_of(name);
+        if module == "lib" {
+            continue;
+        }
+        let allowed: Vec<&str> = match ALLOWED.iter().find(|(m, _)| *m == module) {
+            Some((_, others)) => [FOUNDATION, others].concat(),
+            None => {
+                assert!(FOUNDATION.contains(&module), "{module} is in no layer");
+                FOUNDATION.to_vec()
+            }
+        };
+        for (at, _) in code.match_indices("crate::") {
+            let rest = &code[at + "crate::".len()..];
+            let used: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            // Items of lib.rs itself: the re-exported error types.
+            let own = used.starts_with(char::is_uppercase) || used.is_empty();
+            if !own && used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{name} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn unsafe_code_stays_where_it_belongs() {
+    for (name, code) in library() {
+        let allowed = UNSAFE.iter().any(|u| name.starts_with(u));
+        let has = code
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == "unsafe");
+        assert!(allowed || !has, "{name} has unsafe code");
+        let top = name.ends_with("/mod.rs") && name.matches('/').count() == 1;
+        if !allowed && (top || !name.contains('/')) && name != "lib.rs" {
+            assert!(
+                code.contains("#![forbid(unsafe_code)]") || name == "kernels/mod.rs",
+                "{name} does not forbid unsafe code"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_file_is_larger_than_can_be_read() {
+    for (name, code) in library() {
+        assert!(code.lines().count() <= 800, "{name} is too long");
+    }
+}
