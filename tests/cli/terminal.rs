@@ -37,7 +37,7 @@ fn long_text() -> tempfile::NamedTempFile {
 fn a_bar_shows_what_takes_over_a_second() {
     let text = long_text();
     let path = text.path().to_str().unwrap();
-    let command = format!("timeout -s INT 2 codegeex score --perplexity {path}");
+    let command = format!("timeout -s INT 3 codegeex score --perplexity {path}");
     if let Some(screen) = on_a_terminal(&command) {
         assert!(screen.contains(" tokens, "), "{screen:?}");
         assert!(screen.contains("interrupted"), "{screen:?}");
