@@ -26,7 +26,7 @@ use crate::model::Model;
 use crate::tokenizer::Tokenizer;
 
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
-pub use options::{FinishReason, GenerateOptions};
+pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
 pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
 pub use score::{Perplexity, Score};
 pub use stop::StopStrings;

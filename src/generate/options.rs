@@ -7,6 +7,11 @@ use super::sampler::{BannedIds, Greedy, Sampler, Temperature, TopK, TopP};
 use crate::error::{Result, bail};
 use crate::tokenizer::SpecialTokens;
 
+/// Most samples of one call. Each holds keys, values and a row of logits at once, so that some
+/// number beyond is a mistake or an attack; more come in several calls, see
+/// [`GenerateOptions::first_sample`].
+pub const MAX_SAMPLES: usize = 1024;
+
 /// Options of a generation. The default is greedy, 128 tokens, one sample, no stop strings.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -24,7 +29,7 @@ pub struct GenerateOptions {
     /// Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 asked for in two
     /// calls are those of one call for 0 to 19.
     pub first_sample: u32,
-    /// Completions of the one prompt, which is computed once for all.
+    /// Completions of the one prompt, which is computed once for all: 1 to [`MAX_SAMPLES`].
     pub samples: usize,
     /// Texts that end a completion. They are not part of its text.
     pub stop: Vec<String>,
@@ -74,13 +79,17 @@ impl GenerateOptions {
                 self.top_p
             );
         }
-        let last = u32::try_from(self.samples)
-            .ok()
-            .and_then(|n| n.checked_add(self.first_sample));
-        if self.samples == 0 || last.is_none() {
+        if self.samples == 0 || self.samples > MAX_SAMPLES {
             bail!(
                 InvalidArgument,
-                "{} samples from number {} on, expected at least one and numbers below 2^32",
+                "{} samples, expected 1 to {MAX_SAMPLES}; ask for more in several calls",
+                self.samples
+            );
+        }
+        if self.first_sample.checked_add(self.samples as u32).is_none() {
+            bail!(
+                InvalidArgument,
+                "{} samples from number {} on, expected numbers below 2^32",
                 self.samples,
                 self.first_sample
             );

@@ -71,7 +71,14 @@ pub struct Temperature(
 
 impl Sampler for Temperature {
     fn apply(&self, candidates: &mut Candidates, _: History<'_>) -> Result<()> {
-        for c in candidates.as_mut_slice() {
+        let all = candidates.as_mut_slice();
+        if all.iter().any(|c| (c.logit / self.0).is_infinite()) {
+            // A tiny temperature: what counts is how far each is from the best, and that of the
+            // best itself stays finite.
+            let best = all.iter().fold(f32::NEG_INFINITY, |m, c| m.max(c.logit));
+            all.iter_mut().for_each(|c| c.logit -= best);
+        }
+        for c in all {
             c.logit /= self.0;
         }
         Ok(())
@@ -211,6 +218,19 @@ mod tests {
                     slow_top_p(&logits, p),
                     "{sharpen} {p}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn the_tiniest_temperature_takes_the_best() {
+        for tiny in [f32::from_bits(1), 1e-40, 1e-38] {
+            let mut candidates = Candidates::default();
+            candidates.fill(&[-50.0, 20.0, 19.9, 7.0]).unwrap();
+            let stage = Temperature(tiny);
+            stage.apply(&mut candidates, NO_HISTORY).unwrap();
+            for u in [1e-9, 0.5, 0.999] {
+                assert_eq!(candidates.draw(u).unwrap().id, 1, "{tiny} {u}");
             }
         }
     }

@@ -68,7 +68,12 @@ impl Generator {
                         }
                         score.logprobs.push(Some(logprob));
                     }
-                    None => score.top = top_log_probabilities(&row, top),
+                    None => {
+                        score.top = top_log_probabilities(&row, top);
+                        if score.top.iter().any(|(_, logprob)| logprob.is_nan()) {
+                            bail!(NonFinite, "the logits after the last token are not finite");
+                        }
+                    }
                 }
             }
         }

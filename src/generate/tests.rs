@@ -224,6 +224,7 @@ fn bad_options_and_prompts_are_refused_by_name() {
     bad(&|o| o.top_p = 0.0, "top_p");
     bad(&|o| o.top_p = 1.5, "top_p");
     bad(&|o| o.samples = 0, "samples");
+    bad(&|o| o.samples = MAX_SAMPLES + 1, "samples");
     bad(&|o| o.first_sample = u32::MAX, "samples");
     bad(&|o| o.stop = vec![String::new()], "stop");
     bad(&|o| o.banned_ids = (0..VOCAB as u32).collect(), "no token");

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use codegeex::cancel::CancelToken;
 use codegeex::model::{Checkpoint, ConvertOptions, convert};
 use codegeex::num::DType;
 
 use crate::failure::Result;
-use crate::model::OpenArgs;
-use crate::progress::{Progress, Unit};
+use crate::interrupt::Interrupt;
+use crate::model::ConfigArgs;
+use crate::progress::Progress;
 
 /// Convert a checkpoint of any form to one safetensors file.
 ///
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    open: OpenArgs,
+    config: ConfigArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,21 +43,17 @@ enum Dtype {
     F32,
 }
 
-pub fn run(args: Args, cancel: &CancelToken) -> Result {
-    let checkpoint = Checkpoint::open(&args.input, &args.open.options()?)?;
+pub fn run(args: Args, interrupt: &Interrupt) -> Result {
+    let checkpoint = Checkpoint::open(&args.input, &args.config.options()?)?;
     let mut options = ConvertOptions::new().overwrite(args.overwrite);
     options.dtype = args.dtype.map(|dtype| match dtype {
         Dtype::F16 => DType::F16,
         Dtype::Bf16 => DType::BF16,
         Dtype::F32 => DType::F32,
     });
-    let mut progress = Progress::new(Unit::Bytes);
-    convert(
-        &checkpoint,
-        &args.output,
-        &options,
-        &mut |done, total| progress.update(done, total),
-        cancel,
-    )?;
+    let progress = Progress::of_bytes(checkpoint.weight_bytes());
+    let mut report = |done, total| progress.update(done, total);
+    interrupt
+        .orderly(|cancel| convert(&checkpoint, &args.output, &options, &mut report, cancel))?;
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! `codegeex detokenize`
 
-use std::io::Write;
-
 use codegeex::tokenizer::{Gpt2Tokenizer, Tokenizer};
 use serde::Deserialize;
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
+use crate::interrupt::Interrupt;
 use crate::lines;
 
 /// Turn token ids into text.
@@ -22,23 +21,26 @@ pub struct Args {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Request {
-    Ids(Vec<u32>),
-    Object { ids: Vec<u32> },
+#[serde(deny_unknown_fields)]
+struct Request {
+    ids: Vec<u32>,
 }
 
-pub fn run(args: Args) -> Result {
-    let tokenizer = Gpt2Tokenizer::codegeex();
-    if args.jsonl {
-        return lines::answer_each(|request: Request| {
-            let (Request::Ids(ids) | Request::Object { ids }) = request;
-            tokenizer.decode(&ids).map(Some)
-        });
+impl From<Request> for Vec<u32> {
+    fn from(request: Request) -> Self {
+        request.ids
     }
-    let ids: Vec<u32> = serde_json::from_str(&lines::read_text(None)?)
-        .map_err(|e| Failure::Usage(format!("expected one JSON array of ids on stdin: {e}")))?;
-    let text = tokenizer.decode(&ids)?;
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+}
+
+pub fn run(args: Args, interrupt: &Interrupt) -> Result {
+    let tokenizer = Gpt2Tokenizer::codegeex();
+    let text = |json: &[u8]| {
+        let ids: Vec<u32> = lines::parse_either::<_, Request>(json)?;
+        tokenizer.decode(&ids)
+    };
+    if args.jsonl {
+        return lines::answer_each(interrupt, |line, _| text(line));
+    }
+    let json = lines::read_stdin()?;
+    lines::write_stdout(&text(json.as_bytes())?)
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use codegeex::ErrorKind;
@@ -17,8 +17,10 @@ pub enum Failure {
     Usage(String),
     /// The library reports an error.
     Library(codegeex::Error),
-    /// Reading stdin or writing stdout failed.
-    Stdio(io::Error),
+    /// Standard input cannot be read.
+    Stdin(io::Error),
+    /// Standard output cannot be written.
+    Stdout(io::Error),
     /// Some lines of the input were answered with an error.
     Lines(usize),
 }
@@ -31,28 +33,21 @@ impl From<codegeex::Error> for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Stdio(error)
-    }
-}
-
 impl Failure {
     /// Says what happened on stderr and gives the exit code.
     pub fn report(self) -> ExitCode {
-        match &self {
+        let (message, code) = match &self {
             // Whoever reads our output has enough.
-            Self::Stdio(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Stdout(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Library(e) if e.kind() == ErrorKind::Cancelled => {
-                eprintln!("interrupted");
-                return ExitCode::from(INTERRUPTED);
+                ("interrupted".to_owned(), ExitCode::from(INTERRUPTED))
             }
-            _ => eprintln!("error: {self}"),
-        }
-        match self {
-            Self::Usage(_) => ExitCode::from(2),
-            _ => ExitCode::FAILURE,
-        }
+            Self::Usage(_) => (format!("error: {self}"), ExitCode::from(2)),
+            _ => (format!("error: {self}"), ExitCode::FAILURE),
+        };
+        // Nobody is left to tell when stderr is gone as well.
+        let _ = writeln!(io::stderr(), "{message}");
+        code
     }
 }
 
@@ -73,7 +68,9 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Self::Stdio(error) => error.fmt(f),
+            Self::Stdin(error) => write!(f, "cannot read standard input: {error}"),
+            Self::Stdout(error) => write!(f, "cannot write to standard output: {error}"),
+            Self::Lines(1) => f.write_str("one line of the input was answered with an error"),
             Self::Lines(n) => write!(f, "{n} lines of the input were answered with an error"),
         }
     }

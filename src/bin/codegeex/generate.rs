@@ -1,17 +1,20 @@
 //! `codegeex generate`
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Completion, Event, GenerateOptions, Generator};
 use codegeex::prompt::{self, Language};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
+use crate::progress::Progress;
 
 /// Complete code and write the completion as it comes.
 ///
@@ -23,8 +26,6 @@ use crate::model::{ModelArgs, SpecialArgs};
     after_help = "Example:\n  codegeex generate --lang python --max-new-tokens 64 'def fibonacci(n):'"
 )]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// The text to complete; - reads it from stdin.
     #[arg(required_unless_present_any = ["prompt_file", "jsonl"])]
     prompt: Option<String>,
@@ -35,37 +36,56 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["prompt", "prompt_file"])]
     jsonl: bool,
     #[command(flatten)]
+    special: SpecialArgs,
+    #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
-    special: SpecialArgs,
+    model: ModelArgs,
 }
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Sampling")]
 struct SamplingArgs {
     /// Language of the prompt: begins it with the language's tag line.
-    #[arg(long, value_name = "NAME")]
-    lang: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
+    lang: Option<Language>,
     /// New tokens at most.
     #[arg(long, default_value_t = 128, value_name = "N")]
     max_new_tokens: usize,
     /// 0 always takes the likeliest token.
-    #[arg(long, default_value_t = 0.0, value_name = "T")]
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "T",
+        allow_negative_numbers = true
+    )]
     temperature: f32,
     /// Draw among the K likeliest tokens; 0 means among all.
     #[arg(long, default_value_t = 0, value_name = "K")]
     top_k: usize,
     /// Draw among the likeliest tokens that make up this probability.
-    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    #[arg(
+        long,
+        default_value_t = 1.0,
+        value_name = "P",
+        allow_negative_numbers = true
+    )]
     top_p: f32,
     /// The same seed draws the same tokens.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Text that ends the completion; may be given several times.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     stop: Vec<String>,
     /// Number of completions.
-    #[arg(short, long = "samples", default_value_t = 1, value_name = "N")]
+    #[arg(
+        short,
+        long = "samples",
+        alias = "n",
+        default_value_t = 1,
+        value_name = "N"
+    )]
     n: usize,
 }
 
@@ -85,7 +105,7 @@ struct Request {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "stop is neither a string nor a list of strings")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -117,7 +137,7 @@ impl From<Completion> for Choice {
     }
 }
 
-pub fn run(args: Args, cancel: &CancelToken) -> Result {
+pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let mut options = GenerateOptions::default();
     options.max_new_tokens = args.sampling.max_new_tokens;
     options.temperature = args.sampling.temperature;
@@ -130,29 +150,61 @@ pub fn run(args: Args, cancel: &CancelToken) -> Result {
     options
         .validate()
         .map_err(|e| Failure::Usage(e.to_string()))?;
-    let lang = args.sampling.lang.as_deref();
-    with_tag(lang, String::new()).map_err(|e| Failure::Usage(e.to_string()))?;
+    let lang = args.sampling.lang;
 
     let generator = args.model.generator()?;
     if args.jsonl {
-        return answer_lines(&generator, &options, lang, cancel);
+        return answer_lines(&generator, &options, lang, interrupt);
     }
     let text = match (args.prompt, args.prompt_file) {
-        (Some(prompt), _) if prompt != "-" => prompt,
-        (_, file) => lines::read_text(file.as_deref())?,
+        (_, Some(file)) => lines::read_file(&file)?,
+        (Some(prompt), None) if prompt != "-" => prompt,
+        _ => lines::read_stdin()?,
     };
-    let prompt = with_tag(lang, text)?;
-    if options.samples == 1 {
-        stream(&generator, &prompt, &options, cancel)
-    } else {
-        print_all(&generator, &prompt, &options, cancel)
+    let prompt = with_tag(lang, text);
+    interrupt.orderly(|cancel| match options.samples {
+        1 => stream(&generator, &prompt, &options, cancel),
+        _ => print_all(&generator, &prompt, &options, cancel),
+    })
+}
+
+fn with_tag(lang: Option<Language>, code: String) -> String {
+    match lang {
+        Some(lang) => prompt::generation(lang, &code),
+        None => code,
     }
 }
 
-fn with_tag(lang: Option<&str>, code: String) -> codegeex::Result<String> {
-    match lang {
-        Some(name) => Ok(prompt::generation(Language::from_name(name)?, &code)),
-        None => Ok(code),
+/// What a terminal on stderr shows: that the prompt is being read, then how many tokens there
+/// are, unless the text itself shows that.
+struct Watch {
+    progress: Option<Progress>,
+    text_shows: bool,
+    done: u64,
+    total: u64,
+}
+
+impl Watch {
+    fn new(generator: &Generator, options: &GenerateOptions, text_shows: bool) -> Self {
+        let most = generator.model().config().max_position_embeddings;
+        Self {
+            progress: Some(Progress::of("reading the prompt")),
+            text_shows,
+            done: 0,
+            total: (options.max_new_tokens.min(most) * options.samples) as u64,
+        }
+    }
+
+    fn token(&mut self) {
+        if self.done == 0 {
+            // The old one has to go before another may come.
+            self.progress = None;
+            self.progress = (!self.text_shows).then(|| Progress::of_tokens(self.total));
+        }
+        self.done += 1;
+        if let Some(progress) = &self.progress {
+            progress.update(self.done, self.total);
+        }
     }
 }
 
@@ -164,10 +216,17 @@ fn stream(
     cancel: &CancelToken,
 ) -> Result {
     let mut output = io::stdout().lock();
+    let terminal = io::stdout().is_terminal();
+    let mut watch = Watch::new(generator, options, terminal);
     let mut written = Ok(());
     let completions = generator.generate(prompt, options, cancel, &mut |event| {
-        let (Event::Token { text, .. } | Event::End { text, .. }) = event else {
-            return ControlFlow::Continue(());
+        let text = match event {
+            Event::Token { text, .. } => {
+                watch.token();
+                text
+            }
+            Event::End { text, .. } => text,
+            _ => return ControlFlow::Continue(()),
         };
         if written.is_ok() {
             written = output
@@ -179,11 +238,11 @@ fn stream(
             Err(_) => ControlFlow::Break(()),
         }
     })?;
-    written?;
-    if completions.iter().any(|c| !c.text.ends_with('\n')) {
-        writeln!(output)?;
+    // A file gets the completion and nothing else; at a terminal the prompt of the shell follows.
+    if written.is_ok() && terminal && completions.iter().any(|c| !c.text.ends_with('\n')) {
+        written = writeln!(output);
     }
-    Ok(())
+    written.map_err(Failure::Stdout)
 }
 
 /// Writes several completions, each after a line with its number.
@@ -193,23 +252,29 @@ fn print_all(
     options: &GenerateOptions,
     cancel: &CancelToken,
 ) -> Result {
-    let completions =
-        generator.generate(prompt, options, cancel, &mut |_| ControlFlow::Continue(()))?;
-    let mut output = io::stdout().lock();
-    for (i, completion) in completions.iter().enumerate() {
-        writeln!(output, "--- sample {i} ({})", completion.finish_reason)?;
-        writeln!(output, "{}", completion.text)?;
-    }
-    Ok(())
+    let mut watch = Watch::new(generator, options, false);
+    let completions = generator.generate(prompt, options, cancel, &mut |event| {
+        if let Event::Token { .. } = event {
+            watch.token();
+        }
+        ControlFlow::Continue(())
+    })?;
+    drop(watch);
+    let texts = completions
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!("--- sample {i} ({})\n{}\n", c.finish_reason, c.text));
+    lines::write_stdout(&texts.collect::<String>())
 }
 
 fn answer_lines(
     generator: &Generator,
     defaults: &GenerateOptions,
-    lang: Option<&str>,
-    cancel: &CancelToken,
+    lang: Option<Language>,
+    interrupt: &Interrupt,
 ) -> Result {
-    lines::answer_each(|request: Request| {
+    lines::answer_each(interrupt, |line, cancel| {
+        let request: Request = lines::parse_object(line)?;
         let mut options = defaults.clone();
         let set = &mut options;
         set.max_new_tokens = request.max_new_tokens.unwrap_or(set.max_new_tokens);
@@ -223,24 +288,24 @@ fn answer_lines(
             Some(OneOrMany::Many(stop)) => set.stop = stop,
             None => {}
         }
-        let prompt = with_tag(request.lang.as_deref().or(lang), request.prompt)?;
-        let completions =
-            generator.generate(
-                &prompt,
-                &options,
-                cancel,
-                &mut |_| ControlFlow::Continue(()),
-            )?;
-        if cancel.is_cancelled() {
-            return Ok(None);
+        let lang = match request.lang {
+            Some(name) => Some(Language::from_name(&name)?),
+            None => lang,
+        };
+        let prompt = with_tag(lang, request.prompt);
+        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        let completions = generator.generate(&prompt, &options, cancel, go_on)?;
+        let mut choices = Vec::with_capacity(completions.len());
+        for completion in completions {
+            lines::check_finite(completion.logprobs.iter().copied())?;
+            choices.push(Choice::from(completion));
         }
-        let mut choices: Vec<Choice> = completions.into_iter().map(Into::into).collect();
-        Ok(Some(match choices.pop() {
+        Ok(match choices.pop() {
             Some(only) if choices.is_empty() => Answer::One(only),
             last => {
                 choices.extend(last);
                 Answer::Many { choices }
             }
-        }))
+        })
     })
 }

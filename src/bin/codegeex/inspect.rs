@@ -1,100 +1,104 @@
 //! `codegeex inspect`
 
-use std::io::{self, Write};
+use std::fmt::Write;
 use std::path::PathBuf;
 
-use codegeex::model::Checkpoint;
+use codegeex::model::{Checkpoint, MemoryEstimate, estimate};
 use codegeex::weights::WeightSource;
+use indicatif::BinaryBytes;
 use serde_json::json;
 
 use crate::failure::Result;
-use crate::model::OpenArgs;
+use crate::lines;
+use crate::model::ConfigArgs;
 
 /// Say what a checkpoint holds and what memory it takes, without loading it.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  codegeex inspect codegeex_13b.pt --tensors")]
+#[command(after_help = "Example:\n  codegeex inspect codegeex_13b.pt --no-tensors")]
 pub struct Args {
     /// A .pt file, a folder of mp_rank_* shards, or safetensors.
     file: PathBuf,
-    /// List every tensor.
+    /// Leave out the list of tensors.
     #[arg(long)]
-    tensors: bool,
+    no_tensors: bool,
     /// Write one JSON object.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    open: OpenArgs,
+    config: ConfigArgs,
 }
 
 pub fn run(args: Args) -> Result {
-    let options = args.open.options()?;
+    let options = args.config.options()?;
     let checkpoint = Checkpoint::open(&args.file, &options)?;
-    let config = checkpoint.config();
-    let positions = config.max_position_embeddings;
-    let memory = checkpoint.estimate(1, positions);
-    let mut output = io::BufWriter::new(io::stdout().lock());
-    if args.json {
-        let tensors: Vec<_> = checkpoint
-            .tensors()
-            .iter()
-            .map(|t| {
-                json!({
-                    "name": t.name, "dtype": t.dtype.name(), "shape": t.shape, "bytes": t.bytes(),
-                })
-            })
-            .collect();
-        let answer = json!({
-            "source": checkpoint.describe(),
-            "config": config,
-            "config_origin": checkpoint.config_origin().to_string(),
-            "parameters": config.parameters(),
-            "bytes": checkpoint.weight_bytes(),
-            "memory": {
-                "weights_mapped": memory.weights_mapped,
-                "weights_owned": memory.weights_owned,
-                "cache_per_token": memory.cache_per_token,
-                "cache_full_context": memory.cache,
-            },
-            "tensors": tensors,
-        });
-        writeln!(output, "{answer}")?;
-        return Ok(());
-    }
-    writeln!(output, "source      {}", checkpoint.describe())?;
-    writeln!(output, "config      {}", config.to_json())?;
-    writeln!(output, "            from {}", checkpoint.config_origin())?;
-    writeln!(output, "parameters  {}", config.parameters())?;
-    writeln!(
-        output,
-        "weights     {}, {} tensors",
-        bytes(checkpoint.weight_bytes()),
-        checkpoint.tensors().len()
-    )?;
-    writeln!(
-        output,
-        "memory      {} mapped, {} allocated, and for keys and values {} a token, {} for {positions}",
-        bytes(memory.weights_mapped),
-        bytes(memory.weights_owned),
-        bytes(memory.cache_per_token),
-        bytes(memory.cache),
-    )?;
-    if args.tensors {
-        for t in checkpoint.tensors() {
-            let shape = format!("{:?}", t.shape);
-            writeln!(
-                output,
-                "{:<48} {:<5} {shape:<14} {}",
-                t.name,
-                t.dtype,
-                t.bytes()
-            )?;
-        }
-    }
-    output.flush()?;
-    Ok(())
+    let positions = checkpoint.config().max_position_embeddings;
+    let memory = estimate(&args.file, &options, 1, positions)?;
+    lines::write_stdout(&match args.json {
+        true => as_json(&checkpoint, &memory, !args.no_tensors),
+        false => as_text(&checkpoint, &memory, !args.no_tensors),
+    })
 }
 
-/// A number of bytes with a unit.
-fn bytes(n: u64) -> String {
-    indicatif::BinaryBytes(n).to_string()
+fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> String {
+    let config = checkpoint.config();
+    let tensors = checkpoint.tensors().iter().map(
+        |t| json!({"name": t.name, "dtype": t.dtype.name(), "shape": t.shape, "bytes": t.bytes()}),
+    );
+    let mut answer = json!({
+        "source": checkpoint.describe(),
+        "config": config,
+        "config_origin": checkpoint.config_origin().to_string(),
+        "parameters": config.parameters(),
+        "bytes": checkpoint.weight_bytes(),
+        "memory": {
+            "weights_mapped": memory.weights_mapped,
+            "weights_owned": memory.weights_owned,
+            "cache_per_token": memory.cache_per_token,
+            "cache_full_context": memory.cache,
+        },
+    });
+    if list {
+        answer["tensors"] = tensors.collect();
+    }
+    format!("{answer}\n")
+}
+
+fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> String {
+    let config = checkpoint.config();
+    let tensors = checkpoint.tensors();
+    let bytes = checkpoint.weight_bytes();
+    let mut text = format!(
+        "source      {}\n\
+         config      {}\n            from {}\n\
+         parameters  {}\n\
+         weights     {bytes} bytes ({}) in {} tensors\n\
+         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}\n",
+        checkpoint.describe(),
+        config.to_json(),
+        checkpoint.config_origin(),
+        config.parameters(),
+        BinaryBytes(bytes),
+        tensors.len(),
+        BinaryBytes(memory.weights_mapped),
+        BinaryBytes(memory.weights_owned),
+        BinaryBytes(memory.cache_per_token),
+        BinaryBytes(memory.cache),
+        config.max_position_embeddings,
+    );
+    if list {
+        text.push_str("tensors\n");
+        let width = tensors.iter().map(|t| t.name.len()).max().unwrap_or(0);
+        for t in tensors {
+            let shape = format!("{:?}", t.shape);
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "  {:<width$}  {:<4}  {shape:<14}  {}",
+                t.name,
+                t.dtype.name(),
+                t.bytes()
+            );
+        }
+    }
+    text
 }

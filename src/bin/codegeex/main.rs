@@ -9,6 +9,7 @@ mod detokenize;
 mod failure;
 mod generate;
 mod inspect;
+mod interrupt;
 mod lines;
 mod model;
 mod progress;
@@ -18,11 +19,18 @@ mod tokenize;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use codegeex::cancel::CancelToken;
+
+use failure::Failure;
+use interrupt::Interrupt;
 
 /// Code generation with CodeGeeX.
 #[derive(Parser)]
-#[command(name = "codegeex", version, arg_required_else_help = true)]
+#[command(
+    name = "codegeex",
+    version,
+    arg_required_else_help = true,
+    after_help = "Example:\n  codegeex generate --lang python 'def fibonacci(n):'"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,31 +48,20 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let cancel = CancelToken::new();
-    if let Err(error) = cancel_on_interrupt(cancel.clone()) {
-        eprintln!("warning: interrupts end the process at once: {error}");
-    }
+    let interrupt = Interrupt::catch();
     let result = match cli.command {
-        Command::Generate(args) => generate::run(args, &cancel),
-        Command::Tokenize(args) => tokenize::run(args),
-        Command::Detokenize(args) => detokenize::run(args),
-        Command::Score(args) => score::run(args, &cancel),
-        Command::Convert(args) => convert::run(args, &cancel),
+        Command::Generate(args) => generate::run(args, &interrupt),
+        Command::Tokenize(args) => tokenize::run(args, &interrupt),
+        Command::Detokenize(args) => detokenize::run(args, &interrupt),
+        Command::Score(args) => score::run(args, &interrupt),
+        Command::Convert(args) => convert::run(args, &interrupt),
         Command::Inspect(args) => inspect::run(args),
     };
     match result {
-        Ok(()) if cancel.is_cancelled() => ExitCode::from(failure::INTERRUPTED),
+        Ok(()) | Err(Failure::Lines(_)) if interrupt.happened() => {
+            ExitCode::from(failure::INTERRUPTED)
+        }
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
-}
-
-/// The first interrupt lets the command end in order, the second ends the process.
-fn cancel_on_interrupt(cancel: CancelToken) -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(move || {
-        if cancel.is_cancelled() {
-            std::process::exit(i32::from(failure::INTERRUPTED));
-        }
-        cancel.cancel();
-    })
 }

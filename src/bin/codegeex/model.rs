@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::value_parser;
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
 use codegeex::weights::MemoryMode;
+use codegeex::{Error, ErrorKind};
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
+use crate::lines;
+use crate::progress::Progress;
 
 /// The small model of a checkout, relative to its top.
 const DEFAULT_MODEL: &str = "models/codegeex_tiny.safetensors";
@@ -21,30 +25,27 @@ pub struct ModelArgs {
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     #[command(flatten)]
-    open: OpenArgs,
+    config: ConfigArgs,
+    /// Read the weights into memory instead of mapping the file.
+    #[arg(long)]
+    copy: bool,
     /// Threads to compute with; 0 means as many as this process may use.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    threads: usize,
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
+    threads: u16,
 }
 
 #[derive(clap::Args)]
-pub struct OpenArgs {
+pub struct ConfigArgs {
     /// Model configuration (JSON), in place of the one in or beside the checkpoint.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Read the weights into memory instead of mapping them.
-    #[arg(long)]
-    copy: bool,
 }
 
-impl OpenArgs {
+impl ConfigArgs {
     pub fn options(&self) -> Result<OpenOptions> {
         let mut options = OpenOptions::new();
-        if self.copy {
-            options = options.memory(MemoryMode::Copy);
-        }
         if let Some(path) = &self.config {
-            let json = crate::lines::read_text(Some(path))?;
+            let json = lines::read_file(path)?;
             let config = ModelConfig::from_json(&json).map_err(|e| e.within(path.display()))?;
             options = options.config(config);
         }
@@ -57,29 +58,35 @@ impl ModelArgs {
     pub fn generator(&self) -> Result<Generator> {
         let path = match &self.model {
             Some(path) => path.clone(),
-            None => default_model()?,
+            None => default_model(&[Path::new(env!("CARGO_MANIFEST_DIR")), Path::new("")])?,
         };
         let mut options = LoadOptions::default();
-        options.open = self.open.options()?;
-        options.cpu.threads = self.threads;
+        options.open = self.config.options()?;
+        if self.copy {
+            options.open.memory = MemoryMode::Copy;
+        }
+        options.cpu.threads = usize::from(self.threads);
+        let _progress = Progress::of("loading the model");
         let model = load(path, &options)?;
         Ok(Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex())))
     }
 }
 
-fn default_model() -> Result<PathBuf> {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-    [checkout, Path::new(".")]
-        .iter()
-        .map(|folder| folder.join(DEFAULT_MODEL))
-        .find(|path| path.exists())
-        .ok_or_else(|| {
-            Failure::Usage(format!(
-                "the small default model is part of a checkout, as {DEFAULT_MODEL}, and is not \
-                 in {} or below this folder; give a checkpoint with --model PATH",
-                checkout.display()
-            ))
-        })
+/// The default model in the first of these folders that has it: the checkout that this was built
+/// in, and the current one.
+fn default_model(folders: &[&Path]) -> codegeex::Result<PathBuf> {
+    let mut places = folders.iter().map(|folder| folder.join(DEFAULT_MODEL));
+    places.find(|path| path.exists()).ok_or_else(|| {
+        let names: Vec<String> = (folders.iter())
+            .map(|folder| folder.join(DEFAULT_MODEL).display().to_string())
+            .collect();
+        let message = format!(
+            "the small default model is part of a checkout, but there is no {}; give a \
+             checkpoint with --model PATH",
+            names.join(" and no ")
+        );
+        Error::new(ErrorKind::NotFound, message)
+    })
 }
 
 /// What special tokens spelled out in a text mean.
@@ -96,6 +103,24 @@ impl SpecialArgs {
         match self.plain {
             true => SpecialTokens::AsText,
             false => SpecialTokens::Parse,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_default_model_is_named() {
+        let error = default_model(&[Path::new("nowhere"), Path::new("elsewhere")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        for part in [
+            "nowhere/models/codegeex_tiny",
+            "elsewhere/models",
+            "--model",
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
         }
     }
 }

@@ -1,16 +1,18 @@
 //! `codegeex score`
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use codegeex::cancel::CancelToken;
+use codegeex::generate::Generator;
+use codegeex::tokenizer::SpecialTokens;
+use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::failure::Result;
+use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
-use crate::progress::{Progress, Unit};
+use crate::progress::Progress;
 
 /// Say how likely a model finds given text.
 ///
@@ -21,8 +23,6 @@ use crate::progress::{Progress, Unit};
     after_help = "Example:\n  echo '{\"text\": \"for i in range(10):\"}' | codegeex score --jsonl --top 3"
 )]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// One {"ids": […]} or {"text": …} a line.
     #[arg(long, required_unless_present = "perplexity")]
     jsonl: bool,
@@ -30,17 +30,19 @@ pub struct Args {
     #[arg(long, value_name = "K", requires = "jsonl")]
     top: Option<usize>,
     /// The perplexity of a text file.
-    #[arg(long, value_name = "FILE", conflicts_with = "jsonl")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jsonl", "top"])]
     perplexity: Option<PathBuf>,
     #[command(flatten)]
     special: SpecialArgs,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Request {
-    Ids { ids: Vec<u32> },
-    Text { text: String },
+#[serde(deny_unknown_fields)]
+struct Request {
+    ids: Option<Vec<u32>>,
+    text: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,31 +53,59 @@ struct Answer {
     top: Option<Vec<(u32, f32)>>,
 }
 
-pub fn run(args: Args, cancel: &CancelToken) -> Result {
+pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let generator = args.model.generator()?;
     let policy = args.special.policy();
     if let Some(path) = &args.perplexity {
-        let text = lines::read_text(Some(path))?;
-        let ids = generator.tokenizer().encode(&text, policy);
-        let mut progress = Progress::new(Unit::Tokens);
-        let result = generator.perplexity(&ids, cancel, &mut |done| {
-            progress.update(done as u64, ids.len() as u64);
-        })?;
-        drop(progress);
-        let answer = json!({"perplexity": result.value(), "tokens": result.tokens});
-        writeln!(std::io::stdout(), "{answer}")?;
-        return Ok(());
+        return perplexity(&generator, path, policy, interrupt);
     }
-    lines::answer_each(|request: Request| {
-        let ids = match request {
-            Request::Ids { ids } => ids,
-            Request::Text { text } => generator.tokenizer().encode(&text, policy),
+    lines::answer_each(interrupt, |line, cancel| {
+        let request: Request = lines::parse_object(line)?;
+        let ids = match (request.ids, request.text) {
+            (Some(ids), None) => ids,
+            (None, Some(text)) => generator.tokenizer().encode(&text, policy),
+            _ => {
+                let message = "not a request: expected either ids or text";
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
         };
         let score = generator.score(&ids, args.top.unwrap_or(0), cancel)?;
-        Ok(Some(Answer {
+        lines::check_finite(score.logprobs.iter().flatten().copied())?;
+        lines::check_finite(score.top.iter().map(|&(_, logprob)| logprob))?;
+        Ok(Answer {
             ids,
             logprobs: score.logprobs,
             top: args.top.map(|_| score.top),
-        }))
+        })
     })
+}
+
+fn perplexity(
+    generator: &Generator,
+    path: &Path,
+    policy: SpecialTokens,
+    interrupt: &Interrupt,
+) -> Result {
+    let text = lines::read_file(path)?;
+    let ids = generator.tokenizer().encode(&text, policy);
+    let total = ids.len() as u64;
+    let progress = Progress::of_tokens(total);
+    let result = interrupt
+        .orderly(|cancel| {
+            let mut report = |done| progress.update(done as u64, total);
+            generator.perplexity(&ids, cancel, &mut report)
+        })
+        .map_err(|e| e.within(path.display()))?;
+    drop(progress);
+    let value = result.value();
+    if !value.is_finite() {
+        let message = format!(
+            "{}: the log-probability of the text is {}, which makes no finite perplexity",
+            path.display(),
+            result.log_probability
+        );
+        return Err(Error::new(ErrorKind::NonFinite, message).into());
+    }
+    let answer = json!({"perplexity": value, "tokens": result.tokens});
+    lines::write_stdout(&format!("{answer}\n"))
 }

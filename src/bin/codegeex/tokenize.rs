@@ -1,13 +1,13 @@
 //! `codegeex tokenize`
 
-use std::io::Write;
-
 use codegeex::tokenizer::{Gpt2Tokenizer, Tokenizer};
 use serde::Deserialize;
 
 use crate::failure::Result;
+use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::SpecialArgs;
+use crate::progress::Progress;
 
 /// Turn text into token ids.
 ///
@@ -24,22 +24,29 @@ pub struct Args {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Request {
-    Text(String),
-    Object { text: String },
+#[serde(deny_unknown_fields)]
+struct Request {
+    text: String,
 }
 
-pub fn run(args: Args) -> Result {
+impl From<Request> for String {
+    fn from(request: Request) -> Self {
+        request.text
+    }
+}
+
+pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let tokenizer = Gpt2Tokenizer::codegeex();
     let policy = args.special.policy();
     if args.jsonl {
-        return lines::answer_each(|request: Request| {
-            let (Request::Text(text) | Request::Object { text }) = request;
-            Ok(Some(tokenizer.encode(&text, policy)))
+        return lines::answer_each(interrupt, |line, _| {
+            let text: String = lines::parse_either::<_, Request>(line)?;
+            Ok(tokenizer.encode(&text, policy))
         });
     }
-    let ids = tokenizer.encode(&lines::read_text(None)?, policy);
-    writeln!(std::io::stdout(), "{}", serde_json::json!(ids))?;
-    Ok(())
+    let text = lines::read_stdin()?;
+    let progress = Progress::of("tokenizing");
+    let ids = serde_json::json!(tokenizer.encode(&text, policy));
+    drop(progress);
+    lines::write_stdout(&format!("{ids}\n"))
 }

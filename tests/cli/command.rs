@@ -1,0 +1,116 @@
+//! Running the program.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+/// The program with these arguments, all its streams piped.
+pub fn codegeex(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_codegeex"));
+    command
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts the program and takes hold of its stdin and stdout.
+pub fn start(args: &[&str]) -> (Child, ChildStdin, ChildStdout) {
+    let mut child = codegeex(args).spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    (child, stdin.unwrap(), stdout.unwrap())
+}
+
+/// Waits for the program; `stdout` is what it wrote since nobody read.
+pub fn finish(child: Child) -> Finished {
+    let output = child.wait_with_output().unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs the program on all of `stdin`.
+pub fn run(args: &[&str], stdin: impl AsRef<[u8]> + Send) -> Finished {
+    let mut child = codegeex(args).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    thread::scope(|scope| {
+        // A program that fails early does not read it.
+        scope.spawn(move || input.write_all(stdin.as_ref()));
+        finish(child)
+    })
+}
+
+impl Finished {
+    /// The output of a run that must succeed without a word on stderr.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!((self.code, &*self.stderr), (Some(0), ""));
+        String::from_utf8(self.stdout).unwrap()
+    }
+
+    /// The message of a run that must fail with this code and without output.
+    #[track_caller]
+    pub fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.stdout.is_empty(), "{self:?}");
+        assert!(self.stderr.starts_with("error: "), "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        self.stderr
+    }
+
+    /// The answers of a run in which some lines must have been refused.
+    #[track_caller]
+    pub fn some_refused(self) -> Vec<Value> {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        assert!(self.stderr.contains("answered with an error"), "{self:?}");
+        json_lines(&String::from_utf8(self.stdout).unwrap())
+    }
+}
+
+/// Each line as JSON.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<Value> {
+    assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+/// The error code and the line that an answer gives, and whether its message says all of `parts`.
+#[track_caller]
+pub fn assert_error(answer: &Value, code: i64, line: u64, parts: &[&str]) {
+    let error = &answer["error"];
+    assert_eq!(error["code"], code, "{answer}");
+    assert_eq!(error["line"], line, "{answer}");
+    let message = error["message"].as_str().unwrap();
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
+
+/// At least so many bytes of a stream, as soon as they are there.
+pub fn read_some(stream: &mut impl Read, bytes: usize) -> String {
+    let mut found = vec![0; bytes];
+    stream.read_exact(&mut found).unwrap();
+    String::from_utf8_lossy(&found).into_owned()
+}
+
+/// Sends a signal by name.
+#[cfg(unix)]
+pub fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status();
+    assert!(sent.unwrap().success());
+}

@@ -1,0 +1,158 @@
+//! `generate` for one prompt.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use codegeex::generate::GenerateOptions;
+use codegeex::prompt::{Language, generation};
+
+use crate::command::{finish, read_some, run, start};
+use crate::{LIBRARY, PROMPT};
+
+fn options(set: impl FnOnce(&mut GenerateOptions)) -> GenerateOptions {
+    let mut options = GenerateOptions::default();
+    options.max_new_tokens = 16;
+    set(&mut options);
+    options
+}
+
+fn library(prompt: &str, options: &GenerateOptions) -> Vec<String> {
+    let found = LIBRARY.complete(prompt, options).unwrap();
+    found.into_iter().map(|c| c.text).collect()
+}
+
+fn generate(args: &[&str]) -> String {
+    let args = [&["generate", "--max-new-tokens", "16"], args].concat();
+    run(&args, "").ok()
+}
+
+#[test]
+fn the_completion_is_the_librarys_wherever_the_prompt_comes_from() {
+    let expected = &library(PROMPT, &options(|_| ()))[0];
+    assert!(!expected.is_empty());
+    assert_eq!(generate(&[PROMPT]), *expected);
+    // Greedy is greedy, whatever the other options say.
+    let args = ["--temperature", "0", "--seed", "9", "--top-k", "5", PROMPT];
+    assert_eq!(generate(&args), *expected);
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), PROMPT).unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(generate(&["--prompt-file", path]), *expected);
+    let found = run(&["generate", "--max-new-tokens", "16", "-"], PROMPT).ok();
+    assert_eq!(found, *expected);
+}
+
+#[test]
+fn a_language_puts_its_tag_line_before_the_prompt() {
+    let prompt = generation(Language::from_name("go").unwrap(), "func main() {\n");
+    assert!(prompt.starts_with("// language: Go\n"));
+    let expected = &library(&prompt, &options(|_| ()))[0];
+    assert_eq!(generate(&["--lang", "Go", "func main() {\n"]), *expected);
+    // A tag line alone is a prompt as well.
+    generate(&["--lang", "python", ""]);
+}
+
+#[test]
+fn sampling_options_and_seeds_are_the_librarys() {
+    let set = |o: &mut GenerateOptions| {
+        o.temperature = 0.8;
+        o.top_k = 40;
+        o.top_p = 0.95;
+        o.seed = 7;
+    };
+    let args = "--temperature 0.8 --top-k 40 --top-p 0.95 --seed 7";
+    let mut args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();
+    assert_eq!(generate(&args), library(PROMPT, &options(set))[0]);
+    let several = options(|o| {
+        set(o);
+        o.samples = 3;
+    });
+    args.extend(["-n", "3"]);
+    let expected: String = LIBRARY
+        .complete(PROMPT, &several)
+        .unwrap()
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!("--- sample {i} ({})\n{}\n", c.finish_reason, c.text))
+        .collect();
+    assert_eq!(generate(&args), expected);
+}
+
+#[test]
+fn stop_texts_end_the_completion_and_are_not_part_of_it() {
+    let whole = &library(PROMPT, &options(|_| ()))[0];
+    let (before, _) = whole.split_once("\n\n").unwrap();
+    let args = ["--stop", "-- no such text", "--stop", "\n\n", PROMPT];
+    assert_eq!(generate(&args), before);
+}
+
+#[test]
+fn special_tokens_of_a_prompt_are_tokens_unless_plain() {
+    let prompt = "x<|endoftext|>y";
+    let plain = options(|_| ());
+    let parsed = options(|o| o.special_tokens = codegeex::tokenizer::SpecialTokens::Parse);
+    assert_eq!(generate(&[prompt]), library(prompt, &parsed)[0]);
+    assert_eq!(generate(&["--plain", prompt]), library(prompt, &plain)[0]);
+}
+
+#[test]
+fn text_arrives_while_the_rest_is_computed() {
+    let started = Instant::now();
+    let (mut child, stdin, mut stdout) = start(&["generate", "--max-new-tokens", "200", PROMPT]);
+    drop(stdin);
+    let mut text = read_some(&mut stdout, 8);
+    let first = started.elapsed();
+    assert!(child.try_wait().unwrap().is_none(), "ended already");
+    stdout.read_to_string(&mut text).unwrap();
+    let rest = started.elapsed() - first;
+    assert_eq!(
+        text,
+        library(PROMPT, &options(|o| o.max_new_tokens = 200))[0]
+    );
+    assert!(
+        rest > Duration::from_millis(100),
+        "{first:?}, then {rest:?}"
+    );
+    assert_eq!(finish(child).ok(), "");
+}
+
+#[test]
+fn no_tokens_asked_for_are_none_given() {
+    assert_eq!(
+        run(&["generate", "--max-new-tokens", "0", "x"], "").ok(),
+        ""
+    );
+}
+
+#[test]
+fn prompts_that_cannot_be_are_failures() {
+    for args in [["generate", ""], ["generate", "-"]] {
+        let message = run(&args, "").failed(1);
+        assert!(message.contains("empty"), "{message}");
+    }
+    let long = "x = 1\n".repeat(1000);
+    let message = run(&["generate", "-"], &long).failed(1);
+    assert!(message.contains("2048"), "{message}");
+    let message = run(&["generate", "-"], b"ab\xc3(").failed(1);
+    assert!(
+        message.contains("UTF-8") && message.contains("offset 2"),
+        "{message}"
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"\xff").unwrap();
+    let path = file.path().to_str().unwrap();
+    let message = run(&["generate", "--prompt-file", path], "").failed(1);
+    assert!(message.contains(path), "{message}");
+}
+
+#[test]
+fn whoever_stops_reading_ends_the_generation_without_noise() {
+    let started = Instant::now();
+    let (child, _stdin, mut stdout) = start(&["generate", "--max-new-tokens", "1900", PROMPT]);
+    read_some(&mut stdout, 8);
+    drop(stdout);
+    assert_eq!(finish(child).ok(), "");
+    // All of it would take several times as long.
+    assert!(started.elapsed() < Duration::from_secs(10));
+}

@@ -1,0 +1,189 @@
+//! `generate --jsonl`.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+
+use codegeex::generate::{Completion, GenerateOptions};
+use codegeex::tokenizer::SpecialTokens;
+use serde_json::{Value, json};
+
+use crate::command::{assert_error, finish, json_lines, run, start};
+use crate::support::{layouts, shared};
+use crate::{LIBRARY, PROMPT};
+
+const ARGS: [&str; 4] = ["generate", "--jsonl", "--max-new-tokens", "8"];
+
+fn input(requests: &[Value]) -> String {
+    requests.iter().fold(String::new(), |mut text, request| {
+        writeln!(text, "{request}").unwrap();
+        text
+    })
+}
+
+fn library(prompt: &str, set: impl FnOnce(&mut GenerateOptions)) -> Vec<Value> {
+    let mut options = GenerateOptions::default();
+    options.max_new_tokens = 8;
+    options.special_tokens = SpecialTokens::Parse;
+    set(&mut options);
+    let found = LIBRARY.complete(prompt, &options).unwrap();
+    found.iter().map(as_json).collect()
+}
+
+fn as_json(c: &Completion) -> Value {
+    // Through text, as the program writes it: the shortest digits that give the same f32.
+    let text = format!(
+        "{{\"text\": {}, \"ids\": {:?}, \"logprobs\": {}, \"finish_reason\": \"{}\"}}",
+        json!(c.text),
+        c.ids,
+        serde_json::to_string(&c.logprobs).unwrap(),
+        c.finish_reason
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn every_field_does_what_the_library_does() {
+    let lang = format!("{PROMPT}\n");
+    let requests = [
+        json!({"prompt": PROMPT}),
+        json!({"prompt": PROMPT, "max_new_tokens": 3}),
+        json!({"prompt": PROMPT, "temperature": 0.9, "top_k": 50, "top_p": 0.9, "seed": 3}),
+        json!({"prompt": PROMPT, "temperature": 1, "n": 3, "seed": 18446744073709551615u64}),
+        json!({"prompt": "x = 1\n", "lang": "python"}),
+        json!({"prompt": PROMPT, "stop": "("}),
+        json!({"prompt": PROMPT, "stop": ["no such", "("]}),
+        json!({"prompt": PROMPT, "temperature": null, "lang": null, "stop": null, "n": null}),
+        json!({"prompt": lang, "max_new_tokens": 0}),
+    ];
+    let found = json_lines(&run(&ARGS, input(&requests)).ok());
+    let sampled = |o: &mut GenerateOptions| {
+        o.temperature = 0.9;
+        (o.top_k, o.top_p, o.seed) = (50, 0.9, 3);
+    };
+    let several = library(PROMPT, |o| {
+        (o.temperature, o.samples, o.seed) = (1.0, 3, u64::MAX);
+    });
+    let plain = library(PROMPT, |_| ()).remove(0);
+    let expected = [
+        plain.clone(),
+        library(PROMPT, |o| o.max_new_tokens = 3).remove(0),
+        library(PROMPT, sampled).remove(0),
+        json!({"choices": several}),
+        library("# language: Python\nx = 1\n", |_| ()).remove(0),
+        library(PROMPT, |o| o.stop = vec!["(".into()]).remove(0),
+        library(PROMPT, |o| o.stop = vec!["no such".into(), "(".into()]).remove(0),
+        plain,
+        json!({"text": "", "ids": [], "logprobs": [], "finish_reason": "length"}),
+    ];
+    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_eq!(found, expected, "request {i}");
+    }
+    assert_eq!(found.len(), expected.len());
+    assert_eq!(found[0]["finish_reason"], "length");
+    assert_eq!(found[5]["finish_reason"], "stop");
+}
+
+#[test]
+fn options_of_the_command_line_hold_where_a_request_says_nothing() {
+    let args = "--lang python --temperature 0.7 --seed 5 -n 2 --stop )";
+    let args: Vec<&str> = ARGS.into_iter().chain(args.split(' ')).collect();
+    let requests = [
+        json!({"prompt": "def f("}),
+        json!({"prompt": "func f(", "lang": "go", "temperature": 0, "n": 1, "stop": []}),
+    ];
+    let found = json_lines(&run(&args, input(&requests)).ok());
+    let expected = library("# language: Python\ndef f(", |o| {
+        (o.temperature, o.seed, o.samples) = (0.7, 5, 2);
+        o.stop = vec![")".into()];
+    });
+    assert_eq!(found[0], json!({"choices": expected}));
+    assert_eq!(found[1], library("// language: Go\nfunc f(", |_| ())[0]);
+}
+
+#[test]
+fn the_reference_continues_prompts_the_same_way() {
+    let Some(path) = shared("golden/greedy.json") else {
+        return;
+    };
+    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let request = |case: &Value| json!({"prompt": case["prompt"], "max_new_tokens": 64});
+    let requests: Vec<Value> = cases.iter().map(request).collect();
+    let found = json_lines(&run(&ARGS, input(&requests)).ok());
+    assert_eq!(found.len(), cases.len());
+    for (found, case) in found.iter().zip(&cases) {
+        assert_eq!(found["ids"], case["greedy"], "{}", case["prompt"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_answered_is_an_error_in_its_place() {
+    let good = json!({"prompt": "x = ", "max_new_tokens": 2}).to_string();
+    let long = json!({"prompt": "x = 1\n".repeat(1000)}).to_string();
+    let with = |field: &str| format!("{{\"prompt\": \"x\", {field}}}");
+    let cases: [(String, i64, &str); 23] = [
+        ("{\"prompt\": \"x\"".into(), 100, "EOF"),
+        ("[]".into(), 100, "expected a JSON object"),
+        ("\"x".into(), 100, "EOF"),
+        (
+            "[\"x\", null, 2, 0, 0, 1, 0, null, 1]".into(),
+            100,
+            "expected a JSON object",
+        ),
+        ("{}".into(), 100, "missing field `prompt`"),
+        ("{\"prompt\": \"\\ud800\"}".into(), 100, "hex escape"),
+        ("{\"prompt\": null}".into(), 100, "expected a string"),
+        (with("\"top\": 1"), 100, "unknown field `top`"),
+        (with("\"n\": 1, \"n\": 1"), 100, "duplicate field"),
+        (with("\"lang\": \"klingon\""), 100, "klingon"),
+        (with("\"n\": 0"), 100, "samples"),
+        (with("\"n\": 1000000000000"), 100, "1000000000000 samples"),
+        (with("\"n\": 4000000000"), 100, "expected 1 to 1024"),
+        (with("\"n\": 1.5"), 100, "floating point"),
+        (with("\"temperature\": -1"), 100, "temperature"),
+        (with("\"temperature\": 1e39"), 100, "temperature"),
+        (with("\"temperature\": \"hot\""), 100, "hot"),
+        (with("\"top_p\": 2"), 100, "top_p"),
+        (with("\"seed\": 18446744073709551616"), 100, "not a request"),
+        (with("\"stop\": 5"), 100, "a list of strings"),
+        (with("\"stop\": \"\""), 100, "stop string 0 is empty"),
+        ("{\"prompt\": \"\"}".into(), 100, "empty"),
+        (long, 102, "2048"),
+    ];
+    let mut input = format!("{good}\n");
+    for (line, ..) in &cases {
+        writeln!(input, "{line}\n{good}").unwrap();
+    }
+    let found = run(&ARGS, input).some_refused();
+    assert_eq!(found.len(), 2 * cases.len() + 1);
+    let good: Vec<&Value> = found.iter().step_by(2).collect();
+    assert!(good[0]["text"].is_string());
+    assert!(good.iter().all(|answer| *answer == good[0]));
+    for (i, (_, code, part)) in cases.iter().enumerate() {
+        assert_error(&found[2 * i + 1], *code, 2 * i as u64 + 2, &[part]);
+    }
+}
+
+#[test]
+fn more_tokens_than_there_can_be_end_with_the_context() {
+    let model = layouts().join("single.pt");
+    let args = ["generate", "--jsonl", "--model", model.to_str().unwrap()];
+    let request = json!({"prompt": "!", "max_new_tokens": 1u64 << 63}).to_string();
+    let found = &json_lines(&run(&args, request).ok())[0];
+    assert_eq!(found["finish_reason"], "context_full");
+    // The token after the last of 32 positions needs none.
+    assert_eq!(found["ids"].as_array().unwrap().len(), 32);
+}
+
+#[test]
+fn a_client_that_waits_for_each_answer_gets_it() {
+    let (child, mut stdin, stdout) = start(&ARGS);
+    let mut answers = BufReader::new(stdout).lines();
+    for prompt in ["x = ", "def f("] {
+        writeln!(stdin, "{}", json!({"prompt": prompt})).unwrap();
+        let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+        assert_eq!(answer, library(prompt, |_| ())[0]);
+    }
+    drop(stdin);
+    assert!(answers.next().is_none());
+    assert_eq!(finish(child).ok(), "");
+}

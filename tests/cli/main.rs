@@ -1,0 +1,34 @@
+//! The `codegeex` program, as a user meets it: what goes in, what comes out on which stream, and
+//! the exit code.
+
+mod checkpoints;
+mod command;
+mod generate;
+#[cfg(unix)]
+mod interrupts;
+mod jsonl;
+mod score;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(unix)]
+mod terminal;
+mod tokens;
+mod usage;
+
+use std::sync::{Arc, LazyLock};
+
+use codegeex::generate::Generator;
+use codegeex::model::{LoadOptions, load};
+use codegeex::tokenizer::Gpt2Tokenizer;
+
+/// The default model in this process, for what the program's answers have to be.
+static LIBRARY: LazyLock<Generator> = LazyLock::new(|| {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/models/codegeex_tiny.safetensors"
+    );
+    let model = load(path, &LoadOptions::default()).unwrap();
+    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+});
+
+const PROMPT: &str = "# language: Python\ndef add(a, b):\n    return";

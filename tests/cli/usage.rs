@@ -1,0 +1,128 @@
+//! Help, wrong arguments, missing files.
+
+use crate::command::{codegeex, finish, run};
+
+const SUBCOMMANDS: [&str; 6] = [
+    "generate",
+    "tokenize",
+    "detokenize",
+    "score",
+    "convert",
+    "inspect",
+];
+
+#[test]
+fn every_subcommand_has_help_with_an_example() {
+    let help = run(&["--help"], "").ok();
+    assert!(help.contains("Example:\n  codegeex"), "{help}");
+    for subcommand in SUBCOMMANDS {
+        assert!(help.contains(subcommand), "{help}");
+        for flag in ["--help", "-h"] {
+            let help = run(&[subcommand, flag], "").ok();
+            let (_, example) = help.split_once("Example:\n").expect(subcommand);
+            assert!(example.contains(&format!("codegeex {subcommand} ")));
+        }
+    }
+    let version = run(&["--version"], "").ok();
+    assert_eq!(version, format!("codegeex {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn without_a_command_the_help_goes_to_stderr() {
+    let found = run(&[], "");
+    assert_eq!(found.code, Some(2));
+    assert!(found.stdout.is_empty() && found.stderr.contains("Usage:"));
+}
+
+#[test]
+fn bad_usage_is_exit_code_2_and_says_what() {
+    let cases: [(&[&str], &str); 27] = [
+        (&["frobnicate"], "frobnicate"),
+        (&["generate"], "PROMPT"),
+        (&["generate", "--frob", "x"], "--frob"),
+        (&["generate", "x", "--jsonl"], "--jsonl"),
+        (&["generate", "x", "--prompt-file", "f"], "--prompt-file"),
+        (&["generate", "x", "--temperature", "-1"], "temperature"),
+        (&["generate", "x", "--temperature", "hot"], "temperature"),
+        (&["generate", "x", "--temperature", "nan"], "temperature"),
+        (&["generate", "x", "--temperature", "inf"], "temperature"),
+        (&["generate", "x", "--top-p", "0"], "top_p"),
+        (&["generate", "x", "--top-p", "1.01"], "top_p"),
+        (&["generate", "x", "--top-k", "-1"], "-1"),
+        (&["generate", "x", "--max-new-tokens", "1e3"], "1e3"),
+        (&["generate", "x", "--seed", "-1"], "-1"),
+        (&["generate", "x", "-n", "0"], "samples"),
+        (&["generate", "x", "-n", "1025"], "samples"),
+        (&["generate", "x", "-n", "4000000000"], "samples"),
+        (&["generate", "x", "--n", "1000000000000"], "samples"),
+        (&["generate", "x", "--stop", ""], "--stop"),
+        (&["generate", "x", "--lang", "klingon"], "klingon"),
+        (&["generate", "x", "--threads", "1000000"], "--threads"),
+        (&["score"], "--jsonl"),
+        (&["score", "--jsonl", "--perplexity", "f"], "--perplexity"),
+        (&["score", "--perplexity", "f", "--top", "1"], "--top"),
+        (&["convert", "in"], "OUT"),
+        (&["convert", "in", "out", "--dtype", "int8"], "bf16"),
+        (&["inspect"], "FILE"),
+    ];
+    for (args, part) in cases {
+        let message = run(args, "").failed(2);
+        assert!(message.contains(part), "{args:?}: {message}");
+    }
+    let message = run(&["generate", "x", "--lang", "klingon"], "").failed(2);
+    assert!(message.contains("python"), "what there is: {message}");
+}
+
+#[test]
+fn what_is_missing_is_exit_code_1_and_named() {
+    let cases: [&[&str]; 7] = [
+        &["generate", "x", "--model", "nowhere.pt"],
+        &["generate", "--prompt-file", "nowhere.py"],
+        &["generate", "x", "--config", "nowhere.json"],
+        &["score", "--jsonl", "--model", "nowhere.safetensors"],
+        &["score", "--perplexity", "nowhere.txt"],
+        &["convert", "nowhere", "out"],
+        &["inspect", "nowhere"],
+    ];
+    for args in cases {
+        let message = run(args, "").failed(1);
+        assert!(message.contains("nowhere"), "{args:?}: {message}");
+    }
+}
+
+#[test]
+fn a_default_model_is_found_from_any_folder() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = codegeex(&["generate", "--max-new-tokens", "1", "x = "]);
+    let child = command.current_dir(elsewhere.path()).spawn().unwrap();
+    assert!(!finish(child).ok().is_empty());
+}
+
+#[test]
+fn a_lost_stderr_is_no_panic() {
+    let args = ["generate", "x", "--model", "nowhere.pt"];
+    let mut child = codegeex(&args).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(finish(child).code, Some(1));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    for args in [
+        &["tokenize"][..],
+        &["tokenize", "--jsonl"],
+        &["generate", "x"],
+        &["generate", "x", "-n", "2"],
+        &["inspect", "models/codegeex_tiny.safetensors"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = codegeex(args);
+        let mut child = command.stdout(full.unwrap()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, b"\"a\"\n").unwrap();
+        drop(stdin);
+        let message = finish(child).failed(1);
+        assert!(message.contains("standard output"), "{args:?}: {message}");
+    }
+}
