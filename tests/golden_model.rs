@@ -56,6 +56,7 @@ fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
         .zip(expected)
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
+    eprintln!("{what}: differs by {worst}");
     assert!(worst <= tolerance, "{what}: differs by {worst}");
 }
 

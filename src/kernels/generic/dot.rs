@@ -11,7 +11,7 @@
 //! multiply-adds hide each other's latency and `x` is loaded once for all; (2) the last, partial
 //! chunk is padded with zeros, which add nothing; (3) what comes some way on is prefetched, since
 //! rows of half a kilobyte, read side by side, are no stream that a prefetcher recognises
-//! (default model on Zen 4: 6.5 ms a token without, FIGURE with).
+//! (default model, one thread of a Zen 4: 5.1 ms a token without, 4.0 ms with, 2026-11).
 
 use crate::kernels::isa::Kernel;
 use crate::kernels::simd::{ACC, Element, Simd};
