@@ -1,5 +1,6 @@
 //! Encodes and decodes text, without a model: `cargo run --release --example tokenize`
 
+use codegeex::threads::ThreadPool;
 use codegeex::tokenizer::{Gpt2Tokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
 
 fn main() -> codegeex::Result<()> {
@@ -25,7 +26,8 @@ fn main() -> codegeex::Result<()> {
     println!("{pieces:?}");
 
     // Many texts at once, over threads.
-    let batch = tokenizer.encode_batch(&["int x;", "let x;"], SpecialTokens::AsText);
+    let pool = ThreadPool::new(0)?;
+    let batch = tokenizer.encode_batch(&pool, &["int x;", "let x;"], SpecialTokens::AsText);
     println!("{batch:?}");
     Ok(())
 }

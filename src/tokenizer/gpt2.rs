@@ -1,9 +1,7 @@
 //! The CodeGeeX tokenizer: GPT-2's byte-level byte-pair encoding, and tokens for runs of spaces.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
-
-use rayon::prelude::*;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::bpe::{BYTE_TOKENS, Merges};
 use super::byte_chars::BYTE_ORDER;
@@ -11,6 +9,7 @@ use super::pretokenize::{at_space_run, piece_end};
 use super::vocabulary::{END_OF_TEXT, PieceScratch, Vocabulary};
 use super::{SpecialTokens, Tokenizer, files};
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::threads::ThreadPool;
 
 /// The merges of GPT-2 in order of rank: pairs of ids, two bytes each, little-endian.
 /// Written by `tools/src/bin/gpt2_merges.rs`, which takes them from a published crate.
@@ -142,44 +141,24 @@ impl Gpt2Tokenizer {
         }
     }
 
-    /// The ids of each of `texts`, encoded in parallel on the current pool of `rayon` threads.
-    ///
-    /// A single text is the work of one thread. To choose the number of threads for one call use
-    /// [`encode_batch_with`](Self::encode_batch_with), or `install` a pool of your own.
-    pub fn encode_batch(&self, texts: &[&str], special: SpecialTokens) -> Vec<Vec<u32>> {
-        texts
-            .par_iter()
-            .with_max_len(1)
-            .map_init(EncodeScratch::default, |scratch, text| {
-                let mut ids = Vec::with_capacity(ids_of(text.len()));
-                self.encode_into(text, special, scratch, &mut ids);
-                ids
-            })
-            .collect()
-    }
-
-    /// [`encode_batch`](Self::encode_batch) on `threads` threads of its own.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for no threads, and
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start them.
-    pub fn encode_batch_with(
+    /// The ids of each of `texts`, encoded by the threads of `pool`. A single text is the work of
+    /// one thread.
+    pub fn encode_batch(
         &self,
+        pool: &ThreadPool,
         texts: &[&str],
         special: SpecialTokens,
-        threads: usize,
-    ) -> Result<Vec<Vec<u32>>> {
-        if threads == 0 {
-            bail!(InvalidArgument, "0 threads: expected at least one");
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|error| {
-                let context = format!("cannot start {threads} threads: {error}");
-                Error::new(ErrorKind::OutOfMemory, context).with_source(error)
-            })?;
-        Ok(pool.install(|| self.encode_batch(texts, special)))
+    ) -> Vec<Vec<u32>> {
+        let mut batch = vec![Vec::new(); texts.len()];
+        let scratches = Mutex::new(Vec::new());
+        let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.for_each_chunk(&mut batch, 1, |i, ids| {
+            let mut scratch: EncodeScratch = lock().pop().unwrap_or_default();
+            ids[0].reserve(ids_of(texts[i].len()));
+            self.encode_into(texts[i], special, &mut scratch, &mut ids[0]);
+            lock().push(scratch);
+        });
+        batch
     }
 }
 

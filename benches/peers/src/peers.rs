@@ -1,5 +1,6 @@
 //! The implementations, behind one interface.
 
+use codegeex::threads::ThreadPool;
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer as _};
 use rayon::prelude::*;
 use tokenizers::models::bpe::BPE;
@@ -24,7 +25,10 @@ pub trait Peer {
 /// Ours first.
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(Ours(Gpt2Tokenizer::codegeex())),
+        Box::new(Ours(
+            Gpt2Tokenizer::codegeex(),
+            ThreadPool::new(0).expect("threads start"),
+        )),
         Box::new(Tiktoken(
             tiktoken_rs::r50k_base().expect("compiled into tiktoken-rs"),
         )),
@@ -53,7 +57,7 @@ pub fn check(peers: &[Box<dyn Peer>], corpus: &Corpus) {
     }
 }
 
-struct Ours(Gpt2Tokenizer);
+struct Ours(Gpt2Tokenizer, ThreadPool);
 
 impl Peer for Ours {
     fn name(&self) -> &'static str {
@@ -65,7 +69,7 @@ impl Peer for Ours {
     }
 
     fn encode_batch(&self, texts: &[&str]) -> usize {
-        let batch = self.0.encode_batch(texts, SpecialTokens::AsText);
+        let batch = self.0.encode_batch(&self.1, texts, SpecialTokens::AsText);
         batch.iter().map(Vec::len).sum()
     }
 

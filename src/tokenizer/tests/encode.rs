@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{EncodeScratch, Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use crate::threads::ThreadPool;
 
 const END_OF_TEXT: u32 = 50256;
 const SPACE_RUNS: std::ops::RangeInclusive<u32> = 50266..=50274;
@@ -55,7 +56,8 @@ proptest! {
         let all: Vec<&str> = texts.iter().map(String::as_str).chain([&long[..]]).collect();
         let one = |text: &&str| tokenizer.encode(text, SpecialTokens::Parse);
         let expected: Vec<Vec<u32>> = all.iter().map(one).collect();
-        prop_assert_eq!(&tokenizer.encode_batch(&all, SpecialTokens::Parse), &expected);
+        let pool = ThreadPool::new(3).unwrap();
+        prop_assert_eq!(&tokenizer.encode_batch(&pool, &all, SpecialTokens::Parse), &expected);
         let mut scratch = EncodeScratch::default();
         for _ in 0..2 {
             for (text, expected) in all.iter().rev().zip(expected.iter().rev()) {
@@ -78,18 +80,15 @@ proptest! {
 }
 
 #[test]
-fn batch_takes_a_number_of_threads() {
+fn a_batch_is_the_same_for_any_number_of_threads() {
     let tokenizer = Gpt2Tokenizer::codegeex();
     let texts = ["a", "", "  b"];
     let expected = [vec![64], vec![], vec![50266, 65]];
     for threads in 1..4 {
-        let batch = tokenizer.encode_batch_with(&texts, SpecialTokens::AsText, threads);
-        assert_eq!(batch.unwrap(), expected);
+        let pool = ThreadPool::new(threads).unwrap();
+        let batch = tokenizer.encode_batch(&pool, &texts, SpecialTokens::AsText);
+        assert_eq!(batch, expected);
     }
-    let error = tokenizer
-        .encode_batch_with(&texts, SpecialTokens::AsText, 0)
-        .unwrap_err();
-    assert_eq!(error.kind(), crate::ErrorKind::InvalidArgument);
 }
 
 #[test]
