@@ -27,7 +27,8 @@ pub struct GenerateOptions {
     /// Decides the draws, together with the number of the sample and of the token.
     pub seed: u64,
     /// Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 asked for in two
-    /// calls are those of one call for 0 to 19.
+    /// calls draw with the numbers of one call for 0 to 19. Their tokens are the same as far as
+    /// their logits are, see [`Model::forward`](crate::model::Model::forward).
     pub first_sample: u32,
     /// Completions of the one prompt, which is computed once for all: 1 to [`MAX_SAMPLES`].
     pub samples: usize,
