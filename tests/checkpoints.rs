@@ -15,20 +15,7 @@ use codegeex::weights::{self, MemoryMode, WeightSource};
 use codegeex::{Error, ErrorKind};
 use half::{bf16, f16};
 use support::files::{Pickle, PickledTensor, pt, safetensors};
-use support::{layouts, shared};
-
-/// Every layout that holds the numbers of `reference.safetensors`.
-const ALIKE: [&str; 9] = [
-    "single.pt",
-    "single_f32.pt",
-    "merged_qkv.pt",
-    "mp2",
-    "mp4",
-    "mp2_merged",
-    "flat_parameters.pt",
-    "views.pt",
-    "indexed",
-];
+use support::{ALIKE, layouts, shared};
 
 type Numbers = BTreeMap<String, (Vec<usize>, Vec<u32>)>;
 

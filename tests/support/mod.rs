@@ -7,6 +7,19 @@ pub mod files;
 
 use std::path::PathBuf;
 
+/// Every layout that holds the numbers of `reference.safetensors`, which is not listed.
+pub const ALIKE: [&str; 9] = [
+    "single.pt",
+    "single_f32.pt",
+    "merged_qkv.pt",
+    "mp2",
+    "mp4",
+    "mp2_merged",
+    "flat_parameters.pt",
+    "views.pt",
+    "indexed",
+];
+
 /// The checkpoints that `tests/data/layouts/make.py` made.
 pub fn layouts() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/layouts")
