@@ -9,8 +9,10 @@ use codegeex::backend::Cpu;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{GenerateOptions, Generator};
 use codegeex::model::{
-    Checkpoint, Input, LoadOptions, Model, OpenOptions, Transformer, Wanted, load,
+    Checkpoint, ConvertOptions, Input, LoadOptions, Model, OpenOptions, Transformer, Wanted,
+    convert, load,
 };
+use codegeex::num::DType;
 use codegeex::tokenizer::Gpt2Tokenizer;
 use safetensors::SafeTensors;
 
@@ -161,6 +163,30 @@ fn every_layout_matches_the_reference() {
         eprintln!("{layout}");
         let path = support::shared(&format!("model/layouts/{layout}")).unwrap();
         check_forward(&open(&path), &golden);
+    }
+}
+
+/// Weights compute in the type they have: widened in the file, they give the same bits.
+#[test]
+fn every_type_of_weights_computes_as_if_widened() {
+    let folder = tempfile::tempdir().unwrap();
+    for layout in ["single.pt", "single_bf16.pt", "single_f32.pt", "mp4"] {
+        let stored = Checkpoint::open(&support::layouts().join(layout), &OpenOptions::new());
+        let stored = stored.unwrap();
+        let wide = folder.path().join(format!("{layout}.safetensors"));
+        let options = ConvertOptions::new().dtype(DType::F32);
+        let cancel = CancelToken::new();
+        convert(&stored, &wide, &options, &mut |_, _| {}, &cancel).unwrap();
+        let cpu = || Cpu::new(&Default::default()).unwrap();
+        let stored = Transformer::new(cpu(), &stored).unwrap();
+        let wide = open(&wide);
+        let ids: Vec<u32> = (0..30).map(|i| i * 11 % 120).collect();
+        // Both ways to multiply: many tokens at once, and few.
+        for pieces in [&[30][..], &[7]] {
+            let expected = logits(&wide, &ids, pieces);
+            assert!(expected.iter().flatten().any(|x| *x != 0.0));
+            assert_eq!(logits(&stored, &ids, pieces), expected, "{layout}");
+        }
     }
 }
 

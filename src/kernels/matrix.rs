@@ -121,11 +121,6 @@ impl Matrix {
         self.dtype
     }
 
-    /// Bytes of the elements.
-    pub fn bytes(&self) -> usize {
-        self.rows * self.cols * self.dtype.size()
-    }
-
     /// Writes `rows` rows from `row` on, widened, one after the other.
     ///
     /// # Panics
