@@ -6,6 +6,7 @@
 //! for the blocked matrix product of [`linear`], which is matrixmultiply's and chooses its own
 //! instructions.
 
+mod columns;
 pub mod generic;
 pub mod isa;
 pub mod linear;
