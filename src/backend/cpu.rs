@@ -10,8 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
 use crate::kernels::generic::norm::LayerNorm;
 use crate::kernels::linear::{Context, Scratch, linear};
+use crate::kernels::packed::{self, PackedMatrix};
 use crate::kernels::{Isa, Matrix};
-use crate::tensor::Tensor;
+use crate::tensor::{Stored, Tensor};
 use crate::threads::ThreadPool;
 
 use attention::attend;
@@ -32,6 +33,32 @@ pub struct Cpu {
     isa: Isa,
     pool: ThreadPool,
     scratch: Scratch,
+    buffers: packed::linear::Buffers,
+}
+
+/// A weight matrix, where it lies.
+#[derive(Debug)]
+pub enum Weights {
+    /// Numbers.
+    Dense(Matrix),
+    /// Quantized.
+    Packed(PackedMatrix),
+}
+
+impl Weights {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Dense(m) => m.rows(),
+            Self::Packed(m) => m.rows(),
+        }
+    }
+
+    fn cols(&self) -> usize {
+        match self {
+            Self::Dense(m) => m.cols(),
+            Self::Packed(m) => m.cols(),
+        }
+    }
 }
 
 impl Cpu {
@@ -44,6 +71,7 @@ impl Cpu {
             isa: Isa::best(),
             pool: ThreadPool::new(options.threads)?,
             scratch: Scratch::default(),
+            buffers: packed::linear::Buffers::default(),
         })
     }
 
@@ -60,7 +88,7 @@ impl Cpu {
 const TASK_VALUES: usize = 16 * 1024;
 
 impl Backend for Cpu {
-    type Matrix = Matrix;
+    type Matrix = Weights;
     type Vector = Vec<f32>;
     type Activations = Array2<f32>;
     type Cache = CpuCache;
@@ -69,8 +97,11 @@ impl Backend for Cpu {
         format!("cpu {}, {} threads", self.isa.name(), self.pool.threads())
     }
 
-    fn matrix(&self, tensor: &Tensor) -> Result<Matrix> {
-        Matrix::new(tensor)
+    fn matrix(&self, stored: &Stored) -> Result<Weights> {
+        Ok(match stored {
+            Stored::Dense(tensor) => Weights::Dense(Matrix::new(tensor)?),
+            Stored::Packed(tensor) => Weights::Packed(PackedMatrix::new(tensor)?),
+        })
     }
 
     fn vector(&self, tensor: &Tensor) -> Result<Vec<f32>> {
@@ -84,10 +115,13 @@ impl Backend for Cpu {
         CpuCache::new(shape)
     }
 
-    fn rows(&self, matrix: &Matrix, ids: &[u32]) -> Result<Array2<f32>> {
+    fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Array2<f32>> {
         let mut out = zeros(ids.len(), matrix.cols())?;
         for (&id, row) in ids.iter().zip(flat_mut(&mut out).chunks_mut(matrix.cols())) {
-            matrix.widen(self.isa, id as usize, 1, row);
+            match matrix {
+                Weights::Dense(m) => m.widen(self.isa, id as usize, 1, row),
+                Weights::Packed(m) => m.row(id as usize, row),
+            }
         }
         Ok(out)
     }
@@ -132,16 +166,21 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn linear(&self, x: &Array2<f32>, w: &Matrix, bias: Option<&Vec<f32>>) -> Result<Array2<f32>> {
+    fn linear(&self, x: &Array2<f32>, w: &Weights, bias: Option<&Vec<f32>>) -> Result<Array2<f32>> {
         assert_eq!(x.ncols(), w.cols());
         let mut out = zeros(x.nrows(), w.rows())?;
-        linear(
-            self.context(),
-            flat(x),
-            w,
-            bias.map(Vec::as_slice),
-            flat_mut(&mut out),
-        );
+        let bias = bias.map(Vec::as_slice);
+        match w {
+            Weights::Dense(w) => linear(self.context(), flat(x), w, bias, flat_mut(&mut out)),
+            Weights::Packed(w) => {
+                let cx = packed::linear::Context {
+                    isa: self.isa,
+                    pool: &self.pool,
+                    buffers: &self.buffers,
+                };
+                packed::linear::linear(cx, flat(x), w, bias, flat_mut(&mut out))?;
+            }
+        }
         Ok(out)
     }
 

@@ -11,6 +11,7 @@ pub mod generic;
 pub mod isa;
 pub mod linear;
 pub mod matrix;
+pub mod packed;
 pub mod simd;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
