@@ -484,7 +484,11 @@ impl Found<'_> {
             return Ok(Form::Dense);
         }
         for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
-            if self.source.info(&stored::codes_name(name, scheme)).is_none() {
+            if self
+                .source
+                .info(&stored::codes_name(name, scheme))
+                .is_none()
+            {
                 continue;
             }
             for part in stored::parts(name, scheme, rows, cols)? {

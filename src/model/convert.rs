@@ -124,7 +124,7 @@ pub fn convert(
     // Wide elements first keeps all of them aligned, whatever the sizes. The parts of a quantized
     // matrix are multiples of two, so they stay together and come last.
     plan.sort_by_key(|target| match &target.how {
-        How::Dense(_) => (0, std::cmp::Reverse(target.tensors[0].dtype.size())),
+        How::Dense => (0, std::cmp::Reverse(target.tensors[0].dtype.size())),
         _ => (1, std::cmp::Reverse(0)),
     });
     let tensors: Vec<TensorInfo> = plan.iter().flat_map(|t| t.tensors.clone()).collect();
@@ -135,7 +135,7 @@ pub fn convert(
         (VERSION_KEY, env!("CARGO_PKG_VERSION")),
         ("format", "pt"),
     ];
-    if plan.iter().any(|t| !matches!(t.how, How::Dense(_))) {
+    if plan.iter().any(|t| !matches!(t.how, How::Dense)) {
         metadata.insert(1, (stored::KEY, &layout));
     }
     let quantizes = plan.iter().any(|t| matches!(t.how, How::Quantize { .. }));
@@ -170,8 +170,8 @@ struct Target {
 }
 
 enum How {
-    /// Numbers, of this type in the source.
-    Dense(DType),
+    /// Numbers, in the type of the one tensor.
+    Dense,
     /// Quantized already; copied.
     Copy,
     /// Quantized already, by rows; packed.
@@ -239,7 +239,7 @@ impl Target {
                         dtype: options.dtype.unwrap_or(default),
                         shape: parameter.shape.clone(),
                     }],
-                    how: How::Dense(from),
+                    how: How::Dense,
                 })
             }
         }
@@ -286,7 +286,7 @@ impl Run<'_> {
     fn target(&mut self, checkpoint: &Checkpoint, target: &Target) -> Result<()> {
         let infos = &target.tensors[..];
         match &target.how {
-            How::Dense(_) => infos.iter().try_for_each(|i| self.dense(checkpoint, i)),
+            How::Dense => infos.iter().try_for_each(|i| self.dense(checkpoint, i)),
             How::Copy => infos.iter().try_for_each(|i| self.copy(checkpoint, i)),
             How::Quantize { scheme, shape } => {
                 checkpoint.verify_copies(&target.name)?;
@@ -414,7 +414,9 @@ impl Run<'_> {
         let from = tensor.info.dtype;
         let packer = Packer::new(scheme, cols);
         // Enough panels at once to keep every thread busy, and a chunk of memory at least.
-        let panels = (self.pool.threads() * 4).max(CHUNK / (PANEL_ROWS * cols)).max(1);
+        let panels = (self.pool.threads() * 4)
+            .max(CHUNK / (PANEL_ROWS * cols))
+            .max(1);
         let batch = panels * PANEL_ROWS * cols;
         let mut left = rows * cols;
         let mut waiting: Vec<f16> = Vec::new();
@@ -476,7 +478,9 @@ impl Run<'_> {
         self.writer.write(&panel.codes)?;
         self.wrote(panel.codes.len());
         trailer.multipliers.extend_from_slice(&panel.multipliers);
-        trailer.scales.extend(panel.scales.iter().flat_map(|s| s.to_le_bytes()));
+        trailer
+            .scales
+            .extend(panel.scales.iter().flat_map(|s| s.to_le_bytes()));
         Ok(())
     }
 
@@ -519,9 +523,8 @@ impl Run<'_> {
                 self.check_cancel()?;
                 match scheme {
                     // The first of two in the upper half, both signed.
-                    PackedScheme::Int4 => waiting.extend(
-                        (chunk.iter()).flat_map(|&b| [b as i8 >> 4, (b << 4) as i8 >> 4]),
-                    ),
+                    PackedScheme::Int4 => waiting
+                        .extend((chunk.iter()).flat_map(|&b| [b as i8 >> 4, (b << 4) as i8 >> 4])),
                     PackedScheme::Int8 => waiting.extend(chunk.iter().map(|&b| b as i8)),
                 }
                 let mut done = 0;

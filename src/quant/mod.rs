@@ -11,6 +11,3 @@ pub mod int4;
 pub mod int8;
 pub mod pack;
 pub mod stored;
-
-pub use crate::tensor::PackedScheme;
-pub use pack::Packer;

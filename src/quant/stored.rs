@@ -8,9 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result, bail};
-use crate::kernels::packed::{
-    BLOCK, GROUP, INT4_LINES, INT8_LINES, Line, MAX_COLS, PANEL_ROWS,
-};
+use crate::kernels::packed::{BLOCK, GROUP, INT4_LINES, INT8_LINES, Line, MAX_COLS, PANEL_ROWS};
 use crate::num::DType;
 use crate::tensor::{PackedScheme, TensorInfo};
 

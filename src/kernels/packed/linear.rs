@@ -11,12 +11,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::panel::{PanelDot, Sums};
+use super::panel::Sums;
 use super::tokens::{Tile, Tokens};
-use super::{INT4_LINES, INT8_LINES, Line, PANEL_ROWS, PackedMatrix, unpack_int4};
+use super::{INT8_LINES, Line, PANEL_ROWS, PackedMatrix, unpack_int4};
 use crate::error::Result;
+use crate::kernels::columns::{Band, Columns};
 use crate::kernels::isa::{Isa, Kernel};
-use crate::kernels::linear::{Band, Columns};
 use crate::kernels::simd::Simd;
 use crate::tensor::PackedScheme;
 use crate::threads::ThreadPool;

@@ -30,6 +30,9 @@ pub mod linear;
 pub mod panel;
 pub mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 use half::f16;
 
 use crate::bytes::Bytes;

@@ -11,6 +11,7 @@
 //! come as `f64`, which holds them exactly: below `65536 * 255 * 32639 < 2^40`.
 
 use super::{GROUP, Line, PANEL_ROWS};
+use crate::kernels::simd::Scalar;
 
 /// Four activations of one token in the form that a tier multiplies: see [`Form`].
 pub type Quad = [i32; 2];
@@ -130,6 +131,30 @@ pub fn int4_portable(
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = sum as f64;
         }
+    }
+}
+
+impl PanelDot for Scalar {
+    const INT8_TILES: &'static [usize] = &[8, 4, 2, 1];
+    const INT8_FORM: Form = Form::Words;
+    const INT4_TILES: &'static [usize] = &[4, 2, 1];
+    const INT4_FORM: Form = Form::Words;
+
+    #[inline(always)]
+    fn int8(self, panel: &[Line], x: &[Quad], out: &mut [Sums]) {
+        int8_portable(panel, x, out);
+    }
+
+    #[inline(always)]
+    fn int4(
+        self,
+        panel: &[Line],
+        multipliers: &[[u8; PANEL_ROWS]],
+        x: &[Quad],
+        _: &[Quad],
+        out: &mut [Sums],
+    ) {
+        int4_portable(panel, multipliers, x, out);
     }
 }
 

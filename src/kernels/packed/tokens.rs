@@ -74,7 +74,8 @@ impl Tokens {
         reserve(&mut self.corrections, tokens * groups, Quad::default())?;
 
         // Tiles differ in length, so the pieces of the two outputs are cut off one by one.
-        let (mut quads_left, mut corrections_left) = (&mut self.quads[..], &mut self.corrections[..]);
+        let (mut quads_left, mut corrections_left) =
+            (&mut self.quads[..], &mut self.corrections[..]);
         let mut pieces = Vec::with_capacity(self.tiles.len());
         for tile in &self.tiles {
             let (quads, rest) = quads_left.split_at_mut(tile.len * quads);
@@ -82,7 +83,13 @@ impl Tokens {
             let (corrections, rest) = corrections_left.split_at_mut(tile.len * groups);
             corrections_left = rest;
             let values = &self.values[tile.start * width..(tile.start + tile.len) * width];
-            pieces.push(Lay { values, width, form, quads, corrections });
+            pieces.push(Lay {
+                values,
+                width,
+                form,
+                quads,
+                corrections,
+            });
         }
         let per_task = TASK_VALUES.div_ceil(width * tiles[0]);
         pool.for_each_chunk(&mut pieces, per_task, |_, pieces| {
@@ -101,7 +108,10 @@ impl Tokens {
         reserve(&mut self.values, tokens * width, 0)?;
         reserve(&mut self.scales, tokens, 0.0)?;
         reserve(&mut self.sums, tokens, 0.0)?;
-        let rows = self.values.chunks_exact_mut(width).zip(x.chunks_exact(cols));
+        let rows = self
+            .values
+            .chunks_exact_mut(width)
+            .zip(x.chunks_exact(cols));
         let found = self.scales.iter_mut().zip(&mut self.sums);
         let mut rows: Vec<_> = rows
             .zip(found)
@@ -118,11 +128,6 @@ impl Tokens {
     /// Values of a token, those of padding included.
     pub fn width(&self) -> usize {
         self.blocks * BLOCK
-    }
-
-    /// The integers, `[tokens, width]`.
-    pub fn values(&self) -> &[i16] {
-        &self.values
     }
 
     /// The quads of a tile.
@@ -143,14 +148,12 @@ impl Tokens {
 /// Makes `values` `len` long, its content left over or `fill`.
 fn reserve<T: Clone>(values: &mut Vec<T>, len: usize, fill: T) -> Result<()> {
     values.truncate(len);
-    values
-        .try_reserve_exact(len - values.len())
-        .map_err(|e| {
-            Error::new(
-                ErrorKind::OutOfMemory,
-                format!("cannot allocate {len} quantized activations: {e}"),
-            )
-        })?;
+    values.try_reserve_exact(len - values.len()).map_err(|e| {
+        Error::new(
+            ErrorKind::OutOfMemory,
+            format!("cannot allocate {len} quantized activations: {e}"),
+        )
+    })?;
     values.resize(len, fill);
     Ok(())
 }
@@ -239,7 +242,8 @@ impl Kernel for &mut Lay<'_> {
                 continue;
             }
             let (groups, _) = values.as_chunks::<GROUP>();
-            for (correction, group) in self.corrections[t..].iter_mut().step_by(tokens).zip(groups) {
+            for (correction, group) in self.corrections[t..].iter_mut().step_by(tokens).zip(groups)
+            {
                 // Sums of high and low bytes over inputs 0, 1 and over inputs 2, 3 of each four.
                 let (mut high, mut low) = ([0i16; 2], [0i16; 2]);
                 for v in group.as_chunks::<4>().0 {

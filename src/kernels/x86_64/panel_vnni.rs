@@ -22,12 +22,7 @@ impl PanelDot for Avx512Vnni {
 }
 
 #[inline(always)]
-fn int8<const T: usize>(
-    token: Avx512Vnni,
-    panel: &[Line],
-    x: &[[Quad; T]],
-    out: &mut [Sums; T],
-) {
+fn int8<const T: usize>(token: Avx512Vnni, panel: &[Line], x: &[[Quad; T]], out: &mut [Sums; T]) {
     // SAFETY: the token proves the instructions; loads are of whole lines.
     unsafe {
         let zero = _mm512_setzero_si512();
