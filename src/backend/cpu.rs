@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use super::isa::{self, ISA_VARIABLE, InstructionSet};
 use super::{Activation, Backend, CacheShape, HeadShape, KvCache, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
@@ -22,9 +23,12 @@ pub struct CpuOptions {
     /// Threads that compute, the calling one included. Zero means as many as the system grants
     /// this process, cgroup limits counted.
     pub threads: usize,
+    /// Instructions that the kernels use. None means what the environment variable
+    /// `CODEGEEX_ISA` names, or without it the fastest that this machine has.
+    pub isa: Option<InstructionSet>,
 }
 
-/// The CPU, with the fastest kernels that this machine has.
+/// The CPU, with kernels for one of the instruction sets of this machine.
 #[derive(Debug)]
 pub struct Cpu {
     isa: Isa,
@@ -36,10 +40,11 @@ impl Cpu {
     /// A backend with threads of its own.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread.
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for instructions that are not there.
     pub fn new(options: &CpuOptions) -> Result<Self> {
         Ok(Self {
-            isa: Isa::best(),
+            isa: isa::choose(options.isa, std::env::var_os(ISA_VARIABLE).as_deref())?,
             pool: ThreadPool::new(options.threads)?,
             scratch: Scratch::default(),
         })
@@ -407,7 +412,21 @@ mod tests {
     };
 
     fn cache() -> CpuCache {
-        Cpu::new(&CpuOptions { threads: 1 }).unwrap().cache(SHAPE)
+        let options = CpuOptions {
+            threads: 1,
+            ..CpuOptions::default()
+        };
+        Cpu::new(&options).unwrap().cache(SHAPE)
+    }
+
+    #[test]
+    fn a_backend_names_its_instructions_and_threads() {
+        for set in InstructionSet::available() {
+            let mut options = CpuOptions::default();
+            (options.threads, options.isa) = (3, Some(set));
+            let name = Cpu::new(&options).unwrap().name();
+            assert_eq!(name, format!("cpu {set}, 3 threads"));
+        }
     }
 
     fn push(cache: &mut CpuCache, value: f32, tokens: usize) {
