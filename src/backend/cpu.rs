@@ -5,6 +5,7 @@ mod cache;
 
 use ndarray::Array2;
 
+use super::isa::{self, ISA_VARIABLE, InstructionSet};
 use super::{Activation, Backend, CacheShape, HeadShape, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
@@ -25,9 +26,12 @@ pub struct CpuOptions {
     /// Threads that compute, the calling one included. Zero means as many as the system grants
     /// this process, cgroup limits counted.
     pub threads: usize,
+    /// Instructions that the kernels use. None means what the environment variable
+    /// `CODEGEEX_ISA` names, or without it the fastest that this machine has.
+    pub isa: Option<InstructionSet>,
 }
 
-/// The CPU, with the fastest kernels that this machine has.
+/// The CPU, with kernels for one of the instruction sets of this machine.
 #[derive(Debug)]
 pub struct Cpu {
     isa: Isa,
@@ -65,10 +69,11 @@ impl Cpu {
     /// A backend with threads of its own.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread.
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for instructions that are not there.
     pub fn new(options: &CpuOptions) -> Result<Self> {
         Ok(Self {
-            isa: Isa::best(),
+            isa: isa::choose(options.isa, std::env::var_os(ISA_VARIABLE).as_deref())?,
             pool: ThreadPool::new(options.threads)?,
             scratch: Scratch::default(),
             buffers: packed::linear::Buffers::default(),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cpu;
+mod isa;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
 pub use cpu::{Cpu, CpuOptions};
+pub use isa::{ISA_VARIABLE, InstructionSet};
 
 /// Nonlinearity of an MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
