@@ -2,6 +2,7 @@
 
 mod attention;
 mod cache;
+mod probe;
 
 use ndarray::Array2;
 

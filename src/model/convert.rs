@@ -80,6 +80,15 @@ impl ConvertOptions {
         self
     }
 
+    /// What a parameter is to be quantized to.
+    pub(super) fn scheme(&self, parameter: &Parameter) -> Option<PackedScheme> {
+        if parameter.is_linear() {
+            self.quantize
+        } else {
+            (self.quantize_head && parameter.is_word_embedding()).then_some(PackedScheme::Int8)
+        }
+    }
+
     /// Allows replacing a file.
     #[must_use]
     pub fn overwrite(mut self, overwrite: bool) -> Self {
@@ -194,11 +203,7 @@ impl Target {
         options: &ConvertOptions,
     ) -> Result<Self> {
         let name = &parameter.name;
-        let wanted = if parameter.is_linear() {
-            options.quantize
-        } else {
-            (options.quantize_head && parameter.is_word_embedding()).then_some(PackedScheme::Int8)
-        };
+        let wanted = options.scheme(parameter);
         match (parameter.form, wanted, &parameter.shape[..]) {
             (Form::Packed(scheme), _, &[rows, cols]) => {
                 already(parameter, scheme, wanted, options)?;

@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod convert;
 mod params;
+pub mod random;
 mod state;
 mod transformer;
 
@@ -30,6 +31,7 @@ pub use crate::backend::Activation;
 pub use checkpoint::{Checkpoint, MemoryEstimate, OpenOptions, estimate};
 pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
+pub use random::write_random;
 pub use state::State;
 pub use transformer::Transformer;
 

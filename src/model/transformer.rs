@@ -91,6 +91,11 @@ impl<B: Backend> Transformer<B> {
         })
     }
 
+    /// What it computes with.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
     /// The hidden states of a sequence fed from the start: `[layers + 2, tokens, h]`, after each
     /// decoder layer, after the final layer norm, and after the top query layer (without a top
     /// query layer: `[layers + 1, tokens, h]`). For debugging and for probing what a layer knows.

@@ -4,6 +4,7 @@
 //! wrongly, 1 that it failed, 130 that it was interrupted.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod convert;
 mod detokenize;
 mod failure;
@@ -44,6 +45,7 @@ enum Command {
     Score(score::Args),
     Convert(convert::Args),
     Inspect(inspect::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(args, &interrupt),
         Command::Convert(args) => convert::run(args, &interrupt),
         Command::Inspect(args) => inspect::run(args),
+        Command::Bench(args) => bench::run(args, &interrupt),
     };
     match result {
         Ok(()) | Err(Failure::Lines(_)) if interrupt.happened() => {

@@ -59,6 +59,19 @@ pub trait PanelDot: Copy {
         corrections: &[Quad],
         out: &mut [Sums],
     );
+
+    /// Multiplies 8-bit weights by 16-bit activations in registers, as fast as the instructions
+    /// go, and returns the number of operations, two for each product.
+    #[inline(always)]
+    fn peak(self, rounds: u64) -> u64 {
+        let panel = [[3; 64]; 16];
+        let mut out = [[0.0; PANEL_ROWS]];
+        for _ in 0..rounds {
+            self.int8(std::hint::black_box(&panel), &[[1; 2]; 16], &mut out);
+        }
+        std::hint::black_box(out);
+        2 * rounds * 16 * 64
+    }
 }
 
 /// The four activations of a quad in the form of words.

@@ -50,6 +50,35 @@ macro_rules! panel_madd {
                 const INT8_FORM: Form = Form::Words;
                 const INT4_FORM: Form = Form::HalvesByPairs;
                 by_tiles!(int8: int8 $t8, int4: int4 $t4);
+
+                #[inline(always)]
+                fn peak(self, rounds: u64) -> u64 {
+                    const CHAINS: usize = 6;
+                    let mut lanes = [0i32; LANES];
+                    // SAFETY: the token proves the instructions; the store is of an array of a
+                    // register's size.
+                    unsafe {
+                        let step = $word(std::hint::black_box(0x0001_0001));
+                        let mut x = step;
+                        let (mut w, mut sums) = ([$zero(); CHAINS], [$zero(); CHAINS]);
+                        for (i, w) in w.iter_mut().enumerate() {
+                            *w = $word(std::hint::black_box(i as i32 * 0x0003_0003));
+                        }
+                        for _ in 0..rounds {
+                            // A new factor each time, or the products would be made only once.
+                            x = $add16(x, step);
+                            for i in 0..CHAINS {
+                                sums[i] = $add32(sums[i], $madd(w[i], x));
+                            }
+                        }
+                        for i in 1..CHAINS {
+                            sums[0] = $add32(sums[0], sums[i]);
+                        }
+                        $store(lanes.as_mut_ptr().cast(), sums[0]);
+                    }
+                    std::hint::black_box(lanes);
+                    2 * rounds * (CHAINS * 2 * LANES) as u64
+                }
             }
 
             #[inline(always)]

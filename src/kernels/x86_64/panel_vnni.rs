@@ -19,6 +19,30 @@ impl PanelDot for Avx512Vnni {
     const INT8_FORM: Form = Form::Halves;
     const INT4_FORM: Form = Form::Halves;
     by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
+
+    #[inline(always)]
+    fn peak(self, rounds: u64) -> u64 {
+        const CHAINS: usize = 16;
+        // SAFETY: the token proves the instructions.
+        let sum = unsafe {
+            let w = _mm512_set1_epi8(std::hint::black_box(3));
+            let x = _mm512_set1_epi8(std::hint::black_box(-5));
+            let mut sums = [_mm512_setzero_si512(); CHAINS];
+            for _ in 0..rounds {
+                for sum in &mut sums {
+                    *sum = _mm512_dpbusd_epi32(*sum, w, x);
+                }
+            }
+            let mut all = sums[0];
+            for sum in &sums[1..] {
+                all = _mm512_xor_si512(all, *sum);
+            }
+            _mm512_reduce_add_epi32(all)
+        };
+        std::hint::black_box(sum);
+        // Two instructions for each product, one for each half of the activation.
+        rounds * (CHAINS * 64) as u64
+    }
 }
 
 #[inline(always)]

@@ -1,0 +1,343 @@
+//! `codegeex bench`
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{ValueEnum, value_parser};
+use codegeex::backend::{Cpu, InstructionSet};
+use codegeex::model::{
+    Checkpoint, ConvertOptions, Input, Model, ModelConfig, OpenOptions, Transformer, Wanted,
+    write_random,
+};
+use codegeex::tensor::PackedScheme;
+use codegeex::{Error, ErrorKind};
+
+use crate::failure::Result;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// Measure this machine with random weights of a given shape.
+///
+/// Decode is held against the memory bandwidth, a prompt against the arithmetic, both measured in
+/// the same run with the same threads. The weights are written to a cache file first, which later
+/// runs use again.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  codegeex bench --shape 13b --layers 4 --dtype int8 --head int8 --threads 2"
+)]
+pub struct Args {
+    /// 13b, tiny (the default model's), or LAYERSxWIDTHxHEADS. Layers count the top query layer.
+    #[arg(long, default_value = "13b", value_name = "SHAPE", value_parser = parse_shape)]
+    shape: ModelConfig,
+    /// Type of the weights of the linear layers.
+    #[arg(long, value_enum, default_value = "int8")]
+    dtype: Dtype,
+    /// Type of the word embedding, which is the LM head as well; by default f16.
+    #[arg(long, value_enum, default_value = "f16")]
+    head: Head,
+    /// Layers, the top query layer included, in place of those of the shape.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..=1000))]
+    layers: Option<u16>,
+    /// Tokens of the prompt.
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    prompt: u16,
+    /// Tokens decoded after it.
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    new: u16,
+    /// Sequences decoded at once.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    sequences: u16,
+    /// Threads to compute with; 0 means as many as this process may use.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
+    threads: u16,
+    /// Instructions to compute with, in place of the fastest.
+    #[arg(long, value_name = "NAME")]
+    isa: Option<InstructionSet>,
+    /// Folder for the cache file; by default the system's for temporary files.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Write the figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Dtype {
+    F16,
+    Int8,
+    Int4,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Head {
+    F16,
+    Int8,
+}
+
+/// A configuration from `13b`, `tiny` or `40x5120x40`.
+fn parse_shape(text: &str) -> std::result::Result<ModelConfig, String> {
+    let mut config = ModelConfig::codegeex_13b();
+    let numbers: Vec<&str> = match text {
+        "13b" => vec!["40", "5120", "40"],
+        "tiny" => vec!["7", "256", "4"],
+        _ => text.split('x').collect(),
+    };
+    let numbers: Vec<usize> = numbers.iter().filter_map(|n| n.parse().ok()).collect();
+    let expected = "expected 13b, tiny, or LAYERSxWIDTHxHEADS with at least two layers";
+    let &[layers, width, heads] = &numbers[..] else {
+        return Err(expected.to_owned());
+    };
+    if layers < 2 {
+        return Err(expected.to_owned());
+    }
+    config.num_layers = layers - 1;
+    config.hidden_size = width;
+    config.num_attention_heads = heads;
+    config.validate().map_err(|e| e.to_string())?;
+    Ok(config)
+}
+
+pub fn run(args: Args, interrupt: &Interrupt) -> Result {
+    let mut config = args.shape.clone();
+    if let Some(layers) = args.layers {
+        config.num_layers = usize::from(layers) - 1;
+    }
+    let (prompt, new) = (usize::from(args.prompt), usize::from(args.new));
+    let most = config.max_position_embeddings;
+    if prompt + new > most {
+        let message = format!(
+            "--prompt {prompt} and --new {new} are more than the {most} positions of the model"
+        );
+        return Err(Error::new(ErrorKind::InvalidArgument, message).into());
+    }
+    let path = weights(&args, &config, interrupt)?;
+    let figures = interrupt.orderly(|cancel| {
+        let start = Instant::now();
+        let mut options = codegeex::backend::CpuOptions::default();
+        options.threads = usize::from(args.threads);
+        options.isa = args.isa;
+        let checkpoint = Checkpoint::open(&path, &OpenOptions::new())?;
+        let cpu = Cpu::new(&options)?;
+        let model = Transformer::new(cpu, &checkpoint)?;
+        let load = start.elapsed().as_secs_f64();
+        let weights = checkpoint.weight_bytes();
+        drop(checkpoint);
+
+        let spinner = Progress::of("prompt");
+        let ids: Vec<u32> = (0..prompt).map(|i| (i * 7919 % 50000) as u32).collect();
+        let mut states: Vec<_> = (0..args.sequences).map(|_| model.new_state()).collect();
+        let start = Instant::now();
+        let mut last = Vec::new();
+        for chunk in ids.chunks(codegeex::generate::PREFILL_TOKENS) {
+            let mut batch = [Input::new(&mut *states[0], chunk, Wanted::Last)];
+            let logits = model.forward(&mut batch, cancel)?;
+            last = logits.last(0).map(|row| row.to_vec()).unwrap_or_default();
+        }
+        let prefill = start.elapsed().as_secs_f64();
+        for i in 1..states.len() {
+            states[i] = states[0].fork();
+        }
+        drop(spinner);
+        let spinner = Progress::of("decode");
+        let mut next = vec![argmax(&last); states.len()];
+        let mut steps = Vec::with_capacity(new);
+        for _ in 0..new {
+            let start = Instant::now();
+            let mut batch: Vec<Input> = states
+                .iter_mut()
+                .zip(&next)
+                .map(|(state, id)| Input::new(&mut **state, std::slice::from_ref(id), Wanted::Last))
+                .collect();
+            let logits = model.forward(&mut batch, cancel)?;
+            drop(batch);
+            for (i, next) in next.iter_mut().enumerate() {
+                *next = logits.last(i).map_or(0, |row| argmax(&row.to_vec()));
+            }
+            steps.push(start.elapsed().as_secs_f64());
+        }
+        steps.sort_by(f64::total_cmp);
+        let cache: usize = states.iter().map(|s| s.bytes()).sum();
+        drop(spinner);
+        let resident = peak_resident();
+        let _spinner = Progress::of("limits of the machine");
+        let backend = model.backend();
+        let float = backend.measure_float_rate();
+        let rate = match args.dtype {
+            Dtype::F16 => float,
+            _ => backend.measure_integer_rate(),
+        };
+        Ok::<_, Error>(Figures {
+            description: model.describe(),
+            parameters: config.parameters() as u64,
+            // Every matrix but the embeddings multiplies every token; the head only the last.
+            prompt_operations: 2.0 * linear_parameters(&config) as f64 * prompt as f64,
+            weights,
+            load,
+            prompt,
+            prefill,
+            sequences: states.len(),
+            step: steps[steps.len() / 2],
+            step_least: steps[0],
+            decode_bytes: decode_bytes(&config, &args, weights) + cache as u64,
+            resident,
+            bandwidth: backend.measure_bandwidth()?,
+            rate,
+        })
+    })?;
+    if args.json {
+        println!("{}", figures.to_json());
+    } else {
+        print!("{}", figures.to_text());
+    }
+    Ok(())
+}
+
+/// The cache file, written if it is not there.
+fn weights(args: &Args, config: &ModelConfig, interrupt: &Interrupt) -> Result<PathBuf> {
+    let folder = args.cache.clone().unwrap_or_else(std::env::temp_dir);
+    let dtype = match args.dtype {
+        Dtype::F16 => "f16",
+        Dtype::Int8 => "int8",
+        Dtype::Int4 => "int4",
+    };
+    let head = match args.head {
+        Head::F16 => "f16",
+        Head::Int8 => "int8",
+    };
+    let path = folder.join(format!(
+        "codegeex-bench-{}x{}x{}-{dtype}-{head}.safetensors",
+        config.num_layers + 1,
+        config.hidden_size,
+        config.num_attention_heads
+    ));
+    let reusable = |path: &Path| {
+        Checkpoint::open(path, &OpenOptions::new()).is_ok_and(|c| c.config() == config)
+    };
+    if reusable(&path) {
+        return Ok(path);
+    }
+    let mut options = ConvertOptions::new()
+        .overwrite(true)
+        .quantize_head(args.head == Head::Int8);
+    options.quantize = match args.dtype {
+        Dtype::F16 => None,
+        Dtype::Int8 => Some(PackedScheme::Int8),
+        Dtype::Int4 => Some(PackedScheme::Int4),
+    };
+    let progress = Progress::of_bytes(config.parameters() as u64);
+    let mut report = |done, total| progress.update(done, total);
+    interrupt.orderly(|cancel| write_random(config, &path, &options, 1, &mut report, cancel))?;
+    Ok(path)
+}
+
+fn argmax(row: &[f32]) -> u32 {
+    let mut best = 0;
+    for (i, x) in row.iter().enumerate() {
+        if *x > row[best] {
+            best = i;
+        }
+    }
+    best as u32
+}
+
+/// Parameters of the linear layers.
+fn linear_parameters(config: &ModelConfig) -> usize {
+    let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
+    (2 * h * h + 2 * h * kv + 2 * h * f) * config.cached_layers()
+}
+
+/// Bytes of weights that one decode step reads: all but the tables of which it takes a row.
+fn decode_bytes(config: &ModelConfig, _: &Args, weights: u64) -> u64 {
+    let tables = 2 * config.max_position_embeddings * config.hidden_size * 2;
+    weights - tables as u64
+}
+
+/// The most memory that this process had, in bytes; nothing where the system does not say.
+fn peak_resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+struct Figures {
+    description: String,
+    parameters: u64,
+    prompt_operations: f64,
+    weights: u64,
+    load: f64,
+    prompt: usize,
+    prefill: f64,
+    sequences: usize,
+    step: f64,
+    step_least: f64,
+    decode_bytes: u64,
+    resident: Option<u64>,
+    bandwidth: f64,
+    rate: f64,
+}
+
+impl Figures {
+    fn prefill_fraction(&self) -> f64 {
+        self.prompt_operations / self.prefill / self.rate
+    }
+
+    fn decode_rate(&self) -> f64 {
+        self.decode_bytes as f64 / self.step
+    }
+
+    fn to_json(&self) -> String {
+        serde_json::json!({
+            "model": self.description,
+            "parameters": self.parameters,
+            "weight_bytes": self.weights,
+            "read_bytes_per_second": self.bandwidth,
+            "operations_per_second": self.rate,
+            "load_seconds": self.load,
+            "prompt_tokens": self.prompt,
+            "prefill_tokens_per_second": self.prompt as f64 / self.prefill,
+            "prefill_fraction_of_operations": self.prefill_fraction(),
+            "sequences": self.sequences,
+            "decode_tokens_per_second": self.sequences as f64 / self.step,
+            "decode_step_seconds": self.step,
+            "decode_step_seconds_least": self.step_least,
+            "decode_bytes_per_step": self.decode_bytes,
+            "decode_fraction_of_bandwidth": self.decode_rate() / self.bandwidth,
+            "peak_resident_bytes": self.resident,
+        })
+        .to_string()
+    }
+
+    fn to_text(&self) -> String {
+        let gb = 1e9;
+        let mut text = format!(
+            "{}\n\
+             weights     {:.2} GB, loaded in {:.3} s\n\
+             machine     reads {:.1} GB/s, multiplies {:.0} G operations/s\n\
+             prompt      {} tokens in {:.2} s: {:.1} tokens/s, {:.0} % of the operations\n",
+            self.description,
+            self.weights as f64 / gb,
+            self.load,
+            self.bandwidth / gb,
+            self.rate / gb,
+            self.prompt,
+            self.prefill,
+            self.prompt as f64 / self.prefill,
+            100.0 * self.prefill_fraction(),
+        );
+        text += &format!(
+            "decode      {:.2} ms a step: {:.2} tokens/s, {:.1} GB/s, {:.0} % of the bandwidth\n",
+            1e3 * self.step,
+            self.sequences as f64 / self.step,
+            self.decode_rate() / gb,
+            100.0 * self.decode_rate() / self.bandwidth,
+        );
+        if let Some(resident) = self.resident {
+            text += &format!(
+                "memory      {:.2} GB resident at most\n",
+                resident as f64 / gb
+            );
+        }
+        text
+    }
+}
