@@ -11,6 +11,7 @@ use codegeex::model::checkpoint::{CONFIG_KEY, ConfigOrigin, estimate, expected_t
 use codegeex::model::convert::{ConvertOptions, convert};
 use codegeex::model::{Checkpoint, ModelConfig, OpenOptions};
 use codegeex::num::DType;
+use codegeex::tensor::PackedScheme;
 use codegeex::weights::{self, MemoryMode, WeightSource};
 use codegeex::{Error, ErrorKind};
 use half::{bf16, f16};
@@ -261,7 +262,7 @@ fn tiny(dir: &Path, value: f32) -> PathBuf {
 }
 
 #[test]
-fn numbers_that_do_not_fit_are_an_error_and_infinities_stay() {
+fn numbers_that_do_not_fit_or_are_not_finite_are_errors_that_name_them() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let to = |dtype| ConvertOptions::new().dtype(dtype).overwrite(true);
@@ -275,13 +276,22 @@ fn numbers_that_do_not_fit_are_an_error_and_infinities_stay() {
     );
     assert!(!out.exists());
     convert_quietly(&large, &out, &to(DType::BF16)).unwrap();
-    let infinite = open(&tiny(dir.path(), f32::INFINITY));
-    convert_quietly(&infinite, &out, &to(DType::F16)).unwrap();
-    let kept = numbers(&open(&out));
-    assert!(
-        kept.values()
-            .all(|(_, n)| n.iter().all(|&b| b == f32::INFINITY.to_bits()))
-    );
+    for (bad, text) in [(f32::INFINITY, "inf"), (f32::NAN, "NaN")] {
+        let broken = open(&tiny(dir.path(), bad));
+        let quantize = |scheme| ConvertOptions::new().quantize(scheme).overwrite(true);
+        for options in [
+            ConvertOptions::new().overwrite(true),
+            to(DType::F16),
+            to(DType::F32),
+            quantize(PackedScheme::Int8),
+            quantize(PackedScheme::Int4),
+        ] {
+            let error = convert_quietly(&broken, &out, &options).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NonFinite);
+            let expected = format!("`word_embeddings.weight` has {text} at row 0, column 0");
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -5,19 +5,14 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use codegeex::ErrorKind;
 use codegeex::cancel::CancelToken;
 use codegeex::model::{Checkpoint, ConvertOptions, LoadOptions, Model, OpenOptions, convert, load};
+use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
 use half::f16;
 use support::golden::{Golden, argmax, assert_close, logits, perplexity};
 
-/// The matrices of which the reference's integers are at hand.
-const MATRICES: [&str; 4] = [
-    "layers.0.attention.query",
-    "layers.3.mlp.dense_h_to_4h",
-    "layers.5.mlp.dense_4h_to_h",
-    "topQueryLayer.attention.dense",
-];
 /// Largest difference from the reference's logits. Its arithmetic is in single precision; here
 /// activations are rounded to 16 bits.
 const TOLERANCE: f32 = 5e-3;
@@ -39,46 +34,307 @@ fn converted(from: &Path, to: &Path, options: &ConvertOptions) -> Arc<dyn Model>
     load(to, &LoadOptions::default()).unwrap()
 }
 
-/// The integers and scales of a matrix of the 8-bit layout.
-fn unpack_int8(file: &Golden, name: &str, rows: usize, cols: usize) -> (Vec<i8>, Vec<f16>) {
-    let codes: Vec<u8> = file.get(&format!("{name}.weight.int8")).unwrap();
-    let lines = cols.div_ceil(64) * 16;
+/// The integers of a matrix as its layout stores them, and its scales. For four bits, multiplied by
+/// the multipliers.
+fn unpack(
+    file: &Golden,
+    scheme: PackedScheme,
+    name: &str,
+    rows: usize,
+    cols: usize,
+) -> (Vec<i8>, Vec<f16>) {
+    let part = |part: &str| format!("{name}.weight.{part}");
+    let codes: Vec<u8> = file.get(&part(scheme.name())).unwrap();
+    let multipliers: Vec<u8> = file.get(&part("multipliers")).unwrap_or_default();
+    let blocks = cols.div_ceil(64);
     let mut out = Vec::with_capacity(rows * cols);
     for r in 0..rows {
         for k in 0..cols {
-            let line = r / 16 * lines + k / 4;
-            out.push((codes[line * 64 + r % 16 * 4 + k % 4] ^ 0x80) as i8);
+            let block = r / 16 * blocks + k / 64;
+            let byte = r % 16 * 4 + k % 4;
+            out.push(match scheme {
+                PackedScheme::Int8 => (codes[(block * 16 + k % 64 / 4) * 64 + byte] ^ 0x80) as i8,
+                _ => {
+                    let shift = k % 64 / 32 * 4;
+                    let code = codes[(block * 8 + k % 32 / 4) * 64 + byte] >> shift & 15;
+                    let m = multipliers[block * 16 + r % 16] >> shift & 15;
+                    (code as i8 - 8) * m as i8
+                }
+            });
         }
     }
-    (out, file.get(&format!("{name}.weight.scales")).unwrap())
+    (out, file.get(&part("scales")).unwrap())
 }
 
-#[test]
-fn int8_is_the_references_to_the_bit() {
+/// 64-bit FNV-1a.
+fn hash<T: bytemuck::NoUninit>(values: &[T]) -> String {
+    let bytes = bytemuck::cast_slice::<T, u8>(values).iter();
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, &b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+/// The committed part of the reference's quantization.
+fn check_reference(scheme: PackedScheme, path: &Path, model: &dyn Model) {
+    let json = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference_quantized.json");
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    let of_scheme = |list: &str| -> Vec<serde_json::Value> {
+        let list = json[list].as_array().unwrap().clone();
+        list.into_iter()
+            .filter(|c| c["scheme"] == scheme.name())
+            .collect()
+    };
+    let file = Golden::read(path);
+    let matrices = of_scheme("matrices");
+    assert_eq!(matrices.len(), 4);
+    for matrix in matrices {
+        let [rows, cols]: [usize; 2] = serde_json::from_value(matrix["shape"].clone()).unwrap();
+        let name = matrix["name"].as_str().unwrap();
+        let (codes, scales) = unpack(&file, scheme, name, rows, cols);
+        assert_eq!(hash(&codes), matrix["codes"], "{name}");
+        let scales: Vec<u16> = scales.iter().map(|s| s.to_bits()).collect();
+        assert_eq!(hash(&scales), matrix["scales"], "{name}");
+    }
+    let cases = of_scheme("logits");
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let list = |key: &str| case[key].clone();
+        let ids: Vec<u32> = serde_json::from_value(list("ids")).unwrap();
+        let top: Vec<usize> = serde_json::from_value(list("top_ids")).unwrap();
+        let expected: Vec<f32> = serde_json::from_value(list("top_logits")).unwrap();
+        let rows = logits(model, &ids, &[ids.len()]);
+        let last = &rows[rows.len() - 1];
+        assert_eq!(argmax(last), top[0]);
+        let found: Vec<f32> = top.iter().map(|&id| last[id]).collect();
+        assert_close(
+            &found,
+            &expected,
+            TOLERANCE,
+            &format!("{scheme}, {} ids", ids.len()),
+        );
+    }
+}
+
+/// The whole rows of logits, where the large reference data is at hand.
+fn check_golden(scheme: PackedScheme, model: &dyn Model) {
     let Some(golden) = Golden::open("golden/quant_int8.safetensors") else {
         return;
     };
     let forward = Golden::open("golden/forward.safetensors").unwrap();
+    for case in 1..=3 {
+        let ids = forward.ids(&format!("case{case}.ids"));
+        let rows = logits(model, &ids, &[ids.len()]);
+        let expected = golden.f32(&format!("{scheme}.case{case}.last_logits"));
+        assert_close(
+            &rows[rows.len() - 1],
+            &expected,
+            TOLERANCE,
+            &format!("{scheme} case {case}"),
+        );
+    }
+}
+
+#[test]
+fn int8_is_the_references_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("int8.safetensors");
     let options = ConvertOptions::new().quantize(PackedScheme::Int8);
     let model = converted(&default_model(), &path, &options);
-    let file = Golden::read(&path);
-    for name in MATRICES {
-        let scales: Vec<f16> = golden.get(&format!("int8.{name}.scale")).unwrap();
-        let codes: Vec<i8> = golden.get(&format!("int8.{name}.q")).unwrap();
-        let cols = codes.len() / scales.len();
-        let (found, found_scales) = unpack_int8(&file, name, scales.len(), cols);
-        assert!(found == codes, "{name}: codes differ");
-        assert!(found_scales == scales, "{name}: scales differ");
+    check_reference(PackedScheme::Int8, &path, &*model);
+    check_golden(PackedScheme::Int8, &*model);
+}
+
+/// Writes the default model with its linear layers in the reference's form: integers under the
+/// name of the weight, and one scale a row beside them.
+fn write_row_scaled(to: &Path, most: f32) {
+    let bytes = std::fs::read(default_model()).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let mut out: Vec<(String, safetensors::Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (name, view) in tensors.tensors() {
+        let shape = view.shape().to_vec();
+        let linear = shape.len() == 2 && name.contains("ayer") && name.ends_with(".weight");
+        if !linear {
+            out.push((name, view.dtype(), shape, view.data().to_vec()));
+            continue;
+        }
+        let weights: Vec<f16> = bytemuck::allocation::pod_collect_to_vec(view.data());
+        let (mut codes, mut scales) = (Vec::new(), Vec::new());
+        for row in weights.chunks(shape[1]) {
+            let largest = row.iter().fold(0.0f32, |m, w| m.max(w.to_f32().abs()));
+            let scale = f16::from_f32(largest / most);
+            scales.extend(scale.to_le_bytes());
+            for w in row {
+                let quotient = f16::from_f32(w.to_f32() / scale.to_f32());
+                codes.push(quotient.to_f32().round_ties_even() as i8 as u8);
+            }
+        }
+        let rows = shape[0];
+        let mut shape = shape;
+        if most < 8.0 {
+            codes = codes.chunks(2).map(|c| c[0] << 4 | c[1] & 15).collect();
+            shape[1] /= 2;
+        }
+        out.push((name.clone(), safetensors::Dtype::I8, shape, codes));
+        out.push((
+            format!("{name}_scale"),
+            safetensors::Dtype::F16,
+            vec![rows],
+            scales,
+        ));
     }
-    for case in 1..=3 {
-        let ids = forward.ids(&format!("case{case}.ids"));
-        let rows = logits(&*model, &ids, &[ids.len()]);
-        let expected = golden.f32(&format!("int8.case{case}.last_logits"));
-        let last = &rows[rows.len() - 1];
-        assert_close(last, &expected, TOLERANCE, &format!("int8 case {case}"));
-        assert_eq!(argmax(last), argmax(&expected));
+    let views = out.iter().map(|(name, dtype, shape, data)| {
+        let view = safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap();
+        (name.as_str(), view)
+    });
+    safetensors::serialize_to_file(views, header.metadata().clone(), to).unwrap();
+}
+
+#[test]
+fn checkpoints_that_the_reference_quantized_are_read_by_conversion() {
+    let folder = tempfile::tempdir().unwrap();
+    for (scheme, most) in [(PackedScheme::Int8, 127.0), (PackedScheme::Int4, 7.0)] {
+        let rows = folder.path().join(format!("rows_{scheme}.safetensors"));
+        write_row_scaled(&rows, most);
+        let error = load(&rows, &LoadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedFile);
+        assert!(error.to_string().contains("codegeex convert"), "{error}");
+
+        let packed = folder.path().join(format!("{scheme}.safetensors"));
+        let model = converted(&rows, &packed, &ConvertOptions::new());
+        check_reference(scheme, &packed, &*model);
+        check_golden(scheme, &*model);
+        if scheme == PackedScheme::Int8 {
+            // The same file that quantizing the original gives.
+            let own = folder.path().join("own.safetensors");
+            converted(
+                &default_model(),
+                &own,
+                &ConvertOptions::new().quantize(scheme),
+            );
+            assert!(std::fs::read(&own).unwrap() == std::fs::read(&packed).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_layout_of_a_model_quantizes_to_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
+        let options = ConvertOptions::new().quantize(scheme).quantize_head(true);
+        let mut first: Option<Vec<u8>> = None;
+        for layout in support::ALIKE {
+            let path = folder.path().join(format!("{layout}_{scheme}.safetensors"));
+            converted(&support::layouts().join(layout), &path, &options);
+            let bytes = std::fs::read(&path).unwrap();
+            let first = first.get_or_insert_with(|| bytes.clone());
+            assert!(bytes == *first, "{layout} differs");
+        }
+    }
+}
+
+#[test]
+fn what_is_quantized_stays_and_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (once, twice) = (folder.path().join("once"), folder.path().join("twice"));
+    let int4 = ConvertOptions::new().quantize(PackedScheme::Int4);
+    converted(&default_model(), &once, &int4);
+    for options in [ConvertOptions::new(), int4.clone()] {
+        converted(&once, &twice, &options.overwrite(true));
+        assert!(std::fs::read(&once).unwrap() == std::fs::read(&twice).unwrap());
+    }
+    let checkpoint = Checkpoint::open(&once, &OpenOptions::new()).unwrap();
+    for options in [
+        ConvertOptions::new().quantize(PackedScheme::Int8),
+        ConvertOptions::new().dtype(DType::F16),
+    ] {
+        let cancel = CancelToken::new();
+        let out = folder.path().join("no");
+        let error = convert(&checkpoint, &out, &options, &mut |_, _| {}, &cancel).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(
+            error.to_string().contains("is quantized to int4 already"),
+            "{error}"
+        );
+        assert!(!out.exists());
+    }
+}
+
+/// A small quantized file whose header was changed by `edit`.
+fn edited(folder: &Path, scheme: PackedScheme, edit: impl Fn(&str) -> String) -> PathBuf {
+    let path = folder.join("edited.safetensors");
+    let options = ConvertOptions::new().quantize(scheme).overwrite(true);
+    converted(&support::layouts().join("single.pt"), &path, &options);
+    let bytes = std::fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap();
+    let changed = edit(header);
+    assert_ne!(changed, header, "the edit changed nothing");
+    let mut out = (changed.len() as u64).to_le_bytes().to_vec();
+    out.extend(changed.as_bytes());
+    out.extend(&bytes[8 + length..]);
+    std::fs::write(&path, out).unwrap();
+    path
+}
+
+#[test]
+fn files_that_do_not_fit_say_what_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        (
+            ["panel16.v1", "panel32.v9"],
+            ErrorKind::UnsupportedFile,
+            "layout `panel32.v9`, but this version reads `panel16.v1`",
+        ),
+        (
+            ["group_size\\\":32", "group_size\\\":64"],
+            ErrorKind::UnsupportedFile,
+            "groups of 64 inputs, but this version reads groups of 32",
+        ),
+        (
+            ["codegeex.quantization", "codegeex.quantisation"],
+            ErrorKind::MalformedFile,
+            "no `codegeex.quantization` in the metadata",
+        ),
+        (
+            ["{\\\"layout", "{\\\"outlay"],
+            ErrorKind::MalformedFile,
+            "`codegeex.quantization` in the metadata is broken",
+        ),
+        (
+            // As many bytes in another shape.
+            ["[1,8,64]", "[1,16,32]"],
+            ErrorKind::ShapeMismatch,
+            "`layers.0.attention.query.weight.int4` has shape [1, 16, 32], expected [1, 8, 64]",
+        ),
+        (
+            [
+                "attention.query.weight.scales",
+                "attention.query.weight.sc4les",
+            ],
+            ErrorKind::MissingTensor,
+            "`layers.0.attention.query.weight.scales` of shape [16] is missing",
+        ),
+        (
+            ["attention.query.weight.mult", "attention.query.weight.malt"],
+            ErrorKind::MissingTensor,
+            "`layers.0.attention.query.weight.multipliers` of shape [1, 1, 16] is missing",
+        ),
+        (
+            ["\"U8\",\"shape\":[1,8,64]", "\"I8\",\"shape\":[1,8,64]"],
+            ErrorKind::UnsupportedFile,
+            "has element type i8, expected u8",
+        ),
+    ];
+    for ([from, to], kind, text) in cases {
+        let path = edited(folder.path(), PackedScheme::Int4, |h| {
+            h.replacen(from, to, 1)
+        });
+        let error = load(&path, &LoadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
     }
 }
 
