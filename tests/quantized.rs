@@ -369,3 +369,98 @@ fn table_of_perplexity() {
         );
     }
 }
+
+/// How the scale of a group is stored.
+#[derive(Clone, Copy, Debug)]
+enum GroupScale {
+    /// As f16, reaching the largest weight with codes -7 … 7.
+    Largest,
+    /// As f16, the one of some candidates with the least squared error for codes -8 … 7.
+    Half,
+    /// As an integer of so many bits times one f16 a row, chosen likewise.
+    Multiplier(u32),
+}
+
+/// A row quantized to four bits and back.
+fn through_four_bits(row: &mut [f32], group: usize, scale: GroupScale) {
+    let half = |x: f32| f16::from_f32(x).to_f32();
+    let largest = |w: &[f32]| w.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+    let encode = |w: f32, s: f32| (w / s).round_ties_even().clamp(-8.0, 7.0) * s;
+    let most = match scale {
+        GroupScale::Multiplier(bits) => ((1 << bits) - 1) as f32,
+        _ => 1.0,
+    };
+    let step = half(largest(row) / (8.0 * most));
+    for group in row.chunks_mut(group) {
+        let reach = largest(group);
+        if reach == 0.0 {
+            continue;
+        }
+        let candidates: Vec<f32> = match scale {
+            GroupScale::Largest => vec![half(reach / 7.0)],
+            GroupScale::Half => (12..28)
+                .map(|i| half(reach / 8.0 * i as f32 / 20.0))
+                .collect(),
+            GroupScale::Multiplier(_) => (1..=most as u32).map(|m| m as f32 * step).collect(),
+        };
+        let error = |s: f32| -> f32 { group.iter().map(|w| (w - encode(*w, s)).powi(2)).sum() };
+        let best = candidates
+            .iter()
+            .copied()
+            .min_by(|a, b| error(*a).total_cmp(&error(*b)));
+        for w in &mut *group {
+            *w = encode(*w, best.unwrap());
+        }
+    }
+}
+
+/// For benches/README.md: perplexity and bits a weight of four-bit formats, all with the same
+/// kernels for f32.
+#[test]
+#[ignore = "takes minutes"]
+fn table_of_four_bit_formats() {
+    let Some(ids) = Golden::open("golden/perplexity_ids.safetensors") else {
+        return;
+    };
+    let ids = ids.ids("ids");
+    let bytes = std::fs::read(default_model()).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    use GroupScale::{Half, Largest, Multiplier};
+    for (group, scale, bits) in [
+        (1 << 20, Largest, 4.0),
+        (32, Largest, 4.5),
+        (64, Largest, 4.25),
+        (32, Half, 4.5),
+        (64, Half, 4.25),
+        (16, Multiplier(4), 4.25),
+        (32, Multiplier(4), 4.125),
+        (64, Multiplier(4), 4.0625),
+        (32, Multiplier(8), 4.25),
+    ] {
+        let changed: Vec<(String, Vec<usize>, Vec<u8>)> = (tensors.tensors().into_iter())
+            .map(|(name, view)| {
+                let halves: Vec<f16> = bytemuck::allocation::pod_collect_to_vec(view.data());
+                let mut values: Vec<f32> = halves.iter().map(|x| x.to_f32()).collect();
+                let shape = view.shape().to_vec();
+                if shape.len() == 2 && name.contains("ayer") {
+                    for row in values.chunks_mut(shape[1]) {
+                        through_four_bits(row, group, scale);
+                    }
+                }
+                (name, shape, bytemuck::cast_slice(&values).to_vec())
+            })
+            .collect();
+        let path = folder.path().join("changed.safetensors");
+        let views = changed.iter().map(|(name, shape, data)| {
+            let f32 = safetensors::Dtype::F32;
+            let view = safetensors::tensor::TensorView::new(f32, shape.clone(), data).unwrap();
+            (name.as_str(), view)
+        });
+        safetensors::serialize_to_file(views, header.metadata().clone(), &path).unwrap();
+        let model = load(&path, &LoadOptions::default()).unwrap();
+        let found = perplexity(&*model, &ids, 257);
+        println!("groups of {group}, {scale:?}: {bits} bits, {found:.4}");
+    }
+}
