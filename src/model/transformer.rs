@@ -117,7 +117,8 @@ impl<B: Backend> Transformer<B> {
     fn new_sequence(&self) -> Sequence<B> {
         let shape = CacheShape {
             layers: self.config.cached_layers(),
-            kv_width: self.config.kv_width(),
+            kv_heads: self.config.num_kv_heads(),
+            head_dim: self.config.head_dim(),
         };
         Sequence {
             model: self.id,
