@@ -3,14 +3,14 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use codegeex::model::{Checkpoint, MemoryEstimate, estimate};
+use codegeex::model::{Checkpoint, EstimateOptions, MemoryEstimate, estimate};
 use codegeex::weights::WeightSource;
 use indicatif::BinaryBytes;
 use serde_json::json;
 
 use crate::failure::Result;
 use crate::lines;
-use crate::model::ConfigArgs;
+use crate::model::{ConfigArgs, KvArgs};
 
 /// Say what a checkpoint holds and what memory it takes, without loading it.
 #[derive(clap::Args)]
@@ -26,13 +26,16 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    kv: KvArgs,
 }
 
 pub fn run(args: Args) -> Result {
     let options = args.config.options()?;
     let checkpoint = Checkpoint::open(&args.file, &options)?;
     let positions = checkpoint.config().max_position_embeddings;
-    let memory = estimate(&args.file, &options, 1, positions)?;
+    let wanted = EstimateOptions::new(1, positions).kv(args.kv.kv);
+    let memory = estimate(&args.file, &options, &wanted)?;
     lines::write_stdout(&match args.json {
         true => as_json(&checkpoint, &memory, !args.no_tensors),
         false => as_text(&checkpoint, &memory, !args.no_tensors),
@@ -55,6 +58,7 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
             "weights_owned": memory.weights_owned,
             "cache_per_token": memory.cache_per_token,
             "cache_full_context": memory.cache,
+            "activations": memory.scratch,
         },
     });
     if list {
@@ -72,7 +76,8 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
          config      {}\n            from {}\n\
          parameters  {}\n\
          weights     {bytes} bytes ({}) in {} tensors\n\
-         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}\n",
+         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}; \
+         activations: {}\n",
         checkpoint.describe(),
         config.to_json(),
         checkpoint.config_origin(),
@@ -84,6 +89,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
         BinaryBytes(memory.cache_per_token),
         BinaryBytes(memory.cache),
         config.max_position_embeddings,
+        BinaryBytes(memory.scratch),
     );
     if list {
         text.push_str("tensors\n");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::value_parser;
+use codegeex::backend::KvFormat;
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
@@ -32,6 +33,20 @@ pub struct ModelArgs {
     /// Threads to compute with; 0 means as many as this process may use.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
+    #[command(flatten)]
+    kv: KvArgs,
+}
+
+#[derive(clap::Args)]
+pub struct KvArgs {
+    /// How keys and values are kept: f32, f16 or int8.
+    #[arg(long, value_name = "FORMAT", default_value_t, value_parser = kv_format)]
+    pub kv: KvFormat,
+}
+
+fn kv_format(name: &str) -> std::result::Result<KvFormat, String> {
+    let found = KvFormat::ALL.into_iter().find(|f| f.name() == name);
+    found.ok_or_else(|| "expected f32, f16 or int8".to_owned())
 }
 
 #[derive(clap::Args)]
@@ -66,6 +81,7 @@ impl ModelArgs {
             options.open.memory = MemoryMode::Copy;
         }
         options.cpu.threads = usize::from(self.threads);
+        options.cpu.kv = self.kv.kv;
         let _progress = Progress::of("loading the model");
         let model = load(path, &options)?;
         Ok(Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex())))

@@ -163,7 +163,7 @@ fn attend_rows<S: Simd, T: Element, const R: usize>(
     let mut chunk = 0;
     while chunk < chunks {
         let left = chunks - chunk;
-        let args = (&*block, next, &weights, &corrections);
+        let args = (block, next, &weights, &corrections);
         // One query fills the registers with columns instead.
         if R == 1 && left >= 4 && S::FOUR_ROWS {
             weigh::<S, T, R, 4>(s, rows, chunk, args);
@@ -303,10 +303,10 @@ fn weigh<S: Simd, T: Element, const R: usize, const C: usize>(
     let mut common = BLOCK_TOKENS;
     for r in 0..R {
         common = common.min(rows[r].visible);
-        for c in 0..C {
-            acc[r][c] = s.load(&rows[r].acc[chunk + c]);
+        for (lanes, gathered) in acc[r].iter_mut().zip(&rows[r].acc[chunk..]) {
+            *lanes = s.load(gathered);
             if corrections[r] != 1.0 {
-                acc[r][c] = s.mul(acc[r][c], s.splat(corrections[r]));
+                *lanes = s.mul(*lanes, s.splat(corrections[r]));
             }
         }
     }
@@ -320,22 +320,23 @@ fn weigh<S: Simd, T: Element, const R: usize, const C: usize>(
                 prefetch(s, line);
             }
         }
-        for c in 0..C {
-            let value = T::load(s, &row[c]);
+        for (c, part) in row.iter().enumerate() {
+            let value = T::load(s, part);
             for r in 0..R {
                 acc[r][c] = s.mul_add(s.splat(weights[r][t]), value, acc[r][c]);
             }
         }
     }
     for r in 0..R {
-        for t in common..rows[r].visible {
+        let seen = weights[r].iter().enumerate().take(rows[r].visible);
+        for (t, &weight) in seen.skip(common) {
             let row = &block.values[t * chunks + chunk..][..C];
-            for c in 0..C {
-                acc[r][c] = s.mul_add(s.splat(weights[r][t]), T::load(s, &row[c]), acc[r][c]);
+            for (c, part) in row.iter().enumerate() {
+                acc[r][c] = s.mul_add(s.splat(weight), T::load(s, part), acc[r][c]);
             }
         }
-        for c in 0..C {
-            s.store(acc[r][c], &mut rows[r].acc[chunk + c]);
+        for (lanes, out) in acc[r].iter().zip(&mut rows[r].acc[chunk..]) {
+            s.store(*lanes, out);
         }
     }
 }
