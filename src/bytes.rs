@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory;
 
 /// Alignment in bytes of what [`Bytes`] allocates: a cache line, and the widest vector.
 pub const ALIGNMENT: usize = 64;
@@ -57,6 +58,11 @@ impl BytesMut {
         })?;
         lines.resize(n, Line::zeroed());
         Ok(Self { lines, len })
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 
     /// The bytes, to be written.
@@ -106,6 +112,10 @@ impl Bytes {
     }
 
     /// Reads a whole file into memory of its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] when the file is large and more than what this process can
+    /// still take (see [`memory`]), before anything is allocated; and what reading reports.
     pub fn read(path: &Path) -> Result<Self> {
         let mut file = open_file(path)?;
         let len = file
@@ -119,6 +129,8 @@ impl Bytes {
                 path.display()
             );
         };
+        let advice = "map the file instead of copying it, or free memory";
+        memory::check(len, "a copy of the file", advice).map_err(|e| e.within(path.display()))?;
         let mut buffer = BytesMut::zeroed(len).map_err(|e| e.within(path.display()))?;
         file.read_exact(buffer.as_mut_slice())
             .map_err(|e| Error::io(path, "read", e))?;

@@ -40,7 +40,7 @@
 //! | [`generate`] | sampling, streaming, stops, scoring; the [`Sampler`](generate::Sampler) trait |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
-//! | [`error`], [`cancel`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
+//! | [`error`], [`cancel`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
 //!
 //! # Promises
 //!
@@ -68,6 +68,7 @@ pub mod cancel;
 pub mod error;
 pub mod generate;
 mod kernels;
+pub mod memory;
 pub mod model;
 pub mod num;
 pub mod prompt;

@@ -6,10 +6,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use codegeex::backend::KvFormat;
 use codegeex::cancel::CancelToken;
-use codegeex::model::checkpoint::{CONFIG_KEY, ConfigOrigin, estimate, expected_tensors};
+use codegeex::model::checkpoint::{CONFIG_KEY, ConfigOrigin, expected_tensors};
 use codegeex::model::convert::{ConvertOptions, convert};
-use codegeex::model::{Checkpoint, ModelConfig, OpenOptions};
+use codegeex::model::{Checkpoint, EstimateOptions, ModelConfig, OpenOptions, estimate};
 use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
 use codegeex::weights::{self, MemoryMode, WeightSource};
@@ -602,14 +603,25 @@ fn folders_without_one_checkpoint_say_so() {
 fn the_estimate_counts_weights_and_cache() {
     let path = layouts().join("single.pt");
     let options = OpenOptions::new();
-    let mapped = estimate(&path, &options, 2, 32).unwrap();
+    let mapped = estimate(
+        &path,
+        &options,
+        &EstimateOptions::new(2, 32).kv(KvFormat::F32),
+    )
+    .unwrap();
     let parameters = open_config().parameters() as u64;
     assert_eq!(mapped.weights_mapped, 2 * parameters);
     assert_eq!(mapped.weights_owned, 0);
-    assert_eq!(mapped.cache_per_token, 2 * 16 * 4 * 3);
+    // Three layers of two heads of eight, whose values are padded to 32.
+    assert_eq!(mapped.cache_per_token, 3 * 2 * (8 + 32) * 4);
     assert_eq!(mapped.cache, 2 * 32 * mapped.cache_per_token);
     assert!(mapped.total() > mapped.weights_mapped + mapped.cache);
     let length = std::fs::metadata(&path).unwrap().len();
-    let copied = estimate(&path, &options.memory(MemoryMode::Copy), 1, 1).unwrap();
+    let copied = estimate(
+        &path,
+        &options.memory(MemoryMode::Copy),
+        &EstimateOptions::new(1, 1),
+    )
+    .unwrap();
     assert_eq!((copied.weights_mapped, copied.weights_owned), (0, length));
 }

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 /// Modules by layer; one may use what is named with it, itself, and all of layer 0.
-const FOUNDATION: &[&str] = &["bytes", "cancel", "error", "num", "tensor", "threads"];
+const FOUNDATION: &[&str] = &[
+    "bytes", "cancel", "error", "memory", "num", "tensor", "threads",
+];
 const ALLOWED: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("tokenizer", &[]),

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use codegeex::backend::KvFormat;
 use codegeex::cancel::CancelToken;
 use codegeex::model::checkpoint::expected_tensors;
 use codegeex::model::convert::{ConvertOptions, convert};
-use codegeex::model::{Checkpoint, ModelConfig, OpenOptions};
+use codegeex::model::{
+    Checkpoint, EstimateOptions, Input, LoadOptions, ModelConfig, OpenOptions, Wanted, load,
+};
 use codegeex::num::DType;
 use codegeex::weights::safetensors::Writer;
 use codegeex::weights::{MemoryMode, TensorInfo, WeightSource};
@@ -137,6 +140,41 @@ fn conversion_streams() {
             result.unwrap();
             eprintln!("{} to {dtype}: {peak} bytes held at most", path.display());
             assert!(peak < BUFFERS, "{}: {peak} bytes held", path.display());
+        }
+    }
+}
+
+/// Buffers of matrix products, of one thread.
+const PRODUCTS: usize = 6 << 20;
+
+#[test]
+fn a_prompt_takes_what_the_estimate_says() {
+    let _alone = alone();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
+    let checkpoint = Checkpoint::open(&path, &OpenOptions::new()).unwrap();
+    let ids: Vec<u32> = (0..1024).map(|i| 1000 + i * 7).collect();
+    for kv in KvFormat::ALL {
+        let mut options = LoadOptions::default();
+        // The counter sees this thread alone.
+        options.cpu.threads = 1;
+        options.cpu.kv = kv;
+        let model = load(&path, &options).unwrap();
+        for tokens in [64, 512, 1024] {
+            let wanted = EstimateOptions::new(1, tokens).kv(kv).batch_tokens(1024);
+            let estimate = checkpoint.estimate(&wanted);
+            let mut state = model.new_state();
+            let (_, peak) = peak_of(|| {
+                let mut batch = [Input::new(&mut *state, &ids[..tokens], Wanted::Last)];
+                model.forward(&mut batch, &CancelToken::new()).unwrap();
+            });
+            assert_eq!(state.bytes() as u64, estimate.cache);
+            let told = (estimate.cache + estimate.scratch) as usize;
+            eprintln!("{kv}, {tokens} tokens: {peak} bytes, told {told}");
+            assert!(
+                peak + (64 << 10) >= told,
+                "{kv}, {tokens}: {peak} not {told}"
+            );
+            assert!(peak <= told + PRODUCTS, "{kv}, {tokens}: {peak} not {told}");
         }
     }
 }

@@ -1,24 +1,35 @@
 //! The CPU backend: activations in ndarray, arithmetic in the kernels, work divided over a pool.
 
 mod attention;
+mod budget;
 mod cache;
+mod page;
 mod probe;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use ndarray::Array2;
 
 use super::isa::{self, ISA_VARIABLE, InstructionSet};
-use super::{Activation, Backend, CacheShape, HeadShape, Query};
+use super::{Activation, Backend, CacheShape, HeadShape, KvFormat, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
 use crate::kernels::generic::norm::LayerNorm;
 use crate::kernels::linear::{Context, Scratch, linear};
 use crate::kernels::packed::{self, PackedMatrix};
 use crate::kernels::{Isa, Matrix};
+use crate::memory;
 use crate::tensor::{Stored, Tensor};
 use crate::threads::ThreadPool;
 
 use attention::attend;
-pub use cache::{CpuCache, PAGE_TOKENS};
+use budget::Budget;
+use page::Layout;
+
+pub use cache::CpuCache;
+pub use page::PAGE_TOKENS;
 
 /// How the CPU backend computes.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +41,53 @@ pub struct CpuOptions {
     /// Instructions that the kernels use. None means what the environment variable
     /// `CODEGEEX_ISA` names, or without it the fastest that this machine has.
     pub isa: Option<InstructionSet>,
+    /// How keys and values are kept.
+    pub kv: KvFormat,
+    /// The most bytes of keys and values that the backend may hold over all sequences, pages that
+    /// forks share counted once. What would go beyond is refused, and the sequence is as before.
+    /// Without a limit, what the system leaves is the limit.
+    pub memory_limit: Option<u64>,
+}
+
+impl CpuOptions {
+    /// All threads, the fastest instructions, the default format of keys and values, no limit.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the number of threads.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets the instructions that the kernels use.
+    #[must_use]
+    pub fn isa(mut self, isa: InstructionSet) -> Self {
+        self.isa = Some(isa);
+        self
+    }
+
+    /// Sets how keys and values are kept.
+    #[must_use]
+    pub fn kv(mut self, kv: KvFormat) -> Self {
+        self.kv = kv;
+        self
+    }
+
+    /// Sets the most bytes of keys and values.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+}
+
+/// Bytes of a page, [`PAGE_TOKENS`] tokens: for the 13B shape 52,428,800 in single precision,
+/// 26,214,400 in half, 13,516,800 in eight bits.
+pub fn page_bytes(shape: CacheShape, format: KvFormat) -> usize {
+    Layout { shape, format }.page_bytes()
 }
 
 /// The CPU, with kernels for one of the instruction sets of this machine.
@@ -39,6 +97,8 @@ pub struct Cpu {
     pool: ThreadPool,
     scratch: Scratch,
     buffers: packed::linear::Buffers,
+    kv: KvFormat,
+    budget: Arc<Budget>,
 }
 
 /// A weight matrix, where it lies.
@@ -78,6 +138,8 @@ impl Cpu {
             pool: ThreadPool::new(options.threads)?,
             scratch: Scratch::default(),
             buffers: packed::linear::Buffers::default(),
+            kv: options.kv,
+            budget: Arc::new(Budget::new(options.memory_limit)),
         })
     }
 
@@ -92,6 +154,9 @@ impl Cpu {
 
 /// Values of activations that make a task worth handing to another thread.
 const TASK_VALUES: usize = 16 * 1024;
+/// Activations of at least this size are checked against what the system has. A look costs some
+/// tens of microseconds, and a token makes hundreds of activations.
+const LARGE_ACTIVATIONS: usize = 16 << 20;
 
 impl Backend for Cpu {
     type Matrix = Weights;
@@ -100,7 +165,12 @@ impl Backend for Cpu {
     type Cache = CpuCache;
 
     fn name(&self) -> String {
-        format!("cpu {}, {} threads", self.isa.name(), self.pool.threads())
+        format!(
+            "cpu {}, {} threads, {} keys and values",
+            self.isa.name(),
+            self.pool.threads(),
+            self.kv
+        )
     }
 
     fn matrix(&self, stored: &Stored) -> Result<Weights> {
@@ -118,7 +188,8 @@ impl Backend for Cpu {
     }
 
     fn cache(&self, shape: CacheShape) -> CpuCache {
-        CpuCache::new(shape)
+        let format = self.kv;
+        CpuCache::new(Layout { shape, format }, &self.budget)
     }
 
     fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Array2<f32>> {
@@ -207,9 +278,9 @@ impl Backend for Cpu {
         first_row: usize,
         tokens: usize,
     ) {
-        let width = cache.shape().kv_width;
+        let width = cache.layout().shape.kv_width();
         let rows = first_row * width..(first_row + tokens) * width;
-        cache.write(layer, &flat(k)[rows.clone()], &flat(v)[rows]);
+        cache.write(&self.pool, layer, &flat(k)[rows.clone()], &flat(v)[rows]);
     }
 
     fn attend(
@@ -246,6 +317,10 @@ fn zeros(rows: usize, cols: usize) -> Result<Array2<f32>> {
         let message = format!("cannot allocate activations of {rows} x {cols}: {what}");
         Error::new(ErrorKind::OutOfMemory, message)
     };
+    let bytes = rows * cols * size_of::<f32>();
+    if bytes >= LARGE_ACTIVATIONS {
+        memory::check(bytes, "activations", "feed fewer tokens at a time")?;
+    }
     let mut values = Vec::new();
     values
         .try_reserve_exact(rows * cols)

@@ -30,13 +30,65 @@ pub enum Activation {
     GeluTanh,
 }
 
+/// How keys and values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum KvFormat {
+    /// IEEE 754 binary32, as they are computed.
+    #[default]
+    F32,
+    /// IEEE 754 binary16, rounded to nearest, ties to even.
+    F16,
+    /// Eight bits a number and one scale for the keys and one for the values of a token in each
+    /// head: the largest magnitude is 127, ties go to even.
+    Int8,
+}
+
+impl KvFormat {
+    /// Every format, the largest first.
+    pub const ALL: [KvFormat; 3] = [Self::F32, Self::F16, Self::Int8];
+
+    /// Bytes of one number, scales not counted.
+    pub const fn element_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+
+    /// The name used in messages and in the command line: `f32`, `f16` or `int8`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl fmt::Display for KvFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Sizes of a cache of keys and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheShape {
     /// Layers that keep keys and values.
     pub layers: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+}
+
+impl CacheShape {
     /// Width of one token's keys, and of its values, in one layer.
-    pub kv_width: usize,
+    pub fn kv_width(self) -> usize {
+        self.kv_heads * self.head_dim
+    }
 }
 
 /// Heads of an attention.

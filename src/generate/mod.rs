@@ -25,15 +25,12 @@ use crate::error::{Result, bail};
 use crate::model::Model;
 use crate::tokenizer::Tokenizer;
 
+pub use crate::model::PREFILL_TOKENS;
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
 pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
 pub use score::{Perplexity, Score};
 pub use stop::StopStrings;
-
-/// Tokens that are fed to the model in one call while a prompt is computed. It bounds the memory
-/// for activations: 512 tokens of the 13B shape take some 80 MB.
-pub const PREFILL_TOKENS: usize = 512;
 
 /// What happens during a generation, for streaming.
 #[derive(Debug, Clone, Copy, PartialEq)]

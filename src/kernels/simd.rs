@@ -52,6 +52,17 @@ impl Element for bf16 {
     }
 }
 
+impl Element for i8 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from(self)
+    }
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, values: &[i8; ACC]) -> S::Wide {
+        simd.load_i8(values)
+    }
+}
+
 /// Operations on [`ACC`] single-precision lanes at once. The value of a token type that
 /// implements this proves that its instructions are there.
 pub trait Simd: PanelDot {
@@ -70,6 +81,8 @@ pub trait Simd: PanelDot {
     fn load_f16(self, values: &[f16; ACC]) -> Self::Wide;
     /// Loads and widens lanes.
     fn load_bf16(self, values: &[bf16; ACC]) -> Self::Wide;
+    /// Loads and widens lanes.
+    fn load_i8(self, values: &[i8; ACC]) -> Self::Wide;
     /// Stores lanes.
     fn store(self, lanes: Self::Wide, out: &mut [f32; ACC]);
     /// `a + b`.
@@ -118,6 +131,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn load_bf16(self, values: &[bf16; ACC]) -> Self::Wide {
         values.map(bf16::to_f32)
+    }
+    #[inline(always)]
+    fn load_i8(self, values: &[i8; ACC]) -> Self::Wide {
+        values.map(f32::from)
     }
     #[inline(always)]
     fn store(self, lanes: Self::Wide, out: &mut [f32; ACC]) {

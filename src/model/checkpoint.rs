@@ -258,39 +258,6 @@ impl Checkpoint {
     pub fn weight_bytes(&self) -> u64 {
         self.infos.iter().map(|info| info.bytes() as u64).sum()
     }
-
-    /// How much memory the model takes with `sequences` that are each `positions` long.
-    pub fn estimate(&self, sequences: usize, positions: usize) -> MemoryEstimate {
-        let Footprint { mapped, owned } = self.source.footprint();
-        let copied: u64 = (self.infos.iter())
-            .map(|info| self.source.copied_bytes(&info.name))
-            .sum();
-        let bytes = self.weight_bytes();
-        let config = &self.config;
-        let wide = |n: usize| n as u64;
-        let f32_bytes = wide(size_of::<f32>());
-        let cache_per_token =
-            2 * wide(config.kv_width()) * f32_bytes * wide(config.cached_layers());
-        // One token's activations: the residual and its norms, queries, keys, values and context,
-        // the MLP, the attention scores of every head, and the logits.
-        let activations = 4 * wide(config.hidden_size)
-            + 2 * wide(config.hidden_size + config.kv_width())
-            + 2 * wide(config.ffn_width())
-            + wide(config.num_attention_heads) * wide(positions)
-            + wide(config.padded_vocab_size);
-        MemoryEstimate {
-            weights_mapped: if mapped == 0 {
-                0
-            } else {
-                bytes - copied.min(bytes)
-            },
-            weights_owned: owned + copied,
-            cache_per_token,
-            cache: (cache_per_token.saturating_mul(wide(sequences)))
-                .saturating_mul(wide(positions)),
-            scratch: (activations * f32_bytes).saturating_mul(wide(sequences)),
-        }
-    }
 }
 
 impl WeightSource for Checkpoint {
@@ -325,60 +292,6 @@ impl WeightSource for Checkpoint {
     fn describe(&self) -> String {
         self.source.describe()
     }
-}
-
-/// What a model will take, told before it is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MemoryEstimate {
-    /// Weights used where they lie in mapped files: page cache, shared between processes, which
-    /// the system may take back and read again.
-    pub weights_mapped: u64,
-    /// Weights in memory of their own.
-    pub weights_owned: u64,
-    /// Keys and values of one token.
-    pub cache_per_token: u64,
-    /// Keys and values of every sequence at its full length.
-    pub cache: u64,
-    /// Activations, one token of each sequence at a time; a prompt takes them in batches.
-    pub scratch: u64,
-}
-
-impl MemoryEstimate {
-    /// All of it.
-    pub fn total(&self) -> u64 {
-        [
-            self.weights_mapped,
-            self.weights_owned,
-            self.cache,
-            self.scratch,
-        ]
-        .into_iter()
-        .fold(0, u64::saturating_add)
-    }
-}
-
-/// How much memory a checkpoint will take, without loading it: the files are only mapped.
-///
-/// # Errors
-/// Those of [`Checkpoint::open`].
-pub fn estimate(
-    path: &Path,
-    options: &OpenOptions,
-    sequences: usize,
-    positions: usize,
-) -> Result<MemoryEstimate> {
-    let mapped = OpenOptions {
-        memory: MemoryMode::Map,
-        ..options.clone()
-    };
-    let checkpoint = Checkpoint::open(path, &mapped)?;
-    let mut estimate = checkpoint.estimate(sequences, positions);
-    if options.memory == MemoryMode::Copy {
-        estimate.weights_owned += checkpoint.source.footprint().mapped;
-        estimate.weights_mapped = 0;
-    }
-    Ok(estimate)
 }
 
 /// Every tensor that a model of this configuration needs, with its shape, in canonical order.

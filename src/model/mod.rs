@@ -8,6 +8,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod convert;
+mod estimate;
 mod params;
 pub mod random;
 mod state;
@@ -28,9 +29,10 @@ use crate::cancel::CancelToken;
 use crate::error::Result;
 
 pub use crate::backend::Activation;
-pub use checkpoint::{Checkpoint, MemoryEstimate, OpenOptions, estimate};
+pub use checkpoint::{Checkpoint, OpenOptions};
 pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
+pub use estimate::{EstimateOptions, MemoryEstimate, PREFILL_TOKENS, estimate};
 pub use random::write_random;
 pub use state::State;
 pub use transformer::Transformer;

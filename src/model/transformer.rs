@@ -122,7 +122,8 @@ impl<B: Backend> Transformer<B> {
     fn new_sequence(&self) -> Sequence<B> {
         let shape = CacheShape {
             layers: self.config.cached_layers(),
-            kv_width: self.config.kv_width(),
+            kv_heads: self.config.num_kv_heads(),
+            head_dim: self.config.head_dim(),
         };
         Sequence {
             model: self.id,
@@ -191,16 +192,19 @@ impl<B: Backend> Transformer<B> {
                 a
             };
             let q = self.linear(&a, &layer.query)?;
+            drop(a);
             x = self.finish_layer(layer, i, x, q, plan, caches)?;
             observe(i, &x)?;
         }
         let mut y = self.layer_norm(&x, &p.final_layernorm)?;
+        drop(x);
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
             cancel.check()?;
             let index = p.layers.len();
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
+            drop(t);
             if plan.wanted.is_empty() {
                 return Ok(self.no_logits());
             }
@@ -210,6 +214,7 @@ impl<B: Backend> Transformer<B> {
             // would save one of the 40 x 12 h² products of a 13B step and cost 42 MB.
             let queries = b.rows(&top.embeddings, &plan.positions())?;
             let q = self.linear(&queries, &top.layer.query)?;
+            drop(queries);
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
             observe(index + 1, &y)?;
         }
@@ -257,12 +262,16 @@ impl<B: Backend> Transformer<B> {
             kv_heads: self.config.num_kv_heads(),
             head_dim: self.config.head_dim(),
         };
+        // What is not needed any more goes at once: `estimate.rs` counts what lives together.
         let context = b.attend(&q, &plan.queries, &caches, index, shape)?;
+        drop(q);
         b.add(&mut x, &self.linear(&context, &layer.dense)?);
+        drop(context);
         let m = self.layer_norm(&x, &layer.post_attention_layernorm)?;
-        let mut m = self.linear(&m, &layer.dense_h_to_4h)?;
-        b.activate(&mut m, self.config.activation);
-        b.add(&mut x, &self.linear(&m, &layer.dense_4h_to_h)?);
+        let mut wide = self.linear(&m, &layer.dense_h_to_4h)?;
+        drop(m);
+        b.activate(&mut wide, self.config.activation);
+        b.add(&mut x, &self.linear(&wide, &layer.dense_4h_to_h)?);
         Ok(x)
     }
 

@@ -123,7 +123,13 @@ fn a_configuration_may_be_given() {
     with(&["inspect", text(&lone)]);
     with(&["score", "--jsonl", "--model", text(&lone)]);
     let found = with(&["generate", "!", "--model", text(&lone)]);
-    for how in [&["--copy"][..], &["--threads", "3"]] {
+    for how in [
+        &["--copy"][..],
+        &["--threads", "3"],
+        &["--kv", "f32"],
+        &["--kv", "f16"],
+        &["--kv", "int8"],
+    ] {
         let args = [&["generate", "!", "--model", text(&lone)], how].concat();
         assert_eq!(with(&args), found);
     }
@@ -152,7 +158,12 @@ fn inspect_tells_config_tensors_parameters_and_bytes() {
         (Some(bytes), 2 * parameters)
     );
     assert_eq!(found["config"]["hidden_size"], 16);
+    let cache = |kv: &str| {
+        let args = ["inspect", "--json", "--kv", kv, text(&path)];
+        json_lines(&run(&args, "").ok())[0]["memory"]["cache_full_context"].as_u64()
+    };
     assert!(found["memory"]["cache_per_token"].as_u64() > Some(0));
+    assert!(cache("f32") == cache("f16").map(|n| 2 * n) && cache("int8") < cache("f16"));
 
     let whole = run(&["inspect", text(&path)], "").ok();
     for part in [

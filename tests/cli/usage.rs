@@ -36,7 +36,7 @@ fn without_a_command_the_help_goes_to_stderr() {
 
 #[test]
 fn bad_usage_is_exit_code_2_and_says_what() {
-    let cases: [(&[&str], &str); 27] = [
+    let cases: [(&[&str], &str); 28] = [
         (&["frobnicate"], "frobnicate"),
         (&["generate"], "PROMPT"),
         (&["generate", "--frob", "x"], "--frob"),
@@ -58,6 +58,10 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["generate", "x", "--stop", ""], "--stop"),
         (&["generate", "x", "--lang", "klingon"], "klingon"),
         (&["generate", "x", "--threads", "1000000"], "--threads"),
+        (
+            &["generate", "x", "--kv", "f64"],
+            "expected f32, f16 or int8",
+        ),
         (&["score"], "--jsonl"),
         (&["score", "--jsonl", "--perplexity", "f"], "--perplexity"),
         (&["score", "--perplexity", "f", "--top", "1"], "--top"),

@@ -1,11 +1,29 @@
 //! Attention over the pages of caches: which task computes what.
+//!
+//! A task is some queries of one sequence that read the same head of keys and values: the tokens
+//! of a prompt, and the query heads that share a key head. Page after page, all of them see it
+//! while it is in the cache of the core. What a query computes does not depend on the task it is
+//! in, so tasks are cut to the number of threads.
 
-use super::cache::{CpuCache, PAGE_TOKENS};
-use crate::backend::{HeadShape, Query};
-use crate::kernels::Isa;
-use crate::kernels::generic::attention::{Softmax, WeightedRows};
-use crate::kernels::generic::dot::{DotRows, Segment};
+use half::f16;
+
+use super::cache::CpuCache;
+use super::page::PAGE_TOKENS;
+use crate::backend::{HeadShape, KvCache, KvFormat, Query};
+use crate::kernels::generic::attention::{AttendBlock, QueryRow};
 use crate::kernels::linear::Context;
+use crate::kernels::simd::{ACC, Element};
+
+/// The most queries of a task: with 32, what they gather (a page's worth of numbers) and the
+/// keys and values of a page stay in the second-level cache.
+const TASK_ROWS: usize = 32;
+
+/// One query of one head, and where its result goes.
+struct Item<'a> {
+    row: usize,
+    head: usize,
+    out: &'a mut [f32],
+}
 
 /// Attention of each row of `q`, `[queries, heads * head_dim]`, into the same row of `out`.
 pub fn attend(
@@ -17,63 +35,117 @@ pub fn attend(
     shape: HeadShape,
     out: &mut [f32],
 ) {
-    let most = queries.iter().map(|q| q.position + 1).max().unwrap_or(0);
-    cx.pool.for_each_chunk(out, shape.head_dim, |i, out| {
-        let (query, head) = (queries[i / shape.heads], i % shape.heads);
-        let kv_head = head / (shape.heads / shape.kv_heads);
-        cx.scratch.with(most, |scores| {
-            let head = Head {
-                query: &q[i * shape.head_dim..(i + 1) * shape.head_dim],
-                column: kv_head * shape.head_dim,
+    let mut items = grouped(queries, shape, out);
+    let mut tasks = cut(&mut items, queries, shape, cx.pool.threads());
+    cx.pool.for_each_chunk(&mut tasks, 1, |_, task| {
+        for items in task {
+            let call = Call {
+                cx,
+                q,
+                queries,
                 layer,
-                cache: caches[query.sequence],
+                shape,
+                cache: caches[queries[items[0].row].sequence],
             };
-            head.attend(cx.isa, &mut scores[..=query.position], out);
-        });
+            match call.cache.layout().format {
+                KvFormat::F32 => call.run::<f32>(items),
+                KvFormat::F16 => call.run::<f16>(items),
+                KvFormat::Int8 => call.run::<i8>(items),
+            }
+        }
     });
 }
 
-/// One query of one head over one sequence.
-struct Head<'a> {
-    query: &'a [f32],
-    /// First column of the head in a row of keys or values.
-    column: usize,
+/// All queries of all heads, those side by side that read the same keys.
+fn grouped<'a>(queries: &[Query], shape: HeadShape, out: &'a mut [f32]) -> Vec<Item<'a>> {
+    let group = shape.heads / shape.kv_heads;
+    let mut places: Vec<Option<Item<'_>>> = Vec::new();
+    places.resize_with(queries.len() * shape.heads, || None);
+    let mut out = out.chunks_exact_mut(shape.head_dim);
+    let mut first = 0;
+    for run in queries.chunk_by(|a, b| a.sequence == b.sequence) {
+        for row in first..first + run.len() {
+            for (head, out) in out.by_ref().take(shape.heads).enumerate() {
+                let place = first * shape.heads
+                    + head / group * group * run.len()
+                    + (row - first) * group
+                    + head % group;
+                places[place] = Some(Item { row, head, out });
+            }
+        }
+        first += run.len();
+    }
+    places.into_iter().flatten().collect()
+}
+
+/// Cuts items into tasks.
+fn cut<'a, 'b>(
+    items: &'b mut [Item<'a>],
+    queries: &[Query],
+    shape: HeadShape,
+    threads: usize,
+) -> Vec<&'b mut [Item<'a>]> {
+    let group = shape.heads / shape.kv_heads;
+    // Some tasks a thread, so that none waits long for the last one.
+    let rows = items.len().div_ceil(4 * threads).clamp(1, TASK_ROWS);
+    let mut tasks = Vec::with_capacity(items.len() / rows + shape.kv_heads);
+    let together = |a: &Item<'_>, b: &Item<'_>| {
+        queries[a.row].sequence == queries[b.row].sequence && a.head / group == b.head / group
+    };
+    for same in items.chunk_by_mut(together) {
+        tasks.extend(same.chunks_mut(rows));
+    }
+    tasks
+}
+
+/// What the tasks of a call share, and the cache of one.
+struct Call<'a> {
+    cx: Context<'a>,
+    q: &'a [f32],
+    queries: &'a [Query],
     layer: usize,
+    shape: HeadShape,
     cache: &'a CpuCache,
 }
 
-impl Head<'_> {
-    /// `out = softmax(scale * q · kᵀ) · v` over the first `scores.len()` positions.
-    fn attend(&self, isa: Isa, scores: &mut [f32], out: &mut [f32]) {
-        let stride = self.cache.shape().kv_width;
-        let scale = 1.0 / (self.query.len() as f32).sqrt();
-        for (page, scores) in self
-            .cache
-            .pages()
-            .iter()
-            .zip(scores.chunks_mut(PAGE_TOKENS))
-        {
-            isa.dispatch(DotRows {
-                segments: &[Segment {
-                    col: 0,
-                    cols: self.query.len(),
-                    stride,
-                    data: &page.keys(self.cache.shape(), self.layer)[self.column..],
-                }],
-                x: self.query,
-                scale,
-                bias: None,
-                out: scores,
-            });
-        }
-        isa.dispatch(Softmax(scores));
-        for (page, weights) in self.cache.pages().iter().zip(scores.chunks(PAGE_TOKENS)) {
-            isa.dispatch(WeightedRows {
-                weights,
-                rows: &page.values(self.cache.shape(), self.layer)[self.column..],
-                stride,
-                out,
-            });
-        }
+impl Call<'_> {
+    fn run<T: Element>(&self, items: &mut [Item<'_>]) {
+        let HeadShape {
+            heads,
+            kv_heads,
+            head_dim,
+        } = self.shape;
+        let layout = self.cache.layout();
+        assert!(layout.shape.kv_heads == kv_heads && layout.shape.head_dim == head_dim);
+        let kv_head = items[0].head / (heads / kv_heads);
+        let columns = head_dim.next_multiple_of(ACC);
+        self.cx.scratch.with(items.len() * columns, |acc| {
+            let accs = acc.chunks_exact_mut(columns);
+            let mut rows: Vec<QueryRow<'_>> = (items.iter().zip(accs))
+                .map(|(item, acc)| {
+                    let start = (item.row * heads + item.head) * head_dim;
+                    QueryRow::new(&self.q[start..start + head_dim], acc.as_chunks_mut().0)
+                })
+                .collect();
+            let ends = items.iter().map(|item| self.queries[item.row].position + 1);
+            let ends: Vec<usize> = ends.collect();
+            let most = ends.iter().copied().max().unwrap_or(0);
+            assert!(most <= self.cache.len(), "a query beyond the cache");
+            let pages = &self.cache.pages()[..most.div_ceil(PAGE_TOKENS)];
+            for (p, page) in pages.iter().enumerate() {
+                for (row, end) in rows.iter_mut().zip(&ends) {
+                    row.visible = end.saturating_sub(p * PAGE_TOKENS).min(PAGE_TOKENS);
+                }
+                self.cx.isa.dispatch(AttendBlock {
+                    rows: &mut rows,
+                    block: page.block::<T>(layout, self.layer, kv_head),
+                    next: (pages.get(p + 1)).map(|next| next.block(layout, self.layer, kv_head)),
+                    scale: 1.0 / (head_dim as f32).sqrt(),
+                });
+            }
+            for (row, item) in rows.into_iter().zip(items) {
+                row.finish(item.out);
+            }
+        });
     }
 }

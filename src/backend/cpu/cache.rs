@@ -1,68 +1,20 @@
-//! Keys and values of a sequence, in pages.
+//! The keys and values of one sequence: a list of pages that forks share.
 
 use std::sync::Arc;
 
-use crate::backend::{CacheShape, KvCache};
-use crate::error::{Error, ErrorKind, Result};
-
-/// Tokens of a page: for the 13B shape 52 MB over all layers, 0.9 MB for the default model.
-pub const PAGE_TOKENS: usize = 32;
-
-/// Keys and values of [`PAGE_TOKENS`] positions: `[layers, 2, PAGE_TOKENS, kv_width]`.
-#[derive(Debug)]
-pub struct Page(Vec<f32>);
-
-impl Page {
-    fn zeroed(shape: CacheShape) -> Result<Self> {
-        let len = Self::len(shape);
-        let mut values = Vec::new();
-        values.try_reserve_exact(len).map_err(|e| {
-            Error::new(
-                ErrorKind::OutOfMemory,
-                format!(
-                    "cannot allocate {} bytes for {PAGE_TOKENS} more tokens of keys and values: \
-                     {e}; shorten the prompt or drop other sequences",
-                    len * size_of::<f32>()
-                ),
-            )
-        })?;
-        values.resize(len, 0.0);
-        Ok(Self(values))
-    }
-
-    fn copy(&self) -> Result<Self> {
-        let mut values = Vec::new();
-        values.try_reserve_exact(self.0.len()).map_err(|e| {
-            Error::new(
-                ErrorKind::OutOfMemory,
-                format!("cannot copy a shared page of keys and values: {e}"),
-            )
-        })?;
-        values.extend_from_slice(&self.0);
-        Ok(Self(values))
-    }
-
-    fn len(shape: CacheShape) -> usize {
-        shape.layers * 2 * PAGE_TOKENS * shape.kv_width
-    }
-
-    pub fn keys(&self, shape: CacheShape, layer: usize) -> &[f32] {
-        let half = PAGE_TOKENS * shape.kv_width;
-        &self.0[2 * layer * half..][..half]
-    }
-
-    pub fn values(&self, shape: CacheShape, layer: usize) -> &[f32] {
-        let half = PAGE_TOKENS * shape.kv_width;
-        &self.0[(2 * layer + 1) * half..][..half]
-    }
-}
+use super::budget::Budget;
+use super::page::{Layout, PAGE_TOKENS, Page};
+use crate::backend::KvCache;
+use crate::error::Result;
+use crate::threads::ThreadPool;
 
 /// Keys and values of one sequence in pages that forks share until they write.
 #[derive(Debug)]
 pub struct CpuCache {
-    shape: CacheShape,
+    layout: Layout,
     len: usize,
     pages: Vec<Arc<Page>>,
+    budget: Arc<Budget>,
 }
 
 impl KvCache for CpuCache {
@@ -75,23 +27,25 @@ impl KvCache for CpuCache {
         let first = self.len / PAGE_TOKENS;
         let wanted = (self.len + tokens).div_ceil(PAGE_TOKENS);
         let before = self.pages.len();
-        let grown = (|| {
-            if let Some(page) = self.pages.get_mut(first)
-                && tokens > 0
-                && Arc::get_mut(page).is_none()
-            {
-                *page = Arc::new(page.copy()?);
-            }
-            while self.pages.len() < wanted {
-                self.pages.push(Arc::new(Page::zeroed(self.shape)?));
-            }
-            Ok(())
-        })();
-        match grown {
-            Ok(()) => self.len += tokens,
-            Err(_) => self.pages.truncate(before),
+        let shared = self.pages.get_mut(first);
+        let copies = tokens > 0 && shared.is_some_and(|page| Arc::get_mut(page).is_none());
+        let new = usize::from(copies) + wanted.saturating_sub(before);
+        let held = self.budget.reserve(new, self.layout.page_bytes())?;
+        let mut held = held.into_iter();
+        if copies && let Some(held) = held.next() {
+            self.pages[first] = Arc::new(self.pages[first].copy(held)?);
         }
-        grown
+        for held in held {
+            match Page::zeroed(held) {
+                Ok(page) => self.pages.push(Arc::new(page)),
+                Err(error) => {
+                    self.pages.truncate(before);
+                    return Err(error);
+                }
+            }
+        }
+        self.len += tokens;
+        Ok(())
     }
 
     fn truncate(&mut self, tokens: usize) {
@@ -101,28 +55,30 @@ impl KvCache for CpuCache {
 
     fn fork(&self) -> Self {
         Self {
-            shape: self.shape,
+            layout: self.layout,
             len: self.len,
             pages: self.pages.clone(),
+            budget: Arc::clone(&self.budget),
         }
     }
 
     fn bytes(&self) -> usize {
-        self.pages.len() * Page::len(self.shape) * size_of::<f32>()
+        self.pages.len() * self.layout.page_bytes()
     }
 }
 
 impl CpuCache {
-    pub(super) fn new(shape: CacheShape) -> Self {
+    pub(super) fn new(layout: Layout, budget: &Arc<Budget>) -> Self {
         Self {
-            shape,
+            layout,
             len: 0,
             pages: Vec::new(),
+            budget: Arc::clone(budget),
         }
     }
 
-    pub(super) fn shape(&self) -> CacheShape {
-        self.shape
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
     }
 
     pub(super) fn pages(&self) -> &[Arc<Page>] {
@@ -130,22 +86,20 @@ impl CpuCache {
     }
 
     /// Writes the last rows of one layer; `k` and `v` are `[tokens, kv_width]`.
-    pub(super) fn write(&mut self, layer: usize, k: &[f32], v: &[f32]) {
-        let width = self.shape.kv_width;
-        let half = PAGE_TOKENS * width;
-        let tokens = k.len() / width;
-        let mut position = self.len - tokens;
+    pub(super) fn write(&mut self, pool: &ThreadPool, layer: usize, k: &[f32], v: &[f32]) {
+        let width = self.layout.shape.kv_width();
+        let mut position = self.len - k.len() / width;
         let (mut k, mut v) = (k, v);
         while !k.is_empty() {
             let slot = position % PAGE_TOKENS;
-            let n = (PAGE_TOKENS - slot).min(self.len - position) * width;
+            let n = (PAGE_TOKENS - slot).min(self.len - position);
             let page = Arc::get_mut(&mut self.pages[position / PAGE_TOKENS])
                 .expect("extend made the pages after the old end this sequence's alone");
-            let keys = 2 * layer * half + slot * width;
-            page.0[keys..keys + n].copy_from_slice(&k[..n]);
-            page.0[keys + half..keys + half + n].copy_from_slice(&v[..n]);
-            (k, v) = (&k[n..], &v[n..]);
-            position += n / width;
+            let (k_page, v_page);
+            (k_page, k) = k.split_at(n * width);
+            (v_page, v) = v.split_at(n * width);
+            page.write(self.layout, pool, layer, slot, (k_page, v_page));
+            position += n;
         }
     }
 }
@@ -153,27 +107,33 @@ impl CpuCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::{CacheShape, KvFormat};
 
-    const SHAPE: CacheShape = CacheShape {
-        layers: 2,
-        kv_width: 3,
+    const LAYOUT: Layout = Layout {
+        shape: CacheShape {
+            layers: 2,
+            kv_heads: 1,
+            head_dim: 3,
+        },
+        format: KvFormat::F32,
     };
 
     fn cache() -> CpuCache {
-        CpuCache::new(SHAPE)
+        CpuCache::new(LAYOUT, &Arc::new(Budget::new(None)))
     }
 
     fn push(cache: &mut CpuCache, value: f32, tokens: usize) {
         cache.extend(tokens).unwrap();
-        for layer in 0..SHAPE.layers {
-            let rows = vec![value + layer as f32 * 100.0; tokens * SHAPE.kv_width];
-            cache.write(layer, &rows, &rows);
+        let pool = ThreadPool::new(1).unwrap();
+        for layer in 0..LAYOUT.shape.layers {
+            let rows = vec![value + layer as f32 * 100.0; tokens * LAYOUT.shape.kv_width()];
+            cache.write(&pool, layer, &rows, &rows);
         }
     }
 
     fn key(cache: &CpuCache, layer: usize, position: usize) -> f32 {
-        let page = &cache.pages[position / PAGE_TOKENS];
-        page.keys(SHAPE, layer)[position % PAGE_TOKENS * SHAPE.kv_width]
+        let block = cache.pages[position / PAGE_TOKENS].block::<f32>(LAYOUT, layer, 0);
+        block.keys[0][position % PAGE_TOKENS]
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use codegeex::backend::{Backend, Cpu, CpuOptions, InstructionSet};
-use codegeex::model::{Checkpoint, MemoryEstimate, estimate};
+use codegeex::model::{Checkpoint, EstimateOptions, MemoryEstimate, estimate};
 use codegeex::weights::WeightSource;
 use indicatif::BinaryBytes;
 use serde_json::json;
 
 use crate::failure::Result;
 use crate::lines;
-use crate::model::ConfigArgs;
+use crate::model::{ConfigArgs, KvArgs};
 
 /// Say what a checkpoint holds and what memory it takes, without loading it.
 #[derive(clap::Args)]
@@ -27,14 +27,17 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    kv: KvArgs,
 }
 
 pub fn run(args: Args) -> Result {
     let options = args.config.options()?;
     let checkpoint = Checkpoint::open(&args.file, &options)?;
     let positions = checkpoint.config().max_position_embeddings;
-    let memory = estimate(&args.file, &options, 1, positions)?;
-    let backend = Cpu::new(&CpuOptions::default())?.name();
+    let backend = Cpu::new(&CpuOptions::new().kv(args.kv.kv))?.name();
+    let wanted = EstimateOptions::new(1, positions).kv(args.kv.kv);
+    let memory = estimate(&args.file, &options, &wanted)?;
     lines::write_stdout(&match args.json {
         true => as_json(&checkpoint, &memory, &backend, !args.no_tensors),
         false => as_text(&checkpoint, &memory, &backend, !args.no_tensors),
@@ -63,6 +66,7 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
             "weights_owned": memory.weights_owned,
             "cache_per_token": memory.cache_per_token,
             "cache_full_context": memory.cache,
+            "activations": memory.scratch,
         },
         "backend": backend,
         "instruction_sets": instruction_sets(),
@@ -82,7 +86,8 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
          config      {}\n            from {}\n\
          parameters  {}\n\
          weights     {bytes} bytes ({}) in {} tensors\n\
-         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}\n\
+         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}; \
+         activations: {}\n\
          backend     {backend}; this machine has {}\n",
         checkpoint.describe(),
         config.to_json(),
@@ -95,6 +100,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
         BinaryBytes(memory.cache_per_token),
         BinaryBytes(memory.cache),
         config.max_position_embeddings,
+        BinaryBytes(memory.scratch),
         instruction_sets().join(", "),
     );
     if list {

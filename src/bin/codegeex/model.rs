@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::value_parser;
-use codegeex::backend::InstructionSet;
+use codegeex::backend::{InstructionSet, KvFormat};
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
@@ -37,6 +37,20 @@ pub struct ModelArgs {
     /// unless CODEGEEX_ISA names others.
     #[arg(long, value_name = "NAME")]
     isa: Option<InstructionSet>,
+    #[command(flatten)]
+    kv: KvArgs,
+}
+
+#[derive(clap::Args)]
+pub struct KvArgs {
+    /// How keys and values are kept: f32, f16 or int8.
+    #[arg(long, value_name = "FORMAT", default_value_t, value_parser = kv_format)]
+    pub kv: KvFormat,
+}
+
+fn kv_format(name: &str) -> std::result::Result<KvFormat, String> {
+    let found = KvFormat::ALL.into_iter().find(|f| f.name() == name);
+    found.ok_or_else(|| "expected f32, f16 or int8".to_owned())
 }
 
 #[derive(clap::Args)]
@@ -72,6 +86,7 @@ impl ModelArgs {
         }
         options.cpu.threads = usize::from(self.threads);
         options.cpu.isa = self.isa;
+        options.cpu.kv = self.kv.kv;
         let _progress = Progress::of("loading the model");
         let model = load(path, &options)?;
         Ok(Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex())))

@@ -18,7 +18,7 @@ const REGISTERS: usize = ACC / LANES;
 impl_simd!(
     Avx2, __m256, [0, 1, 2, 3], four_rows: false,
     splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
-    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, sum: sum,
+    f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
     fma: _mm256_fmadd_ps,
     binary: [
         add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
@@ -43,6 +43,14 @@ unsafe fn load_bf16(p: *const __m128i) -> __m256 {
         let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
         _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
     }
+}
+
+/// # Safety
+/// Eight readable bytes, and the instructions of the tier.
+#[inline(always)]
+unsafe fn load_i8(p: *const __m128i) -> __m256 {
+    // SAFETY: as the caller promises.
+    unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p))) }
 }
 
 /// # Safety

@@ -26,7 +26,7 @@ macro_rules! impl_simd_512 {
         impl_simd!(
             $Token, __m512, [0, 1], four_rows: true,
             splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
-            f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, sum: sum,
+            f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
             fma: _mm512_fmadd_ps,
             binary: [
                 add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
@@ -54,6 +54,14 @@ unsafe fn load_bf16(p: *const __m256i) -> __m512 {
         let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
         _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
     }
+}
+
+/// # Safety
+/// Sixteen readable bytes, and the instructions of the tier.
+#[inline(always)]
+unsafe fn load_i8(p: *const __m128i) -> __m512 {
+    // SAFETY: as the caller promises.
+    unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p))) }
 }
 
 /// # Safety

@@ -17,7 +17,7 @@ macro_rules! impl_simd {
     (
         $Token:ident, $Reg:ty, [$($i:literal),+], four_rows: $four_rows:literal,
         splat: $splat:ident, load: $load:ident, store: $store:ident,
-        f16: $f16:ident, bf16: $bf16:ident, pow2: $pow2:ident, sum: $sum:ident,
+        f16: $f16:ident, bf16: $bf16:ident, i8: $i8:ident, pow2: $pow2:ident, sum: $sum:ident,
         fma: $fma:ident,
         binary: $binary:tt
     ) => {
@@ -57,6 +57,11 @@ macro_rules! impl_simd {
             fn load_bf16(self, values: &[bf16; ACC]) -> Self::Wide {
                 // SAFETY: the token proves the instructions; all registers are ACC values.
                 unsafe { [$($bf16(values.as_ptr().add($i * LANES).cast())),+] }
+            }
+            #[inline(always)]
+            fn load_i8(self, values: &[i8; ACC]) -> Self::Wide {
+                // SAFETY: the token proves the instructions; all registers are ACC values.
+                unsafe { [$($i8(values.as_ptr().add($i * LANES).cast())),+] }
             }
             #[inline(always)]
             fn store(self, lanes: Self::Wide, out: &mut [f32; ACC]) {

@@ -1,0 +1,241 @@
+//! How much memory this process can still take, so that a large allocation can be refused with an
+//! error before the system grants it and later ends the process.
+//!
+//! What this module does not do: promise. Other processes take memory as well, and the answer is
+//! that of one moment.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Allocations of at least this size are checked against what is available.
+pub const LARGE: usize = 1 << 20;
+
+/// Bytes that this process can still take: the least of what the system has available and what
+/// each cgroup that the process is in leaves, where file cache counts as free. `None` where that
+/// cannot be told.
+pub fn available() -> Option<u64> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    available_in(Path::new("/"))
+}
+
+/// Refuses an allocation of `bytes` for `what` that is [`LARGE`] and more than is
+/// [available](available).
+///
+/// # Errors
+/// [`OutOfMemory`](ErrorKind::OutOfMemory) with both numbers and `advice`.
+pub fn check(bytes: usize, what: &str, advice: &str) -> Result<()> {
+    if bytes < LARGE {
+        return Ok(());
+    }
+    check_against(bytes, available(), what, advice)
+}
+
+fn check_against(bytes: usize, available: Option<u64>, what: &str, advice: &str) -> Result<()> {
+    match available {
+        Some(available) if (bytes as u64) > available => Err(Error::new(
+            ErrorKind::OutOfMemory,
+            format!("{bytes} bytes are needed for {what}, {available} are available; {advice}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The answer for a file system that starts at `root`.
+fn available_in(root: &Path) -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+    let mut least = read("proc/meminfo").and_then(|text| system_available(&text));
+    let groups = read("proc/self/cgroup").unwrap_or_default();
+    for (version, path) in memory_cgroups(&groups) {
+        for mount in version.mounts() {
+            // A limit may be set at any level. In a container, the path may be that outside: the
+            // levels that are not there are passed over, and its own is the top.
+            let mut level = Some(path);
+            while let Some(path) = level {
+                let file = |name: &str| read(&format!("{mount}{path}/{name}"));
+                if let Some(left) = version.left(file) {
+                    least = Some(least.map_or(left, |least| least.min(left)));
+                }
+                level = path.rfind('/').map(|end| &path[..end]);
+            }
+        }
+    }
+    least
+}
+
+/// `MemAvailable` of /proc/meminfo, in bytes.
+fn system_available(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2,
+}
+
+impl Version {
+    /// Where the hierarchy is mounted; the second is that of systems with both.
+    fn mounts(self) -> &'static [&'static str] {
+        match self {
+            Self::V1 => &["sys/fs/cgroup/memory"],
+            Self::V2 => &["sys/fs/cgroup", "sys/fs/cgroup/unified"],
+        }
+    }
+
+    /// What a group leaves, from its files.
+    fn left(self, file: impl Fn(&str) -> Option<String>) -> Option<u64> {
+        let (limit, used, prefix) = match self {
+            Self::V1 => ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+            Self::V2 => ("memory.max", "memory.current", ""),
+        };
+        // "max" is no number, and means that there is no limit.
+        let limit = number(&file(limit)?)?;
+        let used = number(&file(used)?)?;
+        let cache = reclaimable(&file("memory.stat").unwrap_or_default(), prefix);
+        Some(limit.saturating_sub(used.saturating_sub(cache)))
+    }
+}
+
+/// The groups of a process that may limit its memory, from /proc/self/cgroup: version and path,
+/// the root as an empty one.
+fn memory_cgroups(text: &str) -> impl Iterator<Item = (Version, &str)> {
+    text.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let version = if id == "0" && controllers.is_empty() {
+            Version::V2
+        } else if controllers.split(',').any(|c| c == "memory") {
+            Version::V1
+        } else {
+            return None;
+        };
+        // What lies outside of this process's view starts with `/..`.
+        let path = path.trim_end_matches('/');
+        let inside = path.starts_with('/') && !path.split('/').any(|part| part == "..");
+        Some((version, if inside { path } else { "" }))
+    })
+}
+
+/// File cache that the system takes back when a group needs the memory.
+fn reclaimable(stat: &str, prefix: &str) -> u64 {
+    let files = stat.lines().filter_map(|line| {
+        let (name, value) = line.split_once(' ')?;
+        let name = name.strip_prefix(prefix)?;
+        matches!(name, "inactive_file" | "active_file").then(|| number(value))?
+    });
+    files.fold(0, u64::saturating_add)
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMINFO: &str = "MemTotal:  16000 kB\nMemFree: 100 kB\nMemAvailable:    8000 kB\n";
+
+    fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn answer(files: &[(&str, &str)]) -> Option<u64> {
+        available_in(system(files).path())
+    }
+
+    #[test]
+    fn without_any_file_nothing_is_known() {
+        assert_eq!(answer(&[]), None);
+        assert_eq!(answer(&[("proc/meminfo", "MemAvailable: lots\n")]), None);
+        assert_eq!(answer(&[("proc/meminfo", "")]), None);
+        let too_many = format!("MemAvailable: {} kB", u64::MAX);
+        assert_eq!(answer(&[("proc/meminfo", &too_many)]), None);
+    }
+
+    #[test]
+    fn without_limits_it_is_what_the_system_has() {
+        assert_eq!(answer(&[("proc/meminfo", MEMINFO)]), Some(8000 * 1024));
+        let unlimited = [
+            ("proc/meminfo", MEMINFO),
+            ("proc/self/cgroup", "0::/user/app\n"),
+            ("sys/fs/cgroup/user/app/memory.max", "max\n"),
+            ("sys/fs/cgroup/user/app/memory.current", "5\n"),
+        ];
+        assert_eq!(answer(&unlimited), Some(8000 * 1024));
+    }
+
+    #[test]
+    fn the_tightest_group_counts_and_file_cache_is_free() {
+        let mut files = vec![
+            ("proc/meminfo", MEMINFO),
+            ("proc/self/cgroup", "0::/user/app\n"),
+            ("sys/fs/cgroup/user/memory.max", "5000000\n"),
+            ("sys/fs/cgroup/user/memory.current", "4000000\n"),
+            (
+                "sys/fs/cgroup/user/memory.stat",
+                "anon 9\nfile 700\ninactive_file 300\nactive_file 200\n",
+            ),
+            ("sys/fs/cgroup/user/app/memory.max", "max\n"),
+            ("sys/fs/cgroup/user/app/memory.current", "3000000\n"),
+        ];
+        assert_eq!(answer(&files), Some(1_000_500));
+        files[5].1 = "3000700\n";
+        assert_eq!(answer(&files), Some(700));
+        // More than the limit in use.
+        files[5].1 = "1000\n";
+        assert_eq!(answer(&files), Some(0));
+    }
+
+    #[test]
+    fn the_first_version_has_other_names_and_containers_their_own_top() {
+        let cgroup = "9:name=systemd:/\n4:cpu,memory:/docker/abc\n0::/\nbroken\n";
+        let limit = "sys/fs/cgroup/memory/memory.limit_in_bytes";
+        let files = [
+            ("proc/self/cgroup", cgroup),
+            (limit, "9000\n"),
+            ("sys/fs/cgroup/memory/memory.usage_in_bytes", "8000\n"),
+            (
+                "sys/fs/cgroup/memory/memory.stat",
+                "inactive_file 1\ntotal_inactive_file 500\ntotal_active_file 20\n",
+            ),
+        ];
+        assert_eq!(answer(&files), Some(1520));
+        let other = [
+            ("proc/self/cgroup", "4:memory:/../../etc\n"),
+            files[1],
+            files[2],
+        ];
+        assert_eq!(answer(&other), Some(1000), "nothing outside is read");
+    }
+
+    #[test]
+    fn large_allocations_alone_are_checked() {
+        let error = check_against(LARGE, Some(5), "a copy", "map it").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert_eq!(
+            error.to_string(),
+            "1048576 bytes are needed for a copy, 5 are available; map it"
+        );
+        check_against(LARGE, Some(LARGE as u64), "a copy", "map it").unwrap();
+        check_against(usize::MAX, None, "a copy", "map it").unwrap();
+        check(LARGE - 1, "a copy", "map it").unwrap();
+        if available().is_some() {
+            assert!(check(usize::MAX, "a copy", "map it").is_err());
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! How much memory a model will take, told before it is loaded.
+
+use std::path::Path;
+
+use super::checkpoint::{Checkpoint, OpenOptions};
+use super::config::ModelConfig;
+use crate::backend::cpu::{PAGE_TOKENS, page_bytes};
+use crate::backend::{CacheShape, KvFormat};
+use crate::error::Result;
+use crate::weights::{Footprint, MemoryMode, WeightSource};
+
+/// Tokens that are fed to a model in one call while a prompt is computed. It bounds the memory
+/// for activations: 512 tokens of the 13B shape take 63 MB.
+pub const PREFILL_TOKENS: usize = 512;
+
+/// What a model is to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EstimateOptions {
+    /// Sequences at the same time.
+    pub sequences: usize,
+    /// Tokens of each.
+    pub positions: usize,
+    /// How keys and values are kept.
+    pub kv: KvFormat,
+    /// The most tokens of a call, [`PREFILL_TOKENS`] in generation.
+    pub batch_tokens: usize,
+}
+
+impl EstimateOptions {
+    /// Generation of `sequences` that are each `positions` long, keys and values in the default
+    /// format.
+    pub fn new(sequences: usize, positions: usize) -> Self {
+        Self {
+            sequences,
+            positions,
+            kv: KvFormat::default(),
+            batch_tokens: PREFILL_TOKENS,
+        }
+    }
+
+    /// Sets how keys and values are kept.
+    #[must_use]
+    pub fn kv(mut self, kv: KvFormat) -> Self {
+        self.kv = kv;
+        self
+    }
+
+    /// Sets the most tokens of a call.
+    #[must_use]
+    pub fn batch_tokens(mut self, tokens: usize) -> Self {
+        self.batch_tokens = tokens;
+        self
+    }
+}
+
+/// What a model will take, told before it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryEstimate {
+    /// Weights used where they lie in mapped files: page cache, shared between processes, which
+    /// the system may take back and read again.
+    pub weights_mapped: u64,
+    /// Weights in memory of their own.
+    pub weights_owned: u64,
+    /// Keys and values of one token.
+    pub cache_per_token: u64,
+    /// Keys and values of every sequence at its full length, in whole pages.
+    pub cache: u64,
+    /// Activations of the largest call, and the logits of one token of each sequence. The
+    /// buffers of matrix products, some megabytes a thread, are not counted; scoring takes
+    /// logits of every token of a call.
+    pub scratch: u64,
+}
+
+impl MemoryEstimate {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        [
+            self.weights_mapped,
+            self.weights_owned,
+            self.cache,
+            self.scratch,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+impl Checkpoint {
+    /// How much memory the model takes.
+    pub fn estimate(&self, options: &EstimateOptions) -> MemoryEstimate {
+        let Footprint { mapped, owned } = self.source().footprint();
+        let copied: u64 = (self.tensors().iter())
+            .map(|info| self.source().copied_bytes(&info.name))
+            .sum();
+        let bytes = self.weight_bytes();
+        let (cache_per_token, cache) = cache(self.config(), options);
+        MemoryEstimate {
+            weights_mapped: if mapped == 0 {
+                0
+            } else {
+                bytes - copied.min(bytes)
+            },
+            weights_owned: owned + copied,
+            cache_per_token,
+            cache,
+            scratch: scratch(self.config(), options),
+        }
+    }
+}
+
+/// Bytes of keys and values of one token, and of all.
+fn cache(config: &ModelConfig, options: &EstimateOptions) -> (u64, u64) {
+    let shape = CacheShape {
+        layers: config.cached_layers(),
+        kv_heads: config.num_kv_heads(),
+        head_dim: config.head_dim(),
+    };
+    let page = page_bytes(shape, options.kv) as u64;
+    let pages = options.positions.div_ceil(PAGE_TOKENS) as u64;
+    let all = page
+        .saturating_mul(pages)
+        .saturating_mul(options.sequences as u64);
+    (page / PAGE_TOKENS as u64, all)
+}
+
+/// Bytes of activations at the widest point of a call; follows `transformer.rs`.
+fn scratch(config: &ModelConfig, options: &EstimateOptions) -> u64 {
+    let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
+    // The residual and its norm, with keys and values; the residual, queries and context, with
+    // the list of who asks for what; the residual and its norm, or the result, with the MLP.
+    let list = 20 * config.num_attention_heads;
+    let widest = (2 * h + 2 * kv).max(3 * h + list).max(2 * h + f);
+    let prompt = options.batch_tokens.min(options.positions);
+    let tokens = prompt.max(options.sequences) as u64;
+    let logits = (config.padded_vocab_size + h) as u64;
+    let values =
+        (tokens.saturating_mul(widest as u64)).max(logits.saturating_mul(options.sequences as u64));
+    values.saturating_mul(size_of::<f32>() as u64)
+}
+
+/// How much memory a checkpoint will take, without loading it: the files are only mapped.
+///
+/// # Errors
+/// Those of [`Checkpoint::open`].
+pub fn estimate(
+    path: &Path,
+    open: &OpenOptions,
+    options: &EstimateOptions,
+) -> Result<MemoryEstimate> {
+    let mapped = open.clone().memory(MemoryMode::Map);
+    let checkpoint = Checkpoint::open(path, &mapped)?;
+    let mut estimate = checkpoint.estimate(options);
+    if open.memory == MemoryMode::Copy {
+        estimate.weights_owned += checkpoint.footprint().mapped;
+        estimate.weights_mapped = 0;
+    }
+    Ok(estimate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_13b_shape_takes_what_the_documentation_says() {
+        let config = ModelConfig::codegeex_13b();
+        let options = EstimateOptions::new(1, 2048);
+        assert_eq!(scratch(&config, &options), 512 * 6 * 5120 * 4);
+        let of = |kv| cache(&config, &options.kv(kv));
+        assert_eq!(of(KvFormat::F32), (1_638_400, 64 * 52_428_800));
+        assert_eq!(of(KvFormat::F16), (819_200, 64 * 26_214_400));
+        assert_eq!(of(KvFormat::Int8), (422_400, 64 * 13_516_800));
+        // A few tokens of one sequence: the logits are larger.
+        let few = scratch(&config, &EstimateOptions::new(1, 1));
+        assert_eq!(few, (52_224 + 5120) * 4);
+        let nonsense = EstimateOptions::new(usize::MAX, usize::MAX).batch_tokens(usize::MAX);
+        assert_eq!(scratch(&config, &nonsense), u64::MAX);
+        assert_eq!(cache(&config, &nonsense).1, u64::MAX);
+    }
+}
