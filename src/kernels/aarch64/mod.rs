@@ -1,0 +1,3 @@
+//! Tiers of 64-bit Arm: the vector operations of each instruction set.
+
+pub mod neon;
