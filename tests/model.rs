@@ -9,6 +9,7 @@ use codegeex::cancel::CancelToken;
 use codegeex::generate::{Event, FinishReason, GenerateOptions, Generator};
 use codegeex::model::{Input, LoadOptions, Model, State, Wanted, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use rayon::prelude::*;
 
 static MODEL: LazyLock<Arc<dyn Model>> = LazyLock::new(|| open(2));
 
@@ -40,6 +41,26 @@ fn assert_close(a: &[f32], b: &[f32]) {
     let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs());
     let worst = worst.fold(0.0, f32::max);
     assert!(worst < 1e-4, "differs by {worst}");
+}
+
+/// More threads of the host wait on the model than it has of its own.
+#[test]
+fn a_host_may_compute_from_all_threads_of_its_own_pool() {
+    let host = rayon::ThreadPoolBuilder::new().num_threads(5).build();
+    let ids = ids(CODE);
+    let expected = feed(&mut *MODEL.new_state(), &ids);
+    host.unwrap().install(|| {
+        (0..15).into_par_iter().for_each(|i| {
+            // Half of them in one call, half in two.
+            let mut state = MODEL.new_state();
+            if i % 2 == 0 {
+                assert_eq!(feed(&mut *state, &ids), expected);
+            } else {
+                feed(&mut *state, &ids[..9]);
+                assert_close(&feed(&mut *state, &ids[9..]), &expected);
+            }
+        });
+    });
 }
 
 #[test]

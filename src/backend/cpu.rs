@@ -35,8 +35,8 @@ pub use page::PAGE_TOKENS;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CpuOptions {
-    /// Threads that compute, the calling one included. Zero means as many as the system grants
-    /// this process, cgroup limits counted.
+    /// Threads that compute, the calling one included. Zero means one for each core that this
+    /// process may use, affinity and cgroup limits counted.
     pub threads: usize,
     /// Instructions that the kernels use. None means what the environment variable
     /// `CODEGEEX_ISA` names, or without it the fastest that this machine has.

@@ -6,8 +6,12 @@
 //! for the blocked matrix product of [`linear`], which is matrixmultiply's and chooses its own
 //! instructions.
 
+#[cfg(target_arch = "aarch64")]
+pub mod aarch64;
 mod columns;
 pub mod generic;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod impl_simd;
 pub mod isa;
 pub mod linear;
 pub mod matrix;

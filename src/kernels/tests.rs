@@ -10,7 +10,7 @@ use super::generic::widen::Widen;
 use super::isa::{Isa, Kernel};
 use super::linear::{Context, FEW_TOKENS, Scratch, linear};
 use super::matrix::Matrix;
-use super::simd::{Element, Simd};
+use super::simd::{ACC, Element, Simd};
 use crate::bytes::Bytes;
 use crate::num::{self, DType};
 use crate::tensor::{Block, Tensor, TensorInfo};
@@ -229,6 +229,61 @@ fn the_exponential_of_the_kernels_is_that_of_num() {
     });
     let expected: Vec<f32> = x.iter().map(|&v| num::exp(v)).collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn the_larger_and_the_smaller_are_the_second_where_neither_is() {
+    struct Extremes<'a>(&'a [f32; ACC], &'a [f32; ACC]);
+    impl Kernel for Extremes<'_> {
+        type Output = [[f32; ACC]; 2];
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Self::Output {
+            let (a, b) = (s.load(self.0), s.load(self.1));
+            let mut out = [[f32::NAN; ACC]; 2];
+            s.store(s.max(a, b), &mut out[0]);
+            s.store(s.min(a, b), &mut out[1]);
+            out
+        }
+    }
+    let values = [1.0, -2.0, 0.0, -0.0, f32::INFINITY, f32::NAN];
+    let a: [f32; ACC] = std::array::from_fn(|i| values[i % 6]);
+    for shift in 0..6 {
+        let b: [f32; ACC] = std::array::from_fn(|i| values[(i / 6 + i + shift) % 6]);
+        for isa in Isa::available() {
+            let [larger, smaller] = isa.dispatch(Extremes(&a, &b));
+            for i in 0..ACC {
+                let (a, b) = (a[i], b[i]);
+                let expected = (if a > b { a } else { b }, if a < b { a } else { b });
+                assert_eq!(
+                    larger[i].to_bits(),
+                    expected.0.to_bits(),
+                    "{isa:?}: {a}, {b}"
+                );
+                assert_eq!(
+                    smaller[i].to_bits(),
+                    expected.1.to_bits(),
+                    "{isa:?}: {a}, {b}"
+                );
+            }
+        }
+    }
+}
+
+/// The other tests add numbers so round that any order gives the same sum.
+#[test]
+fn lanes_are_added_in_one_order() {
+    struct Sum<'a>(&'a [f32; ACC]);
+    impl Kernel for Sum<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Vec<f32> {
+            vec![s.sum(s.load(self.0))]
+        }
+    }
+    for seed in 1..50 {
+        let values: Vec<f32> = noise(ACC, seed).iter().map(|v| (v / 3.0).exp()).collect();
+        on_every_tier(|isa| isa.dispatch(Sum(values.as_array().unwrap())));
+    }
 }
 
 /// A matrix of random numbers cut into blocks at the given rows and columns.

@@ -30,7 +30,7 @@ pub struct ModelArgs {
     /// Read the weights into memory instead of mapping the file.
     #[arg(long)]
     copy: bool,
-    /// Threads to compute with; 0 means as many as this process may use.
+    /// Threads to compute with; 0 means one for each core that this process may use.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
     /// Instructions to compute with, such as scalar, avx2 or neon; the fastest of this machine

@@ -147,32 +147,49 @@ pub fn int4_portable(
     }
 }
 
-impl PanelDot for Scalar {
-    const INT8_TILES: &'static [usize] = &[8, 4, 2, 1];
-    const INT8_FORM: Form = Form::Words;
-    const INT4_TILES: &'static [usize] = &[4, 2, 1];
-    const INT4_FORM: Form = Form::Words;
+/// Implements [`PanelDot`] by the plain loops.
+macro_rules! portable {
+    ($Token:ident) => {
+        const _: () = {
+            use $crate::kernels::packed::panel::{
+                Form, PanelDot, Quad, Sums, int4_portable, int8_portable,
+            };
+            use $crate::kernels::packed::{Line, PANEL_ROWS};
 
-    #[inline(always)]
-    fn int8(self, panel: &[Line], x: &[Quad], out: &mut [Sums]) {
-        int8_portable(panel, x, out);
-    }
+            impl PanelDot for $Token {
+                const INT8_TILES: &'static [usize] = &[8, 4, 2, 1];
+                const INT8_FORM: Form = Form::Words;
+                const INT4_TILES: &'static [usize] = &[4, 2, 1];
+                const INT4_FORM: Form = Form::Words;
 
-    #[inline(always)]
-    fn int4(
-        self,
-        panel: &[Line],
-        multipliers: &[[u8; PANEL_ROWS]],
-        x: &[Quad],
-        _: &[Quad],
-        out: &mut [Sums],
-    ) {
-        int4_portable(panel, multipliers, x, out);
-    }
+                #[inline(always)]
+                fn int8(self, panel: &[Line], x: &[Quad], out: &mut [Sums]) {
+                    int8_portable(panel, x, out);
+                }
+
+                #[inline(always)]
+                fn int4(
+                    self,
+                    panel: &[Line],
+                    multipliers: &[[u8; PANEL_ROWS]],
+                    x: &[Quad],
+                    _: &[Quad],
+                    out: &mut [Sums],
+                ) {
+                    int4_portable(panel, multipliers, x, out);
+                }
+            }
+        };
+    };
 }
+#[cfg(target_arch = "aarch64")]
+pub(in crate::kernels) use portable;
+
+portable!(Scalar);
 
 /// Implements the two methods of [`PanelDot`] by functions that are generic over the number of
 /// tokens, for the numbers listed.
+#[cfg(target_arch = "x86_64")]
 macro_rules! by_tiles {
     (int8: $int8:ident [$($t8:literal),+], int4: $int4:ident [$($t4:literal),+]) => {
         const INT8_TILES: &'static [usize] = &[$($t8),+];
@@ -216,4 +233,5 @@ macro_rules! by_tiles {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
 pub(in crate::kernels) use by_tiles;

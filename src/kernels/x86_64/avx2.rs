@@ -4,7 +4,8 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{impl_simd, sum_of_eight};
+use super::{prefetch, sum_of_eight};
+use crate::kernels::impl_simd::impl_simd;
 use crate::kernels::simd::{ACC, Simd};
 
 /// Proof that AVX2, FMA and F16C are there.
@@ -19,7 +20,7 @@ impl_simd!(
     Avx2, __m256, [0, 1, 2, 3], four_rows: false,
     splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
     f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
-    fma: _mm256_fmadd_ps,
+    fma: _mm256_fmadd_ps, prefetch: prefetch,
     binary: [
         add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
         max: _mm256_max_ps, min: _mm256_min_ps

@@ -4,7 +4,8 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{impl_simd, sum_of_eight};
+use super::{prefetch, sum_of_eight};
+use crate::kernels::impl_simd::impl_simd;
 use crate::kernels::simd::{ACC, Simd};
 
 /// Proof that AVX-512 F, BW, VL and DQ are there.
@@ -27,7 +28,7 @@ macro_rules! impl_simd_512 {
             $Token, __m512, [0, 1], four_rows: true,
             splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
             f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
-            fma: _mm512_fmadd_ps,
+            fma: _mm512_fmadd_ps, prefetch: prefetch,
             binary: [
                 add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
                 max: _mm512_max_ps, min: _mm512_min_ps

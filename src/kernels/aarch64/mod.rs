@@ -1,0 +1,4 @@
+//! Tiers of 64-bit Arm: the vector operations of each instruction set.
+
+pub mod neon;
+pub mod panel;
