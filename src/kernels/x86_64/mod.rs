@@ -2,6 +2,9 @@
 
 use std::arch::x86_64::*;
 
+// Nothing calls it yet.
+#[allow(dead_code, unused_imports)]
+pub mod amx;
 pub mod avx2;
 pub mod avx512;
 
