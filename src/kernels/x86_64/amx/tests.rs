@@ -134,9 +134,8 @@ fn for_each_case(mut check: impl FnMut(Case)) {
     // More than one group of panels, and of tokens.
     check(Case::random(16, 19, 2));
     check(Case::random(16 * 17 + 1, 3, 1));
-    // The greatest sums: 65,536 inputs whose digits are all -128, then all 127.
-    for x in [-128 * 257, i32::from(MAX_INPUT)] {
-        let x = i16::try_from(x).unwrap_or(i16::MIN);
+    // The greatest sums: 65,536 inputs with an upper digit of -128, a lower one, both 127.
+    for x in [i16::MIN, -128, MAX_INPUT] {
         check(Case::new(1, 1, MAX_BLOCKS, || x, || 255));
     }
     for x in [-MAX_INPUT, MAX_INPUT, i16::MIN, 0, -1, 127, 128, -128, -129] {
@@ -160,13 +159,24 @@ fn the_real_product_is_that_of_plain_loops() {
 #[test]
 fn threads_have_tiles_of_their_own() {
     let Some(amx) = Amx::detect() else { return };
-    // More threads than processors and enough work to be interrupted in, some of it over while
-    // others go on.
+    // More threads than processors, some over while others go on. What each has in its tiles
+    // stays there while others run.
     std::thread::scope(|scope| {
         for i in 0..8 {
             scope.spawn(move || {
                 for round in 0..=i {
-                    Case::random(40, 3, 17 + round).check_real(amx);
+                    Case::random(17, 3, 9 + round).check_real(amx);
+                    let sums: [i32; 256] = std::array::from_fn(|at| (at * 8 + i) as i32);
+                    let sums: [[i32; ROWS]; ROWS] = bytemuck::cast(sums);
+                    let mut found = [[0; ROWS]; ROWS];
+                    let mut tiles = Hardware::configure(amx);
+                    tiles.load_sums::<3>(&sums);
+                    for _ in 0..20 {
+                        std::thread::yield_now();
+                    }
+                    tiles.store_sums::<3>(&mut found);
+                    drop(tiles);
+                    assert_eq!(found, sums);
                 }
             });
         }
@@ -378,7 +388,8 @@ fn real_tiles_are_as_emulated() {
         // does with it.
         let mut real = unsafe { Hardware::with(amx, &config) };
         let found = exercise(&mut real, &a, &b, &c);
-        assert_eq!(found, expected, "{shapes:?}");
+        // Not `assert_eq`, which would print thousands of numbers.
+        assert!(found == expected, "{shapes:?}");
     }
 }
 
