@@ -15,7 +15,7 @@ use super::simd::{Scalar, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{
     avx2::Avx2,
-    avx512::{Avx512, Avx512Vnni},
+    avx512::{Amx, Avx512, Avx512Vnni},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -144,6 +144,11 @@ tiers! {
             "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq",
             "avx512vnni"
         ];
+        /// AVX-512 with dot products of small integers, and AMX, which multiplies tiles of them.
+        Amx "amx" [
+            "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq",
+            "avx512vnni"
+        ] if super::x86_64::amx::permitted;
     }
     "aarch64" is_aarch64_feature_detected {
         /// NEON, which every processor of 64-bit Arm has.
@@ -209,6 +214,17 @@ impl Isa {
             let message = format!("instruction set {set} is not there; {}", this_machine());
             Error::new(ErrorKind::InvalidArgument, message)
         })
+    }
+
+    /// The matrix unit of the tier, if it has one.
+    #[cfg(target_arch = "x86_64")]
+    pub fn matrix_unit(self) -> Option<super::packed::unit::MatrixUnit> {
+        use super::packed::unit::MatrixUnit;
+        use super::x86_64::amx::TileUnit;
+        match self.0 {
+            Tier::Amx(_) => TileUnit::detect().map(MatrixUnit::Tiles),
+            _ => None,
+        }
     }
 
     /// The name of its set.

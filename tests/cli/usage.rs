@@ -66,7 +66,11 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["score", "--jsonl", "--perplexity", "f"], "--perplexity"),
         (&["score", "--perplexity", "f", "--top", "1"], "--top"),
         (&["convert", "in"], "OUT"),
-        (&["convert", "in", "out", "--dtype", "int8"], "bf16"),
+        (&["convert", "in", "out", "--dtype", "int16"], "bf16"),
+        (&["convert", "in", "out", "--head", "int4"], "int8"),
+        (&["bench", "--shape", "5120x40"], "LAYERSxWIDTHxHEADS"),
+        (&["bench", "--shape", "1x64x2"], "two layers"),
+        (&["bench", "--shape", "4x63x2"], "63"),
         (&["inspect"], "FILE"),
     ];
     for (args, part) in cases {

@@ -7,26 +7,36 @@
 //!
 //! With few tokens a chunk is read once and the time is that of reading it. With many, a chunk of
 //! panels stays in the second-level cache while the tiles stream past it; 4-bit panels are then
-//! unpacked to 8 bits first, once for all tiles.
+//! unpacked to 8 bits first, once for all tiles. A matrix unit takes tiles of sixteen tokens.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::panel::Sums;
 use super::tokens::{Tile, Tokens};
+#[cfg(target_arch = "x86_64")]
+use super::unit::MatrixUnit;
 use super::{INT8_LINES, Line, PANEL_ROWS, PackedMatrix, unpack_int4};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::columns::{Band, Columns};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
 use crate::tensor::PackedScheme;
 use crate::threads::ThreadPool;
 
-/// Up to this many tokens 4-bit panels are multiplied as they are; beyond, unpacked.
-const INT4_FEW: usize = 4;
+/// Up to this many tokens go through the panel kernels, with 4-bit panels as they are; beyond,
+/// these are unpacked, and a matrix unit is used.
+const FEW: usize = 4;
 /// Bytes of weights that make a task worth handing to another thread.
 const TASK_BYTES: usize = 64 * 1024;
 /// Bytes of 8-bit weights that stay in the second-level cache beside a tile.
 const CHUNK_BYTES: usize = 640 * 1024;
+/// Panels of a task of a matrix unit, whose sums stay in the second-level cache.
+#[cfg(target_arch = "x86_64")]
+const UNIT_PANELS: usize = 16;
+/// Tokens of such a task at a time, likewise.
+#[cfg(target_arch = "x86_64")]
+const UNIT_TOKENS: usize = 256;
 /// The largest tile of any tier.
 const MAX_TILE: usize = 16;
 
@@ -34,10 +44,19 @@ const MAX_TILE: usize = 16;
 #[derive(Debug, Default)]
 pub struct Buffers {
     tokens: Mutex<Vec<Tokens>>,
-    lines: Mutex<Vec<Vec<Line>>>,
+    tasks: Mutex<Vec<TaskBuffers>>,
 }
 
-fn lock<T>(pool: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// Buffers of one task.
+#[derive(Debug, Default)]
+struct TaskBuffers {
+    /// 4-bit panels in 8 bits.
+    unpacked: Vec<Line>,
+    #[cfg(target_arch = "x86_64")]
+    sums: Vec<crate::kernels::x86_64::amx::Sums>,
+}
+
+fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -46,10 +65,22 @@ fn lock<T>(pool: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 pub struct Context<'a> {
     /// Instruction set.
     pub isa: Isa,
+    /// Matrix unit, if the instruction set has one.
+    #[cfg(target_arch = "x86_64")]
+    pub unit: Option<MatrixUnit>,
     /// Threads.
     pub pool: &'a ThreadPool,
     /// Buffers.
     pub buffers: &'a Buffers,
+}
+
+impl Context<'_> {
+    fn uses_unit(self, tokens: usize) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.unit.is_some() && tokens > FEW;
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
+    }
 }
 
 /// `out[t][r] = dot(W[r], x[t]) + bias[r]`: `x` is `[tokens, W.cols]`, `out` `[tokens, W.rows]`,
@@ -79,69 +110,141 @@ pub fn linear(
     if tokens == 0 {
         return Ok(());
     }
-    let unpack = w.scheme() == PackedScheme::Int4 && tokens > INT4_FEW;
+    let plan = Plan::new(cx, tokens, w);
     let mut quantized = lock(&cx.buffers.tokens).pop().unwrap_or_default();
-    let filled = cx.isa.dispatch(Fill {
-        cx,
-        tokens: &mut quantized,
-        x,
-        cols: w.cols(),
-        int4: w.scheme() == PackedScheme::Int4 && !unpack,
-    });
-    if filled.is_ok() {
-        let panels = w.panels();
-        let per_task = chunk(cx.pool.threads(), tokens, w);
-        let out = Columns::new(out, tokens, w.rows());
-        cx.pool.run(panels.div_ceil(per_task), &|task| {
-            let first = task * per_task;
-            let panels = first..(first + per_task).min(panels);
-            let rows = panels.start * PANEL_ROWS..(panels.end * PANEL_ROWS).min(w.rows());
-            // SAFETY: tasks have disjoint ranges of rows of W, which are columns of `out`, and
-            // the pool calls each task once.
-            let band = unsafe { out.band(rows) };
-            let mut lines = Vec::new();
-            if unpack {
-                lines = lock(&cx.buffers.lines).pop().unwrap_or_default();
-                lines.resize(panels.len() * w.blocks() * INT8_LINES, [0; 64]);
-            }
-            cx.isa.dispatch(Chunk {
-                tokens: &quantized,
-                w,
-                bias,
-                panels,
-                unpacked: &mut lines,
-                band,
-            });
-            if unpack {
-                lock(&cx.buffers.lines).push(lines);
-            }
-        });
-    }
+    let result = cx
+        .isa
+        .dispatch(Fill {
+            cx,
+            plan: &plan,
+            tokens: &mut quantized,
+            x,
+            w,
+        })
+        .and_then(|()| multiply(cx, &plan, &quantized, w, bias, out));
     lock(&cx.buffers.tokens).push(quantized);
-    filled
+    result
 }
 
-/// Panels of a task.
-fn chunk(threads: usize, tokens: usize, w: &PackedMatrix) -> usize {
-    let bytes = w.lines_per_panel() * size_of::<Line>();
-    let unpacked = w.blocks() * INT8_LINES * size_of::<Line>();
-    let most = (CHUNK_BYTES / unpacked).max(1);
-    // Some tasks a thread even out their speeds; more would only cut streams of memory short.
-    let share = w.panels().div_ceil(4 * threads);
-    if tokens > INT4_FEW {
-        share.clamp(1, most)
-    } else {
-        share.max(TASK_BYTES.div_ceil(bytes)).max(1)
+/// How a call is done.
+struct Plan {
+    tokens: usize,
+    unit: bool,
+    /// Whether 4-bit panels are unpacked.
+    unpack: bool,
+    /// Panels of a task.
+    panels: usize,
+}
+
+impl Plan {
+    fn new(cx: Context<'_>, tokens: usize, w: &PackedMatrix) -> Self {
+        let unit = cx.uses_unit(tokens);
+        // Some tasks a thread even out their speeds; more would only cut streams of memory short.
+        let share = w.panels().div_ceil(4 * cx.pool.threads());
+        let panels = if unit {
+            // Pairs of panels share the activations in the unit.
+            share.next_multiple_of(2).clamp(2, 16)
+        } else if tokens > FEW {
+            let unpacked = w.blocks() * INT8_LINES * size_of::<Line>();
+            share.clamp(1, (CHUNK_BYTES / unpacked).max(1))
+        } else {
+            let bytes = w.lines_per_panel() * size_of::<Line>();
+            share.max(TASK_BYTES.div_ceil(bytes)).max(1)
+        };
+        Self {
+            tokens,
+            unit,
+            unpack: w.scheme() == PackedScheme::Int4 && tokens > FEW,
+            panels,
+        }
     }
+}
+
+fn multiply(
+    cx: Context<'_>,
+    plan: &Plan,
+    quantized: &Tokens,
+    w: &PackedMatrix,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) -> Result<()> {
+    let out = Columns::new(out, plan.tokens, w.rows());
+    let refused = Mutex::new(None);
+    cx.pool.run(w.panels().div_ceil(plan.panels), &|task| {
+        let first = task * plan.panels;
+        let panels = first..(first + plan.panels).min(w.panels());
+        let rows = panels.start * PANEL_ROWS..(panels.end * PANEL_ROWS).min(w.rows());
+        // SAFETY: tasks have disjoint ranges of rows of W, which are columns of `out`, and the
+        // pool calls each task once.
+        let band = unsafe { out.band(rows) };
+        let mut buffers = lock(&cx.buffers.tasks).pop().unwrap_or_default();
+        let grown = buffers.grow(plan, panels.len(), w);
+        if grown.is_ok() {
+            cx.isa.dispatch(Chunk {
+                cx,
+                plan,
+                tokens: quantized,
+                w,
+                buffers: &mut buffers,
+                finish: Finish {
+                    tokens: quantized,
+                    w,
+                    bias,
+                    first: panels.start,
+                    band,
+                },
+                panels,
+            });
+        }
+        lock(&cx.buffers.tasks).push(buffers);
+        if let Err(e) = grown {
+            *lock(&refused) = Some(e);
+        }
+    });
+    match refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(e) => Err(e),
+        None => Ok(()),
+    }
+}
+
+impl TaskBuffers {
+    fn grow(&mut self, plan: &Plan, panels: usize, w: &PackedMatrix) -> Result<()> {
+        if plan.unpack {
+            let lines = panels * w.blocks() * INT8_LINES;
+            lengthen(&mut self.unpacked, lines, [0; 64])?;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if plan.unit {
+            let blocks = plan.tokens.min(UNIT_TOKENS).div_ceil(16);
+            lengthen(
+                &mut self.sums,
+                blocks * panels,
+                bytemuck::Zeroable::zeroed(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes `values` at least `len` long.
+fn lengthen<T: Clone>(values: &mut Vec<T>, len: usize, fill: T) -> Result<()> {
+    if values.len() < len {
+        values.try_reserve_exact(len - values.len()).map_err(|e| {
+            let message = format!("cannot allocate {len} values for a matrix product: {e}");
+            Error::new(ErrorKind::OutOfMemory, message)
+        })?;
+        values.resize(len, fill);
+    }
+    Ok(())
 }
 
 /// Quantizes and lays out in the form of the tier.
 struct Fill<'a> {
     cx: Context<'a>,
+    plan: &'a Plan,
     tokens: &'a mut Tokens,
     x: &'a [f32],
-    cols: usize,
-    int4: bool,
+    w: &'a PackedMatrix,
 }
 
 impl Kernel for Fill<'_> {
@@ -149,26 +252,31 @@ impl Kernel for Fill<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Result<()> {
-        let (tiles, form) = if self.int4 {
+        let Context { isa, pool, .. } = self.cx;
+        self.tokens.quantize(isa, pool, self.x, self.w.cols())?;
+        #[cfg(target_arch = "x86_64")]
+        if self.plan.unit {
+            return self.tokens.lay_out_blocks(pool);
+        }
+        let int4 = self.w.scheme() == PackedScheme::Int4 && !self.plan.unpack;
+        let (tiles, form) = if int4 {
             (S::INT4_TILES, S::INT4_FORM)
         } else {
             (S::INT8_TILES, S::INT8_FORM)
         };
-        let Context { isa, pool, .. } = self.cx;
-        self.tokens
-            .fill(isa, pool, self.x, self.cols, tiles, form, self.int4)
+        self.tokens.lay_out(isa, pool, tiles, form, int4)
     }
 }
 
 /// Some panels times all tokens.
 struct Chunk<'a, 'b> {
+    cx: Context<'a>,
+    plan: &'a Plan,
     tokens: &'a Tokens,
     w: &'a PackedMatrix,
-    bias: Option<&'a [f32]>,
-    panels: std::ops::Range<usize>,
-    /// Room for the panels in 8 bits; empty when they are used as they are.
-    unpacked: &'a mut [Line],
-    band: Band<'b>,
+    panels: Range<usize>,
+    buffers: &'a mut TaskBuffers,
+    finish: Finish<'a, 'b>,
 }
 
 impl Kernel for Chunk<'_, '_> {
@@ -176,23 +284,30 @@ impl Kernel for Chunk<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let mut sums = [[0.0; PANEL_ROWS]; MAX_TILE];
         let per_panel = self.w.blocks() * INT8_LINES;
-        let int4 = self.w.scheme() == PackedScheme::Int4;
-        if !self.unpacked.is_empty() {
-            let outs = self.unpacked.chunks_exact_mut(per_panel);
+        if self.plan.unpack {
+            let outs = self.buffers.unpacked.chunks_exact_mut(per_panel);
             for (panel, out) in self.panels.clone().zip(outs) {
                 unpack_int4(self.w.panel(panel), self.w.panel_multipliers(panel), out);
             }
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(unit) = self.cx.unit.filter(|_| self.plan.unit) {
+            return self.on_unit(unit);
+        }
+        let int4 = self.w.scheme() == PackedScheme::Int4;
+        let mut sums = [[0.0; PANEL_ROWS]; MAX_TILE];
         for i in 0..self.tokens.tiles.len() {
             let tile = self.tokens.tiles[i];
             let sums = &mut sums[..tile.len];
             let x = self.tokens.quads(tile);
             for (p, panel) in self.panels.clone().enumerate() {
-                if !self.unpacked.is_empty() {
-                    let lines = &self.unpacked[p * per_panel..][..per_panel];
-                    s.int8(lines, x, sums);
+                if self.plan.unpack {
+                    s.int8(
+                        &self.buffers.unpacked[p * per_panel..][..per_panel],
+                        x,
+                        sums,
+                    );
                     remove_offset(self.tokens, tile, sums);
                 } else if int4 {
                     s.int4(
@@ -206,7 +321,7 @@ impl Kernel for Chunk<'_, '_> {
                     s.int8(self.w.panel(panel), x, sums);
                     remove_offset(self.tokens, tile, sums);
                 }
-                self.finish(p, panel, tile, sums);
+                self.finish.panel(p, tile, sums);
             }
         }
     }
@@ -222,10 +337,65 @@ fn remove_offset(tokens: &Tokens, tile: Tile, sums: &mut [Sums]) {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Chunk<'_, '_> {
+    /// All panels through a matrix unit, some tokens at a time.
     #[inline(always)]
-    fn finish(&mut self, p: usize, panel: usize, tile: Tile, sums: &[Sums]) {
-        let row = panel * PANEL_ROWS;
+    fn on_unit(mut self, unit: MatrixUnit) {
+        let (blocks, count) = (self.w.blocks(), self.panels.len());
+        let per_panel = blocks * INT8_LINES;
+        let mut panels: [&[u8]; UNIT_PANELS] = [&[]; UNIT_PANELS];
+        for (p, panel) in self.panels.clone().enumerate() {
+            let lines = match self.plan.unpack {
+                true => &self.buffers.unpacked[p * per_panel..][..per_panel],
+                false => self.w.panel(panel),
+            };
+            panels[p] = lines.as_flattened();
+        }
+        let panels = &panels[..count];
+        let mut sums = std::mem::take(&mut self.buffers.sums);
+        let at_once = UNIT_TOKENS / 16 * blocks;
+        for (i, activations) in self.tokens.blocks().chunks(at_once).enumerate() {
+            let sums = &mut sums[..activations.len() / blocks * count];
+            unit.product(panels, blocks, activations, sums);
+            for (j, sums) in sums.chunks_exact(count).enumerate() {
+                let start = i * UNIT_TOKENS + j * 16;
+                let tile = Tile {
+                    start,
+                    len: (self.plan.tokens - start).min(16),
+                };
+                for (p, sums) in sums.iter().enumerate() {
+                    let mut exact = [[0.0; PANEL_ROWS]; 16];
+                    for t in 0..tile.len {
+                        for r in 0..PANEL_ROWS {
+                            let (hi, lo) = (sums.hi[t][r], sums.lo[t][r]);
+                            exact[t][r] = f64::from(hi) * 256.0 + f64::from(lo);
+                        }
+                    }
+                    remove_offset(self.tokens, tile, &mut exact[..tile.len]);
+                    self.finish.panel(p, tile, &exact[..tile.len]);
+                }
+            }
+        }
+        self.buffers.sums = sums;
+    }
+}
+
+/// From sums to outputs.
+struct Finish<'a, 'b> {
+    tokens: &'a Tokens,
+    w: &'a PackedMatrix,
+    bias: Option<&'a [f32]>,
+    /// The panel that the band begins with.
+    first: usize,
+    band: Band<'b>,
+}
+
+impl Finish<'_, '_> {
+    /// Scales and bias, for the `p`th panel of the band.
+    #[inline(always)]
+    fn panel(&mut self, p: usize, tile: Tile, sums: &[Sums]) {
+        let row = (self.first + p) * PANEL_ROWS;
         let scales = &self.w.scales[row..row + PANEL_ROWS];
         let rows = (self.w.rows() - row).min(PANEL_ROWS);
         let mut bias = [0.0; PANEL_ROWS];

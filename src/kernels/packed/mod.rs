@@ -29,6 +29,8 @@
 pub mod linear;
 pub mod panel;
 pub mod tokens;
+#[cfg(target_arch = "x86_64")]
+pub mod unit;
 
 #[cfg(test)]
 mod tests;

@@ -94,10 +94,39 @@ fn expected(x: &[f32], w: &PackedMatrix, integers: &[i64], bias: &[f32]) -> Vec<
 }
 
 fn run(isa: Isa, threads: usize, x: &[f32], w: &PackedMatrix, bias: &[f32]) -> Vec<f32> {
+    #[cfg(target_arch = "x86_64")]
+    if isa.set() == crate::kernels::isa::InstructionSet::Scalar {
+        // The way of a matrix unit is taken with tiles in software, on any machine.
+        let on_unit = run_with(isa, Some(unit::MatrixUnit::Emulated), threads, x, w, bias);
+        let without = run_with(isa, None, threads, x, w, bias);
+        assert_eq!(bits(&on_unit), bits(&without), "the matrix unit differs");
+        return on_unit;
+    }
+    run_with(
+        isa,
+        #[cfg(target_arch = "x86_64")]
+        isa.matrix_unit(),
+        threads,
+        x,
+        w,
+        bias,
+    )
+}
+
+fn run_with(
+    isa: Isa,
+    #[cfg(target_arch = "x86_64")] unit: Option<unit::MatrixUnit>,
+    threads: usize,
+    x: &[f32],
+    w: &PackedMatrix,
+    bias: &[f32],
+) -> Vec<f32> {
     let pool = ThreadPool::new(threads).unwrap();
     let buffers = Buffers::default();
     let cx = Context {
         isa,
+        #[cfg(target_arch = "x86_64")]
+        unit,
         pool: &pool,
         buffers: &buffers,
     };

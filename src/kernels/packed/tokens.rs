@@ -5,6 +5,8 @@ use super::{BLOCK, GROUP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::x86_64::amx;
 use crate::num::ROUND_MAGIC;
 use crate::threads::ThreadPool;
 
@@ -27,8 +29,8 @@ pub struct Tile {
 /// Quantized activations of some tokens. Buffers are kept from call to call.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    blocks: usize,
-    /// `[tokens, blocks * BLOCK]`, zeros behind the last input.
+    width: usize,
+    /// `[tokens, width]`, zeros behind the last input.
     values: Vec<i16>,
     /// What an integer stands for, a token.
     pub scales: Vec<f32>,
@@ -40,25 +42,25 @@ pub struct Tokens {
     quads: Vec<Quad>,
     /// Of each tile `[groups of a row, tokens of the tile]`; empty for [`Form::Words`].
     corrections: Vec<Quad>,
+    /// For a matrix unit.
+    #[cfg(target_arch = "x86_64")]
+    blocks: Vec<amx::ActivationBlock>,
 }
 
 impl Tokens {
-    /// Quantizes `x`, `[tokens, cols]`, and lays it out in tiles of at most `tiles[0]` tokens.
+    /// Lays the quantized tokens out in tiles of at most `tiles[0]` tokens.
     ///
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
-    pub fn fill(
+    pub fn lay_out(
         &mut self,
         isa: Isa,
         pool: &ThreadPool,
-        x: &[f32],
-        cols: usize,
         tiles: &[usize],
         form: Form,
         corrected: bool,
     ) -> Result<()> {
-        let tokens = x.len() / cols;
-        self.quantize(isa, pool, x, cols)?;
+        let tokens = self.scales.len();
         self.tiles.clear();
         let mut start = 0;
         while start < tokens {
@@ -100,11 +102,38 @@ impl Tokens {
         Ok(())
     }
 
-    /// Quantizes `x`, `[tokens, cols]`, without laying it out.
+    /// Lays the quantized tokens out for a matrix unit.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    #[cfg(target_arch = "x86_64")]
+    pub fn lay_out_blocks(&mut self, pool: &ThreadPool) -> Result<()> {
+        let per_token = self.width() / BLOCK;
+        let sixteens = self.scales.len().div_ceil(16);
+        let zero = bytemuck::Zeroable::zeroed();
+        reserve(&mut self.blocks, sixteens * per_token, zero)?;
+        let (values, width) = (&self.values, self.width());
+        pool.for_each_chunk(&mut self.blocks, per_token, |i, blocks| {
+            let values = &values[i * 16 * width..];
+            amx::pack(&values[..values.len().min(16 * width)], per_token, blocks);
+        });
+        Ok(())
+    }
+
+    /// `[tokens / 16, blocks of a row]`, as [`lay_out_blocks`](Self::lay_out_blocks) left them.
+    #[cfg(target_arch = "x86_64")]
+    pub fn blocks(&self) -> &[amx::ActivationBlock] {
+        &self.blocks
+    }
+
+    /// Quantizes `x`, `[tokens, cols]`.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn quantize(&mut self, isa: Isa, pool: &ThreadPool, x: &[f32], cols: usize) -> Result<()> {
         let tokens = x.len() / cols;
-        self.blocks = cols.div_ceil(BLOCK);
-        let width = self.width();
+        let width = cols.next_multiple_of(BLOCK);
+        self.width = width;
         reserve(&mut self.values, tokens * width, 0)?;
         reserve(&mut self.scales, tokens, 0.0)?;
         reserve(&mut self.sums, tokens, 0.0)?;
@@ -127,7 +156,7 @@ impl Tokens {
 
     /// Values of a token, those of padding included.
     pub fn width(&self) -> usize {
-        self.blocks * BLOCK
+        self.width
     }
 
     /// The quads of a tile.

@@ -17,6 +17,11 @@ pub struct Avx512(());
 #[derive(Clone, Copy)]
 pub struct Avx512Vnni(());
 
+/// Proof that all of [`Avx512Vnni`] and AMX are there. It differs in the products of many tokens
+/// alone, which are in [`super::amx`].
+#[derive(Clone, Copy)]
+pub struct Amx(());
+
 /// Lanes of one register.
 const LANES: usize = 16;
 const REGISTERS: usize = ACC / LANES;
@@ -36,7 +41,7 @@ macro_rules! impl_simd_512 {
         );
     )+};
 }
-impl_simd_512!(Avx512 Avx512Vnni);
+impl_simd_512!(Avx512 Avx512Vnni Amx);
 
 /// # Safety
 /// Thirty-two readable bytes, and the instructions of the tier.

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+pub mod amx;
 pub mod avx2;
 pub mod avx512;
 mod panel_madd;

@@ -7,7 +7,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512::Avx512Vnni;
+use super::avx512::{Amx, Avx512Vnni};
 use crate::kernels::packed::panel::{Form, PanelDot, Quad, Sums, by_tiles};
 use crate::kernels::packed::{INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
 use crate::kernels::simd::Simd;
@@ -15,38 +15,56 @@ use crate::kernels::simd::Simd;
 /// Lines from where weights are read to where they are prefetched.
 const AHEAD: usize = 16;
 
-impl PanelDot for Avx512Vnni {
-    const INT8_FORM: Form = Form::Halves;
-    const INT4_FORM: Form = Form::Halves;
-    by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
+/// A token that proves AVX-512 with VNNI.
+trait Vnni: Simd {}
 
-    #[inline(always)]
-    fn peak(self, rounds: u64) -> u64 {
-        const CHAINS: usize = 16;
-        // SAFETY: the token proves the instructions.
-        let sum = unsafe {
-            let w = _mm512_set1_epi8(std::hint::black_box(3));
-            let x = _mm512_set1_epi8(std::hint::black_box(-5));
-            let mut sums = [_mm512_setzero_si512(); CHAINS];
-            for _ in 0..rounds {
-                for sum in &mut sums {
-                    *sum = _mm512_dpbusd_epi32(*sum, w, x);
-                }
+macro_rules! panel_vnni {
+    ($($Token:ident)+) => {$(
+        impl Vnni for $Token {}
+
+        impl PanelDot for $Token {
+            const INT8_FORM: Form = Form::Halves;
+            const INT4_FORM: Form = Form::Halves;
+            by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
+
+            #[inline(always)]
+            fn peak(self, rounds: u64) -> u64 {
+                // SAFETY: the token proves the instructions.
+                unsafe { peak(rounds) }
             }
-            let mut all = sums[0];
-            for sum in &sums[1..] {
-                all = _mm512_xor_si512(all, *sum);
+        }
+    )+};
+}
+panel_vnni!(Avx512Vnni Amx);
+
+/// # Safety
+/// AVX-512 with VNNI.
+#[inline(always)]
+unsafe fn peak(rounds: u64) -> u64 {
+    const CHAINS: usize = 16;
+    // SAFETY: as the caller promises.
+    let sum = unsafe {
+        let w = _mm512_set1_epi8(std::hint::black_box(3));
+        let x = _mm512_set1_epi8(std::hint::black_box(-5));
+        let mut sums = [_mm512_setzero_si512(); CHAINS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm512_dpbusd_epi32(*sum, w, x);
             }
-            _mm512_reduce_add_epi32(all)
-        };
-        std::hint::black_box(sum);
-        // Two instructions for each product, one for each half of the activation.
-        rounds * (CHAINS * 64) as u64
-    }
+        }
+        let mut all = sums[0];
+        for sum in &sums[1..] {
+            all = _mm512_xor_si512(all, *sum);
+        }
+        _mm512_reduce_add_epi32(all)
+    };
+    std::hint::black_box(sum);
+    // Two instructions for each product, one for each half of the activation.
+    rounds * (CHAINS * 64) as u64
 }
 
 #[inline(always)]
-fn int8<const T: usize>(token: Avx512Vnni, panel: &[Line], x: &[[Quad; T]], out: &mut [Sums; T]) {
+fn int8<const T: usize>(token: impl Vnni, panel: &[Line], x: &[[Quad; T]], out: &mut [Sums; T]) {
     // SAFETY: the token proves the instructions; loads are of whole lines.
     unsafe {
         let zero = _mm512_setzero_si512();
@@ -67,7 +85,7 @@ fn int8<const T: usize>(token: Avx512Vnni, panel: &[Line], x: &[[Quad; T]], out:
 
 #[inline(always)]
 fn int4<const T: usize>(
-    token: Avx512Vnni,
+    token: impl Vnni,
     panel: &[[Line; INT4_LINES]],
     multipliers: &[[u8; PANEL_ROWS]],
     x: &[[[Quad; T]; INT8_LINES]],
