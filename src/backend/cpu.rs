@@ -252,7 +252,6 @@ impl Backend for Cpu {
             Weights::Packed(w) => {
                 let cx = packed::linear::Context {
                     isa: self.isa,
-                    #[cfg(target_arch = "x86_64")]
                     unit: self.isa.matrix_unit(),
                     pool: &self.pool,
                     buffers: &self.buffers,

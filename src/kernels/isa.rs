@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 #[cfg(target_arch = "aarch64")]
 use super::aarch64::neon::{Neon, NeonDot};
+use super::packed::unit::MatrixUnit;
 use super::simd::{Scalar, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{
@@ -217,12 +218,10 @@ impl Isa {
     }
 
     /// The matrix unit of the tier, if it has one.
-    #[cfg(target_arch = "x86_64")]
-    pub fn matrix_unit(self) -> Option<super::packed::unit::MatrixUnit> {
-        use super::packed::unit::MatrixUnit;
-        use super::x86_64::amx::TileUnit;
+    pub fn matrix_unit(self) -> Option<MatrixUnit> {
         match self.0 {
-            Tier::Amx(_) => TileUnit::detect().map(MatrixUnit::Tiles),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Amx(_) => super::x86_64::amx::TileUnit::detect().map(MatrixUnit::Tiles),
             _ => None,
         }
     }

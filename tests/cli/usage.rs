@@ -36,7 +36,7 @@ fn without_a_command_the_help_goes_to_stderr() {
 
 #[test]
 fn bad_usage_is_exit_code_2_and_says_what() {
-    let cases: [(&[&str], &str); 28] = [
+    let cases: [(&[&str], &str); 32] = [
         (&["frobnicate"], "frobnicate"),
         (&["generate"], "PROMPT"),
         (&["generate", "--frob", "x"], "--frob"),

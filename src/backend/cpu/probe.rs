@@ -48,7 +48,6 @@ impl Cpu {
     /// that this backend's threads do on registers. For instructions that multiply bytes this is
     /// half their rate: such a product takes two.
     pub fn measure_integer_rate(&self) -> f64 {
-        #[cfg(target_arch = "x86_64")]
         if let Some(unit) = self.isa.matrix_unit() {
             let total = std::sync::Mutex::new(0.0);
             self.pool.run(self.pool.threads(), &|_| {

@@ -14,7 +14,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::panel::Sums;
 use super::tokens::{Tile, Tokens};
-#[cfg(target_arch = "x86_64")]
 use super::unit::MatrixUnit;
 use super::{INT8_LINES, Line, PANEL_ROWS, PackedMatrix, unpack_int4};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,10 +31,8 @@ const TASK_BYTES: usize = 64 * 1024;
 /// Bytes of 8-bit weights that stay in the second-level cache beside a tile.
 const CHUNK_BYTES: usize = 640 * 1024;
 /// Panels of a task of a matrix unit, whose sums stay in the second-level cache.
-#[cfg(target_arch = "x86_64")]
 const UNIT_PANELS: usize = 16;
 /// Tokens of such a task at a time, likewise.
-#[cfg(target_arch = "x86_64")]
 const UNIT_TOKENS: usize = 256;
 /// The largest tile of any tier.
 const MAX_TILE: usize = 16;
@@ -52,8 +49,7 @@ pub struct Buffers {
 struct TaskBuffers {
     /// 4-bit panels in 8 bits.
     unpacked: Vec<Line>,
-    #[cfg(target_arch = "x86_64")]
-    sums: Vec<crate::kernels::x86_64::amx::Sums>,
+    sums: Vec<super::unit::Sums>,
 }
 
 fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -66,7 +62,6 @@ pub struct Context<'a> {
     /// Instruction set.
     pub isa: Isa,
     /// Matrix unit, if the instruction set has one.
-    #[cfg(target_arch = "x86_64")]
     pub unit: Option<MatrixUnit>,
     /// Threads.
     pub pool: &'a ThreadPool,
@@ -76,10 +71,7 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     fn uses_unit(self, tokens: usize) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return self.unit.is_some() && tokens > FEW;
-        #[cfg(not(target_arch = "x86_64"))]
-        return false;
+        self.unit.is_some() && tokens > FEW
     }
 }
 
@@ -213,7 +205,6 @@ impl TaskBuffers {
             let lines = panels * w.blocks() * INT8_LINES;
             lengthen(&mut self.unpacked, lines, [0; 64])?;
         }
-        #[cfg(target_arch = "x86_64")]
         if plan.unit {
             let blocks = plan.tokens.min(UNIT_TOKENS).div_ceil(16);
             lengthen(
@@ -254,7 +245,6 @@ impl Kernel for Fill<'_> {
     fn run<S: Simd>(self, _: S) -> Result<()> {
         let Context { isa, pool, .. } = self.cx;
         self.tokens.quantize(isa, pool, self.x, self.w.cols())?;
-        #[cfg(target_arch = "x86_64")]
         if self.plan.unit {
             return self.tokens.lay_out_blocks(pool);
         }
@@ -291,7 +281,6 @@ impl Kernel for Chunk<'_, '_> {
                 unpack_int4(self.w.panel(panel), self.w.panel_multipliers(panel), out);
             }
         }
-        #[cfg(target_arch = "x86_64")]
         if let Some(unit) = self.cx.unit.filter(|_| self.plan.unit) {
             return self.on_unit(unit);
         }
@@ -337,7 +326,6 @@ fn remove_offset(tokens: &Tokens, tile: Tile, sums: &mut [Sums]) {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 impl Chunk<'_, '_> {
     /// All panels through a matrix unit, some tokens at a time.
     #[inline(always)]

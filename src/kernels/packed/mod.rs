@@ -29,7 +29,6 @@
 pub mod linear;
 pub mod panel;
 pub mod tokens;
-#[cfg(target_arch = "x86_64")]
 pub mod unit;
 
 #[cfg(test)]

@@ -102,20 +102,12 @@ fn run(isa: Isa, threads: usize, x: &[f32], w: &PackedMatrix, bias: &[f32]) -> V
         assert_eq!(bits(&on_unit), bits(&without), "the matrix unit differs");
         return on_unit;
     }
-    run_with(
-        isa,
-        #[cfg(target_arch = "x86_64")]
-        isa.matrix_unit(),
-        threads,
-        x,
-        w,
-        bias,
-    )
+    run_with(isa, isa.matrix_unit(), threads, x, w, bias)
 }
 
 fn run_with(
     isa: Isa,
-    #[cfg(target_arch = "x86_64")] unit: Option<unit::MatrixUnit>,
+    unit: Option<unit::MatrixUnit>,
     threads: usize,
     x: &[f32],
     w: &PackedMatrix,
@@ -125,7 +117,6 @@ fn run_with(
     let buffers = Buffers::default();
     let cx = Context {
         isa,
-        #[cfg(target_arch = "x86_64")]
         unit,
         pool: &pool,
         buffers: &buffers,

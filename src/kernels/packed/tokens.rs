@@ -1,12 +1,11 @@
 //! Activations as integers: quantized a token at a time, laid out for the tier's kernels.
 
 use super::panel::{Form, Quad};
+use super::unit;
 use super::{BLOCK, GROUP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
-#[cfg(target_arch = "x86_64")]
-use crate::kernels::x86_64::amx;
 use crate::num::ROUND_MAGIC;
 use crate::threads::ThreadPool;
 
@@ -43,8 +42,7 @@ pub struct Tokens {
     /// Of each tile `[groups of a row, tokens of the tile]`; empty for [`Form::Words`].
     corrections: Vec<Quad>,
     /// For a matrix unit.
-    #[cfg(target_arch = "x86_64")]
-    blocks: Vec<amx::ActivationBlock>,
+    blocks: Vec<unit::ActivationBlock>,
 }
 
 impl Tokens {
@@ -106,7 +104,6 @@ impl Tokens {
     ///
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
-    #[cfg(target_arch = "x86_64")]
     pub fn lay_out_blocks(&mut self, pool: &ThreadPool) -> Result<()> {
         let per_token = self.width() / BLOCK;
         let sixteens = self.scales.len().div_ceil(16);
@@ -115,14 +112,13 @@ impl Tokens {
         let (values, width) = (&self.values, self.width());
         pool.for_each_chunk(&mut self.blocks, per_token, |i, blocks| {
             let values = &values[i * 16 * width..];
-            amx::pack(&values[..values.len().min(16 * width)], per_token, blocks);
+            unit::pack(&values[..values.len().min(16 * width)], per_token, blocks);
         });
         Ok(())
     }
 
     /// `[tokens / 16, blocks of a row]`, as [`lay_out_blocks`](Self::lay_out_blocks) left them.
-    #[cfg(target_arch = "x86_64")]
-    pub fn blocks(&self) -> &[amx::ActivationBlock] {
+    pub fn blocks(&self) -> &[unit::ActivationBlock] {
         &self.blocks
     }
 

@@ -11,7 +11,7 @@
 //! + L - 128 * sum of x` is the exact product.
 //!
 //! - `tiles`: the registers and instructions; `emulated`: the same in software, for tests
-//! - `pack`, `product`: see there
+//! - `product`: see there
 //! - `detect`: what the processor and the system must grant
 //!
 //! Each call of [`product`] configures the tiles of its thread and releases them at its end. The
@@ -20,7 +20,6 @@
 mod detect;
 #[cfg(test)]
 mod emulated;
-mod pack;
 mod product;
 #[cfg(test)]
 mod tests;
@@ -28,8 +27,7 @@ mod tiles;
 
 use std::time::{Duration, Instant};
 
-pub use pack::{ActivationBlock, pack};
-pub use product::Sums;
+use crate::kernels::packed::unit::{ActivationBlock, Sums};
 
 use tiles::{DOT_OPERATIONS, Hardware, ROWS, TILE_BYTES, Tiles};
 

@@ -37,8 +37,8 @@
 
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
-use super::pack::ActivationBlock;
-use super::tiles::{ROWS, TILE_BYTES, Tiles};
+use super::tiles::{TILE_BYTES, Tiles};
+use crate::kernels::packed::unit::{ActivationBlock, Sums};
 
 /// Blocks of inputs in a stretch.
 const STRETCH: usize = 8;
@@ -61,16 +61,6 @@ const A_HI: usize = 4;
 const A_LO: usize = 5;
 const B0: usize = 6;
 const B1: usize = 7;
-
-/// The sums of 16 tokens and the 16 rows of a panel, `[token][row]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-pub struct Sums {
-    /// Of the upper digits with the weights as they are stored.
-    pub hi: [[i32; ROWS]; ROWS],
-    /// Of the lower digits.
-    pub lo: [[i32; ROWS]; ROWS],
-}
 
 /// Checked arguments, see [`super::product`].
 pub struct Product<'a> {

@@ -4,11 +4,11 @@
 use bytemuck::Zeroable;
 
 use super::emulated::{Emulated, Fault};
-use super::pack::MAX_INPUT;
 use super::product::MAX_BLOCKS;
 use super::product::Product;
 use super::tiles::{Config, Hardware, ROW_BYTES, ROWS, TILE_BYTES, TILES, Tiles};
-use super::{ActivationBlock, Sums, TileUnit, pack, peak, product};
+use super::{TileUnit, peak, product};
+use crate::kernels::packed::unit::{ActivationBlock, MAX_INPUT, Sums, pack};
 
 /// Random bits, the same every time.
 struct Noise(u64);

@@ -3,18 +3,28 @@
 //! A unit takes sixteen tokens and some panels at a time and gives sums of the two halves of the
 //! activations, which are exact; so results are those of the panel kernels, to the bit.
 
-use crate::kernels::x86_64::amx::{self, ActivationBlock, Sums, TileUnit};
+mod pack;
+
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::x86_64::amx;
+
+pub use pack::*;
 
 /// A unit of this machine.
 #[derive(Clone, Copy, Debug)]
 pub enum MatrixUnit {
     /// AMX.
-    Tiles(TileUnit),
+    #[cfg(target_arch = "x86_64")]
+    Tiles(amx::TileUnit),
     /// The same in software, for tests.
-    #[cfg(test)]
+    #[cfg(all(test, target_arch = "x86_64"))]
     Emulated,
 }
 
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(unused_variables, reason = "no unit is known there")
+)]
 impl MatrixUnit {
     /// Sums of packed activations, `[tokens / 16, blocks]`, with panels of 8-bit weights of
     /// `blocks` blocks each: `[tokens / 16, panels]`.
@@ -29,8 +39,9 @@ impl MatrixUnit {
         sums: &mut [Sums],
     ) {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Self::Tiles(unit) => amx::product(unit, panels, blocks, activations, sums),
-            #[cfg(test)]
+            #[cfg(all(test, target_arch = "x86_64"))]
             Self::Emulated => amx::emulated_product(panels, blocks, activations, sums),
         }
     }
@@ -38,8 +49,9 @@ impl MatrixUnit {
     /// Products of bytes a second on one thread, each counted as two operations.
     pub fn peak(self, time: std::time::Duration) -> f64 {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Self::Tiles(unit) => amx::peak(unit, time),
-            #[cfg(test)]
+            #[cfg(all(test, target_arch = "x86_64"))]
             Self::Emulated => 0.0,
         }
     }

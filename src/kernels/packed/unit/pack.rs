@@ -1,8 +1,12 @@
-//! Activations in the form of A tiles.
+//! Activations and sums in the form of tiles.
 
 use bytemuck::Zeroable;
 
-use super::tiles::{ROW_BYTES, ROWS, TILE_BYTES};
+/// Tokens of a tile of activations, rows of one of weights.
+const ROWS: usize = 16;
+/// Inputs of a tile.
+const ROW_BYTES: usize = 64;
+const TILE_BYTES: usize = ROWS * ROW_BYTES;
 
 /// The greatest input: 127 * 256 + 127. Above it the upper digit is no signed byte.
 pub const MAX_INPUT: i16 = 32639;
@@ -56,4 +60,14 @@ fn split(x: &[i16; ROW_BYTES], hi: &mut [u8; ROW_BYTES], lo: &mut [u8; ROW_BYTES
         hi[i] = (x[i].wrapping_add(128) >> 8) as u8;
         lo[i] = x[i] as u8;
     }
+}
+
+/// The sums of 16 tokens and the 16 rows of a panel, `[token][row]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub struct Sums {
+    /// Of the upper digits with the weights as they are stored.
+    pub hi: [[i32; ROWS]; ROWS],
+    /// Of the lower digits.
+    pub lo: [[i32; ROWS]; ROWS],
 }
