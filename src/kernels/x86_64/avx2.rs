@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{impl_simd, sum_of_eight};
+use super::{impl_simd, sum_of_eight, sums_of_eight};
 use crate::kernels::simd::{ACC, Simd};
 
 /// Proof that AVX2, FMA and F16C are there.
@@ -12,9 +12,9 @@ use crate::kernels::simd::{ACC, Simd};
 pub struct Avx2(());
 
 impl_simd!(
-    Avx2, __m256, [0, 1, 2, 3], four_rows: false,
+    Avx2, __m256, [0, 1, 2, 3], many_registers: false,
     splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
-    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, sum: sum,
+    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, to_eight: to_eight,
     fma: _mm256_fmadd_ps,
     binary: [
         add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
@@ -52,10 +52,12 @@ unsafe fn pow2_of_rounded(x: __m256) -> __m256 {
     }
 }
 
+/// The first steps of a sum: halves onto halves until eight lanes are left.
+///
 /// # Safety
 /// The instructions of the tier.
 #[inline(always)]
-unsafe fn sum([a, b, c, d]: [__m256; REGISTERS]) -> f32 {
+unsafe fn to_eight([a, b, c, d]: [__m256; REGISTERS]) -> __m256 {
     // SAFETY: as the caller promises.
-    unsafe { sum_of_eight(_mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d))) }
+    unsafe { _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d)) }
 }

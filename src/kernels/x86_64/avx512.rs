@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{impl_simd, sum_of_eight};
+use super::{impl_simd, sum_of_eight, sums_of_eight};
 use crate::kernels::simd::{ACC, Simd};
 
 /// Proof that AVX-512 F, BW, VL and DQ are there.
@@ -12,9 +12,9 @@ use crate::kernels::simd::{ACC, Simd};
 pub struct Avx512(());
 
 impl_simd!(
-    Avx512, __m512, [0, 1], four_rows: true,
+    Avx512, __m512, [0, 1], many_registers: true,
     splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
-    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, sum: sum,
+    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, to_eight: to_eight,
     fma: _mm512_fmadd_ps,
     binary: [
         add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
@@ -52,14 +52,16 @@ unsafe fn pow2_of_rounded(x: __m512) -> __m512 {
     }
 }
 
+/// The first steps of a sum: halves onto halves until eight lanes are left.
+///
 /// # Safety
 /// The instructions of the tier.
 #[inline(always)]
-unsafe fn sum([a, b]: [__m512; REGISTERS]) -> f32 {
+unsafe fn to_eight([a, b]: [__m512; REGISTERS]) -> __m256 {
     // SAFETY: as the caller promises.
     unsafe {
         let x = _mm512_add_ps(a, b);
         let (low, high) = (_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
-        sum_of_eight(_mm256_add_ps(low, high))
+        _mm256_add_ps(low, high)
     }
 }
