@@ -36,13 +36,6 @@ fn feed(state: &mut dyn State, ids: &[u32]) -> Vec<f32> {
     logits.last(0).unwrap().to_vec()
 }
 
-#[track_caller]
-fn assert_close(a: &[f32], b: &[f32]) {
-    let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    let worst = worst.fold(0.0, f32::max);
-    assert!(worst < 1e-4, "differs by {worst}");
-}
-
 /// More threads of the host wait on the model than it has of its own.
 #[test]
 fn a_host_may_compute_from_all_threads_of_its_own_pool() {
@@ -57,7 +50,7 @@ fn a_host_may_compute_from_all_threads_of_its_own_pool() {
                 assert_eq!(feed(&mut *state, &ids), expected);
             } else {
                 feed(&mut *state, &ids[..9]);
-                assert_close(&feed(&mut *state, &ids[9..]), &expected);
+                assert_eq!(feed(&mut *state, &ids[9..]), expected);
             }
         });
     });
@@ -85,10 +78,10 @@ fn truncated_and_forked_states_are_as_if_fed_afresh() {
     assert_eq!(feed(&mut *fork, second), whole);
 
     state.truncate(first.len() + 1);
-    assert_close(&feed(&mut *state, &second[1..]), &whole);
+    assert_eq!(feed(&mut *state, &second[1..]), whole);
     state.truncate(0);
     assert!(state.is_empty());
-    assert_close(&feed(&mut *state, &ids), &whole);
+    assert_eq!(feed(&mut *state, &ids), whole);
 }
 
 #[test]
@@ -107,9 +100,9 @@ fn sequences_of_a_batch_are_as_if_alone() {
         .map(|((state, ids), wanted)| Input::new(&mut **state, ids, wanted))
         .collect();
     let logits = MODEL.forward(&mut batch, &CancelToken::new()).unwrap();
-    assert_close(&logits.last(0).unwrap().to_vec(), &alone[0]);
+    assert_eq!(logits.last(0).unwrap().to_vec(), alone[0]);
     assert_eq!(logits.sequence(1).nrows(), prompts[1].len());
-    assert_close(&logits.last(1).unwrap().to_vec(), &alone[1]);
+    assert_eq!(logits.last(1).unwrap().to_vec(), alone[1]);
     assert!(logits.last(2).is_none());
     assert_eq!(states[2].len(), 1);
 }
@@ -125,7 +118,7 @@ fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
         let logits = MODEL.forward(&mut batch, &CancelToken::new()).unwrap();
         assert_eq!(logits.sequence(0).nrows(), 0);
     }
-    assert_close(&feed(&mut *state, &ids[ids.len() - 1..]), &whole);
+    assert_eq!(feed(&mut *state, &ids[ids.len() - 1..]), whole);
 
     let mut options = GenerateOptions::default();
     options.max_new_tokens = 1;
@@ -153,7 +146,7 @@ fn a_refused_call_leaves_the_states_alone() {
     assert_eq!(refused(&[1, 52_224], &go), ErrorKind::TokenOutOfRange);
     assert_eq!(refused(&[], &go), ErrorKind::InvalidArgument);
     assert_eq!(refused(&[1, 2], &stop), ErrorKind::Cancelled);
-    assert_close(&feed(&mut *state, &ids[5..]), &expected);
+    assert_eq!(feed(&mut *state, &ids[5..]), expected);
 
     let other = open(1);
     let mut batch = [Input::new(&mut *state, &[1], Wanted::Last)];

@@ -61,30 +61,4 @@ impl Band<'_> {
         // SAFETY: token and range are inside the matrix, and this band alone has these columns.
         unsafe { std::slice::from_raw_parts_mut(self.columns.data.add(start), self.range.len()) }
     }
-
-    /// `band = x · panelᵀ`, with `x` `[tokens, k]` and `panel` `[columns of the band, k]`.
-    pub(super) fn product(&mut self, x: &[f32], panel: &[f32], k: usize) {
-        let (m, n, width) = (self.columns.tokens, self.range.len(), self.columns.width);
-        assert!(x.len() == m * k && panel.len() == n * k);
-        // SAFETY: x is m rows of k, the panel read with swapped strides k rows of n, both as
-        // asserted; the result goes to m rows of n at distance `width`, the columns of this band.
-        unsafe {
-            matrixmultiply::sgemm(
-                m,
-                k,
-                n,
-                1.0,
-                x.as_ptr(),
-                k as isize,
-                1,
-                panel.as_ptr(),
-                1,
-                k as isize,
-                0.0,
-                self.columns.data.add(self.range.start),
-                width as isize,
-                1,
-            );
-        }
-    }
 }

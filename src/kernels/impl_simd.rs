@@ -8,9 +8,9 @@
 /// instructions, and so is every intrinsic in it.
 macro_rules! impl_simd {
     (
-        $Token:ident, $Reg:ty, [$($i:literal),+], four_rows: $four_rows:literal,
+        $Token:ident, $Reg:ty, [$($i:literal),+], many_registers: $many:literal,
         splat: $splat:ident, load: $load:ident, store: $store:ident,
-        f16: $f16:ident, bf16: $bf16:ident, i8: $i8:ident, pow2: $pow2:ident, sum: $sum:ident,
+        f16: $f16:ident, bf16: $bf16:ident, i8: $i8:ident, pow2: $pow2:ident, sum: $sum:ident, sums: $sums:ident,
         fma: $fma:ident, prefetch: $prefetch:ident,
         binary: $binary:tt
     ) => {
@@ -24,7 +24,9 @@ macro_rules! impl_simd {
 
         impl Simd for $Token {
             type Wide = [$Reg; REGISTERS];
-            const FOUR_ROWS: bool = $four_rows;
+            type Part = $Reg;
+            const PARTS: usize = REGISTERS;
+            const MANY_REGISTERS: bool = $many;
 
             #[inline(always)]
             fn prefetch<T>(self, address: *const T) {
@@ -65,6 +67,33 @@ macro_rules! impl_simd {
             fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
                 // SAFETY: the token proves the instructions.
                 unsafe { [$($fma(a[$i], b[$i], c[$i])),+] }
+            }
+            #[inline(always)]
+            fn zero_part(self) -> Self::Part {
+                // SAFETY: the token proves the instructions.
+                unsafe { $splat(0.0) }
+            }
+            #[inline(always)]
+            fn load_part(self, values: &[f32; ACC], part: usize) -> Self::Part {
+                let values = &values.as_chunks::<LANES>().0[part];
+                // SAFETY: the token proves the instructions; a register is LANES values.
+                unsafe { $load(values.as_ptr()) }
+            }
+            #[inline(always)]
+            fn store_part(self, lanes: Self::Part, out: &mut [f32; ACC], part: usize) {
+                let out = &mut out.as_chunks_mut::<LANES>().0[part];
+                // SAFETY: the token proves the instructions; a register is LANES values.
+                unsafe { $store(out.as_mut_ptr(), lanes) };
+            }
+            #[inline(always)]
+            fn mul_add_part(self, a: Self::Part, b: Self::Part, c: Self::Part) -> Self::Part {
+                // SAFETY: the token proves the instructions.
+                unsafe { $fma(a, b, c) }
+            }
+            #[inline(always)]
+            fn sums(self, lanes: [Self::Wide; 8]) -> [f32; 8] {
+                // SAFETY: the token proves the instructions.
+                unsafe { $sums(lanes) }
             }
             #[inline(always)]
             fn sum(self, lanes: Self::Wide) -> f32 {

@@ -1,45 +1,52 @@
 //! Linear layers: `out = x · Wᵀ + bias` for some tokens at once, over the threads of a pool.
 //!
 //! ```text
-//! few tokens:  for each row of W, for each token:  out[token][row] = dot(W[row], x[token])
-//! many:        for each panel of rows of W:        out[:, panel]   = x · widen(panel)ᵀ
+//! few tokens:  for each row of W, for each token:   out[token][row] = dot(W[row], x[token])
+//! many:        for each panel of rows of W:         out[:, panel]   = x · panelᵀ, blocked
 //! ```
 //!
-//! With few tokens the time is that of reading W, which both forms do once; the first reads it
-//! in its own type. With many, a panel is widened to `f32` once and multiplied by a blocked
-//! matrix product (matrixmultiply). Threads divide the rows of W, so no sum depends on their
-//! number. The two forms add in different orders; results of one form do not depend on which
-//! tokens share a call.
+//! With few tokens the time is that of reading W, which the first form does as evenly as memory
+//! delivers; with many it is that of the arithmetic. Both add in the same order, and threads
+//! divide the rows of W, so a result has the same bits whichever tokens share a call and however
+//! many threads there are.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::columns::{Band, Columns};
 use super::generic::dot::{DotRows, Segment};
+use super::generic::gemm::{self, Gemm, Pack, Packed};
 use super::isa::Isa;
 use super::matrix::{Matrix, Run};
-use super::simd::Element;
+use super::simd::{ACC, Element};
 use crate::threads::ThreadPool;
 
-/// Up to this many tokens go through dot products.
-pub const FEW_TOKENS: usize = 16;
+/// Up to this many tokens go through dot products. A product is faster from five tokens on when
+/// the weights are in the cache, from eight on when they come from memory (Zen 4, 2026-11).
+pub const FEW_TOKENS: usize = 7;
+const CACHE_LINE: usize = 64;
 /// Bytes of weights that make a task worth handing to another thread.
 const TASK_BYTES: usize = 32 * 1024;
-/// Rows of a panel of the matrix product.
-const PANEL_ROWS: usize = 128;
+/// Rows of a panel of the product; its sums and operands of a block fit L2.
+const PANEL_ROWS: usize = 32;
+/// Tokens that a task packs.
+const PACK_TOKENS: usize = 8 * gemm::TILE_TOKENS;
 
 /// Buffers of a call, kept for the next. Each task takes one and puts it back.
 #[derive(Debug, Default)]
 pub struct Scratch(Mutex<Vec<Vec<f32>>>);
 
 impl Scratch {
-    /// Calls `f` with `len` values of whatever was in the buffer.
+    /// Calls `f` with `len` values of whatever was in the buffer, from the start of a cache line
+    /// on.
     pub fn with<R>(&self, len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
         let mut buffer = self.lock().pop().unwrap_or_default();
-        if buffer.len() < len {
-            buffer.resize(len, 0.0);
+        let padded = len + CACHE_LINE / size_of::<f32>();
+        if buffer.len() < padded {
+            buffer.resize(padded, 0.0);
         }
-        let result = f(&mut buffer[..len]);
+        let start = buffer.as_ptr().align_offset(CACHE_LINE);
+        let result = f(&mut buffer[start..start + len]);
         self.lock().push(buffer);
         result
     }
@@ -76,26 +83,101 @@ pub fn linear(cx: Context<'_>, x: &[f32], w: &Matrix, bias: Option<&[f32]>, out:
     if tokens == 0 {
         return;
     }
-    let few = tokens <= FEW_TOKENS;
-    let rows_per_task = if few {
+    let out = Columns::new(out, tokens, w.rows());
+    if tokens <= FEW_TOKENS {
         let row_bytes = w.cols() * w.dtype().size();
         // A multiple of 16 keeps the outputs of two tasks on different cache lines.
-        TASK_BYTES.div_ceil(row_bytes).next_multiple_of(16)
+        let rows_per_task = TASK_BYTES.div_ceil(row_bytes).next_multiple_of(16);
+        for_bands(cx.pool, &out, w.rows(), rows_per_task, &|rows, band| {
+            dot_band(cx.isa, x, w, bias, rows, band);
+        });
     } else {
-        PANEL_ROWS
-    };
-    let out = Columns::new(out, tokens, w.rows());
-    cx.pool.run(w.rows().div_ceil(rows_per_task), &|task| {
+        let len = gemm::packed_len(tokens, w.cols()) * gemm::TILE_TOKENS * ACC;
+        cx.scratch.with(len, |packed| {
+            let (lines, _) = packed.as_chunks_mut::<ACC>();
+            let (chunks, _) = lines.as_chunks_mut();
+            let per_task = gemm::packed_len(PACK_TOKENS, w.cols());
+            cx.pool.for_each_chunk(chunks, per_task, |task, out| {
+                let start = task * PACK_TOKENS;
+                let end = (start + PACK_TOKENS).min(tokens);
+                let (x, cols) = (&x[start * w.cols()..end * w.cols()], w.cols());
+                cx.isa.dispatch(Pack { x, cols, out });
+            });
+            let x = Packed {
+                chunks,
+                tokens,
+                cols: w.cols(),
+            };
+            for_bands(cx.pool, &out, w.rows(), PANEL_ROWS, &|rows, band| {
+                product_band(cx, x, w, bias, rows, band);
+            });
+        });
+    }
+}
+
+/// Calls `run` for each band of rows of W, with the rows and their columns of `out`.
+fn for_bands(
+    pool: &ThreadPool,
+    out: &Columns<'_>,
+    rows: usize,
+    rows_per_task: usize,
+    run: &(dyn Fn(Range<usize>, &mut Band<'_>) + Sync),
+) {
+    pool.run(rows.div_ceil(rows_per_task), &|task| {
         let start = task * rows_per_task;
-        let rows = start..(start + rows_per_task).min(w.rows());
+        let rows = start..(start + rows_per_task).min(rows);
         // SAFETY: tasks have disjoint ranges of rows of W, which are columns of `out`, and the
         // pool calls each task once.
         let mut band = unsafe { out.band(rows.clone()) };
-        if few {
-            dot_band(cx.isa, x, w, bias, rows, &mut band);
-        } else {
-            product_band(cx, x, w, bias, rows, &mut band);
-        }
+        run(rows, &mut band);
+    });
+}
+
+fn product_band(
+    cx: Context<'_>,
+    x: Packed<'_>,
+    w: &Matrix,
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    band: &mut Band<'_>,
+) {
+    cx.scratch
+        .with(gemm::scratch_len(rows.len(), x.tokens) * ACC, |scratch| {
+            let (scratch, _) = scratch.as_chunks_mut::<ACC>();
+            w.for_each_run(cx.isa, rows.start, rows.len(), &mut |run, done| {
+                let bias = bias.map(|b| &b[rows.start + done..]);
+                match run {
+                    Run::F32(n, segments) => {
+                        product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+                    }
+                    Run::F16(n, segments) => {
+                        product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+                    }
+                    Run::BF16(n, segments) => {
+                        product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+                    }
+                }
+            });
+        });
+}
+
+fn product_run<T: Element>(
+    isa: Isa,
+    x: Packed<'_>,
+    segments: &[Segment<'_, T>],
+    bias: Option<&[f32]>,
+    rows: Range<usize>,
+    scratch: &mut [[f32; ACC]],
+    band: &mut Band<'_>,
+) {
+    isa.dispatch(Gemm {
+        segments,
+        rows: rows.len(),
+        x,
+        bias,
+        scratch,
+        column: rows.start,
+        out: band,
     });
 }
 
@@ -136,26 +218,5 @@ fn dot_run<T: Element>(
             bias,
             out: &mut band.token(token)[rows.clone()],
         });
-    }
-}
-
-fn product_band(
-    cx: Context<'_>,
-    x: &[f32],
-    w: &Matrix,
-    bias: Option<&[f32]>,
-    rows: Range<usize>,
-    band: &mut Band<'_>,
-) {
-    let (n, k) = (rows.len(), w.cols());
-    cx.scratch.with(n * k, |panel| {
-        w.widen(cx.isa, rows.start, n, panel);
-        band.product(x, panel, k);
-    });
-    if let Some(bias) = bias {
-        for token in 0..band.tokens() {
-            let out = band.token(token).iter_mut();
-            out.zip(&bias[rows.clone()]).for_each(|(o, b)| *o += b);
-        }
     }
 }

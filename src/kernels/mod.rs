@@ -2,9 +2,7 @@
 //!
 //! The entry points are safe and check lengths; `unsafe` stays inside. Kernels know numbers and
 //! shapes, not layers. An algorithm is written once in [`generic`] over
-//! [`simd::Simd`], and compiled for every tier of [`isa`]; all tiers give the same bits, except
-//! for the blocked matrix product of [`linear`], which is matrixmultiply's and chooses its own
-//! instructions.
+//! [`simd::Simd`], and compiled for every tier of [`isa`]; all tiers give the same bits.
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;

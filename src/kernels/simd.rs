@@ -68,8 +68,12 @@ impl Element for i8 {
 pub trait Simd: PanelDot {
     /// `ACC` lanes in as many registers as that takes.
     type Wide: Copy;
-    /// Whether four accumulators and their operands fit the registers.
-    const FOUR_ROWS: bool;
+    /// One register of a `Wide`.
+    type Part: Copy;
+    /// Parts of a `Wide`.
+    const PARTS: usize;
+    /// Whether there are 32 vector registers rather than 16.
+    const MANY_REGISTERS: bool;
 
     /// Asks for the cache line at an address, which need not be valid.
     fn prefetch<T>(self, address: *const T);
@@ -95,12 +99,22 @@ pub trait Simd: PanelDot {
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+    /// Zero in every lane of a part.
+    fn zero_part(self) -> Self::Part;
+    /// Loads the lanes of part `part`, which is below [`PARTS`](Self::PARTS).
+    fn load_part(self, values: &[f32; ACC], part: usize) -> Self::Part;
+    /// Stores the lanes of part `part`.
+    fn store_part(self, lanes: Self::Part, out: &mut [f32; ACC], part: usize);
+    /// [`mul_add`](Self::mul_add) of parts.
+    fn mul_add_part(self, a: Self::Part, b: Self::Part, c: Self::Part) -> Self::Part;
     /// The larger, lane by lane; `b` where either is NaN.
     fn max(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// The smaller, lane by lane; `b` where either is NaN.
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// The sum of all lanes: halves onto halves, lane `i + ACC / 2` onto lane `i`, down to one.
     fn sum(self, lanes: Self::Wide) -> f32;
+    /// [`sum`](Self::sum) of each of eight.
+    fn sums(self, lanes: [Self::Wide; 8]) -> [f32; 8];
     /// `2^n` for lanes that hold `n + 1.5 * 2^23`, the sum left by rounding with that constant;
     /// n from -126 to 127.
     fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide;
@@ -112,7 +126,9 @@ pub struct Scalar;
 
 impl Simd for Scalar {
     type Wide = [f32; ACC];
-    const FOUR_ROWS: bool = false;
+    type Part = [f32; 8];
+    const PARTS: usize = ACC / 8;
+    const MANY_REGISTERS: bool = false;
 
     #[inline(always)]
     fn prefetch<T>(self, _: *const T) {}
@@ -161,6 +177,22 @@ impl Simd for Scalar {
         std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
     }
     #[inline(always)]
+    fn zero_part(self) -> Self::Part {
+        [0.0; 8]
+    }
+    #[inline(always)]
+    fn load_part(self, values: &[f32; ACC], part: usize) -> Self::Part {
+        values.as_chunks().0[part]
+    }
+    #[inline(always)]
+    fn store_part(self, lanes: Self::Part, out: &mut [f32; ACC], part: usize) {
+        out.as_chunks_mut().0[part] = lanes;
+    }
+    #[inline(always)]
+    fn mul_add_part(self, a: Self::Part, b: Self::Part, c: Self::Part) -> Self::Part {
+        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    }
+    #[inline(always)]
     fn max(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
@@ -178,6 +210,10 @@ impl Simd for Scalar {
             width /= 2;
         }
         lanes[0]
+    }
+    #[inline(always)]
+    fn sums(self, lanes: [Self::Wide; 8]) -> [f32; 8] {
+        lanes.map(|lanes| self.sum(lanes))
     }
     #[inline(always)]
     fn pow2_of_rounded(self, magic: Self::Wide) -> Self::Wide {

@@ -110,6 +110,33 @@ fn dot_products_of_every_type_and_size() {
 }
 
 #[test]
+fn eight_sums_are_those_of_each() {
+    struct Sums<'a>(&'a [f32]);
+    impl Kernel for Sums<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Vec<f32> {
+            let mut lanes = [s.splat(0.0); 8];
+            for (lanes, values) in lanes.iter_mut().zip(self.0.as_chunks().0) {
+                *lanes = s.load(values);
+            }
+            let together = s.sums(lanes);
+            for (sum, lanes) in together.iter().zip(lanes) {
+                assert_eq!(sum.to_bits(), s.sum(lanes).to_bits());
+            }
+            together.to_vec()
+        }
+    }
+    let values: Vec<f32> = noise(256, 8).iter().map(|v| v / 3.0).collect();
+    let found = on_every_tier(|isa| isa.dispatch(Sums(&values)));
+    let expected: Vec<f64> = values
+        .chunks(32)
+        .map(|v| v.iter().map(|&v| f64::from(v)).sum())
+        .collect();
+    assert_close(&found, &expected, 1e-5);
+}
+
+#[test]
 fn widening_is_exact() {
     let every: Vec<u16> = (0..=u16::MAX).collect();
     let halves: Vec<f16> = every.iter().map(|&b| f16::from_bits(b)).collect();
@@ -388,6 +415,67 @@ fn a_token_does_not_depend_on_its_company_in_a_product() {
             &mut some,
         );
         assert_eq!(some, all[from * 130..(from + n) * 130]);
+    }
+}
+
+/// Products of some tokens against dot products of each alone, to the bit.
+#[test]
+fn products_have_the_bits_of_dot_products() {
+    // Columns that end within a chunk, at the end of a block and just behind one; rows that end
+    // within a tile.
+    for (rows, cols, col_cuts) in [
+        (9, 1, &[0, 1][..]),
+        (40, 100, &[0, 100]),
+        (77, 512, &[0, 96, 512]),
+        (33, 1057, &[0, 512, 1024, 1057]),
+        (8, 1100, &[0, 50, 1100]),
+    ] {
+        // Not exact in any order: the sums round.
+        let x: Vec<f32> = noise(130 * cols, 3).iter().map(|v| v / 3.0).collect();
+        let bias = noise(rows, 31);
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let matrix = Matrix::new(&cut(dtype, rows, cols, &[0, rows / 2, rows], col_cuts));
+            let matrix = matrix.unwrap();
+            let mut wide = vec![0.0; rows * cols];
+            matrix.widen(Isa::SCALAR, 0, rows, &mut wide);
+            let expected = on_every_tier(|isa| {
+                let mut out = vec![f32::NAN; 130 * rows];
+                for (x, out) in x.chunks(cols).zip(out.chunks_mut(rows)) {
+                    isa.dispatch(DotRows {
+                        segments: &[Segment {
+                            col: 0,
+                            cols,
+                            stride: cols,
+                            data: &wide[..],
+                        }],
+                        x,
+                        scale: 1.0,
+                        bias: Some(&bias),
+                        out,
+                    });
+                }
+                out
+            });
+            for threads in [1, 2] {
+                let pool = ThreadPool::new(threads).unwrap();
+                let scratch = Scratch::default();
+                // What a task finds in its buffers must not matter.
+                scratch.with(1 << 20, |values| values.fill(f32::NAN));
+                for tokens in [1, 2, 3, 5, FEW_TOKENS, FEW_TOKENS + 1, 16, 17, 40, 130] {
+                    let found = on_every_tier(|isa| {
+                        let (pool, scratch) = (&pool, &scratch);
+                        let cx = Context { isa, pool, scratch };
+                        let mut out = vec![f32::NAN; tokens * rows];
+                        linear(cx, &x[..tokens * cols], &matrix, Some(&bias), &mut out);
+                        out
+                    });
+                    assert!(
+                        found == expected[..tokens * rows],
+                        "{tokens} tokens, {rows} x {cols}"
+                    );
+                }
+            }
+        }
     }
 }
 

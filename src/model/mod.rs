@@ -150,9 +150,9 @@ pub trait Model: Send + Sync + fmt::Debug {
 
     /// Feeds tokens to one or more sequences and returns the logits that were asked for.
     ///
-    /// Feeding a sequence in one call, token by token, or in any other split gives the same
-    /// logits up to the rounding of sums. The weights are read once for all sequences of the
-    /// call.
+    /// Feeding a sequence in one call, token by token, or in any other split, alone or beside
+    /// others, gives the same logits to the bit. The weights are read once for all sequences of
+    /// the call.
     ///
     /// # Errors
     /// [`ContextOverflow`](crate::ErrorKind::ContextOverflow) when a sequence would grow past

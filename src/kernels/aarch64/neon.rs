@@ -30,9 +30,9 @@ const REGISTERS: usize = ACC / LANES;
 macro_rules! impl_simd_neon {
     ($($Token:ident)+) => {$(
         impl_simd!(
-            $Token, float32x4_t, [0, 1, 2, 3, 4, 5, 6, 7], four_rows: false,
+            $Token, float32x4_t, [0, 1, 2, 3, 4, 5, 6, 7], many_registers: true,
             splat: vdupq_n_f32, load: vld1q_f32, store: vst1q_f32,
-            f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
+            f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum, sums: sums,
             fma: mul_add, prefetch: prefetch,
             binary: [
                 add: vaddq_f32, sub: vsubq_f32, mul: vmulq_f32, div: vdivq_f32,
@@ -128,4 +128,16 @@ unsafe fn sum(x: [float32x4_t; REGISTERS]) -> f32 {
         let x = vadd_f32(vget_low_f32(x), vget_high_f32(x));
         vget_lane_f32::<0>(x) + vget_lane_f32::<1>(x)
     }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn sums(x: [[float32x4_t; REGISTERS]; 8]) -> [f32; 8] {
+    let mut sums = [0.0; 8];
+    for (out, x) in sums.iter_mut().zip(x) {
+        // SAFETY: as the caller promises.
+        *out = unsafe { sum(x) };
+    }
+    sums
 }

@@ -109,8 +109,8 @@ impl<T: Element> Kernel for AttendBlock<'_, '_, T> {
         while !rows.is_empty() {
             // As many as leave the accumulators in registers.
             let n = match rows.len() {
-                n if n >= 8 && S::FOUR_ROWS => 8,
-                n if n >= 4 && S::FOUR_ROWS => 4,
+                n if n >= 8 && S::MANY_REGISTERS => 8,
+                n if n >= 4 && S::MANY_REGISTERS => 4,
                 n if n >= 2 => 2,
                 _ => 1,
             };
@@ -165,10 +165,10 @@ fn attend_rows<S: Simd, T: Element, const R: usize>(
         let left = chunks - chunk;
         let args = (block, next, &weights, &corrections);
         // One query fills the registers with columns instead.
-        if R == 1 && left >= 4 && S::FOUR_ROWS {
+        if R == 1 && left >= 4 && S::MANY_REGISTERS {
             weigh::<S, T, R, 4>(s, rows, chunk, args);
             chunk += 4;
-        } else if R <= 4 && left >= 2 && (R == 1 || S::FOUR_ROWS) {
+        } else if R <= 4 && left >= 2 && (R == 1 || S::MANY_REGISTERS) {
             weigh::<S, T, R, 2>(s, rows, chunk, args);
             chunk += 2;
         } else {

@@ -58,7 +58,7 @@ impl<T: Element> Kernel for DotRows<'_, T> {
         while row < rows {
             let n = (rows - row).min(4);
             // Four rows fill the AVX-512 registers; with AVX2 two at a time stay in registers.
-            if n == 4 && S::FOUR_ROWS {
+            if n == 4 && S::MANY_REGISTERS {
                 sums = dot_rows::<S, T, 4>(simd, self.segments, self.x, row);
             } else {
                 for half in (0..n).step_by(2) {

@@ -7,5 +7,6 @@ pub mod activation;
 pub mod attention;
 pub mod dot;
 pub mod exp;
+pub mod gemm;
 pub mod norm;
 pub mod widen;

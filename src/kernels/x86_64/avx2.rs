@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{prefetch, sum_of_eight};
+use super::{prefetch, sum_of_eight, sums_of_eight};
 use crate::kernels::impl_simd::impl_simd;
 use crate::kernels::simd::{ACC, Simd};
 
@@ -17,9 +17,9 @@ const LANES: usize = 8;
 const REGISTERS: usize = ACC / LANES;
 
 impl_simd!(
-    Avx2, __m256, [0, 1, 2, 3], four_rows: false,
+    Avx2, __m256, [0, 1, 2, 3], many_registers: false,
     splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
-    f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
+    f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum, sums: sums,
     fma: _mm256_fmadd_ps, prefetch: prefetch,
     binary: [
         add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
@@ -65,10 +65,32 @@ unsafe fn pow2_of_rounded(x: __m256) -> __m256 {
     }
 }
 
+/// The first steps of a sum: halves onto halves until eight lanes are left.
+///
 /// # Safety
 /// The instructions of the tier.
 #[inline(always)]
-unsafe fn sum([a, b, c, d]: [__m256; REGISTERS]) -> f32 {
+unsafe fn to_eight([a, b, c, d]: [__m256; REGISTERS]) -> __m256 {
     // SAFETY: as the caller promises.
-    unsafe { sum_of_eight(_mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d))) }
+    unsafe { _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d)) }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn sum(lanes: [__m256; REGISTERS]) -> f32 {
+    // SAFETY: as the caller promises.
+    unsafe { sum_of_eight(to_eight(lanes)) }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn sums([a, b, c, d, e, f, g, h]: [[__m256; REGISTERS]; 8]) -> [f32; 8] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let [a, b, c, d] = [to_eight(a), to_eight(b), to_eight(c), to_eight(d)];
+        let [e, f, g, h] = [to_eight(e), to_eight(f), to_eight(g), to_eight(h)];
+        sums_of_eight([a, b, c, d, e, f, g, h])
+    }
 }

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{prefetch, sum_of_eight};
+use super::{prefetch, sum_of_eight, sums_of_eight};
 use crate::kernels::impl_simd::impl_simd;
 use crate::kernels::simd::{ACC, Simd};
 
@@ -30,9 +30,9 @@ const REGISTERS: usize = ACC / LANES;
 macro_rules! impl_simd_512 {
     ($($Token:ident)+) => {$(
         impl_simd!(
-            $Token, __m512, [0, 1], four_rows: true,
+            $Token, __m512, [0, 1], many_registers: true,
             splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
-            f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum,
+            f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum, sums: sums,
             fma: _mm512_fmadd_ps, prefetch: prefetch,
             binary: [
                 add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
@@ -81,14 +81,36 @@ unsafe fn pow2_of_rounded(x: __m512) -> __m512 {
     }
 }
 
+/// The first steps of a sum: halves onto halves until eight lanes are left.
+///
 /// # Safety
 /// The instructions of the tier.
 #[inline(always)]
-unsafe fn sum([a, b]: [__m512; REGISTERS]) -> f32 {
+unsafe fn to_eight([a, b]: [__m512; REGISTERS]) -> __m256 {
     // SAFETY: as the caller promises.
     unsafe {
         let x = _mm512_add_ps(a, b);
         let (low, high) = (_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
-        sum_of_eight(_mm256_add_ps(low, high))
+        _mm256_add_ps(low, high)
+    }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn sum(lanes: [__m512; REGISTERS]) -> f32 {
+    // SAFETY: as the caller promises.
+    unsafe { sum_of_eight(to_eight(lanes)) }
+}
+
+/// # Safety
+/// The instructions of the tier.
+#[inline(always)]
+unsafe fn sums([a, b, c, d, e, f, g, h]: [[__m512; REGISTERS]; 8]) -> [f32; 8] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let [a, b, c, d] = [to_eight(a), to_eight(b), to_eight(c), to_eight(d)];
+        let [e, f, g, h] = [to_eight(e), to_eight(f), to_eight(g), to_eight(h)];
+        sums_of_eight([a, b, c, d, e, f, g, h])
     }
 }
