@@ -130,7 +130,7 @@ impl Bytes {
             );
         };
         let advice = "map the file instead of copying it, or free memory";
-        memory::check(len, "a copy of the file", advice).map_err(|e| e.within(path.display()))?;
+        memory::check(len, "a copy of it", advice).map_err(|e| e.within(path.display()))?;
         let mut buffer = BytesMut::zeroed(len).map_err(|e| e.within(path.display()))?;
         file.read_exact(buffer.as_mut_slice())
             .map_err(|e| Error::io(path, "read", e))?;
@@ -327,5 +327,22 @@ mod tests {
         std::fs::write(&path, []).unwrap();
         assert!(Bytes::map(&path).unwrap().is_empty());
         assert!(Bytes::read(&path).unwrap().is_empty());
+    }
+
+    /// A file with a hole, far larger than any memory, takes no space itself.
+    #[test]
+    fn a_copy_that_memory_cannot_hold_is_refused_before_it_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        let file = File::create(&path).unwrap();
+        if memory::available().is_none() || file.set_len(1 << 43).is_err() {
+            eprintln!("skipped: the system tells no memory or has no such files");
+            return;
+        }
+        let error = Bytes::read(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        for part in ["large: 8796093022208 bytes", "available; map the file"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 }

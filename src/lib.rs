@@ -46,7 +46,8 @@
 //!
 //! - A host is never aborted: what comes from outside (files, text, ids, options) leads to an
 //!   [`Error`], not to a panic, and memory for weights, caches and activations is asked for in a
-//!   way that can be refused. A mapped file is the exception that the system makes: see
+//!   way that can be refused: where the system tells what it has left ([`memory`]), before it
+//!   would grant more and end the process. A mapped file is the exception that the system makes: see
 //!   [`MemoryMode`](weights::MemoryMode).
 //! - No globals: threads belong to a model and end with it. Every call can be cancelled.
 //! - The same input gives the same output, for any number of threads. Random draws are a function

@@ -22,8 +22,7 @@ pub fn available() -> Option<u64> {
     available_in(Path::new("/"))
 }
 
-/// Refuses an allocation of `bytes` for `what` that is [`LARGE`] and more than is
-/// [available](available).
+/// Refuses an allocation of `bytes` for `what` that is [`LARGE`] and more than is [`available`].
 ///
 /// # Errors
 /// [`OutOfMemory`](ErrorKind::OutOfMemory) with both numbers and `advice`.

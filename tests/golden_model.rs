@@ -5,7 +5,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use codegeex::backend::Cpu;
+use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{GenerateOptions, Generator};
 use codegeex::model::{
@@ -65,8 +65,13 @@ fn argmax(row: &[f32]) -> usize {
 }
 
 fn open(path: &Path) -> Transformer<Cpu> {
+    open_with(path, KvFormat::default())
+}
+
+fn open_with(path: &Path, kv: KvFormat) -> Transformer<Cpu> {
     let checkpoint = Checkpoint::open(path, &OpenOptions::default()).unwrap();
-    Transformer::new(Cpu::new(&Default::default()).unwrap(), &checkpoint).unwrap()
+    let cpu = Cpu::new(&CpuOptions::new().kv(kv)).unwrap();
+    Transformer::new(cpu, &checkpoint).unwrap()
 }
 
 /// Logits of a sequence fed in pieces of the given lengths, the last repeated.
@@ -150,6 +155,43 @@ fn the_trained_model_matches_the_reference() {
         return;
     };
     check_forward(&open(&checkpoint), &golden);
+}
+
+/// Largest differences in a logit that keys and values of fewer bits make. Halves are outside
+/// of [`TOLERANCE`], which is why they are not the default.
+const F16_TOLERANCE: f32 = 2e-2;
+const INT8_TOLERANCE: f32 = 0.4;
+
+#[test]
+fn every_format_of_keys_and_values_stays_close_to_the_reference() {
+    let (Some(golden), Some(checkpoint)) =
+        (Golden::open("golden/forward.safetensors"), published())
+    else {
+        return;
+    };
+    for kv in KvFormat::ALL {
+        let tolerance = match kv {
+            KvFormat::F32 => TOLERANCE,
+            KvFormat::F16 => F16_TOLERANCE,
+            _ => INT8_TOLERANCE,
+        };
+        let model = open_with(&checkpoint, kv);
+        for case in 0..golden.cases() {
+            let ids = golden.ids(&format!("case{case}.ids"));
+            let n = ids.len();
+            let rows = logits(&model, &ids, &[n]);
+            let what = format!("{kv}, case {case}");
+            let last = golden.f32(&format!("case{case}.last_logits"));
+            assert_close(&rows[n - 1], &last, tolerance, &format!("{what}, last"));
+            let top_ids = golden.ids(&format!("case{case}.top_ids"));
+            let ids = top_ids.chunks(top_ids.len() / n);
+            let found: Vec<f32> = (rows.iter().zip(ids))
+                .flat_map(|(row, ids)| ids.iter().map(|&id| row[id as usize]))
+                .collect();
+            let top = golden.f32(&format!("case{case}.top_logits"));
+            assert_close(&found, &top, tolerance, &format!("{what}, top"));
+        }
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn conversion_streams() {
 }
 
 /// Buffers of matrix products, of one thread.
-const PRODUCTS: usize = 6 << 20;
+const PRODUCTS: usize = 2 << 20;
 
 #[test]
 fn a_prompt_takes_what_the_estimate_says() {

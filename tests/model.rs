@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use codegeex::ErrorKind;
+use codegeex::backend::{CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Event, FinishReason, GenerateOptions, Generator};
 use codegeex::model::{Input, LoadOptions, Model, State, Wanted, load};
@@ -152,6 +153,30 @@ fn a_refused_call_leaves_the_states_alone() {
     let mut batch = [Input::new(&mut *state, &[1], Wanted::Last)];
     let error = other.forward(&mut batch, &go).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StateMismatch);
+}
+
+#[test]
+fn a_limit_on_keys_and_values_refuses_a_call_and_leaves_the_state_alone() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
+    let mut options = LoadOptions::default();
+    options.cpu = CpuOptions::new().threads(1).kv(KvFormat::Int8);
+    let feed = |model: &dyn Model, state: &mut dyn State, tokens: usize| {
+        let ids = vec![220; tokens];
+        let mut batch = [Input::new(state, &ids, Wanted::Nothing)];
+        model.forward(&mut batch, &CancelToken::new()).map(drop)
+    };
+    let model = load(&path, &options).unwrap();
+    let mut one = model.new_state();
+    feed(&*model, &mut *one, 1).unwrap();
+    options.cpu = options.cpu.memory_limit(one.bytes() as u64);
+    let model = load(&path, &options).unwrap();
+    let mut state = model.new_state();
+    feed(&*model, &mut *state, 20).unwrap();
+    let error = feed(&*model, &mut *state, 20).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert!(error.to_string().contains("limit"), "{error}");
+    assert_eq!((state.len(), state.bytes()), (20, one.bytes()));
+    feed(&*model, &mut *state, 12).unwrap();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! CPU kernels: dot products, matrix products, layer norm, activations, softmax.
+//! CPU kernels: dot products, matrix products, layer norm, activations, attention.
 //!
 //! The entry points are safe and check lengths; `unsafe` stays inside. Kernels know numbers and
 //! shapes, not layers. An algorithm is written once in [`generic`] over

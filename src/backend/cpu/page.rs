@@ -31,6 +31,8 @@ type Lanes<T> = [T; BLOCK_TOKENS];
 
 /// Largest code of an int8 number; -128 is not used.
 const MAX_CODE: f32 = 127.0;
+/// The sign bit of a number.
+const SIGN: u32 = 1 << 31;
 /// Rows of keys and values that make it worth dividing the heads over threads.
 const SHARED_ROWS: usize = 4;
 
@@ -205,22 +207,21 @@ fn write_head<'a, T: Pod>(
 /// Codes of a row, and its scale: the largest magnitude is 127, ties go to even. A row with a
 /// number that is not finite gets the scale NaN.
 fn quantize(row: &[f32], codes: &mut [i8]) -> f32 {
-    let mut most = 0.0f32;
-    let mut finite = true;
-    for &x in row {
-        finite &= x.is_finite();
-        most = most.max(x.abs());
+    // Magnitudes compare as their bits do, and in that form the loop vectorises.
+    let mut most = 0;
+    for x in row {
+        most = most.max(x.to_bits() & !SIGN);
     }
+    let most = f32::from_bits(most);
     let scale = most / MAX_CODE;
     // A scale that is no normal number would lose digits; such a row is as good as zero.
-    if !finite || !scale.is_normal() {
+    if !most.is_finite() || !scale.is_normal() {
         codes.fill(0);
-        return if finite { 0.0 } else { f32::NAN };
+        return if most.is_finite() { 0.0 } else { f32::NAN };
     }
     for (code, &x) in codes.iter_mut().zip(row) {
-        // At most 127 and a rounding error, so that the sum is exact to half a unit.
-        let rounded = (x / scale + ROUND_MAGIC) - ROUND_MAGIC;
-        *code = rounded as i8;
+        // The sum is rounded to an integer, whose low byte is that of the sum.
+        *code = (x / scale + ROUND_MAGIC).to_bits() as i8;
     }
     scale
 }

@@ -1,5 +1,4 @@
-//! Dot products of matrix rows with one vector: the decode step of every linear layer, and the
-//! scores of attention.
+//! Dot products of matrix rows with one vector: the decode step of every linear layer.
 //!
 //! ```text
 //! for each row:  lanes = 0
