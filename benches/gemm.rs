@@ -70,7 +70,7 @@ fn main() {
         options.threads = threads;
         let cpu = Cpu::new(&options).expect("threads start");
         let matrix = cpu
-            .matrix(&Stored::Dense(tensor))
+            .matrix(&Stored::Dense(tensor.clone()))
             .expect("the tensor is whole");
         let pool = ThreadPool::new(threads).expect("threads start");
         println!("{}, [{ROWS} x {COLS}] in f16", cpu.name());
