@@ -154,8 +154,8 @@ impl Cpu {
 
 /// Values of activations that make a task worth handing to another thread.
 const TASK_VALUES: usize = 16 * 1024;
-/// Activations of at least this size are checked against what the system has. A look costs some
-/// tens of microseconds, and a token makes hundreds of activations.
+/// Activations of at least this size are checked against what the system has. A look costs
+/// some 0.2 ms, and a token makes hundreds of activations.
 const LARGE_ACTIVATIONS: usize = 16 << 20;
 
 impl Backend for Cpu {
