@@ -71,6 +71,7 @@ mod kernels;
 pub mod model;
 pub mod num;
 pub mod prompt;
+mod quant;
 pub mod tensor;
 pub mod threads;
 pub mod tokenizer;

@@ -173,3 +173,60 @@ impl Tensor {
         )
     }
 }
+
+/// How the weights of a packed matrix are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PackedScheme {
+    /// Eight bits, one scale a row: the paper's quantization (section 2.5).
+    Int8,
+    /// Four bits; 32 inputs of a row share a multiplier of four bits, a row has a scale.
+    Int4,
+}
+
+impl PackedScheme {
+    /// The name used in messages and in the command line: `int8`, `int4`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
+impl std::fmt::Display for PackedScheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A quantized matrix where it lies, in the order in which the kernels read it.
+///
+/// `kernels::packed` documents that order and checks the lengths of the parts.
+#[derive(Debug, Clone)]
+pub struct PackedTensor {
+    /// Canonical name.
+    pub name: String,
+    /// How the weights are stored.
+    pub scheme: PackedScheme,
+    /// Outputs.
+    pub rows: usize,
+    /// Inputs.
+    pub cols: usize,
+    /// The weights.
+    pub codes: Bytes,
+    /// Multipliers of groups; nothing for [`PackedScheme::Int8`].
+    pub multipliers: Bytes,
+    /// One f16 a row.
+    pub scales: Bytes,
+}
+
+/// A weight matrix as a checkpoint holds it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Stored {
+    /// Numbers, row after row.
+    Dense(Tensor),
+    /// Quantized.
+    Packed(PackedTensor),
+}

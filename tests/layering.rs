@@ -10,8 +10,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tokenizer", &[]),
     ("weights", &[]),
     ("prompt", &[]),
+    ("quant", &["kernels"]),
     ("backend", &["kernels"]),
-    ("model", &["weights", "backend"]),
+    ("model", &["weights", "quant", "backend"]),
     ("generate", &["model", "tokenizer", "prompt"]),
 ];
 /// Files and folders that may contain `unsafe`.

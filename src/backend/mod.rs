@@ -6,15 +6,17 @@
 #![forbid(unsafe_code)]
 
 pub mod cpu;
+mod isa;
 
 use std::fmt;
 
 use ndarray::Array2;
 
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Stored, Tensor};
 
 pub use cpu::{Cpu, CpuOptions};
+pub use isa::{ISA_VARIABLE, InstructionSet};
 
 /// Nonlinearity of an MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -107,8 +109,8 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// Takes over a stored matrix.
     ///
     /// # Errors
-    /// An element type that weights do not have, or no memory for it.
-    fn matrix(&self, tensor: &Tensor) -> Result<Self::Matrix>;
+    /// An element type that weights do not have, parts that do not fit, or no memory for it.
+    fn matrix(&self, stored: &Stored) -> Result<Self::Matrix>;
 
     /// Takes over a stored vector.
     ///

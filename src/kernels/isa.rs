@@ -3,13 +3,21 @@
 //!
 //! A token can only be had from its `detect`, so holding one proves that its instructions exist
 //! here. [`Isa::dispatch`] is the one shell in which generic code over [`Simd`] is compiled for
-//! each tier.
+//! each tier. Which tier a model uses is settled where a backend is made, not here: nothing in
+//! this module is remembered.
 
 use std::fmt;
+use std::str::FromStr;
 
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::neon::{Neon, NeonDot};
 use super::simd::{Scalar, Simd};
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::{avx2::Avx2, avx512::Avx512};
+use super::x86_64::{
+    avx2::Avx2,
+    avx512::{Avx512, Avx512Vnni},
+};
+use crate::error::{Error, ErrorKind, Result};
 
 /// An algorithm written once over [`Simd`], with its arguments as fields.
 ///
@@ -22,92 +30,190 @@ pub trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-macro_rules! x86_tiers {
-    ($($Token:ident, $name:literal, $features:literal, [$($feature:tt),+];)+) => {
-        #[cfg(target_arch = "x86_64")]
-        mod x86_tiers {
-            use super::*;
-            $(impl $Token {
+/// Everything that lists the tiers, from one line a tier. `if path` names one more condition
+/// that is no feature of the processor: a permission that the system has to give.
+macro_rules! tiers {
+    ($($arch:literal $detected:ident {$(
+        #[doc = $doc:literal]
+        $Token:ident $name:literal [$($feature:tt),+] $(if $permitted:path)?;
+    )+})+) => {
+        /// A set of instructions that the CPU kernels are compiled for.
+        ///
+        /// All give the same results to the bit; they differ in speed. Every set has a name on
+        /// every machine; [`available`](Self::available) says which can be used on this one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum InstructionSet {
+            /// What every processor of the target has, left to the compiler.
+            Scalar,
+            $($(#[doc = $doc] $Token,)+)+
+        }
+
+        impl InstructionSet {
+            /// Every set, those of one architecture in a row, the slowest first.
+            pub const ALL: &[InstructionSet] = &[Self::Scalar, $($(Self::$Token,)+)+];
+
+            /// Its name, as options and the environment spell it: `avx2`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::Scalar => "scalar",
+                    $($(Self::$Token => $name,)+)+
+                }
+            }
+        }
+
+        #[derive(Clone, Copy)]
+        enum Tier {
+            Scalar,
+            $($(#[cfg(target_arch = $arch)] $Token($Token),)+)+
+        }
+
+        impl Isa {
+            /// Every tier that this machine has, the slowest first.
+            pub fn available() -> Vec<Isa> {
+                [
+                    Some(Self::SCALAR),
+                    $($(
+                        #[cfg(target_arch = $arch)]
+                        $Token::detect().map(|token| Isa(Tier::$Token(token))),
+                    )+)+
+                ]
+                .into_iter()
+                .flatten()
+                .collect()
+            }
+
+            /// Which set of instructions it is.
+            pub fn set(self) -> InstructionSet {
+                match self.0 {
+                    Tier::Scalar => InstructionSet::Scalar,
+                    $($(
+                        #[cfg(target_arch = $arch)]
+                        Tier::$Token(_) => InstructionSet::$Token,
+                    )+)+
+                }
+            }
+
+            /// Runs a kernel on this tier.
+            #[inline]
+            pub fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+                match self.0 {
+                    Tier::Scalar => kernel.run(Scalar),
+                    $($(
+                        #[cfg(target_arch = $arch)]
+                        Tier::$Token(token) => token.run(kernel),
+                    )+)+
+                }
+            }
+        }
+
+        $($(
+            #[cfg(target_arch = $arch)]
+            impl $Token {
                 /// The token, when this machine has all of the tier's instructions.
                 pub fn detect() -> Option<Self> {
-                    let present = true $(&& is_x86_feature_detected!($feature))+;
+                    let present = true
+                        $(&& std::arch::$detected!($feature))+
+                        $(&& $permitted())?;
                     // SAFETY: every feature of the tier was just found on this machine.
                     present.then(|| unsafe { Self::new() })
                 }
 
-                pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-                    #[target_feature(enable = $features)]
+                fn run<K: Kernel>(self, kernel: K) -> K::Output {
+                    $(#[target_feature(enable = $feature)])+
                     fn shell<K: Kernel>(token: $Token, kernel: K) -> K::Output {
                         kernel.run(token)
                     }
                     // SAFETY: the token proves that the features are there.
                     unsafe { shell(self, kernel) }
                 }
-            })+
-        }
+            }
+        )+)+
     };
 }
 
-x86_tiers! {
-    Avx2, "avx2", "avx,avx2,fma,f16c", ["avx", "avx2", "fma", "f16c"];
-    Avx512, "avx512", "avx,avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
-        ["avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq"];
+tiers! {
+    "x86_64" is_x86_feature_detected {
+        /// AVX2 with FMA and F16C.
+        Avx2 "avx2" ["avx", "avx2", "fma", "f16c"];
+        /// AVX-512 F, BW, VL and DQ, beyond AVX2.
+        Avx512 "avx512"
+            ["avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq"];
+        /// AVX-512 with dot products of small integers.
+        Avx512Vnni "avx512vnni" [
+            "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq",
+            "avx512vnni"
+        ];
+    }
+    "aarch64" is_aarch64_feature_detected {
+        /// NEON, which every processor of 64-bit Arm has.
+        Neon "neon" ["neon"];
+        /// NEON with dot products of small integers.
+        NeonDot "neondot" ["neon", "dotprod"];
+    }
+}
+
+impl InstructionSet {
+    /// The sets that this machine has, the slowest first; never empty.
+    pub fn available() -> Vec<InstructionSet> {
+        Isa::available().into_iter().map(Isa::set).collect()
+    }
+}
+
+impl fmt::Display for InstructionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for InstructionSet {
+    type Err = Error;
+
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) with the names that this machine has.
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|set| set.name() == name);
+        found.copied().ok_or_else(|| {
+            let message = format!("no instruction set is called {name:?}; {}", this_machine());
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+}
+
+fn this_machine() -> String {
+    let names: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+    format!("this machine has {}", names.join(", "))
 }
 
 /// An instruction-set tier that this machine has.
 #[derive(Clone, Copy)]
 pub struct Isa(Tier);
 
-#[derive(Clone, Copy)]
-enum Tier {
-    Scalar,
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
-}
-
 impl Isa {
     /// The portable tier, which every machine has.
     pub const SCALAR: Isa = Isa(Tier::Scalar);
-
-    /// Every tier that this machine has, the slowest first.
-    pub fn available() -> Vec<Isa> {
-        let mut tiers = vec![Self::SCALAR];
-        #[cfg(target_arch = "x86_64")]
-        {
-            tiers.extend(Avx2::detect().map(|t| Isa(Tier::Avx2(t))));
-            tiers.extend(Avx512::detect().map(|t| Isa(Tier::Avx512(t))));
-        }
-        tiers
-    }
 
     /// The fastest tier that this machine has.
     pub fn best() -> Isa {
         Self::available().pop().unwrap_or(Self::SCALAR)
     }
 
-    /// Its name: `scalar`, `avx2` or `avx512`.
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            Tier::Scalar => "scalar",
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx512(_) => "avx512",
-        }
+    /// The tier of a set.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) when this machine does not have it, with
+    /// the names of those that it has.
+    pub fn of(set: InstructionSet) -> Result<Isa> {
+        let found = Self::available().into_iter().find(|isa| isa.set() == set);
+        found.ok_or_else(|| {
+            let message = format!("instruction set {set} is not there; {}", this_machine());
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
     }
 
-    /// Runs a kernel on this tier.
-    #[inline]
-    pub fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
-        match self.0 {
-            Tier::Scalar => kernel.run(Scalar),
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx2(token) => token.run(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx512(token) => token.run(kernel),
-        }
+    /// The name of its set.
+    pub fn name(self) -> &'static str {
+        self.set().name()
     }
 }
 

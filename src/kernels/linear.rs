@@ -14,6 +14,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use super::columns::{Band, Columns};
 use super::generic::dot::{DotRows, Segment};
 use super::isa::Isa;
 use super::matrix::{Matrix, Run};
@@ -155,85 +156,6 @@ fn product_band(
         for token in 0..band.tokens() {
             let out = band.token(token).iter_mut();
             out.zip(&bias[rows.clone()]).for_each(|(o, b)| *o += b);
-        }
-    }
-}
-
-/// A row-major matrix whose columns are handed out in bands.
-struct Columns<'a> {
-    data: *mut f32,
-    tokens: usize,
-    width: usize,
-    _borrow: std::marker::PhantomData<&'a mut [f32]>,
-}
-
-// SAFETY: this is a `&mut [f32]` that is only accessed through bands, whose disjointness is the
-// caller's promise.
-unsafe impl Sync for Columns<'_> {}
-
-impl<'a> Columns<'a> {
-    fn new(data: &'a mut [f32], tokens: usize, width: usize) -> Self {
-        assert_eq!(data.len(), tokens * width);
-        Self {
-            data: data.as_mut_ptr(),
-            tokens,
-            width,
-            _borrow: std::marker::PhantomData,
-        }
-    }
-
-    /// # Safety
-    /// Bands that are alive at the same time must not overlap.
-    unsafe fn band(&self, columns: Range<usize>) -> Band<'_> {
-        assert!(columns.start <= columns.end && columns.end <= self.width);
-        Band {
-            columns: self,
-            range: columns,
-        }
-    }
-}
-
-/// Some columns of every row of [`Columns`], borrowed for writing.
-struct Band<'a> {
-    columns: &'a Columns<'a>,
-    range: Range<usize>,
-}
-
-impl Band<'_> {
-    fn tokens(&self) -> usize {
-        self.columns.tokens
-    }
-
-    fn token(&mut self, token: usize) -> &mut [f32] {
-        assert!(token < self.columns.tokens);
-        let start = token * self.columns.width + self.range.start;
-        // SAFETY: token and range are inside the matrix, and this band alone has these columns.
-        unsafe { std::slice::from_raw_parts_mut(self.columns.data.add(start), self.range.len()) }
-    }
-
-    /// `band = x · panelᵀ`, with `x` `[tokens, k]` and `panel` `[columns of the band, k]`.
-    fn product(&mut self, x: &[f32], panel: &[f32], k: usize) {
-        let (m, n, width) = (self.columns.tokens, self.range.len(), self.columns.width);
-        assert!(x.len() == m * k && panel.len() == n * k);
-        // SAFETY: x is m rows of k, the panel read with swapped strides k rows of n, both as
-        // asserted; the result goes to m rows of n at distance `width`, the columns of this band.
-        unsafe {
-            matrixmultiply::sgemm(
-                m,
-                k,
-                n,
-                1.0,
-                x.as_ptr(),
-                k as isize,
-                1,
-                panel.as_ptr(),
-                1,
-                k as isize,
-                0.0,
-                self.columns.data.add(self.range.start),
-                width as isize,
-                1,
-            );
         }
     }
 }

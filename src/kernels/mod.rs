@@ -6,10 +6,12 @@
 //! for the blocked matrix product of [`linear`], which is matrixmultiply's and chooses its own
 //! instructions.
 
+mod columns;
 pub mod generic;
 pub mod isa;
 pub mod linear;
 pub mod matrix;
+pub mod packed;
 pub mod simd;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;

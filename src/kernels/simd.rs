@@ -6,6 +6,8 @@
 
 use half::{bf16, f16};
 
+use super::packed::panel::PanelDot;
+
 /// Virtual lanes of an accumulator: two AVX-512 registers, four AVX2 registers.
 pub const ACC: usize = 32;
 
@@ -52,7 +54,7 @@ impl Element for bf16 {
 
 /// Operations on [`ACC`] single-precision lanes at once. The value of a token type that
 /// implements this proves that its instructions are there.
-pub trait Simd: Copy {
+pub trait Simd: PanelDot {
     /// `ACC` lanes in as many registers as that takes.
     type Wide: Copy;
     /// Whether four accumulators and their operands fit the registers.

@@ -5,6 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, bail};
+use crate::num::DType;
+use crate::quant::stored;
+use crate::tensor::{PackedScheme, PackedTensor, Stored};
 use crate::weights::{self, Footprint, MemoryMode, Tensor, TensorInfo, WeightSource};
 
 use super::ModelConfig;
@@ -77,13 +80,53 @@ impl fmt::Display for ConfigOrigin {
 /// An opened checkpoint whose tensors are all there and have the shapes of its configuration.
 ///
 /// As a [`WeightSource`] it hands out exactly the tensors that the model needs, in canonical
-/// order, the word embedding cut to the vocabulary.
+/// order, the word embedding cut to the vocabulary. A quantized matrix is several tensors.
 #[derive(Debug)]
 pub struct Checkpoint {
     source: Box<dyn WeightSource>,
     config: ModelConfig,
     origin: ConfigOrigin,
+    parameters: Vec<Parameter>,
+    /// The tensors of all parameters.
     infos: Vec<TensorInfo>,
+}
+
+/// A vector or a matrix of the model, as the checkpoint holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Parameter {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub form: Form,
+}
+
+/// How a checkpoint holds a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Numbers of a weight type.
+    Dense,
+    /// Quantized, in the layout of the kernels.
+    Packed(PackedScheme),
+    /// Quantized with one scale a row, row after row, as the reference saves it: integers under
+    /// the name of the weight, for four bits two to a byte, the first in the upper half.
+    RowScaled(PackedScheme),
+}
+
+impl Parameter {
+    /// Whether it is a matrix that conversion may quantize: the weights of the linear layers.
+    pub fn is_linear(&self) -> bool {
+        self.shape.len() == 2
+            && (self.name.starts_with("layers.") || self.name.starts_with("topQueryLayer."))
+    }
+
+    /// Whether it is the word embedding, which is the LM head as well.
+    pub fn is_word_embedding(&self) -> bool {
+        self.name == WORD_EMBEDDINGS
+    }
+
+    /// The name of the scales of a row-scaled matrix.
+    pub fn row_scales(&self) -> String {
+        format!("{}_scale", self.name)
+    }
 }
 
 impl Checkpoint {
@@ -125,16 +168,75 @@ impl Checkpoint {
         origin: ConfigOrigin,
     ) -> Result<Self> {
         let mut infos = Vec::new();
+        let mut parameters = Vec::new();
         for (name, shape) in expected_tensors(&config) {
-            let info = check_tensor(source.as_ref(), &name, shape, &origin)?;
-            infos.push(info);
+            let found = Found {
+                source: source.as_ref(),
+                origin: &origin,
+            };
+            parameters.push(found.parameter(name, shape, &mut infos)?);
+        }
+        if parameters.iter().any(|p| matches!(p.form, Form::Packed(_))) {
+            let metadata = source.metadata().iter().find(|(k, _)| k == stored::KEY);
+            stored::check_metadata(metadata.map(|(_, json)| json.as_str()))
+                .map_err(|e| e.within(source.describe()))?;
         }
         Ok(Self {
             source,
             config,
             origin,
+            parameters,
             infos,
         })
+    }
+
+    /// The parameters in canonical order.
+    pub(super) fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// A parameter as it is stored. Touches none of its bytes.
+    ///
+    /// # Errors
+    /// [`MissingTensor`](crate::ErrorKind::MissingTensor);
+    /// [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for a matrix quantized as the
+    /// reference does, which has to be converted first.
+    pub fn stored(&self, name: &str) -> Result<Stored> {
+        let parameter = self.parameters.iter().find(|p| p.name == name);
+        match parameter.map(|p| (p.form, &p.shape[..])) {
+            Some((Form::Packed(scheme), &[rows, cols])) => {
+                let bytes = |name: String| -> Result<_> {
+                    Ok(match &self.source.tensor(&name)?.blocks[..] {
+                        [block] => block.data.clone(),
+                        blocks => bail!(
+                            UnsupportedFile,
+                            "{}: `{name}` lies in {} pieces; a quantized matrix is in one",
+                            self.source.describe(),
+                            blocks.len()
+                        ),
+                    })
+                };
+                Ok(Stored::Packed(PackedTensor {
+                    name: name.to_owned(),
+                    scheme,
+                    rows,
+                    cols,
+                    codes: bytes(stored::codes_name(name, scheme))?,
+                    multipliers: match scheme {
+                        PackedScheme::Int4 => bytes(stored::multipliers_name(name))?,
+                        PackedScheme::Int8 => crate::bytes::Bytes::empty(),
+                    },
+                    scales: bytes(stored::scales_name(name))?,
+                }))
+            }
+            Some((Form::RowScaled(scheme), _)) => bail!(
+                UnsupportedFile,
+                "{}: `{name}` is quantized to {scheme} in the form of the reference; convert the \
+                 file first: codegeex convert IN OUT --dtype {scheme}",
+                self.source.describe()
+            ),
+            _ => Ok(Stored::Dense(self.tensor(name)?)),
+        }
     }
 
     /// The configuration.
@@ -324,49 +426,130 @@ pub fn expected_tensors(config: &ModelConfig) -> impl Iterator<Item = (String, V
         .chain(top.into_iter().flatten())
 }
 
-fn check_tensor(
-    source: &dyn WeightSource,
-    name: &str,
-    shape: Vec<usize>,
-    origin: &ConfigOrigin,
-) -> Result<TensorInfo> {
-    let Some(info) = source.info(name) else {
-        bail!(
-            MissingTensor,
-            "{}: tensor `{name}` of shape {shape:?} is missing; the configuration comes from \
-             {origin}",
-            source.describe()
-        );
-    };
-    // A published word embedding may have rows beyond the vocabulary.
-    let fits = match (name, &info.shape[..], &shape[..]) {
-        (WORD_EMBEDDINGS, &[rows, width], &[vocabulary, expected]) => {
-            rows >= vocabulary && width == expected
+/// A source whose tensors are held against a configuration.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    source: &'a dyn WeightSource,
+    origin: &'a ConfigOrigin,
+}
+
+impl Found<'_> {
+    /// The form in which a parameter is there; its tensors are added to `infos`.
+    fn parameter(
+        self,
+        name: String,
+        shape: Vec<usize>,
+        infos: &mut Vec<TensorInfo>,
+    ) -> Result<Parameter> {
+        let mut parameter = Parameter {
+            name,
+            shape,
+            form: Form::Dense,
+        };
+        let quantizable = parameter.is_linear() || parameter.is_word_embedding();
+        let form = match parameter.shape[..] {
+            [rows, cols] if quantizable => self.form(&parameter, rows, cols, infos)?,
+            _ => Form::Dense,
+        };
+        if form == Form::Dense {
+            let Parameter { name, shape, .. } = &parameter;
+            infos.push(self.tensor(name, shape, DType::is_weight, "f16, bf16 or f32")?);
         }
-        (_, found, expected) => found == expected,
-    };
-    if !fits {
-        bail!(
-            ShapeMismatch,
-            "{}: tensor `{name}` has shape {:?}, expected {shape:?}; the configuration comes from \
-             {origin}",
-            source.describe(),
-            info.shape
-        );
+        parameter.form = form;
+        Ok(parameter)
     }
-    if !info.dtype.is_weight() {
-        bail!(
-            UnsupportedFile,
-            "{}: tensor `{name}` has element type {}, expected f16, bf16 or f32",
-            source.describe(),
-            info.dtype
-        );
+
+    fn form(
+        self,
+        parameter: &Parameter,
+        rows: usize,
+        cols: usize,
+        infos: &mut Vec<TensorInfo>,
+    ) -> Result<Form> {
+        let name = &parameter.name;
+        let scales = parameter.row_scales();
+        let integers = self.source.info(name).filter(|i| i.dtype == DType::I8);
+        if let Some(found) = integers.filter(|_| self.source.info(&scales).is_some()) {
+            // Halves of bytes where a row is half as long as it should be.
+            let int4 = cols.is_multiple_of(2) && found.shape == [rows, cols / 2];
+            let (scheme, width) = match int4 {
+                true => (PackedScheme::Int4, cols / 2),
+                false => (PackedScheme::Int8, cols),
+            };
+            infos.push(self.tensor(name, &[rows, width], |t| t == DType::I8, "i8")?);
+            infos.push(self.tensor(&scales, &[rows], |t| t == DType::F16, "f16")?);
+            return Ok(Form::RowScaled(scheme));
+        }
+        if self.source.info(name).is_some() {
+            return Ok(Form::Dense);
+        }
+        for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
+            if self
+                .source
+                .info(&stored::codes_name(name, scheme))
+                .is_none()
+            {
+                continue;
+            }
+            for part in stored::parts(name, scheme, rows, cols)? {
+                let expected = part.dtype;
+                let is = move |t| t == expected;
+                infos.push(self.tensor(&part.name, &part.shape, is, expected.name())?);
+            }
+            return Ok(Form::Packed(scheme));
+        }
+        Ok(Form::Dense)
     }
-    Ok(TensorInfo {
-        name: name.to_owned(),
-        dtype: info.dtype,
-        shape,
-    })
+
+    /// A tensor of the shape and of a type that is expected.
+    fn tensor(
+        self,
+        name: &str,
+        shape: &[usize],
+        is_expected: impl Fn(DType) -> bool,
+        expected: &str,
+    ) -> Result<TensorInfo> {
+        let Self { source, origin } = self;
+        let Some(info) = source.info(name) else {
+            bail!(
+                MissingTensor,
+                "{}: tensor `{name}` of shape {shape:?} is missing; the configuration comes from \
+                 {origin}",
+                source.describe()
+            );
+        };
+        // A published word embedding may have rows beyond the vocabulary.
+        let fits = match (name, &info.shape[..], shape) {
+            (WORD_EMBEDDINGS, &[rows, width], &[vocabulary, expected])
+                if info.dtype.is_weight() =>
+            {
+                rows >= vocabulary && width == expected
+            }
+            (_, found, expected) => found == expected,
+        };
+        if !fits {
+            bail!(
+                ShapeMismatch,
+                "{}: tensor `{name}` has shape {:?}, expected {shape:?}; the configuration comes \
+                 from {origin}",
+                source.describe(),
+                info.shape
+            );
+        }
+        if !is_expected(info.dtype) {
+            bail!(
+                UnsupportedFile,
+                "{}: tensor `{name}` has element type {}, expected {expected}",
+                source.describe(),
+                info.dtype
+            );
+        }
+        Ok(TensorInfo {
+            name: name.to_owned(),
+            dtype: info.dtype,
+            shape: shape.to_vec(),
+        })
+    }
 }
 
 fn find_config(

@@ -95,7 +95,7 @@ struct Loader<'a, B> {
 
 impl<B: Backend> Loader<'_, B> {
     fn matrix(&self, name: &str) -> Result<B::Matrix> {
-        self.backend.matrix(&self.checkpoint.tensor(name)?)
+        self.backend.matrix(&self.checkpoint.stored(name)?)
     }
 
     fn vector(&self, name: &str) -> Result<B::Vector> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::checkpoint::expected_tensors;
 use super::*;
+use crate::backend::InstructionSet;
 use crate::bytes::Bytes;
 use crate::num::DType;
 use crate::tensor::{Block, Tensor, TensorInfo};
@@ -247,6 +248,34 @@ fn every_variant_follows_the_formulas() {
         let states = model.hidden_states(&ids).unwrap();
         let layers = config.num_layers + 1 + usize::from(config.top_query);
         assert_eq!(states.dim(), (layers, ids.len(), config.hidden_size));
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    let ids: Vec<u32> = (0..39).map(|i| i * 11 % 37).collect();
+    let config = variant(Activation::FastGelu, true, None);
+    let logits = |set: InstructionSet| -> Vec<u32> {
+        let checkpoint = Checkpoint::new(Box::new(Random::new(&config)), config.clone()).unwrap();
+        let options = CpuOptions {
+            isa: Some(set),
+            ..CpuOptions::default()
+        };
+        let model = Transformer::new(Cpu::new(&options).unwrap(), &checkpoint).unwrap();
+        assert!(model.describe().contains(&format!("cpu {set}, ")));
+        let mut state = model.new_state();
+        let mut bits = Vec::new();
+        // A part for the blocked matrix product, one for dot products, and single steps.
+        for part in [&ids[..20], &ids[20..36], &ids[36..37], &ids[37..]] {
+            let mut batch = [Input::new(&mut *state, part, Wanted::All)];
+            let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+            bits.extend(logits.sequence(0).iter().map(|x| x.to_bits()));
+        }
+        bits
+    };
+    let scalar = logits(InstructionSet::Scalar);
+    for set in InstructionSet::available() {
+        assert!(logits(set) == scalar, "{set} differs from scalar");
     }
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod generate;
 #[cfg(unix)]
 mod interrupts;
+mod isa;
 mod jsonl;
 mod score;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,7 @@
 
 pub mod alloc;
 pub mod files;
+pub mod golden;
 
 use std::path::PathBuf;
 

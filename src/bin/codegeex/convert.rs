@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use codegeex::model::{Checkpoint, ConvertOptions, convert};
 use codegeex::num::DType;
+use codegeex::tensor::PackedScheme;
 
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
@@ -15,9 +16,11 @@ use crate::progress::Progress;
 ///
 /// Tensors stream one by one, so memory does not depend on the size of the model. The result is
 /// written beside OUT and renamed at the end: an interrupted conversion leaves OUT as it was.
+///
+/// int8 and int4 quantize the linear layers; the rest becomes f16.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  codegeex convert codegeex_13b.pt codegeex_13b.safetensors --dtype f16"
+    after_help = "Example:\n  codegeex convert codegeex_13b.pt codegeex_13b.safetensors --dtype int8 --head int8"
 )]
 pub struct Args {
     /// A .pt file, a folder of mp_rank_* shards, or safetensors.
@@ -29,6 +32,9 @@ pub struct Args {
     /// Element type of the weights; by default the one they have.
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
+    /// Quantize the word embedding, which is the LM head as well.
+    #[arg(long, value_enum)]
+    head: Option<Head>,
     /// Replace OUT if it exists.
     #[arg(long)]
     overwrite: bool,
@@ -41,16 +47,28 @@ enum Dtype {
     F16,
     Bf16,
     F32,
+    Int8,
+    Int4,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Head {
+    Int8,
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let checkpoint = Checkpoint::open(&args.input, &args.config.options()?)?;
-    let mut options = ConvertOptions::new().overwrite(args.overwrite);
-    options.dtype = args.dtype.map(|dtype| match dtype {
-        Dtype::F16 => DType::F16,
-        Dtype::Bf16 => DType::BF16,
-        Dtype::F32 => DType::F32,
-    });
+    let mut options = ConvertOptions::new()
+        .overwrite(args.overwrite)
+        .quantize_head(args.head.is_some());
+    match args.dtype {
+        None => {}
+        Some(Dtype::F16) => options = options.dtype(DType::F16),
+        Some(Dtype::Bf16) => options = options.dtype(DType::BF16),
+        Some(Dtype::F32) => options = options.dtype(DType::F32),
+        Some(Dtype::Int8) => options = options.quantize(PackedScheme::Int8),
+        Some(Dtype::Int4) => options = options.quantize(PackedScheme::Int4),
+    }
     let progress = Progress::of_bytes(checkpoint.weight_bytes());
     let mut report = |done, total| progress.update(done, total);
     interrupt

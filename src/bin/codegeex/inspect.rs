@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use codegeex::backend::{Backend, Cpu, CpuOptions, InstructionSet};
 use codegeex::model::{Checkpoint, MemoryEstimate, estimate};
 use codegeex::weights::WeightSource;
 use indicatif::BinaryBytes;
@@ -33,13 +34,20 @@ pub fn run(args: Args) -> Result {
     let checkpoint = Checkpoint::open(&args.file, &options)?;
     let positions = checkpoint.config().max_position_embeddings;
     let memory = estimate(&args.file, &options, 1, positions)?;
+    let backend = Cpu::new(&CpuOptions::default())?.name();
     lines::write_stdout(&match args.json {
-        true => as_json(&checkpoint, &memory, !args.no_tensors),
-        false => as_text(&checkpoint, &memory, !args.no_tensors),
+        true => as_json(&checkpoint, &memory, &backend, !args.no_tensors),
+        false => as_text(&checkpoint, &memory, &backend, !args.no_tensors),
     })
 }
 
-fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> String {
+/// Names of what this machine has.
+fn instruction_sets() -> Vec<&'static str> {
+    let sets = InstructionSet::available();
+    sets.into_iter().map(InstructionSet::name).collect()
+}
+
+fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
     let config = checkpoint.config();
     let tensors = checkpoint.tensors().iter().map(
         |t| json!({"name": t.name, "dtype": t.dtype.name(), "shape": t.shape, "bytes": t.bytes()}),
@@ -56,6 +64,8 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
             "cache_per_token": memory.cache_per_token,
             "cache_full_context": memory.cache,
         },
+        "backend": backend,
+        "instruction_sets": instruction_sets(),
     });
     if list {
         answer["tensors"] = tensors.collect();
@@ -63,7 +73,7 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
     format!("{answer}\n")
 }
 
-fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> String {
+fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
     let config = checkpoint.config();
     let tensors = checkpoint.tensors();
     let bytes = checkpoint.weight_bytes();
@@ -72,7 +82,8 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
          config      {}\n            from {}\n\
          parameters  {}\n\
          weights     {bytes} bytes ({}) in {} tensors\n\
-         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}\n",
+         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}\n\
+         backend     {backend}; this machine has {}\n",
         checkpoint.describe(),
         config.to_json(),
         checkpoint.config_origin(),
@@ -84,6 +95,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, list: bool) -> Stri
         BinaryBytes(memory.cache_per_token),
         BinaryBytes(memory.cache),
         config.max_position_embeddings,
+        instruction_sets().join(", "),
     );
     if list {
         text.push_str("tensors\n");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::value_parser;
+use codegeex::backend::InstructionSet;
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
@@ -32,6 +33,10 @@ pub struct ModelArgs {
     /// Threads to compute with; 0 means as many as this process may use.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
+    /// Instructions to compute with, such as scalar, avx2 or neon; the fastest of this machine
+    /// unless CODEGEEX_ISA names others.
+    #[arg(long, value_name = "NAME")]
+    isa: Option<InstructionSet>,
 }
 
 #[derive(clap::Args)]
@@ -66,6 +71,7 @@ impl ModelArgs {
             options.open.memory = MemoryMode::Copy;
         }
         options.cpu.threads = usize::from(self.threads);
+        options.cpu.isa = self.isa;
         let _progress = Progress::of("loading the model");
         let model = load(path, &options)?;
         Ok(Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex())))

@@ -11,6 +11,10 @@ use crate::kernels::simd::{ACC, Simd};
 #[derive(Clone, Copy)]
 pub struct Avx2(());
 
+/// Lanes of one register.
+const LANES: usize = 8;
+const REGISTERS: usize = ACC / LANES;
+
 impl_simd!(
     Avx2, __m256, [0, 1, 2, 3], four_rows: false,
     splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,

@@ -11,16 +11,31 @@ use crate::kernels::simd::{ACC, Simd};
 #[derive(Clone, Copy)]
 pub struct Avx512(());
 
-impl_simd!(
-    Avx512, __m512, [0, 1], four_rows: true,
-    splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
-    f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, sum: sum,
-    fma: _mm512_fmadd_ps,
-    binary: [
-        add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
-        max: _mm512_max_ps, min: _mm512_min_ps
-    ]
-);
+/// Proof that AVX-512 F, BW, VL, DQ and VNNI are there. It differs from [`Avx512`] in integer
+/// arithmetic alone.
+#[derive(Clone, Copy)]
+pub struct Avx512Vnni(());
+
+/// Lanes of one register.
+const LANES: usize = 16;
+const REGISTERS: usize = ACC / LANES;
+
+/// The tiers whose arithmetic of floats is this file's.
+macro_rules! impl_simd_512 {
+    ($($Token:ident)+) => {$(
+        impl_simd!(
+            $Token, __m512, [0, 1], four_rows: true,
+            splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
+            f16: load_f16, bf16: load_bf16, pow2: pow2_of_rounded, sum: sum,
+            fma: _mm512_fmadd_ps,
+            binary: [
+                add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, div: _mm512_div_ps,
+                max: _mm512_max_ps, min: _mm512_min_ps
+            ]
+        );
+    )+};
+}
+impl_simd_512!(Avx512 Avx512Vnni);
 
 /// # Safety
 /// Thirty-two readable bytes, and the instructions of the tier.

@@ -4,9 +4,12 @@ use std::arch::x86_64::*;
 
 pub mod avx2;
 pub mod avx512;
+mod panel_madd;
+mod panel_vnni;
 
 /// Implements [`Simd`](super::simd::Simd) for a token from the register operations of its
-/// instruction set. `$i` numbers the registers that make up `ACC` lanes.
+/// instruction set. `$i` numbers the registers that make up `ACC` lanes; the file says how many
+/// `LANES` one has, and how many `REGISTERS` that makes.
 ///
 /// No closures here: one that the compiler does not inline is compiled without the tier's
 /// instructions, and so is every intrinsic in it.
@@ -18,10 +21,6 @@ macro_rules! impl_simd {
         fma: $fma:ident,
         binary: $binary:tt
     ) => {
-        /// Lanes of one register.
-        const LANES: usize = size_of::<$Reg>() / size_of::<f32>();
-        const REGISTERS: usize = ACC / LANES;
-
         impl $Token {
             /// # Safety
             /// The machine must have every feature of the tier.

@@ -1,0 +1,114 @@
+//! Panels of packed weights by AVX-512 VNNI: a line of weights is one register, sixteen rows of
+//! four, and one instruction multiplies it by four activations and adds up.
+//!
+//! The instruction takes unsigned bytes (weights) times signed ones (halves of activations). The
+//! activations of a tile lie in the order in which they are used, so each is broadcast by the
+//! instruction that multiplies it. Twelve tokens make 24 accumulators.
+
+use std::arch::x86_64::*;
+
+use super::avx512::Avx512Vnni;
+use crate::kernels::packed::panel::{Form, PanelDot, Quad, Sums, by_tiles};
+use crate::kernels::packed::{INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
+use crate::kernels::simd::Simd;
+
+/// Lines from where weights are read to where they are prefetched.
+const AHEAD: usize = 16;
+
+impl PanelDot for Avx512Vnni {
+    const INT8_FORM: Form = Form::Halves;
+    const INT4_FORM: Form = Form::Halves;
+    by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
+}
+
+#[inline(always)]
+fn int8<const T: usize>(token: Avx512Vnni, panel: &[Line], x: &[[Quad; T]], out: &mut [Sums; T]) {
+    // SAFETY: the token proves the instructions; loads are of whole lines.
+    unsafe {
+        let zero = _mm512_setzero_si512();
+        let (mut high, mut low) = ([zero; T], [zero; T]);
+        for (line, x) in panel.iter().zip(x) {
+            token.prefetch(line.as_ptr().wrapping_add(AHEAD * size_of::<Line>()));
+            let w = _mm512_loadu_si512(line.as_ptr().cast());
+            for t in 0..T {
+                high[t] = _mm512_dpbusd_epi32(high[t], w, _mm512_set1_epi32(x[t][0]));
+                low[t] = _mm512_dpbusd_epi32(low[t], w, _mm512_set1_epi32(x[t][1]));
+            }
+        }
+        for t in 0..T {
+            combine(high[t], low[t], &mut out[t]);
+        }
+    }
+}
+
+#[inline(always)]
+fn int4<const T: usize>(
+    token: Avx512Vnni,
+    panel: &[[Line; INT4_LINES]],
+    multipliers: &[[u8; PANEL_ROWS]],
+    x: &[[[Quad; T]; INT8_LINES]],
+    corrections: &[[[Quad; T]; 2]],
+    out: &mut [Sums; T],
+) {
+    // SAFETY: the token proves the instructions; loads are of whole lines.
+    unsafe {
+        let zero = _mm512_setzero_si512();
+        let half = _mm512_set1_epi8(15);
+        let four = _mm512_set1_epi32(15);
+        let (mut high, mut low) = ([zero; T], [zero; T]);
+        let blocks = panel.iter().zip(multipliers).zip(x.iter().zip(corrections));
+        for ((lines, multipliers), (x, corrections)) in blocks {
+            token.prefetch(multipliers.as_ptr().wrapping_add(AHEAD * 16));
+            let m = _mm512_cvtepu8_epi32(_mm_loadu_si128(multipliers.as_ptr().cast()));
+            let (m0, m1) = (_mm512_and_si512(m, four), _mm512_srli_epi32::<4>(m));
+            let (mut high0, mut low0) = ([zero; T], [zero; T]);
+            let (mut high1, mut low1) = ([zero; T], [zero; T]);
+            for t in 0..T {
+                high0[t] = _mm512_set1_epi32(corrections[0][t][0]);
+                low0[t] = _mm512_set1_epi32(corrections[0][t][1]);
+                high1[t] = _mm512_set1_epi32(corrections[1][t][0]);
+                low1[t] = _mm512_set1_epi32(corrections[1][t][1]);
+            }
+            for q in 0..INT4_LINES {
+                token.prefetch(lines[q].as_ptr().wrapping_add(AHEAD * size_of::<Line>()));
+                let codes = _mm512_loadu_si512(lines[q].as_ptr().cast());
+                let first = _mm512_and_si512(codes, half);
+                let second = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), half);
+                let (x0, x1) = (&x[q], &x[q + INT4_LINES]);
+                for t in 0..T {
+                    high0[t] = _mm512_dpbusd_epi32(high0[t], first, _mm512_set1_epi32(x0[t][0]));
+                    low0[t] = _mm512_dpbusd_epi32(low0[t], first, _mm512_set1_epi32(x0[t][1]));
+                    high1[t] = _mm512_dpbusd_epi32(high1[t], second, _mm512_set1_epi32(x1[t][0]));
+                    low1[t] = _mm512_dpbusd_epi32(low1[t], second, _mm512_set1_epi32(x1[t][1]));
+                }
+            }
+            for t in 0..T {
+                high[t] = _mm512_add_epi32(high[t], _mm512_mullo_epi32(high0[t], m0));
+                high[t] = _mm512_add_epi32(high[t], _mm512_mullo_epi32(high1[t], m1));
+                low[t] = _mm512_add_epi32(low[t], _mm512_mullo_epi32(low0[t], m0));
+                low[t] = _mm512_add_epi32(low[t], _mm512_mullo_epi32(low1[t], m1));
+            }
+        }
+        for t in 0..T {
+            combine(high[t], low[t], &mut out[t]);
+        }
+    }
+}
+
+/// `256 high + low`, exactly.
+///
+/// # Safety
+/// The machine must have AVX-512 F and DQ.
+#[inline(always)]
+unsafe fn combine(high: __m512i, low: __m512i, out: &mut Sums) {
+    // SAFETY: as the caller promises; `out` holds two registers.
+    unsafe {
+        let scale = _mm512_set1_pd(256.0);
+        let h = _mm512_cvtepi32_pd(_mm512_castsi512_si256(high));
+        let l = _mm512_cvtepi32_pd(_mm512_castsi512_si256(low));
+        _mm512_storeu_pd(out.as_mut_ptr(), _mm512_fmadd_pd(h, scale, l));
+        let h = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64::<1>(high));
+        let l = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64::<1>(low));
+        _mm512_storeu_pd(out.as_mut_ptr().add(8), _mm512_fmadd_pd(h, scale, l));
+    }
+}
