@@ -47,7 +47,8 @@ def convert(checkpoint, folder, quantization):
         linear(layer.ffn.linear_0, *both("mlp.dense_h_to_4h"))
         linear(layer.ffn.linear_1, *both("mlp.dense_4h_to_h"))
     spec.register_vocabulary([f"t{i}" for i in range(config["padded_vocab_size"])])
-    spec.config.bos_token = spec.config.eos_token = spec.config.unk_token = "t0"
+    # None of the tokens whose logits are told: the end token is forbidden, which makes its infinite.
+    spec.config.bos_token = spec.config.eos_token = spec.config.unk_token = "t1"
     spec.validate()
     spec.optimize(quantization=quantization)
     folder.mkdir(exist_ok=True)
@@ -69,8 +70,8 @@ def main():
         intra_threads=args.threads,
     )
     prompt = [f"t{i}" for i in peer.ids(args.prompt)]
-    prompt_s, decode_s, logits = [], [], []
-    for run in range(args.runs + 1):
+    prompt_spans, decode_spans, logits = [], [], []
+    for run in range(args.runs):
         times = []
 
         def each(step):
@@ -89,11 +90,10 @@ def main():
         assert len(times) == args.decode + 1, len(times)
         if run == 0:
             logits = peer.sample(np.array(result[0].logits[0][0]))
-        else:
-            prompt_s.append(times[0] - start)
-            decode_s.append(times[-1] - times[0])
+        prompt_spans.append(peer.span(start, times[0]))
+        decode_spans.append(peer.span(times[0], times[-1]))
     describe = f"CTranslate2 {ctranslate2.__version__}, compute type {generator.compute_type}"
-    peer.answer(describe, prompt_s, decode_s, logits)
+    peer.answer(describe, prompt_spans, decode_spans, logits)
 
 
 main()

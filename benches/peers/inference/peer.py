@@ -50,18 +50,19 @@ def sample(logits):
     return [float(x) for x in logits[::64]]
 
 
-def answer(describe, prompt_s, decode_s, logits):
-    print(
-        json.dumps(
-            {
-                "describe": describe,
-                "prompt_s": prompt_s,
-                "decode_s": decode_s,
-                "logits": logits,
-            }
-        )
-    )
+def now():
+    """Seconds by the clock, and of all threads on a core."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
-now = time.perf_counter
-log = lambda text: print(text, file=sys.stderr)
+def span(start, end):
+    wall, cpu = (end - start).tolist()
+    return {"wall": wall, "cpu": cpu}
+
+
+def answer(describe, prompt, decode, logits):
+    print(json.dumps({"describe": describe, "prompt": prompt, "decode": decode, "logits": logits}))
+
+
+def log(text):
+    print(text, file=sys.stderr)

@@ -67,8 +67,8 @@ def main():
     tokens = args.prompt + args.decode
     model = Model(peer.Checkpoint(args.checkpoint), TYPES[args.format], tokens)
     ids = peer.ids(tokens)
-    prompt_s, decode_s, logits = [], [], []
-    for run in range(args.runs + 1):
+    prompt_spans, decode_spans, logits = [], [], []
+    for run in range(args.runs):
         model.fed = 0
         start = peer.now()
         after_prompt = model.feed(ids[: args.prompt])
@@ -78,12 +78,11 @@ def main():
         end = peer.now()
         if run == 0:
             logits = peer.sample(after_prompt) + peer.sample(last)
-        else:
-            prompt_s.append(middle - start)
-            decode_s.append(end - middle)
+        prompt_spans.append(peer.span(start, middle))
+        decode_spans.append(peer.span(middle, end))
     capability = torch.backends.cpu.get_cpu_capability()
     describe = f"PyTorch {torch.__version__}, {capability}, oneDNN {torch.backends.mkldnn.is_available()}"
-    peer.answer(describe, prompt_s, decode_s, logits)
+    peer.answer(describe, prompt_spans, decode_spans, logits)
 
 
 main()

@@ -29,17 +29,48 @@ pub struct Plan {
 #[derive(Serialize, Deserialize)]
 pub struct Measured {
     pub describe: String,
-    /// Seconds of the prompt, each run.
-    pub prompt_s: Vec<f64>,
-    /// Seconds of all decoded tokens, each run.
-    pub decode_s: Vec<f64>,
+    /// The prompt, each run.
+    pub prompt: Vec<Span>,
+    /// All decoded tokens, each run.
+    pub decode: Vec<Span>,
     /// Some of the logits after the prompt and after the last token, to tell that everyone
-    /// computed the same; empty where an engine does not give them.
-    #[serde(default)]
+    /// computed the same; those after the prompt alone where an engine chooses its own tokens.
     pub logits: Vec<f32>,
     /// Bytes of weights that one token needs, where they are not those of the format's name.
     #[serde(default)]
     pub weight_bytes: Option<f64>,
+}
+
+/// How long something took.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Span {
+    /// Seconds by the clock.
+    pub wall: f64,
+    /// Seconds of all threads on a core; less than `wall` times the threads on a busy machine.
+    pub cpu: f64,
+}
+
+impl Span {
+    fn time(work: impl FnOnce()) -> Self {
+        let cpu = cpu_seconds();
+        let start = Instant::now();
+        work();
+        Self {
+            wall: start.elapsed().as_secs_f64(),
+            cpu: cpu_seconds() - cpu,
+        }
+    }
+}
+
+/// Seconds that this process has computed so far, from `/proc`, in hundredths; zero elsewhere.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name may hold spaces; user and system time are the 12th and 13th fields after it.
+    let fields = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks: f64 = (fields.split(' ').skip(11).take(2))
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum();
+    ticks / 100.0
 }
 
 /// The tokens that everyone is fed. The Python engines have the same formula.
@@ -52,34 +83,31 @@ fn sample(logits: &[f32], out: &mut Vec<f32>) {
     out.extend(logits.iter().step_by(64));
 }
 
-/// Times an engine. A first run without a clock warms it up and gives the logits.
+/// Times an engine. The first run, which warms it up, counts like the others, of which the best is
+/// taken, and gives the logits.
 pub fn measure(engine: &mut dyn Engine, plan: Plan) -> Measured {
     let ids = ids(plan.prompt + plan.decode);
     let (prompt, decode) = ids.split_at(plan.prompt);
     let mut measured = Measured {
         describe: engine.describe(),
-        prompt_s: Vec::new(),
-        decode_s: Vec::new(),
+        prompt: Vec::new(),
+        decode: Vec::new(),
         logits: Vec::new(),
         weight_bytes: None,
     };
-    for run in 0..=plan.runs {
+    for run in 0..plan.runs {
         engine.reset();
-        let start = Instant::now();
-        let after_prompt = engine.feed(prompt);
-        let prompt_s = start.elapsed().as_secs_f64();
-        let start = Instant::now();
+        let mut after_prompt = Vec::new();
         let mut last = Vec::new();
-        for id in decode {
-            last = engine.feed(&[*id]);
-        }
-        let decode_s = start.elapsed().as_secs_f64();
+        (measured.prompt).push(Span::time(|| after_prompt = engine.feed(prompt)));
+        measured.decode.push(Span::time(|| {
+            for id in decode {
+                last = engine.feed(&[*id]);
+            }
+        }));
         if run == 0 {
             sample(&after_prompt, &mut measured.logits);
             sample(&last, &mut measured.logits);
-        } else {
-            measured.prompt_s.push(prompt_s);
-            measured.decode_s.push(decode_s);
         }
     }
     measured

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use codegeex::cancel::CancelToken;
 use codegeex::model::checkpoint::{CONFIG_KEY, expected_tensors};
+use codegeex::model::{Checkpoint, ConvertOptions, OpenOptions, convert};
 use codegeex::num::DType;
+use codegeex::tensor::PackedScheme;
 use codegeex::weights::TensorInfo;
 use codegeex::weights::safetensors::Writer;
 
@@ -63,14 +66,30 @@ impl Files {
         path
     }
 
-    /// Our own quantized checkpoint, or `None` where the crate has no such scheme.
-    ///
-    /// This is the place to fill in: open `checkpoint`, `codegeex::model::convert` it with the
-    /// scheme in the options to `{shape}.{scheme}.safetensors` in this folder, return the path.
+    /// Our own checkpoint quantized, the word embedding too, which is the LM head; or `None` where
+    /// the crate has no such scheme. What one version of the crate wrote the next may not read:
+    /// remove the folder then.
     pub fn quantize(&self, checkpoint: &Path, scheme: &str) -> Option<PathBuf> {
-        match scheme {
-            "f16" => Some(checkpoint.to_owned()),
-            _ => None,
+        let scheme = match scheme {
+            "f16" => return Some(checkpoint.to_owned()),
+            "int8" => PackedScheme::Int8,
+            "int4" => PackedScheme::Int4,
+            _ => return None,
+        };
+        let path = checkpoint.with_extension(format!("{scheme}.safetensors"));
+        if !path.exists() {
+            eprintln!("writing {}", path.display());
+            let source = Checkpoint::open(checkpoint, &OpenOptions::new()).expect("our own file");
+            let options = ConvertOptions::new().quantize(scheme).quantize_head(true);
+            convert(
+                &source,
+                &path,
+                &options,
+                &mut |_, _| {},
+                &CancelToken::new(),
+            )
+            .expect("the weights are finite and the disk has room");
         }
+        Some(path)
     }
 }

@@ -116,7 +116,12 @@ fn entries(config: &ModelConfig, format: Format) -> Vec<Entry> {
     let words = ["word_embeddings.weight".to_owned()];
     add("token_embd.weight", &[vocabulary, h], format, &words);
     let places = ["position_embeddings.weight".to_owned()];
-    add("position_embd.weight", &[positions, h], Format::F32, &places);
+    add(
+        "position_embd.weight",
+        &[positions, h],
+        Format::F32,
+        &places,
+    );
     for kind in ["weight", "bias"] {
         let part = [format!("final_layernorm.{kind}")];
         add(&format!("output_norm.{kind}"), &[h], Format::F32, &part);

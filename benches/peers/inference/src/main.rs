@@ -2,7 +2,7 @@
 //! same number of threads, in one run with this machine's read bandwidth.
 //!
 //! Usage: `cargo run --release --config avx512.toml -- [--shape 13b-4layers|tiny] [--threads 2]
-//! [--prompt 512] [--decode 32] [--runs 2] [--rounds 2] [--only NAME,NAME] [--python PROGRAM]
+//! [--prompt 512] [--decode 32] [--runs 2] [--rounds 1] [--only NAME,NAME] [--python PROGRAM]
 //! [--folder FOLDER] [--json FILE]`.
 //!
 //! Every engine runs in a process of its own, so that its memory and its threads are gone before
@@ -42,7 +42,7 @@ fn main() {
         println!("{json}");
         return;
     }
-    let peers: Vec<Peer> = peers::all(&options, &files)
+    let peers: Vec<Peer> = peers::all(&options)
         .into_iter()
         .filter(|peer| options.wants(&peer.name()))
         .collect();

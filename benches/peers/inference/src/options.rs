@@ -29,7 +29,7 @@ impl Options {
                 decode: 32,
                 runs: 2,
             },
-            rounds: 2,
+            rounds: 1,
             only: Vec::new(),
             python: None,
             folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/inference-peers"),
@@ -65,7 +65,10 @@ impl Options {
         }
         let positions = options.shape.config.max_position_embeddings;
         let tokens = options.plan.prompt + options.plan.decode;
-        assert!(tokens <= positions, "{tokens} tokens, {positions} positions");
+        assert!(
+            tokens <= positions,
+            "{tokens} tokens, {positions} positions"
+        );
         options
     }
 

@@ -4,13 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use codegeex::cancel::CancelToken;
-use codegeex::model::{Input, LoadOptions, Model, State, Wanted, load};
+use codegeex::model::{Checkpoint, Input, LoadOptions, Model, OpenOptions, State, Wanted, load};
+use codegeex::weights::WeightSource;
 
 use crate::engine::Engine;
 
 pub struct Ours {
     model: Arc<dyn Model>,
     state: Box<dyn State>,
+}
+
+/// Bytes of weights that are read for one token: all but the table of positions.
+pub fn weight_bytes(checkpoint: &Path) -> f64 {
+    let checkpoint = Checkpoint::open(checkpoint, &OpenOptions::new());
+    let checkpoint = checkpoint.expect("the checkpoint was written here");
+    let positions = checkpoint.info("position_embeddings.weight");
+    let positions = positions.map_or(0, |info| info.bytes() as u64);
+    (checkpoint.weight_bytes() - positions) as f64
 }
 
 impl Ours {

@@ -1,13 +1,13 @@
 //! The engines and their weight formats, and how one is started.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::engine::{Engine, Measured, measure};
 use crate::files::Files;
 use crate::gguf::Format;
 use crate::options::Options;
-use crate::ours::Ours;
+use crate::ours::{self, Ours};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -42,7 +42,7 @@ const Q8_0: (&str, f64, f32) = ("q8_0", 8.5, 0.1);
 const Q4_0: (&str, f64, f32) = ("q4_0", 4.5, 0.5);
 
 /// Every engine that was compiled in or can be started, ours first.
-pub fn all(options: &Options, files: &Files) -> Vec<Peer> {
+pub fn all(options: &Options) -> Vec<Peer> {
     let mut list = Vec::new();
     let mut add = |kind: Kind, formats: &[(&'static str, f64, f32)]| {
         for &(format, bits, tolerance) in formats {
@@ -54,10 +54,7 @@ pub fn all(options: &Options, files: &Files) -> Vec<Peer> {
             });
         }
     };
-    let checkpoint = files.checkpoint(&options.shape);
-    let has = |scheme: &&(&str, f64, f32)| files.quantize(&checkpoint, scheme.0).is_some();
-    let schemes: Vec<_> = [F16, INT8, INT4].iter().filter(has).copied().collect();
-    add(Kind::Ours, &schemes);
+    add(Kind::Ours, &[F16, INT8, INT4]);
     #[cfg(feature = "llama")]
     add(Kind::Llama, &[F16, Q8_0, Q4_0]);
     #[cfg(feature = "candle")]
@@ -92,9 +89,24 @@ impl Peer {
 
     /// Writes the files that it reads, before anything is timed.
     pub fn prepare(&self, options: &Options, files: &Files) {
-        if matches!(self.kind, Kind::Llama | Kind::Candle) {
-            files.gguf(&options.shape, self.format, self.gguf_format());
+        match self.kind {
+            Kind::Ours => {
+                self.checkpoint(options, files);
+            }
+            Kind::Llama | Kind::Candle => {
+                files.gguf(&options.shape, self.format, self.gguf_format());
+            }
+            Kind::Script(_) => {
+                files.checkpoint(&options.shape);
+            }
         }
+    }
+
+    /// Ours in this format.
+    fn checkpoint(&self, options: &Options, files: &Files) -> PathBuf {
+        let checkpoint = files.checkpoint(&options.shape);
+        let path = files.quantize(&checkpoint, self.format);
+        path.expect("a scheme of the list of engines")
     }
 
     /// Starts the process of this engine and reads what it measured.
@@ -141,25 +153,28 @@ impl Peer {
 
 /// In a process for one engine: opens it and times it.
 pub fn run_here(name: &str, options: &Options, files: &Files) -> Measured {
-    let peer = all(options, files)
+    let peer = all(options)
         .into_iter()
         .find(|peer| peer.name() == name)
         .unwrap_or_else(|| panic!("{name} is not compiled in"));
     let plan = options.plan;
+    let weight_bytes;
     let mut engine: Box<dyn Engine> = match peer.kind {
         Kind::Ours => {
-            let checkpoint = files.checkpoint(&options.shape);
-            let path = files.quantize(&checkpoint, peer.format);
-            Box::new(Ours::open(&path.expect("a known scheme"), plan.threads))
+            let path = peer.checkpoint(options, files);
+            weight_bytes = Some(ours::weight_bytes(&path));
+            Box::new(Ours::open(&path, plan.threads))
         }
         #[cfg(feature = "llama")]
         Kind::Llama => {
+            weight_bytes = None;
             let path = files.gguf(&options.shape, peer.format, peer.gguf_format());
             let vocabulary = options.shape.config.padded_vocab_size;
             Box::new(crate::llama::Llama::open(&path, vocabulary, plan))
         }
         #[cfg(feature = "candle")]
         Kind::Candle => {
+            weight_bytes = None;
             let path = files.gguf(&options.shape, peer.format, peer.gguf_format());
             let tokens = plan.prompt + plan.decode;
             let engine = crate::candle::Candle::open(&path, &options.shape.config, tokens);
@@ -167,5 +182,8 @@ pub fn run_here(name: &str, options: &Options, files: &Files) -> Measured {
         }
         _ => panic!("{name} does not run in this program"),
     };
-    measure(engine.as_mut(), plan)
+    Measured {
+        weight_bytes,
+        ..measure(engine.as_mut(), plan)
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::Measured;
+use crate::engine::{Measured, Span};
 use crate::options::Options;
 use crate::peers::{Kind, Peer};
 
@@ -24,27 +24,30 @@ pub struct Report<'a> {
 struct Speed {
     best: f64,
     median: f64,
+    /// How much of the threads' time was on a core in the best run.
+    share: f64,
 }
 
 impl Speed {
-    fn new(tokens: usize, seconds: &[f64]) -> Self {
-        let mut sorted = seconds.to_vec();
-        sorted.sort_by(f64::total_cmp);
+    fn new(tokens: usize, threads: usize, spans: &[Span]) -> Self {
+        let mut sorted = spans.to_vec();
+        sorted.sort_by(|a, b| a.wall.total_cmp(&b.wall));
         let tokens = tokens as f64;
         Self {
-            best: tokens / sorted[0],
-            median: tokens / sorted[sorted.len() / 2],
+            best: tokens / sorted[0].wall,
+            median: tokens / sorted[sorted.len() / 2].wall,
+            share: sorted[0].cpu / (sorted[0].wall * threads as f64),
         }
     }
 }
 
 /// What is said while the program runs.
 pub fn seconds(measured: &Measured) -> String {
-    let list = |seconds: &[f64]| -> String {
-        let texts: Vec<_> = seconds.iter().map(|s| format!("{s:.2}")).collect();
+    let list = |spans: &[Span]| -> String {
+        let texts: Vec<_> = spans.iter().map(|s| format!("{:.2}", s.wall)).collect();
         texts.join(" ")
     };
-    let (prompt, decode) = (&measured.prompt_s, &measured.decode_s);
+    let (prompt, decode) = (&measured.prompt, &measured.decode);
     format!("prompt {} s, decode {} s", list(prompt), list(decode))
 }
 
@@ -88,8 +91,8 @@ impl<'a> Report<'a> {
         match (result, &mut row.measured) {
             (Err(error), _) => row.error = Some(error),
             (Ok(new), Some(old)) => {
-                old.prompt_s.extend(new.prompt_s);
-                old.decode_s.extend(new.decode_s);
+                old.prompt.extend(new.prompt);
+                old.decode.extend(new.decode);
             }
             (Ok(new), empty) => *empty = Some(new),
         }
@@ -150,8 +153,9 @@ impl<'a> Report<'a> {
             self.loads.join(" ")
         );
         println!(
-            "\n| engine | prompt, tokens/s | ours is | decode, tokens/s | ours is | GB/s of weights \
-             | of bandwidth | logits off by |\n|---|---|---|---|---|---|---|---|"
+            "\n| engine | prompt, tokens/s | on a core | ours is | decode, tokens/s | on a core | \
+             ours is | GB/s of weights | of bandwidth | logits off by |\n\
+             |---|---|---|---|---|---|---|---|---|---|"
         );
         for row in &self.rows {
             println!("{}", self.line(row));
@@ -170,35 +174,37 @@ impl<'a> Report<'a> {
     fn line(&self, row: &Row) -> String {
         let name = row.peer.name();
         let Some(measured) = &row.measured else {
-            return format!("| {name} | failed | | | | | | |");
+            return format!("| {name} | failed | | | | | | | | |");
         };
         let plan = self.options.plan;
-        let prompt = Speed::new(plan.prompt, &measured.prompt_s);
-        let decode = Speed::new(plan.decode, &measured.decode_s);
-        let ratio = |tokens: usize, speed: &Speed, of: fn(&Measured) -> &Vec<f64>| {
+        let prompt = Speed::new(plan.prompt, plan.threads, &measured.prompt);
+        let decode = Speed::new(plan.decode, plan.threads, &measured.decode);
+        let ratio = |tokens: usize, speed: &Speed, of: fn(&Measured) -> &Vec<Span>| {
             let Some((peer, ours)) = self.opponent(&row.peer) else {
                 return String::new();
             };
             if row.peer.kind == Kind::Ours {
                 return String::new();
             }
-            let ours = Speed::new(tokens, of(ours));
+            let ours = Speed::new(tokens, plan.threads, of(ours));
             format!("{:.2}x ({})", ours.best / speed.best, peer.format)
         };
-        let prompt_ratio = ratio(plan.prompt, &prompt, |m| &m.prompt_s);
-        let decode_ratio = ratio(plan.decode, &decode, |m| &m.decode_s);
+        let prompt_ratio = ratio(plan.prompt, &prompt, |m| &m.prompt);
+        let decode_ratio = ratio(plan.decode, &decode, |m| &m.decode);
         let traffic = decode.best * self.weight_bytes(row);
         let off = self.off(row).map_or("not told".to_owned(), |off| {
             let verdict = if self.wrong(row) { " WRONG" } else { "" };
             format!("{off:.4}{verdict}")
         });
         format!(
-            "| {name} | {:.1} ({:.1}) | {prompt_ratio} | {:.2} ({:.2}) | {decode_ratio} | {:.1} | \
-             {:.0} % | {off} |",
+            "| {name} | {:.1} ({:.1}) | {:.0} % | {prompt_ratio} | {:.2} ({:.2}) | {:.0} % | \
+             {decode_ratio} | {:.1} | {:.0} % | {off} |",
             prompt.best,
             prompt.median,
+            100.0 * prompt.share,
             decode.best,
             decode.median,
+            100.0 * decode.share,
             traffic / 1e9,
             100.0 * traffic / self.best_bandwidth(),
         )
@@ -212,8 +218,8 @@ impl<'a> Report<'a> {
                 json!({
                     "engine": row.peer.name(),
                     "describe": measured.map(|m| &m.describe),
-                    "prompt_s": measured.map(|m| &m.prompt_s),
-                    "decode_s": measured.map(|m| &m.decode_s),
+                    "prompt": measured.map(|m| &m.prompt),
+                    "decode": measured.map(|m| &m.decode),
                     "weight_bytes": self.weight_bytes(row),
                     "logits_off_by": self.off(row),
                     "error": row.error,

@@ -22,7 +22,7 @@ impl Shape {
         let json = format!(
             r#"{{"num_layers":{layers},"hidden_size":{hidden},"num_attention_heads":{heads},
             "padded_vocab_size":52224,"max_position_embeddings":2048,"layernorm_epsilon":1e-5,
-            "activation":"fast_gelu","top_query":false}}"#
+            "activation":"gelu_tanh","top_query":false}}"#
         );
         let config = ModelConfig::from_json(&json).expect("the sizes above fit each other");
         Some(Self { name, config })
