@@ -6,6 +6,9 @@ use crate::engine::{Measured, Span};
 use crate::options::Options;
 use crate::peers::{Kind, Peer};
 
+/// The share of the threads' time on a core from which on a run counts as undisturbed.
+const UNDISTURBED: f64 = 0.9;
+
 struct Row {
     peer: Peer,
     /// Runs of all rounds together.
@@ -153,6 +156,12 @@ impl<'a> Report<'a> {
             self.loads.join(" ")
         );
         println!(
+            "In brackets are ratios of which one side was on a core for less than {:.0} % of its \
+             threads' time: a neighbour disturbed it, or it left a thread idle. They compare \
+             nothing.",
+            100.0 * UNDISTURBED
+        );
+        println!(
             "\n| engine | prompt, tokens/s | on a core | ours is | decode, tokens/s | on a core | \
              ours is | GB/s of weights | of bandwidth | logits off by |\n\
              |---|---|---|---|---|---|---|---|---|---|"
@@ -187,7 +196,11 @@ impl<'a> Report<'a> {
                 return String::new();
             }
             let ours = Speed::new(tokens, plan.threads, of(ours));
-            format!("{:.2}x ({})", ours.best / speed.best, peer.format)
+            let text = format!("{:.2}x ({})", ours.best / speed.best, peer.format);
+            if ours.share.min(speed.share) < UNDISTURBED {
+                return format!("[{text}]");
+            }
+            text
         };
         let prompt_ratio = ratio(plan.prompt, &prompt, |m| &m.prompt);
         let decode_ratio = ratio(plan.decode, &decode, |m| &m.decode);
