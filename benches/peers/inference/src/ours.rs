@@ -1,0 +1,52 @@
+//! codegeex through its public interface.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use codegeex::cancel::CancelToken;
+use codegeex::model::{Checkpoint, Input, LoadOptions, Model, OpenOptions, State, Wanted, load};
+use codegeex::weights::WeightSource;
+
+use crate::engine::Engine;
+
+pub struct Ours {
+    model: Arc<dyn Model>,
+    state: Box<dyn State>,
+}
+
+/// Bytes of weights that are read for one token: all but the table of positions.
+pub fn weight_bytes(checkpoint: &Path) -> f64 {
+    let checkpoint = Checkpoint::open(checkpoint, &OpenOptions::new());
+    let checkpoint = checkpoint.expect("the checkpoint was written here");
+    let positions = checkpoint.info("position_embeddings.weight");
+    let positions = positions.map_or(0, |info| info.bytes() as u64);
+    (checkpoint.weight_bytes() - positions) as f64
+}
+
+impl Ours {
+    pub fn open(checkpoint: &Path, threads: usize) -> Self {
+        let mut options = LoadOptions::default();
+        options.cpu.threads = threads;
+        let model = load(checkpoint, &options).expect("the checkpoint was written here");
+        let state = model.new_state();
+        Self { model, state }
+    }
+}
+
+impl Engine for Ours {
+    fn describe(&self) -> String {
+        self.model.describe()
+    }
+
+    fn reset(&mut self) {
+        self.state.truncate(0);
+    }
+
+    fn feed(&mut self, ids: &[u32]) -> Vec<f32> {
+        let mut batch = [Input::new(&mut *self.state, ids, Wanted::Last)];
+        let logits = (self.model)
+            .forward(&mut batch, &CancelToken::new())
+            .expect("the tokens fit");
+        logits.last(0).expect("logits were wanted").to_vec()
+    }
+}
