@@ -132,7 +132,7 @@ impl Plan {
     fn new(cx: Context<'_>, tokens: usize, w: &PackedMatrix) -> Self {
         let unit = cx.uses_unit(tokens);
         // Some tasks a thread even out their speeds; more would only cut streams of memory short.
-        let share = w.panels().div_ceil(4 * cx.pool.threads());
+        let share = w.panels().div_ceil(16 * cx.pool.threads());
         let panels = if unit {
             // Pairs of panels share the activations in the unit.
             share.next_multiple_of(2).clamp(2, 16)
