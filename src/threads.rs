@@ -256,6 +256,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The first error of the tasks of a call, for what a task cannot return.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<Option<Error>>);
+
+impl Failures {
+    /// Keeps the error of a result, unless there is one already.
+    pub fn note(&self, result: Result<()>) {
+        if let Err(error) = result {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(error);
+        }
+    }
+
+    /// The first error that was noted.
+    ///
+    /// # Errors
+    /// That one.
+    pub fn into_result(self) -> Result<()> {
+        let first = self.0.into_inner();
+        match first.unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,7 @@ use attention::attend;
 use budget::Budget;
 use page::Layout;
 
+pub use crate::kernels::linear::GROUP_TOKENS;
 pub use cache::CpuCache;
 pub use page::PAGE_TOKENS;
 
@@ -248,7 +249,7 @@ impl Backend for Cpu {
         let mut out = zeros(x.nrows(), w.rows())?;
         let bias = bias.map(Vec::as_slice);
         match w {
-            Weights::Dense(w) => linear(self.context(), flat(x), w, bias, flat_mut(&mut out)),
+            Weights::Dense(w) => linear(self.context(), flat(x), w, bias, flat_mut(&mut out))?,
             Weights::Packed(w) => {
                 let cx = packed::linear::Context {
                     isa: self.isa,
@@ -303,7 +304,7 @@ impl Backend for Cpu {
             layer,
             shape,
             flat_mut(&mut out),
-        );
+        )?;
         Ok(out)
     }
 

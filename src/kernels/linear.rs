@@ -19,7 +19,8 @@ use super::generic::gemm::{self, Gemm, Pack, Packed};
 use super::isa::Isa;
 use super::matrix::{Matrix, Run};
 use super::simd::{ACC, Element};
-use crate::threads::ThreadPool;
+use crate::error::{Error, ErrorKind, Result};
+use crate::threads::{Failures, ThreadPool};
 
 /// Up to this many tokens go through dot products. A product is faster from five tokens on when
 /// the weights are in the cache, from eight on when they come from memory (Zen 4, 2026-11).
@@ -29,6 +30,8 @@ const CACHE_LINE: usize = 64;
 const TASK_BYTES: usize = 32 * 1024;
 /// Rows of a panel of the product; its sums and operands of a block fit L2.
 const PANEL_ROWS: usize = 32;
+/// Tokens that are packed and multiplied at a time, at most: 22 MB for the widest layer of 13B.
+pub const GROUP_TOKENS: usize = 264;
 /// Tokens that a task packs.
 const PACK_TOKENS: usize = 8 * gemm::TILE_TOKENS;
 
@@ -39,16 +42,26 @@ pub struct Scratch(Mutex<Vec<Vec<f32>>>);
 impl Scratch {
     /// Calls `f` with `len` values of whatever was in the buffer, from the start of a cache line
     /// on.
-    pub fn with<R>(&self, len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    pub fn with<R>(&self, len: usize, f: impl FnOnce(&mut [f32]) -> R) -> Result<R> {
         let mut buffer = self.lock().pop().unwrap_or_default();
         let padded = len + CACHE_LINE / size_of::<f32>();
         if buffer.len() < padded {
+            buffer
+                .try_reserve_exact(padded - buffer.len())
+                .map_err(|e| {
+                    let message =
+                        format!("cannot allocate {padded} values for a matrix product: {e}");
+                    Error::new(ErrorKind::OutOfMemory, message)
+                })?;
             buffer.resize(padded, 0.0);
         }
         let start = buffer.as_ptr().align_offset(CACHE_LINE);
         let result = f(&mut buffer[start..start + len]);
         self.lock().push(buffer);
-        result
+        Ok(result)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<f32>>> {
@@ -70,9 +83,18 @@ pub struct Context<'a> {
 /// `out[t][r] = dot(W[r], x[t]) + bias[r]`: `x` is `[tokens, W.cols]`, `out` `[tokens, W.rows]`,
 /// `bias` `[W.rows]`.
 ///
+/// # Errors
+/// [`OutOfMemory`](ErrorKind::OutOfMemory).
+///
 /// # Panics
 /// When the lengths disagree.
-pub fn linear(cx: Context<'_>, x: &[f32], w: &Matrix, bias: Option<&[f32]>, out: &mut [f32]) {
+pub fn linear(
+    cx: Context<'_>,
+    x: &[f32],
+    w: &Matrix,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) -> Result<()> {
     let tokens = x.len() / w.cols();
     assert_eq!(x.len(), tokens * w.cols(), "x is not [tokens, cols]");
     assert_eq!(out.len(), tokens * w.rows(), "out is not [tokens, rows]");
@@ -81,38 +103,57 @@ pub fn linear(cx: Context<'_>, x: &[f32], w: &Matrix, bias: Option<&[f32]>, out:
         "bias is not [rows]"
     );
     if tokens == 0 {
-        return;
+        return Ok(());
     }
-    let out = Columns::new(out, tokens, w.rows());
     if tokens <= FEW_TOKENS {
+        let out = Columns::new(out, tokens, w.rows());
         let row_bytes = w.cols() * w.dtype().size();
         // A multiple of 16 keeps the outputs of two tasks on different cache lines.
         let rows_per_task = TASK_BYTES.div_ceil(row_bytes).next_multiple_of(16);
         for_bands(cx.pool, &out, w.rows(), rows_per_task, &|rows, band| {
             dot_band(cx.isa, x, w, bias, rows, band);
         });
-    } else {
-        let len = gemm::packed_len(tokens, w.cols()) * gemm::TILE_TOKENS * ACC;
-        cx.scratch.with(len, |packed| {
-            let (lines, _) = packed.as_chunks_mut::<ACC>();
-            let (chunks, _) = lines.as_chunks_mut();
-            let per_task = gemm::packed_len(PACK_TOKENS, w.cols());
-            cx.pool.for_each_chunk(chunks, per_task, |task, out| {
-                let start = task * PACK_TOKENS;
-                let end = (start + PACK_TOKENS).min(tokens);
-                let (x, cols) = (&x[start * w.cols()..end * w.cols()], w.cols());
-                cx.isa.dispatch(Pack { x, cols, out });
-            });
-            let x = Packed {
-                chunks,
-                tokens,
-                cols: w.cols(),
-            };
-            for_bands(cx.pool, &out, w.rows(), PANEL_ROWS, &|rows, band| {
-                product_band(cx, x, w, bias, rows, band);
-            });
-        });
+        return Ok(());
     }
+    let group = tokens.div_ceil(tokens.div_ceil(GROUP_TOKENS));
+    let groups = x.chunks(group * w.cols());
+    for (x, out) in groups.zip(out.chunks_mut(group * w.rows())) {
+        many(cx, x, w, bias, out)?;
+    }
+    Ok(())
+}
+
+fn many(
+    cx: Context<'_>,
+    x: &[f32],
+    w: &Matrix,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) -> Result<()> {
+    let tokens = x.len() / w.cols();
+    let out = Columns::new(out, tokens, w.rows());
+    let failures = Failures::default();
+    let len = gemm::packed_len(tokens, w.cols()) * gemm::TILE_TOKENS * ACC;
+    cx.scratch.with(len, |packed| {
+        let (lines, _) = packed.as_chunks_mut::<ACC>();
+        let (chunks, _) = lines.as_chunks_mut();
+        let per_task = gemm::packed_len(PACK_TOKENS, w.cols());
+        cx.pool.for_each_chunk(chunks, per_task, |task, out| {
+            let start = task * PACK_TOKENS;
+            let end = (start + PACK_TOKENS).min(tokens);
+            let (x, cols) = (&x[start * w.cols()..end * w.cols()], w.cols());
+            cx.isa.dispatch(Pack { x, cols, out });
+        });
+        let x = Packed {
+            chunks,
+            tokens,
+            cols: w.cols(),
+        };
+        for_bands(cx.pool, &out, w.rows(), PANEL_ROWS, &|rows, band| {
+            failures.note(product_band(cx, x, w, bias, rows, band));
+        });
+    })?;
+    failures.into_result()
 }
 
 /// Calls `run` for each band of rows of W, with the rows and their columns of `out`.
@@ -140,7 +181,7 @@ fn product_band(
     bias: Option<&[f32]>,
     rows: Range<usize>,
     band: &mut Band<'_>,
-) {
+) -> Result<()> {
     cx.scratch
         .with(gemm::scratch_len(rows.len(), x.tokens) * ACC, |scratch| {
             let (scratch, _) = scratch.as_chunks_mut::<ACC>();
@@ -158,7 +199,7 @@ fn product_band(
                     }
                 }
             });
-        });
+        })
 }
 
 fn product_run<T: Element>(

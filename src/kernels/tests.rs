@@ -381,7 +381,7 @@ fn linear_layers_of_any_cut_type_and_thread_count() {
                         scratch: &scratch,
                     };
                     let mut out = vec![f32::NAN; tokens * rows];
-                    linear(cx, &x, &matrix, Some(&bias), &mut out);
+                    linear(cx, &x, &matrix, Some(&bias), &mut out).unwrap();
                     assert_close(&out, &expected, 1e-4);
                     let first = first.get_or_insert_with(|| out.clone());
                     assert_eq!(&out, first, "cuts or threads change bits");
@@ -404,7 +404,7 @@ fn a_token_does_not_depend_on_its_company_in_a_product() {
     };
     let x = noise(50 * 320, 41);
     let mut all = vec![0.0; 50 * 130];
-    linear(cx, &x, &matrix, None, &mut all);
+    linear(cx, &x, &matrix, None, &mut all).unwrap();
     for (from, n) in [(0, 5), (7, 30), (44, 6)] {
         let mut some = vec![0.0; n * 130];
         linear(
@@ -413,7 +413,8 @@ fn a_token_does_not_depend_on_its_company_in_a_product() {
             &matrix,
             None,
             &mut some,
-        );
+        )
+        .unwrap();
         assert_eq!(some, all[from * 130..(from + n) * 130]);
     }
 }
@@ -460,13 +461,15 @@ fn products_have_the_bits_of_dot_products() {
                 let pool = ThreadPool::new(threads).unwrap();
                 let scratch = Scratch::default();
                 // What a task finds in its buffers must not matter.
-                scratch.with(1 << 20, |values| values.fill(f32::NAN));
+                scratch
+                    .with(1 << 20, |values| values.fill(f32::NAN))
+                    .unwrap();
                 for tokens in [1, 2, 3, 5, FEW_TOKENS, FEW_TOKENS + 1, 16, 17, 40, 130] {
                     let found = on_every_tier(|isa| {
                         let (pool, scratch) = (&pool, &scratch);
                         let cx = Context { isa, pool, scratch };
                         let mut out = vec![f32::NAN; tokens * rows];
-                        linear(cx, &x[..tokens * cols], &matrix, Some(&bias), &mut out);
+                        linear(cx, &x[..tokens * cols], &matrix, Some(&bias), &mut out).unwrap();
                         out
                     });
                     assert!(

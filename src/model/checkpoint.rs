@@ -190,6 +190,11 @@ impl Checkpoint {
         })
     }
 
+    /// Whether any matrix is quantized.
+    pub fn is_quantized(&self) -> bool {
+        self.parameters.iter().any(|p| p.form != Form::Dense)
+    }
+
     /// The parameters in canonical order.
     pub(super) fn parameters(&self) -> &[Parameter] {
         &self.parameters

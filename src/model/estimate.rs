@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::checkpoint::{Checkpoint, OpenOptions};
 use super::config::ModelConfig;
-use crate::backend::cpu::{PAGE_TOKENS, page_bytes};
+use crate::backend::cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
 use crate::backend::{CacheShape, KvFormat};
 use crate::error::Result;
 use crate::weights::{Footprint, MemoryMode, WeightSource};
@@ -67,9 +67,9 @@ pub struct MemoryEstimate {
     pub cache_per_token: u64,
     /// Keys and values of every sequence at its full length, in whole pages.
     pub cache: u64,
-    /// Activations of the largest call, and the logits of one token of each sequence. The
-    /// buffers of matrix products, some megabytes a thread, are not counted; scoring takes
-    /// logits of every token of a call.
+    /// Activations of the largest call with their copies in matrix products, and the logits of one
+    /// token of each sequence. The buffers of threads, a megabyte or two each, are not counted;
+    /// scoring takes logits of every token of a call.
     pub scratch: u64,
 }
 
@@ -105,7 +105,7 @@ impl Checkpoint {
             weights_owned: owned + copied,
             cache_per_token,
             cache,
-            scratch: scratch(self.config(), options),
+            scratch: scratch(self.config(), options, self.is_quantized()),
         }
     }
 }
@@ -126,7 +126,7 @@ fn cache(config: &ModelConfig, options: &EstimateOptions) -> (u64, u64) {
 }
 
 /// Bytes of activations at the widest point of a call; follows `transformer.rs`.
-fn scratch(config: &ModelConfig, options: &EstimateOptions) -> u64 {
+fn scratch(config: &ModelConfig, options: &EstimateOptions, quantized: bool) -> u64 {
     let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
     // The residual and its norm, with keys and values; the residual, queries and context, with
     // the list of who asks for what; the residual and its norm, or the result, with the MLP.
@@ -137,7 +137,16 @@ fn scratch(config: &ModelConfig, options: &EstimateOptions) -> u64 {
     let logits = (config.padded_vocab_size + h) as u64;
     let values =
         (tokens.saturating_mul(widest as u64)).max(logits.saturating_mul(options.sequences as u64));
-    values.saturating_mul(size_of::<f32>() as u64)
+    // The widest input of a layer, in the order in which the kernels read it: as four bytes a
+    // value in any form.
+    let copied = match quantized {
+        true => tokens,
+        false => tokens.min(GROUP_TOKENS as u64),
+    };
+    let copies = copied.saturating_mul(h.max(f) as u64);
+    values
+        .saturating_add(copies)
+        .saturating_mul(size_of::<f32>() as u64)
 }
 
 /// How much memory a checkpoint will take, without loading it: the files are only mapped.
@@ -167,16 +176,21 @@ mod tests {
     fn the_13b_shape_takes_what_the_documentation_says() {
         let config = ModelConfig::codegeex_13b();
         let options = EstimateOptions::new(1, 2048);
-        assert_eq!(scratch(&config, &options), 512 * 6 * 5120 * 4);
+        assert_eq!(scratch(&config, &options, true), 512 * 10 * 5120 * 4);
+        let packed = 264 * 4 * 5120 * 4;
+        assert_eq!(
+            scratch(&config, &options, false),
+            512 * 6 * 5120 * 4 + packed
+        );
         let of = |kv| cache(&config, &options.kv(kv));
         assert_eq!(of(KvFormat::F32), (1_638_400, 64 * 52_428_800));
         assert_eq!(of(KvFormat::F16), (819_200, 64 * 26_214_400));
         assert_eq!(of(KvFormat::Int8), (422_400, 64 * 13_516_800));
         // A few tokens of one sequence: the logits are larger.
-        let few = scratch(&config, &EstimateOptions::new(1, 1));
-        assert_eq!(few, (52_224 + 5120) * 4);
+        let few = scratch(&config, &EstimateOptions::new(1, 1), true);
+        assert_eq!(few, (52_224 + 5120 + 20_480) * 4);
         let nonsense = EstimateOptions::new(usize::MAX, usize::MAX).batch_tokens(usize::MAX);
-        assert_eq!(scratch(&config, &nonsense), u64::MAX);
+        assert_eq!(scratch(&config, &nonsense, true), u64::MAX);
         assert_eq!(cache(&config, &nonsense).1, u64::MAX);
     }
 }

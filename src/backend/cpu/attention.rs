@@ -10,9 +10,11 @@ use half::f16;
 use super::cache::CpuCache;
 use super::page::PAGE_TOKENS;
 use crate::backend::{HeadShape, KvCache, KvFormat, Query};
+use crate::error::Result;
 use crate::kernels::generic::attention::{AttendBlock, QueryRow};
 use crate::kernels::linear::Context;
 use crate::kernels::simd::{ACC, Element};
+use crate::threads::Failures;
 
 /// The most queries of a task: with 32, what they gather (a page's worth of numbers) and the
 /// keys and values of a page stay in the second-level cache.
@@ -26,6 +28,9 @@ struct Item<'a> {
 }
 
 /// Attention of each row of `q`, `[queries, heads * head_dim]`, into the same row of `out`.
+///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
 pub fn attend(
     cx: Context<'_>,
     q: &[f32],
@@ -34,7 +39,8 @@ pub fn attend(
     layer: usize,
     shape: HeadShape,
     out: &mut [f32],
-) {
+) -> Result<()> {
+    let failures = Failures::default();
     let mut items = grouped(queries, shape, out);
     let mut tasks = cut(&mut items, queries, shape, cx.pool.threads());
     cx.pool.for_each_chunk(&mut tasks, 1, |_, task| {
@@ -47,13 +53,14 @@ pub fn attend(
                 shape,
                 cache: caches[queries[items[0].row].sequence],
             };
-            match call.cache.layout().format {
+            failures.note(match call.cache.layout().format {
                 KvFormat::F32 => call.run::<f32>(items),
                 KvFormat::F16 => call.run::<f16>(items),
                 KvFormat::Int8 => call.run::<i8>(items),
-            }
+            });
         }
     });
+    failures.into_result()
 }
 
 /// All queries of all heads, those side by side that read the same keys.
@@ -109,7 +116,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn run<T: Element>(&self, items: &mut [Item<'_>]) {
+    fn run<T: Element>(&self, items: &mut [Item<'_>]) -> Result<()> {
         let HeadShape {
             heads,
             kv_heads,
@@ -146,6 +153,6 @@ impl Call<'_> {
             for (row, item) in rows.into_iter().zip(items) {
                 row.finish(item.out);
             }
-        });
+        })
     }
 }

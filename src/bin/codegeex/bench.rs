@@ -23,7 +23,7 @@ use crate::progress::Progress;
 /// runs use again.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  codegeex bench --shape 13b --layers 4 --dtype int8 --head int8 --threads 2"
+    after_help = "Example:\n  codegeex bench --shape 13b --layers 4 --dtype int8 --threads 2"
 )]
 pub struct Args {
     /// 13b, tiny (the default model's), or LAYERSxWIDTHxHEADS. Layers count the top query layer.
@@ -32,9 +32,10 @@ pub struct Args {
     /// Type of the weights of the linear layers.
     #[arg(long, value_enum, default_value = "int8")]
     dtype: Dtype,
-    /// Type of the word embedding, which is the LM head as well; by default f16.
-    #[arg(long, value_enum, default_value = "f16")]
-    head: Head,
+    /// Type of the word embedding, which is the LM head as well; by default int8 beside quantized
+    /// layers.
+    #[arg(long, value_enum)]
+    head: Option<Head>,
     /// Layers, the top query layer included, in place of those of the shape.
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..=1000))]
     layers: Option<u16>,
@@ -50,6 +51,9 @@ pub struct Args {
     /// Threads to compute with; 0 means as many as this process may use.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
+    /// How keys and values are kept.
+    #[command(flatten)]
+    kv: crate::model::KvArgs,
     /// Instructions to compute with, in place of the fastest.
     #[arg(long, value_name = "NAME")]
     isa: Option<InstructionSet>,
@@ -116,6 +120,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let mut options = codegeex::backend::CpuOptions::default();
         options.threads = usize::from(args.threads);
         options.isa = args.isa;
+        options.kv = args.kv.kv;
         let checkpoint = Checkpoint::open(&path, &OpenOptions::new())?;
         let cpu = Cpu::new(&options)?;
         let model = Transformer::new(cpu, &checkpoint)?;
@@ -178,7 +183,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
             sequences: states.len(),
             step: steps[steps.len() / 2],
             step_least: steps[0],
-            decode_bytes: decode_bytes(&config, &args, weights) + cache as u64,
+            decode_bytes: decode_bytes(&config, weights) + cache as u64,
             resident,
             bandwidth: backend.measure_bandwidth()?,
             rate,
@@ -200,10 +205,11 @@ fn weights(args: &Args, config: &ModelConfig, interrupt: &Interrupt) -> Result<P
         Dtype::Int8 => "int8",
         Dtype::Int4 => "int4",
     };
-    let head = match args.head {
-        Head::F16 => "f16",
-        Head::Int8 => "int8",
+    let int8_head = match args.head {
+        Some(head) => head == Head::Int8,
+        None => args.dtype != Dtype::F16,
     };
+    let head = if int8_head { "int8" } else { "f16" };
     let path = folder.join(format!(
         "codegeex-bench-{}x{}x{}-{dtype}-{head}.safetensors",
         config.num_layers + 1,
@@ -218,7 +224,7 @@ fn weights(args: &Args, config: &ModelConfig, interrupt: &Interrupt) -> Result<P
     }
     let mut options = ConvertOptions::new()
         .overwrite(true)
-        .quantize_head(args.head == Head::Int8);
+        .quantize_head(int8_head);
     options.quantize = match args.dtype {
         Dtype::F16 => None,
         Dtype::Int8 => Some(PackedScheme::Int8),
@@ -247,7 +253,7 @@ fn linear_parameters(config: &ModelConfig) -> usize {
 }
 
 /// Bytes of weights that one decode step reads: all but the tables of which it takes a row.
-fn decode_bytes(config: &ModelConfig, _: &Args, weights: u64) -> u64 {
+fn decode_bytes(config: &ModelConfig, weights: u64) -> u64 {
     let tables = 2 * config.max_position_embeddings * config.hidden_size * 2;
     weights - tables as u64
 }

@@ -21,7 +21,7 @@ use crate::kernels::columns::{Band, Columns};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
 use crate::tensor::PackedScheme;
-use crate::threads::ThreadPool;
+use crate::threads::{Failures, ThreadPool};
 
 /// Up to this many tokens go through the panel kernels, with 4-bit panels as they are; beyond,
 /// these are unpacked, and a matrix unit is used.
@@ -161,7 +161,7 @@ fn multiply(
     out: &mut [f32],
 ) -> Result<()> {
     let out = Columns::new(out, plan.tokens, w.rows());
-    let refused = Mutex::new(None);
+    let failures = Failures::default();
     cx.pool.run(w.panels().div_ceil(plan.panels), &|task| {
         let first = task * plan.panels;
         let panels = first..(first + plan.panels).min(w.panels());
@@ -189,14 +189,9 @@ fn multiply(
             });
         }
         lock(&cx.buffers.tasks).push(buffers);
-        if let Err(e) = grown {
-            *lock(&refused) = Some(e);
-        }
+        failures.note(grown);
     });
-    match refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(e) => Err(e),
-        None => Ok(()),
-    }
+    failures.into_result()
 }
 
 impl TaskBuffers {
