@@ -36,7 +36,7 @@
 //! |---|---|
 //! | [`tokenizer`] | text to ids and back, streaming decoder |
 //! | [`prompt`] | language tags and prompts |
-//! | [`model`] | loading, converting, the [`Model`](model::Model) trait and its forward pass |
+//! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
 //! | [`generate`] | sampling, streaming, stops, scoring; the [`Sampler`](generate::Sampler) trait |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
@@ -50,7 +50,8 @@
 //!   would grant more and end the process. A mapped file is the exception that the system makes: see
 //!   [`MemoryMode`](weights::MemoryMode).
 //! - No globals: threads belong to a model and end with it. Every call can be cancelled.
-//! - The same input gives the same output, for any number of threads. Random draws are a function
+//! - The same input gives the same output: logits have the same bits for any number of threads, any
+//!   company in a batch, any split of a prompt and any instruction set. Random draws are a function
 //!   of seed, sample and position, the same on every platform.
 //!
 //! # Crate features
