@@ -1,4 +1,5 @@
 //! Tiers of 64-bit Arm: the vector operations of each instruction set.
 
 pub mod neon;
-pub mod panel;
+mod panel_sdot;
+mod panel_smlal;

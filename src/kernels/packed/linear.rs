@@ -34,6 +34,8 @@ const CHUNK_BYTES: usize = 640 * 1024;
 const UNIT_PANELS: usize = 16;
 /// Tokens of such a task at a time, likewise.
 const UNIT_TOKENS: usize = 256;
+/// What a matrix unit adds to each weight: it takes `w + 128` as it is stored.
+const UNIT_OFFSET: f64 = 128.0;
 /// The largest tile of any tier.
 const MAX_TILE: usize = 16;
 
@@ -292,7 +294,7 @@ impl Kernel for Chunk<'_, '_> {
                         x,
                         sums,
                     );
-                    remove_offset(self.tokens, tile, sums);
+                    remove_offset(S::INT8_OFFSET, self.tokens, tile, sums);
                 } else if int4 {
                     s.int4(
                         self.w.panel(panel),
@@ -303,7 +305,7 @@ impl Kernel for Chunk<'_, '_> {
                     );
                 } else {
                     s.int8(self.w.panel(panel), x, sums);
-                    remove_offset(self.tokens, tile, sums);
+                    remove_offset(S::INT8_OFFSET, self.tokens, tile, sums);
                 }
                 self.finish.panel(p, tile, sums);
             }
@@ -311,12 +313,12 @@ impl Kernel for Chunk<'_, '_> {
     }
 }
 
-/// From sums over `u = w + 128` to those over `w`.
+/// From sums over `w + offset` to those over `w`.
 #[inline(always)]
-fn remove_offset(tokens: &Tokens, tile: Tile, sums: &mut [Sums]) {
+fn remove_offset(offset: f64, tokens: &Tokens, tile: Tile, sums: &mut [Sums]) {
     for (sums, total) in sums.iter_mut().zip(&tokens.sums[tile.start..]) {
         for sum in sums {
-            *sum -= 128.0 * total;
+            *sum -= offset * total;
         }
     }
 }
@@ -349,13 +351,13 @@ impl Chunk<'_, '_> {
                 };
                 for (p, sums) in sums.iter().enumerate() {
                     let mut exact = [[0.0; PANEL_ROWS]; 16];
-                    for t in 0..tile.len {
-                        for r in 0..PANEL_ROWS {
-                            let (hi, lo) = (sums.hi[t][r], sums.lo[t][r]);
-                            exact[t][r] = f64::from(hi) * 256.0 + f64::from(lo);
+                    let halves = sums.hi.iter().zip(&sums.lo);
+                    for (exact, (hi, lo)) in exact[..tile.len].iter_mut().zip(halves) {
+                        for (exact, (&hi, &lo)) in exact.iter_mut().zip(hi.iter().zip(lo)) {
+                            *exact = f64::from(hi) * 256.0 + f64::from(lo);
                         }
                     }
-                    remove_offset(self.tokens, tile, &mut exact[..tile.len]);
+                    remove_offset(UNIT_OFFSET, self.tokens, tile, &mut exact[..tile.len]);
                     self.finish.panel(p, tile, &exact[..tile.len]);
                 }
             }

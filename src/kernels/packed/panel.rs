@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! panel: 16 rows; activations: x = 256 hi + lo, both signed bytes
-//! int8:  sum[row] = Σ_k  u[row][k] * x[k]                             u = w + 128
+//! int8:  sum[row] = Σ_k  (w[row][k] + offset) * x[k]                  u = w + 128
 //! int4:  sum[row] = Σ_g  m[row][g] * Σ_{k in g} (u[row][k] - 8) * x[k]  u = w + 8, g of 32 inputs
 //! ```
 //!
@@ -41,12 +41,15 @@ pub trait PanelDot: Copy {
     const INT8_TILES: &'static [usize];
     /// The form that [`int8`](Self::int8) reads.
     const INT8_FORM: Form;
+    /// What [`int8`](Self::int8) adds to each weight: 128 where it takes `u` as it is stored, 0
+    /// where it multiplies the signed weight.
+    const INT8_OFFSET: f64;
     /// The same for [`int4`](Self::int4).
     const INT4_TILES: &'static [usize];
     /// The form that [`int4`](Self::int4) reads.
     const INT4_FORM: Form;
 
-    /// `Σ u x` for a panel of 8-bit weights.
+    /// `Σ (w + INT8_OFFSET) x` for a panel of 8-bit weights.
     fn int8(self, panel: &[Line], x: &[Quad], out: &mut [Sums]);
 
     /// `Σ m Σ (u - 8) x` for a panel of 4-bit weights. `multipliers` has one entry a block,
@@ -83,7 +86,7 @@ fn words(quad: Quad) -> [i32; 4] {
 
 /// `Σ u x` in plain loops.
 #[inline(always)]
-pub fn int8_portable(panel: &[Line], x: &[Quad], out: &mut [Sums]) {
+fn int8_portable(panel: &[Line], x: &[Quad], out: &mut [Sums]) {
     let tokens = out.len();
     for (t, out) in out.iter_mut().enumerate() {
         let mut sums = [0i64; PANEL_ROWS];
@@ -110,12 +113,7 @@ pub fn int8_portable(panel: &[Line], x: &[Quad], out: &mut [Sums]) {
 
 /// `Σ m Σ (u - 8) x` in plain loops.
 #[inline(always)]
-pub fn int4_portable(
-    panel: &[Line],
-    multipliers: &[[u8; PANEL_ROWS]],
-    x: &[Quad],
-    out: &mut [Sums],
-) {
+fn int4_portable(panel: &[Line], multipliers: &[[u8; PANEL_ROWS]], x: &[Quad], out: &mut [Sums]) {
     const HALF: usize = GROUP / 4;
     let tokens = out.len();
     for (t, out) in out.iter_mut().enumerate() {
@@ -147,49 +145,34 @@ pub fn int4_portable(
     }
 }
 
-/// Implements [`PanelDot`] by the plain loops.
-macro_rules! portable {
-    ($Token:ident) => {
-        const _: () = {
-            use $crate::kernels::packed::panel::{
-                Form, PanelDot, Quad, Sums, int4_portable, int8_portable,
-            };
-            use $crate::kernels::packed::{Line, PANEL_ROWS};
+impl PanelDot for Scalar {
+    const INT8_TILES: &'static [usize] = &[8, 4, 2, 1];
+    const INT8_FORM: Form = Form::Words;
+    const INT8_OFFSET: f64 = 128.0;
+    const INT4_TILES: &'static [usize] = &[4, 2, 1];
+    const INT4_FORM: Form = Form::Words;
 
-            impl PanelDot for $Token {
-                const INT8_TILES: &'static [usize] = &[8, 4, 2, 1];
-                const INT8_FORM: Form = Form::Words;
-                const INT4_TILES: &'static [usize] = &[4, 2, 1];
-                const INT4_FORM: Form = Form::Words;
+    #[inline(always)]
+    fn int8(self, panel: &[Line], x: &[Quad], out: &mut [Sums]) {
+        int8_portable(panel, x, out);
+    }
 
-                #[inline(always)]
-                fn int8(self, panel: &[Line], x: &[Quad], out: &mut [Sums]) {
-                    int8_portable(panel, x, out);
-                }
-
-                #[inline(always)]
-                fn int4(
-                    self,
-                    panel: &[Line],
-                    multipliers: &[[u8; PANEL_ROWS]],
-                    x: &[Quad],
-                    _: &[Quad],
-                    out: &mut [Sums],
-                ) {
-                    int4_portable(panel, multipliers, x, out);
-                }
-            }
-        };
-    };
+    #[inline(always)]
+    fn int4(
+        self,
+        panel: &[Line],
+        multipliers: &[[u8; PANEL_ROWS]],
+        x: &[Quad],
+        _: &[Quad],
+        out: &mut [Sums],
+    ) {
+        int4_portable(panel, multipliers, x, out);
+    }
 }
-#[cfg(target_arch = "aarch64")]
-pub(in crate::kernels) use portable;
-
-portable!(Scalar);
 
 /// Implements the two methods of [`PanelDot`] by functions that are generic over the number of
 /// tokens, for the numbers listed.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! by_tiles {
     (int8: $int8:ident [$($t8:literal),+], int4: $int4:ident [$($t4:literal),+]) => {
         const INT8_TILES: &'static [usize] = &[$($t8),+];
@@ -233,5 +216,5 @@ macro_rules! by_tiles {
         }
     };
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(in crate::kernels) use by_tiles;

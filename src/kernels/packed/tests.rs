@@ -20,12 +20,13 @@ fn noise(count: usize, n: u64, seed: u64) -> Vec<u64> {
         .collect()
 }
 
-/// A matrix of random codes, and the same as integers `[rows, cols]`.
+/// A matrix of random codes, or of bytes `fill` and the largest multipliers, and the same as
+/// integers `[rows, cols]`.
 fn matrix(
     scheme: PackedScheme,
     rows: usize,
     cols: usize,
-    extreme: bool,
+    fill: Option<u8>,
 ) -> (PackedMatrix, Vec<i64>) {
     let (panels, blocks) = (rows.div_ceil(PANEL_ROWS), cols.div_ceil(BLOCK));
     let (codes, multipliers) = sizes(scheme, rows, cols).unwrap();
@@ -34,8 +35,8 @@ fn matrix(
         .iter()
         .map(|&b| b as u8)
         .collect();
-    if extreme {
-        bytes.fill(if scheme == PackedScheme::Int8 { 255 } else { 0 });
+    if let Some(byte) = fill {
+        bytes.fill(byte);
         factors.fill(255);
     }
     let scales: Vec<f16> = noise(rows, 1000, 3)
@@ -134,14 +135,14 @@ fn bits(x: &[f32]) -> Vec<u32> {
 fn layers_are_exact_on_every_tier_for_any_number_of_tokens() {
     for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
         for (rows, cols) in [(1, 1), (16, 64), (17, 65), (40, 321), (33, 1100), (160, 96)] {
-            for extreme in [false, true] {
-                let (w, integers) = matrix(scheme, rows, cols, extreme);
+            for fill in [None, Some(0), Some(255)] {
+                let (w, integers) = matrix(scheme, rows, cols, fill);
                 let bias: Vec<f32> = noise(rows, 100, 9).iter().map(|&b| b as f32).collect();
                 for tokens in [1, 2, 3, 4, 5, 7, 12, 13, 30] {
                     let x: Vec<f32> = noise(tokens * cols, 2001, tokens as u64)
                         .iter()
                         .map(|&v| {
-                            if extreme {
+                            if fill.is_some() {
                                 -1.0
                             } else {
                                 (v as f32 - 1000.0) / 37.0
@@ -166,13 +167,19 @@ fn layers_are_exact_on_every_tier_for_any_number_of_tokens() {
 
 #[test]
 fn sums_of_the_widest_rows_do_not_overflow() {
-    for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
-        let (w, integers) = matrix(scheme, 16, MAX_COLS, true);
+    // Tiers differ in whether they sum over `w`, which is largest at 0, or over `w + 128`.
+    for (scheme, fill) in [
+        (PackedScheme::Int8, 0),
+        (PackedScheme::Int8, 255),
+        (PackedScheme::Int4, 0),
+    ] {
+        let (w, integers) = matrix(scheme, 16, MAX_COLS, Some(fill));
         for sign in [1.0, -1.0] {
             let x = vec![sign; MAX_COLS];
             let expected = bits(&expected(&x, &w, &integers, &[0.0; 16]));
             for isa in Isa::available() {
-                assert_eq!(bits(&run(isa, 1, &x, &w, &[0.0; 16])), expected, "{isa:?}");
+                let found = bits(&run(isa, 1, &x, &w, &[0.0; 16]));
+                assert_eq!(found, expected, "{isa:?}, {scheme} of {fill}");
             }
         }
     }
@@ -180,7 +187,7 @@ fn sums_of_the_widest_rows_do_not_overflow() {
 
 #[test]
 fn what_is_not_finite_poisons_its_token_alone() {
-    let (w, _) = matrix(PackedScheme::Int8, 20, 70, false);
+    let (w, _) = matrix(PackedScheme::Int8, 20, 70, None);
     let x = vec![1.0; 3 * 70];
     let clean = run(Isa::best(), 1, &x, &w, &[0.0; 20]);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
@@ -197,7 +204,7 @@ fn what_is_not_finite_poisons_its_token_alone() {
 
 #[test]
 fn tokens_of_zeros_give_the_bias() {
-    let (w, _) = matrix(PackedScheme::Int4, 20, 70, false);
+    let (w, _) = matrix(PackedScheme::Int4, 20, 70, None);
     let bias = [3.5; 20];
     for tiny in [0.0, -0.0, 1e-35] {
         assert_eq!(run(Isa::best(), 1, &[tiny; 70], &w, &bias), bias);
@@ -207,7 +214,7 @@ fn tokens_of_zeros_give_the_bias() {
 #[test]
 fn rows_are_the_weights() {
     for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
-        let (w, integers) = matrix(scheme, 35, 100, false);
+        let (w, integers) = matrix(scheme, 35, 100, None);
         for r in 0..35 {
             let mut row = vec![0.0; 100];
             w.row(r, &mut row);

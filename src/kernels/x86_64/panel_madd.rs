@@ -48,6 +48,7 @@ macro_rules! panel_madd {
 
             impl PanelDot for $Token {
                 const INT8_FORM: Form = Form::Words;
+                const INT8_OFFSET: f64 = 128.0;
                 const INT4_FORM: Form = Form::HalvesByPairs;
                 by_tiles!(int8: int8 $t8, int4: int4 $t4);
 

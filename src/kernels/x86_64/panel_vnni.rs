@@ -24,6 +24,7 @@ macro_rules! panel_vnni {
 
         impl PanelDot for $Token {
             const INT8_FORM: Form = Form::Halves;
+            const INT8_OFFSET: f64 = 128.0;
             const INT4_FORM: Form = Form::Halves;
             by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
 
