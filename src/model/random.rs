@@ -26,7 +26,7 @@ const CHUNK: usize = 1 << 20;
 /// Writes a checkpoint of random weights to `out`, in the types that `options` say (f16 where they
 /// say nothing). Quantized matrices are made as such: no time goes into quantizing.
 ///
-/// `progress` and `cancel` are those of [`convert`](super::convert).
+/// `progress` and `cancel` are those of [`convert`](super::convert::convert).
 ///
 /// # Errors
 /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig),
