@@ -1,0 +1,82 @@
+//! `codegeex bench`: that the figures are there and fit each other. What they are decides nothing.
+
+use serde_json::Value;
+
+use crate::command::run;
+
+#[test]
+fn every_type_of_weights_is_measured_and_the_cache_file_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().to_str().unwrap();
+    for (dtype, bytes_per_weight) in [("f16", 2.0), ("int8", 1.0), ("int4", 0.516)] {
+        let args = [
+            "bench",
+            "--shape",
+            "3x256x4",
+            "--dtype",
+            dtype,
+            "--prompt",
+            "9",
+            "--new",
+            "3",
+            "--threads",
+            "2",
+            "--cache",
+            cache,
+            "--json",
+        ];
+        let found: Value = serde_json::from_str(&run(&args, "").ok()).unwrap();
+        let number = |key: &str| {
+            found[key]
+                .as_f64()
+                .unwrap_or_else(|| panic!("{key}: {found}"))
+        };
+        for key in [
+            "read_bytes_per_second",
+            "operations_per_second",
+            "load_seconds",
+            "prefill_tokens_per_second",
+            "prefill_fraction_of_operations",
+            "decode_tokens_per_second",
+            "decode_fraction_of_bandwidth",
+        ] {
+            assert!(number(key) > 0.0, "{key}: {found}");
+        }
+        let head = 52224.0 * 256.0 * if dtype == "f16" { 2.0 } else { 1.0 };
+        let layers = 3.0 * 12.0 * 256.0 * 256.0 * bytes_per_weight;
+        let tables = 2.0 * 2048.0 * 256.0 * 2.0;
+        let ratio = number("weight_bytes") / (head + layers + tables);
+        assert!((0.99..1.02).contains(&ratio), "{dtype}: {ratio}");
+        let step = number("decode_step_seconds") * number("decode_tokens_per_second");
+        assert!((step - 1.0).abs() < 1e-6);
+    }
+    let files = || -> Vec<_> {
+        let entries = std::fs::read_dir(cache).unwrap();
+        let mut files: Vec<_> = entries
+            .map(|e| e.unwrap())
+            .map(|e| (e.path(), e.metadata().unwrap().modified().unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    assert_eq!(before.len(), 3);
+    let args = [
+        "bench",
+        "--shape",
+        "3x256x4",
+        "--prompt",
+        "9",
+        "--new",
+        "2",
+        "--sequences",
+        "3",
+        "--cache",
+        cache,
+    ];
+    let text = run(&args, "").ok();
+    for line in ["weights", "machine", "prompt", "decode", "memory"] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert_eq!(files(), before);
+}
