@@ -9,60 +9,14 @@ use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{GenerateOptions, Generator};
 use codegeex::model::{
-    Checkpoint, ConvertOptions, Input, LoadOptions, Model, OpenOptions, Transformer, Wanted,
-    convert, load,
+    Checkpoint, ConvertOptions, LoadOptions, Model, OpenOptions, Transformer, convert, load,
 };
 use codegeex::num::DType;
 use codegeex::tokenizer::Gpt2Tokenizer;
-use safetensors::SafeTensors;
+use support::golden::{Golden, argmax, assert_close, logits};
 
 /// Largest difference from the reference, per logit or hidden value.
 const TOLERANCE: f32 = 2e-3;
-
-/// A safetensors file of reference data.
-struct Golden(Vec<u8>);
-
-impl Golden {
-    /// Nothing where the large reference data is not at hand.
-    fn open(path: &str) -> Option<Self> {
-        Some(Self(std::fs::read(support::shared(path)?).unwrap()))
-    }
-
-    fn get<T: bytemuck::Pod>(&self, name: &str) -> Option<Vec<T>> {
-        let tensors = SafeTensors::deserialize(&self.0).unwrap();
-        let data = tensors.tensor(name).ok()?;
-        Some(bytemuck::allocation::pod_collect_to_vec(data.data()))
-    }
-
-    fn f32(&self, name: &str) -> Vec<f32> {
-        self.get(name).unwrap()
-    }
-
-    fn ids(&self, name: &str) -> Vec<u32> {
-        self.get(name).unwrap()
-    }
-
-    fn cases(&self) -> usize {
-        let has = |i: &usize| self.get::<u32>(&format!("case{i}.ids")).is_some();
-        (0..).take_while(has).count()
-    }
-}
-
-#[track_caller]
-fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let worst = found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, |a: f32, b| if b > a || b.is_nan() { b } else { a });
-    eprintln!("{what}: differs by {worst}");
-    assert!(worst <= tolerance, "{what}: differs by {worst}");
-}
-
-fn argmax(row: &[f32]) -> usize {
-    (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
-}
 
 fn open(path: &Path) -> Transformer<Cpu> {
     open_with(path, KvFormat::default())
@@ -72,25 +26,6 @@ fn open_with(path: &Path, kv: KvFormat) -> Transformer<Cpu> {
     let checkpoint = Checkpoint::open(path, &OpenOptions::default()).unwrap();
     let cpu = Cpu::new(&CpuOptions::new().kv(kv)).unwrap();
     Transformer::new(cpu, &checkpoint).unwrap()
-}
-
-/// Logits of a sequence fed in pieces of the given lengths, the last repeated.
-fn logits(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<f32>> {
-    let mut state = model.new_state();
-    let mut rows = Vec::new();
-    let mut pieces = pieces
-        .iter()
-        .copied()
-        .chain(std::iter::repeat(pieces[pieces.len() - 1]));
-    let mut rest = ids;
-    while !rest.is_empty() {
-        let (piece, after) = rest.split_at(pieces.next().unwrap().min(rest.len()));
-        rest = after;
-        let mut batch = [Input::new(&mut *state, piece, Wanted::All)];
-        let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
-        rows.extend(logits.sequence(0).rows().into_iter().map(|r| r.to_vec()));
-    }
-    rows
 }
 
 fn check_forward(model: &Transformer<Cpu>, golden: &Golden) {
