@@ -336,10 +336,19 @@ impl Run<'_> {
         tensor.for_each_run(&mut |run| {
             for chunk in run.chunks(CHUNK) {
                 self.check_cancel()?;
-                self.narrow(chunk, from, target, (element, cols))?;
-                self.writer.write(&self.bytes)?;
+                let at = (element, cols);
+                let written = if from == target.dtype {
+                    widen(chunk, from, &mut self.numbers);
+                    self.misfit(&target.name, from, at)?;
+                    self.writer.write(chunk)?;
+                    chunk.len()
+                } else {
+                    self.narrow(chunk, from, target, at)?;
+                    self.writer.write(&self.bytes)?;
+                    self.bytes.len()
+                };
                 element += chunk.len() / from.size();
-                self.wrote(self.bytes.len());
+                self.wrote(written);
             }
             Ok(())
         })?;

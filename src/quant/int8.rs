@@ -57,23 +57,16 @@ mod tests {
         let (scale, codes) = quantized(&row);
         assert_eq!(scale, f16::ONE);
         assert_eq!(codes, [127, 0, 2, 2, 0, -2, 64, -127]);
-        // 1.49954 / 1 needs no rounding, but 126.97 / 0.99976 = 127.0003 is 127 in f16; what is
-        // just below a tie in f32 becomes the tie.
-        let (scale, codes) = quantized(&[126.9375, 64.46875]);
-        let exact = f16::from_f32(64.46875).to_f32() / scale.to_f32();
-        let rounded = f16::from_f32(exact).to_f32();
-        assert_eq!(f32::from(codes[1]), rounded.round_ties_even());
     }
 
     #[test]
     fn a_tie_that_only_the_rounded_quotient_has() {
-        // f16 quotients between 64 and 128 are multiples of 1/16: 100.51 becomes 100.5, and 100.
-        let scale = 1.0;
-        let w = 100.51f32;
-        let as_half = f16::from_f32(w).to_f32();
-        assert_eq!(as_half / scale, 100.5);
-        let (_, codes) = quantized(&[127.0, w]);
-        assert_eq!(codes[1], 100);
+        let (largest, w) = (1.171875, 0.059967041015625);
+        let (scale, codes) = quantized(&[largest, w]);
+        let quotient = w / scale.to_f32();
+        assert_eq!(quotient.round_ties_even(), 7.0);
+        assert_eq!(f16::from_f32(quotient).to_f32(), 6.5);
+        assert_eq!(codes, [127, 6]);
     }
 
     #[test]

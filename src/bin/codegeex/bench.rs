@@ -14,6 +14,7 @@ use codegeex::{Error, ErrorKind};
 
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
+use crate::lines;
 use crate::progress::Progress;
 
 /// Measure this machine with random weights of a given shape.
@@ -166,9 +167,8 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let resident = peak_resident();
         let _spinner = Progress::of("limits of the machine");
         let backend = model.backend();
-        let float = backend.measure_float_rate();
         let rate = match args.dtype {
-            Dtype::F16 => float,
+            Dtype::F16 => backend.measure_float_rate(),
             _ => backend.measure_integer_rate(),
         };
         Ok::<_, Error>(Figures {
@@ -189,12 +189,10 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
             rate,
         })
     })?;
-    if args.json {
-        println!("{}", figures.to_json());
-    } else {
-        print!("{}", figures.to_text());
-    }
-    Ok(())
+    lines::write_stdout(&match args.json {
+        true => figures.to_json() + "\n",
+        false => figures.to_text(),
+    })
 }
 
 /// The cache file, written if it is not there.

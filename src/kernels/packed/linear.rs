@@ -137,7 +137,7 @@ impl Plan {
         let share = w.panels().div_ceil(16 * cx.pool.threads());
         let panels = if unit {
             // Pairs of panels share the activations in the unit.
-            share.next_multiple_of(2).clamp(2, 16)
+            share.next_multiple_of(2).clamp(2, UNIT_PANELS)
         } else if tokens > FEW {
             let unpacked = w.blocks() * INT8_LINES * size_of::<Line>();
             share.clamp(1, (CHUNK_BYTES / unpacked).max(1))
