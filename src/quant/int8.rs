@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_tie_that_only_the_rounded_quotient_has() {
-        let (largest, w) = (1.171875, 0.059967041015625);
+        let (largest, w) = (1.171875, 0.059_967_04);
         let (scale, codes) = quantized(&[largest, w]);
         let quotient = w / scale.to_f32();
         assert_eq!(quotient.round_ties_even(), 7.0);
