@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::Control;
 use codegeex::model::{Input, LoadOptions, Model, Wanted, load};
 use codegeex::threads::ThreadPool;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -37,7 +37,7 @@ fn feed(model: &dyn Model, ids: &[u32]) -> f32 {
     let mut state = model.new_state();
     let mut batch = [Input::new(&mut *state, ids, Wanted::Last)];
     let logits = model
-        .forward(&mut batch, &CancelToken::new())
+        .forward(&mut batch, &Control::new())
         .expect("the prompt fits");
     logits.last(0).expect("logits were wanted")[0]
 }
@@ -66,7 +66,7 @@ fn bench(c: &mut Criterion) {
                     let ids: Vec<u32> = (0..64).map(|i| 1000 + s * 99 + i * 7).collect();
                     let mut batch = [Input::new(&mut *state, &ids, Wanted::Nothing)];
                     model
-                        .forward(&mut batch, &CancelToken::new())
+                        .forward(&mut batch, &Control::new())
                         .expect("the prompt fits");
                     state
                 })
@@ -81,7 +81,7 @@ fn bench(c: &mut Criterion) {
                             Input::new(&mut **s, &[198], Wanted::Last)
                         })
                         .collect();
-                    model.forward(&mut batch, &CancelToken::new())
+                    model.forward(&mut batch, &Control::new())
                 });
             });
         }

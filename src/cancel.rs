@@ -1,17 +1,27 @@
-//! A flag by which another thread asks running work to stop.
+//! How running work is asked to stop, and how much of the machine it may take: a flag that any
+//! thread may set, deadlines, and [`Control`], which joins them with a cap on threads.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::error::{Result, bail};
 
 /// A shared flag, set once and never cleared. Clones share it; setting it twice does no harm.
 ///
-/// Work that takes a token looks at it between layers, between tokens and between blocks of a
+/// Work that takes a token looks at it between tasks, between tokens and between blocks of a
 /// file, and leaves what it was working on as it was before the call.
 #[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    set: AtomicBool,
+    deadline: Option<Instant>,
+    /// Set when all of these are, if there are any.
+    followed: Vec<CancelToken>,
+}
 
 impl CancelToken {
     /// A flag that is not set.
@@ -19,14 +29,45 @@ impl CancelToken {
         Self::default()
     }
 
+    /// A flag of its own that is also set when this one is, and from `deadline` on. Setting it
+    /// leaves this one alone.
+    #[must_use]
+    pub fn until(&self, deadline: Option<Instant>) -> Self {
+        Self(Arc::new(Flag {
+            set: AtomicBool::new(false),
+            deadline,
+            followed: vec![self.clone()],
+        }))
+    }
+
+    /// A flag that is set when every one of `tokens` is; never by that alone where there are none.
+    pub fn all_of(tokens: impl IntoIterator<Item = Self>) -> Self {
+        Self(Arc::new(Flag {
+            set: AtomicBool::new(false),
+            deadline: None,
+            followed: tokens.into_iter().collect(),
+        }))
+    }
+
     /// Asks the work to stop. May be called from any thread and from a signal handler's thread.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set.store(true, Ordering::Relaxed);
     }
 
     /// Whether the work was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let flag = &*self.0;
+        if flag.set.load(Ordering::Relaxed) {
+            return true;
+        }
+        let followed = &flag.followed;
+        let now = flag.deadline.is_some_and(|at| Instant::now() >= at)
+            || (!followed.is_empty() && followed.iter().all(Self::is_cancelled));
+        if now {
+            // What was set stays set, and the next look is short.
+            self.cancel();
+        }
+        now
     }
 
     /// An error of kind [`Cancelled`](crate::ErrorKind::Cancelled) once the flag is set.
@@ -35,5 +76,78 @@ impl CancelToken {
             bail!(Cancelled, "the caller cancelled this call");
         }
         Ok(())
+    }
+}
+
+/// What bounds one call: when it has to stop, and how many threads it may use. The default is
+/// neither.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Control {
+    /// Ends the call early.
+    pub cancel: CancelToken,
+    /// Threads that compute for the call at most, the calling one included; 0 means all that the
+    /// model has.
+    pub threads: usize,
+}
+
+impl Control {
+    /// No bounds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the most threads that compute.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+}
+
+impl From<&CancelToken> for Control {
+    fn from(cancel: &CancelToken) -> Self {
+        Self {
+            cancel: cancel.clone(),
+            threads: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn clones_share_and_twice_is_once() {
+        let token = CancelToken::new();
+        let clone = token.clone();
+        assert!(token.check().is_ok());
+        clone.cancel();
+        clone.cancel();
+        assert!(token.is_cancelled() && token.check().is_err());
+    }
+
+    #[test]
+    fn a_deadline_sets_the_new_flag_alone() {
+        let token = CancelToken::new();
+        let past = token.until(Some(Instant::now()));
+        let future = token.until(Some(Instant::now() + Duration::from_secs(3600)));
+        assert!(past.is_cancelled());
+        assert!(!future.is_cancelled() && !token.is_cancelled());
+        token.cancel();
+        assert!(future.is_cancelled());
+    }
+
+    #[test]
+    fn a_group_is_set_when_all_are() {
+        let tokens = [CancelToken::new(), CancelToken::new()];
+        let group = CancelToken::all_of(tokens.clone());
+        tokens[0].cancel();
+        assert!(!group.is_cancelled());
+        tokens[1].cancel();
+        assert!(group.is_cancelled());
+        assert!(!CancelToken::all_of([]).is_cancelled());
     }
 }

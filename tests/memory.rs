@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use codegeex::backend::KvFormat;
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::{CancelToken, Control};
 use codegeex::model::checkpoint::expected_tensors;
 use codegeex::model::convert::{ConvertOptions, convert};
 use codegeex::model::{
@@ -178,7 +178,7 @@ fn a_prompt_takes_what_the_estimate_says() {
             let mut state = model.new_state();
             let (_, peak) = peak_of(|| {
                 let mut batch = [Input::new(&mut *state, &ids[..tokens], Wanted::Last)];
-                model.forward(&mut batch, &CancelToken::new()).unwrap();
+                model.forward(&mut batch, &Control::new()).unwrap();
             });
             assert_eq!(state.bytes() as u64, estimate.cache);
             let told = (estimate.cache + estimate.scratch) as usize;

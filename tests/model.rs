@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use codegeex::ErrorKind;
 use codegeex::backend::{CpuOptions, KvFormat};
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{Event, FinishReason, GenerateOptions, Generator};
 use codegeex::model::{Input, LoadOptions, Model, State, Wanted, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
@@ -33,7 +33,7 @@ const CODE: &str = "# language: Python\nimport os\n\ndef read(path):\n    with o
 
 fn feed(state: &mut dyn State, ids: &[u32]) -> Vec<f32> {
     let mut batch = [Input::new(state, ids, Wanted::Last)];
-    let logits = MODEL.forward(&mut batch, &CancelToken::new()).unwrap();
+    let logits = MODEL.forward(&mut batch, &Control::new()).unwrap();
     logits.last(0).unwrap().to_vec()
 }
 
@@ -100,7 +100,7 @@ fn sequences_of_a_batch_are_as_if_alone() {
         .zip(wanted)
         .map(|((state, ids), wanted)| Input::new(&mut **state, ids, wanted))
         .collect();
-    let logits = MODEL.forward(&mut batch, &CancelToken::new()).unwrap();
+    let logits = MODEL.forward(&mut batch, &Control::new()).unwrap();
     assert_eq!(logits.last(0).unwrap().to_vec(), alone[0]);
     assert_eq!(logits.sequence(1).nrows(), prompts[1].len());
     assert_eq!(logits.last(1).unwrap().to_vec(), alone[1]);
@@ -116,7 +116,7 @@ fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
     let mut state = MODEL.new_state();
     for part in ids[..ids.len() - 1].chunks(100) {
         let mut batch = [Input::new(&mut *state, part, Wanted::Nothing)];
-        let logits = MODEL.forward(&mut batch, &CancelToken::new()).unwrap();
+        let logits = MODEL.forward(&mut batch, &Control::new()).unwrap();
         assert_eq!(logits.sequence(0).nrows(), 0);
     }
     assert_eq!(feed(&mut *state, &ids[ids.len() - 1..]), whole);
@@ -136,7 +136,7 @@ fn a_refused_call_leaves_the_states_alone() {
     feed(&mut *state, &ids[..5]);
     let mut refused = |ids: &[u32], cancel: &CancelToken| {
         let mut batch = [Input::new(&mut *state, ids, Wanted::Last)];
-        let error = MODEL.forward(&mut batch, cancel).unwrap_err();
+        let error = MODEL.forward(&mut batch, &cancel.into()).unwrap_err();
         assert_eq!(state.len(), 5);
         error.kind()
     };
@@ -151,7 +151,7 @@ fn a_refused_call_leaves_the_states_alone() {
 
     let other = open(1);
     let mut batch = [Input::new(&mut *state, &[1], Wanted::Last)];
-    let error = other.forward(&mut batch, &go).unwrap_err();
+    let error = other.forward(&mut batch, &(&go).into()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StateMismatch);
 }
 
@@ -163,7 +163,7 @@ fn a_limit_on_keys_and_values_refuses_a_call_and_leaves_the_state_alone() {
     let feed = |model: &dyn Model, state: &mut dyn State, tokens: usize| {
         let ids = vec![220; tokens];
         let mut batch = [Input::new(state, &ids, Wanted::Nothing)];
-        model.forward(&mut batch, &CancelToken::new()).map(drop)
+        model.forward(&mut batch, &Control::new()).map(drop)
     };
     let model = load(&path, &options).unwrap();
     let mut one = model.new_state();
@@ -185,7 +185,7 @@ fn every_position_can_be_used_and_none_more() {
     feed(&mut *state, &vec![220; 2048]);
     assert_eq!(state.len(), 2048);
     let mut batch = [Input::new(&mut *state, &[220], Wanted::Last)];
-    let error = MODEL.forward(&mut batch, &CancelToken::new()).unwrap_err();
+    let error = MODEL.forward(&mut batch, &Control::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContextOverflow);
     assert!(error.to_string().contains("2048"), "{error}");
 }

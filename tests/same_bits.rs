@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use codegeex::backend::{Cpu, CpuOptions, InstructionSet, KvFormat};
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::{CancelToken, Control};
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, Model, ModelConfig, OpenOptions, Transformer, Wanted,
     write_random,
@@ -40,7 +40,7 @@ fn split(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<u32>> {
         let (piece, after) = rest.split_at((*pieces.next().unwrap()).min(rest.len()));
         rest = after;
         let mut batch = [Input::new(&mut *state, piece, Wanted::All)];
-        let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+        let logits = model.forward(&mut batch, &Control::new()).unwrap();
         rows.extend(bits(logits.sequence(0)));
     }
     rows
@@ -55,7 +55,7 @@ fn in_company(model: &dyn Model, ids: &[u32], others: &[&[u32]]) -> Vec<Vec<u32>
         .zip(all)
         .map(|(state, ids)| Input::new(&mut **state, ids, Wanted::All))
         .collect();
-    let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+    let logits = model.forward(&mut batch, &Control::new()).unwrap();
     bits(logits.sequence(0))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::Control;
 use codegeex::model::{Input, LoadOptions, Model, Wanted, load};
 
 /// The tasks of this process, other than those of the test harness.
@@ -58,7 +58,7 @@ fn a_model_has_the_threads_asked_for_and_they_sleep_when_it_is_idle() {
         // Prompts and single steps take different ways.
         for ids in [&[1; 40][..], &[2; 3], &[3]] {
             let mut batch = [Input::new(&mut *state, ids, Wanted::Last)];
-            model.forward(&mut batch, &CancelToken::new()).unwrap();
+            model.forward(&mut batch, &Control::new()).unwrap();
         }
         let workers = tasks(&harness);
         match threads {

@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
             let last = state.len() + chunk.len() == self.prompt.len();
             let wanted = if last { Wanted::Last } else { Wanted::Nothing };
             let mut batch = [Input::new(&mut *state, chunk, wanted)];
-            logits = Some(model.forward(&mut batch, self.cancel)?);
+            logits = Some(model.forward(&mut batch, &self.cancel.into())?);
         }
         let (first, others) = match self.samples.split_first_mut() {
             Some(split) => split,
@@ -147,7 +147,10 @@ impl<'a> Run<'a> {
         if batch.is_empty() {
             return Ok(None);
         }
-        let logits = self.generator.model().forward(&mut batch, self.cancel)?;
+        let logits = self
+            .generator
+            .model()
+            .forward(&mut batch, &self.cancel.into())?;
         Ok(Some((logits, rows)))
     }
 

@@ -54,7 +54,7 @@ impl Generator {
         };
         for chunk in ids.chunks(SCORE_TOKENS) {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
-            let logits = self.model().forward(&mut batch, cancel)?;
+            let logits = self.model().forward(&mut batch, &cancel.into())?;
             for row in logits.sequence(0).rows() {
                 let row = row
                     .to_slice()

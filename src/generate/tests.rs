@@ -9,6 +9,7 @@ use ndarray::Array2;
 
 use super::*;
 use crate::ErrorKind;
+use crate::cancel::Control;
 use crate::error::bail;
 use crate::model::{Input, Logits, ModelConfig, State, Wanted};
 use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens};
@@ -61,8 +62,8 @@ impl Model for Scripted {
     fn new_state(&self) -> Box<dyn State> {
         Box::new(Position(0))
     }
-    fn forward(&self, batch: &mut [Input<'_>], cancel: &CancelToken) -> Result<Logits> {
-        cancel.check()?;
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
+        control.cancel.check()?;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let rows = batch.iter().filter(|i| i.wanted == Wanted::Last).count();
         let mut values = Array2::zeros((rows, VOCAB));

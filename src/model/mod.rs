@@ -25,7 +25,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 
 use crate::backend::{Cpu, CpuOptions};
-use crate::cancel::CancelToken;
+use crate::cancel::Control;
 use crate::error::Result;
 
 pub use crate::backend::Activation;
@@ -152,7 +152,7 @@ pub trait Model: Send + Sync + fmt::Debug {
     ///
     /// Feeding a sequence in one call, token by token, or in any other split, alone or beside
     /// others, gives the same logits to the bit. The weights are read once for all sequences of
-    /// the call.
+    /// the call. `control` bounds the call in time and in threads.
     ///
     /// # Errors
     /// [`ContextOverflow`](crate::ErrorKind::ContextOverflow) when a sequence would grow past
@@ -161,5 +161,5 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
     /// [`Cancelled`](crate::ErrorKind::Cancelled), seen between two layers. After an error the
     /// states are as before the call.
-    fn forward(&self, batch: &mut [Input<'_>], cancel: &CancelToken) -> Result<Logits>;
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
 }

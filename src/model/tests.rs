@@ -231,7 +231,7 @@ fn every_variant_follows_the_formulas() {
         ];
         for (part, wanted) in parts {
             let mut batch = [Input::new(&mut *state, part, wanted)];
-            let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+            let logits = model.forward(&mut batch, &Control::new()).unwrap();
             let rows = logits.sequence(0);
             let end = state.len();
             for (row, expected) in rows
@@ -268,7 +268,7 @@ fn every_instruction_set_gives_the_same_bits() {
         // A part for the blocked matrix product, one for dot products, and single steps.
         for part in [&ids[..20], &ids[20..36], &ids[36..37], &ids[37..]] {
             let mut batch = [Input::new(&mut *state, part, Wanted::All)];
-            let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+            let logits = model.forward(&mut batch, &Control::new()).unwrap();
             bits.extend(logits.sequence(0).iter().map(|x| x.to_bits()));
         }
         bits
@@ -294,7 +294,7 @@ fn weights_that_are_not_numbers_show_in_the_logits() {
         let model = Transformer::new(backend, &checkpoint).unwrap();
         let mut state = model.new_state();
         let mut batch = [Input::new(&mut *state, &[1, 2, 3], Wanted::Last)];
-        let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+        let logits = model.forward(&mut batch, &Control::new()).unwrap();
         assert!(logits.last(0).unwrap().iter().any(|x| x.is_nan()), "{name}");
     }
 }

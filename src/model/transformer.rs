@@ -24,7 +24,7 @@ use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
 use super::{Input, Logits, Model, Wanted};
 use crate::backend::{Backend, CacheShape, HeadShape, KvCache, Query};
-use crate::cancel::CancelToken;
+use crate::cancel::Control;
 use crate::error::{Result, bail};
 
 /// A decoder of the GPT family with its parameters on a backend.
@@ -106,8 +106,7 @@ impl<B: Backend> Transformer<B> {
         let mut state = self.new_sequence();
         let mut batch = [Input::new(&mut state, ids, Wanted::All)];
         let mut found = Vec::new();
-        let cancel = CancelToken::new();
-        self.forward_observed(&mut batch, &cancel, &mut |_, x| {
+        self.forward_observed(&mut batch, &Control::new(), &mut |_, x| {
             let rows: Vec<usize> = (0..ids.len()).collect();
             found.push(self.backend.read(self.backend.select(x, &rows)?));
             Ok(())
@@ -134,7 +133,7 @@ impl<B: Backend> Transformer<B> {
     fn forward_observed(
         &self,
         batch: &mut [Input<'_>],
-        cancel: &CancelToken,
+        control: &Control,
         observe: Observer<'_, B>,
     ) -> Result<Logits> {
         let mut plan = Plan::new(&self.config, batch)?;
@@ -153,7 +152,7 @@ impl<B: Backend> Transformer<B> {
             for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
                 cache.extend(tokens)?;
             }
-            self.run(&mut plan, &mut caches, cancel, observe)
+            self.run(&mut plan, &mut caches, control, observe)
         })();
         if result.is_err() {
             // A call that fails leaves every sequence as it was.
@@ -169,14 +168,14 @@ impl<B: Backend> Transformer<B> {
         &self,
         plan: &mut Plan,
         caches: &mut [&mut B::Cache],
-        cancel: &CancelToken,
+        control: &Control,
         observe: Observer<'_, B>,
     ) -> Result<Array2<f32>> {
         let (b, p) = (&self.backend, &self.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
         for (i, layer) in p.layers.iter().enumerate() {
-            cancel.check()?;
+            control.cancel.check()?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
             let last = p.top_query.is_none() && i + 1 == p.layers.len();
@@ -200,7 +199,7 @@ impl<B: Backend> Transformer<B> {
         drop(x);
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
-            cancel.check()?;
+            control.cancel.check()?;
             let index = p.layers.len();
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
@@ -218,7 +217,7 @@ impl<B: Backend> Transformer<B> {
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
             observe(index + 1, &y)?;
         }
-        cancel.check()?;
+        control.cancel.check()?;
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
@@ -305,8 +304,8 @@ impl<B: Backend> Model for Transformer<B> {
         Box::new(self.new_sequence())
     }
 
-    fn forward(&self, batch: &mut [Input<'_>], cancel: &CancelToken) -> Result<Logits> {
-        self.forward_observed(batch, cancel, &mut |_, _| Ok(()))
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
+        self.forward_observed(batch, control, &mut |_, _| Ok(()))
     }
 }
 

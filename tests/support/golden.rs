@@ -1,6 +1,6 @@
 //! Reference data in safetensors, and models run over it.
 
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::Control;
 use codegeex::model::{Input, Model, Wanted};
 use safetensors::SafeTensors;
 
@@ -72,7 +72,7 @@ pub fn logits(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<f32>>
         let (piece, after) = rest.split_at(pieces.next().unwrap().min(rest.len()));
         rest = after;
         let mut batch = [Input::new(&mut *state, piece, Wanted::All)];
-        let logits = model.forward(&mut batch, &CancelToken::new()).unwrap();
+        let logits = model.forward(&mut batch, &Control::new()).unwrap();
         rows.extend(logits.sequence(0).rows().into_iter().map(|r| r.to_vec()));
     }
     rows

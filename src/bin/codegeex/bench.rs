@@ -136,7 +136,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let mut last = Vec::new();
         for chunk in ids.chunks(codegeex::generate::PREFILL_TOKENS) {
             let mut batch = [Input::new(&mut *states[0], chunk, Wanted::Last)];
-            let logits = model.forward(&mut batch, cancel)?;
+            let logits = model.forward(&mut batch, &cancel.into())?;
             last = logits.last(0).map(|row| row.to_vec()).unwrap_or_default();
         }
         let prefill = start.elapsed().as_secs_f64();
@@ -154,7 +154,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
                 .zip(&next)
                 .map(|(state, id)| Input::new(&mut **state, std::slice::from_ref(id), Wanted::Last))
                 .collect();
-            let logits = model.forward(&mut batch, cancel)?;
+            let logits = model.forward(&mut batch, &cancel.into())?;
             drop(batch);
             for (i, next) in next.iter_mut().enumerate() {
                 *next = logits.last(i).map_or(0, |row| argmax(&row.to_vec()));

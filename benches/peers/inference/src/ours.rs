@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use codegeex::cancel::CancelToken;
+use codegeex::cancel::Control;
 use codegeex::model::{Checkpoint, Input, LoadOptions, Model, OpenOptions, State, Wanted, load};
 use codegeex::weights::WeightSource;
 
@@ -45,7 +45,7 @@ impl Engine for Ours {
     fn feed(&mut self, ids: &[u32]) -> Vec<f32> {
         let mut batch = [Input::new(&mut *self.state, ids, Wanted::Last)];
         let logits = (self.model)
-            .forward(&mut batch, &CancelToken::new())
+            .forward(&mut batch, &Control::new())
             .expect("the tokens fit");
         logits.last(0).expect("logits were wanted").to_vec()
     }
