@@ -12,6 +12,7 @@ pub mod rng;
 mod run;
 mod sampler;
 mod score;
+mod session;
 mod stop;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use candidates::{Candidate, Candidates, log_probability, top_log_probabiliti
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
 pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
 pub use score::{Perplexity, Score};
+pub use session::Session;
 pub use stop::StopStrings;
 
 /// What happens during a generation, for streaming.
@@ -139,9 +141,7 @@ impl Generator {
         cancel: &CancelToken,
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
-        options.validate()?;
-        self.check_prompt(prompt)?;
-        run::Run::new(self, prompt, options, cancel, on_event)?.run()
+        Session::new(self).generate(prompt, options, cancel, on_event)
     }
 
     fn check_prompt(&self, ids: &[u32]) -> Result<()> {

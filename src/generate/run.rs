@@ -26,6 +26,9 @@ pub(super) struct Run<'a> {
     on_event: OnEvent<'a>,
     candidates: Candidates,
     samples: Vec<Sample>,
+    /// Holds a prefix of the prompt before the prompt is through, and what the first sample was
+    /// fed after it has ended.
+    kept: Option<Box<dyn State>>,
     /// The callback asked to stop.
     stopped: bool,
 }
@@ -41,6 +44,7 @@ struct Sample {
 impl<'a> Run<'a> {
     pub fn new(
         generator: &'a Generator,
+        state: Box<dyn State>,
         prompt: &'a [u32],
         options: &'a GenerateOptions,
         cancel: &'a CancelToken,
@@ -70,11 +74,14 @@ impl<'a> Run<'a> {
             cancel,
             on_event,
             candidates: Candidates::default(),
+            kept: Some(state),
             stopped: false,
         })
     }
 
-    pub fn run(mut self) -> Result<Vec<Completion>> {
+    /// The completions, and the state with the prompt and what the first sample was fed, as far
+    /// as that went.
+    pub fn run(mut self) -> Result<(Vec<Completion>, Option<Box<dyn State>>)> {
         if self.options.max_new_tokens == 0 {
             (0..self.samples.len()).for_each(|s| self.end(s, FinishReason::Length));
         } else if let Some(logits) = self.unless_cancelled(Self::prefill)? {
@@ -84,7 +91,8 @@ impl<'a> Run<'a> {
                 self.draw_all(&logits, &rows)?;
             }
         }
-        Ok(self.samples.into_iter().map(|s| s.completion).collect())
+        let completions = self.samples.into_iter().map(|s| s.completion).collect();
+        Ok((completions, self.kept))
     }
 
     /// Runs a part of the work; a cancelled one ends all samples that are left.
@@ -110,17 +118,21 @@ impl<'a> Run<'a> {
     /// Feeds the prompt and gives every sample a fork of the state after it.
     fn prefill(&mut self) -> Result<Option<Logits>> {
         let model = self.generator.model();
-        let mut state = model.new_state();
+        let Some(state) = &mut self.kept else {
+            return Ok(None);
+        };
         let mut logits = None;
-        for chunk in self.prompt.chunks(PREFILL_TOKENS) {
+        let (_, left) = self.prompt.split_at(state.len());
+        for chunk in left.chunks(PREFILL_TOKENS) {
             let last = state.len() + chunk.len() == self.prompt.len();
             let wanted = if last { Wanted::Last } else { Wanted::Nothing };
-            let mut batch = [Input::new(&mut *state, chunk, wanted)];
+            let mut batch = [Input::new(&mut **state, chunk, wanted)];
             logits = Some(model.forward(&mut batch, &self.cancel.into())?);
         }
-        let (first, others) = match self.samples.split_first_mut() {
-            Some(split) => split,
-            None => return Ok(None),
+        let (Some((first, others)), Some(state)) =
+            (self.samples.split_first_mut(), self.kept.take())
+        else {
+            return Ok(None);
         };
         for sample in others {
             sample.state = Some(state.fork());
@@ -228,7 +240,10 @@ impl<'a> Run<'a> {
     /// ended it.
     fn end(&mut self, s: usize, reason: FinishReason) {
         let sample = &mut self.samples[s];
-        sample.state = None;
+        let state = sample.state.take();
+        if s == 0 && state.is_some() {
+            self.kept = state;
+        }
         sample.completion.finish_reason = reason;
         let mut text = String::new();
         if !matches!(reason, FinishReason::Stop(_)) {

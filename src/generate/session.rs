@@ -1,0 +1,130 @@
+//! A sequence that is kept between calls, so that the next prompt pays only for what is new in it.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use super::run::Run;
+use super::{Completion, Event, GenerateOptions, Generator};
+use crate::cancel::CancelToken;
+use crate::error::Result;
+use crate::model::State;
+
+/// The tokens that a model was fed last, with their keys and values.
+///
+/// A prompt that begins with the same tokens is computed from where it differs. Answers do not
+/// depend on that: the logits are the same to the bit, reused or computed afresh.
+///
+/// ```no_run
+/// # fn main() -> codegeex::Result<()> {
+/// # use codegeex::{cancel::CancelToken, generate::*, model::load, tokenizer::*};
+/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
+/// let generator = Generator::new(load("codegeex_13b.pt", &Default::default())?, tokenizer);
+/// let mut session = Session::new(&generator);
+/// let (options, cancel) = (GenerateOptions::default(), CancelToken::new());
+/// for text in ["def add(", "def add(a, b"] {
+///     let ids = generator.tokenizer().encode(text, SpecialTokens::AsText);
+///     let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
+///     session.generate(&ids, &options, &cancel, go_on)?;
+///     println!("{} of {} tokens were there already", session.reused(), ids.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Session {
+    generator: Generator,
+    /// Nothing before the first call and after one that lost it.
+    state: Option<Box<dyn State>>,
+    /// What the state was fed.
+    ids: Vec<u32>,
+    reused: usize,
+}
+
+impl Session {
+    /// A session that was fed nothing.
+    pub fn new(generator: &Generator) -> Self {
+        Self {
+            generator: generator.clone(),
+            state: None,
+            ids: Vec::new(),
+            reused: 0,
+        }
+    }
+
+    /// The model and the tokenizer.
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// The tokens whose keys and values are kept.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Tokens of the last prompt that did not have to be computed.
+    pub fn reused(&self) -> usize {
+        self.reused
+    }
+
+    /// Bytes of keys and values that are kept.
+    pub fn bytes(&self) -> usize {
+        self.state.as_ref().map_or(0, |s| s.bytes())
+    }
+
+    /// Forgets all but the first `tokens`.
+    pub fn truncate(&mut self, tokens: usize) {
+        self.ids.truncate(tokens);
+        if let Some(state) = &mut self.state {
+            state.truncate(tokens);
+        }
+    }
+
+    /// Completes a prompt, see [`Generator::generate_from`]. Afterwards the session keeps the
+    /// prompt and what the first sample was fed.
+    ///
+    /// # Errors
+    /// As for [`Generator::generate_from`]. The session is usable afterwards; it may have
+    /// forgotten what it kept.
+    pub fn generate(
+        &mut self,
+        prompt: &[u32],
+        options: &GenerateOptions,
+        cancel: &CancelToken,
+        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>> {
+        options.validate()?;
+        self.generator.check_prompt(prompt)?;
+        let state = self.rewind_to(prompt);
+        let (completions, state) =
+            Run::new(&self.generator, state, prompt, options, cancel, on_event)?.run()?;
+        if let Some(state) = state {
+            let generated = completions.first().map_or(&[][..], |c| &c.ids);
+            self.ids = prompt.iter().chain(generated).copied().collect();
+            self.ids.truncate(state.len());
+            self.state = Some(state);
+        }
+        Ok(completions)
+    }
+
+    /// Takes the state out with what it has in common with `prompt`, but not all of it: the last
+    /// token has to be fed to get its logits.
+    fn rewind_to(&mut self, prompt: &[u32]) -> Box<dyn State> {
+        let new = || self.generator.model().new_state();
+        let mut state = self.state.take().unwrap_or_else(new);
+        let common = self.ids.iter().zip(prompt).take_while(|(a, b)| a == b);
+        self.reused = common.count().min(prompt.len() - 1);
+        self.ids.clear();
+        state.truncate(self.reused);
+        state
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Session({} tokens of {:?})",
+            self.ids.len(),
+            self.generator
+        )
+    }
+}
