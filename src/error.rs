@@ -55,6 +55,8 @@ pub enum ErrorKind {
     OutOfMemory = 501,
     /// A backend or an instruction set is not there on this machine.
     BackendUnavailable = 502,
+    /// There is no room at the moment; the same call may succeed later.
+    Busy = 503,
     /// The caller asked to stop.
     Cancelled = 600,
     /// A broken invariant of this crate: please report it.
@@ -63,7 +65,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the codes.
-    pub const ALL: [ErrorKind; 19] = [
+    pub const ALL: [ErrorKind; 20] = [
         Self::InvalidArgument,
         Self::TokenOutOfRange,
         Self::ContextOverflow,
@@ -81,6 +83,7 @@ impl ErrorKind {
         Self::NonFinite,
         Self::OutOfMemory,
         Self::BackendUnavailable,
+        Self::Busy,
         Self::Cancelled,
         Self::Internal,
     ];

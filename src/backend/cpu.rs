@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::isa::{self, ISA_VARIABLE, InstructionSet};
-use super::{Activation, Backend, CacheShape, HeadShape, KvFormat, Query};
+use super::{Activation, Backend, CacheShape, HeadShape, KvFormat, PageSize, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
 use crate::kernels::generic::norm::LayerNorm;
@@ -191,6 +191,13 @@ impl Backend for Cpu {
     fn cache(&self, shape: CacheShape) -> CpuCache {
         let format = self.kv;
         CpuCache::new(Layout { shape, format }, &self.budget)
+    }
+
+    fn page(&self, shape: CacheShape) -> PageSize {
+        PageSize {
+            tokens: PAGE_TOKENS,
+            bytes: page_bytes(shape, self.kv),
+        }
     }
 
     fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Array2<f32>> {

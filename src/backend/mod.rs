@@ -91,6 +91,16 @@ impl CacheShape {
     }
 }
 
+/// The unit in which caches of keys and values grow: what a sequence of n tokens holds is the bytes
+/// of as many pages as n tokens begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageSize {
+    /// Tokens of one page, at least 1.
+    pub tokens: usize,
+    /// Bytes of one page, in all layers.
+    pub bytes: usize,
+}
+
 /// Heads of an attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadShape {
@@ -172,6 +182,9 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
 
     /// An empty cache.
     fn cache(&self, shape: CacheShape) -> Self::Cache;
+
+    /// The pages of such a cache.
+    fn page(&self, shape: CacheShape) -> PageSize;
 
     /// Rows `ids` of a matrix, widened: `[ids.len(), cols]`.
     fn rows(&self, matrix: &Self::Matrix, ids: &[u32]) -> Result<Self::Activations>;

@@ -11,7 +11,7 @@ use super::*;
 use crate::ErrorKind;
 use crate::cancel::Control;
 use crate::error::bail;
-use crate::model::{Input, Logits, ModelConfig, State, Wanted};
+use crate::model::{Input, Logits, ModelConfig, PageSize, State, Wanted};
 use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens};
 
 const VOCAB: usize = 50_432;
@@ -61,6 +61,12 @@ impl Model for Scripted {
     }
     fn new_state(&self) -> Box<dyn State> {
         Box::new(Position(0))
+    }
+    fn page(&self) -> PageSize {
+        PageSize {
+            tokens: 4,
+            bytes: 1,
+        }
     }
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
         control.cancel.check()?;

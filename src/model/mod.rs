@@ -28,7 +28,7 @@ use crate::backend::{Cpu, CpuOptions};
 use crate::cancel::Control;
 use crate::error::Result;
 
-pub use crate::backend::Activation;
+pub use crate::backend::{Activation, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
 pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
@@ -147,6 +147,9 @@ pub trait Model: Send + Sync + fmt::Debug {
 
     /// An empty sequence.
     fn new_state(&self) -> Box<dyn State>;
+
+    /// The unit in which states grow, for whoever plans with memory.
+    fn page(&self) -> PageSize;
 
     /// Feeds tokens to one or more sequences and returns the logits that were asked for.
     ///

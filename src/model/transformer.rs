@@ -23,7 +23,7 @@ use super::config::ModelConfig;
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
 use super::{Input, Logits, Model, Wanted};
-use crate::backend::{Backend, CacheShape, HeadShape, KvCache, Query};
+use crate::backend::{Backend, CacheShape, HeadShape, KvCache, PageSize, Query};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 
@@ -118,15 +118,18 @@ impl<B: Backend> Transformer<B> {
         })
     }
 
-    fn new_sequence(&self) -> Sequence<B> {
-        let shape = CacheShape {
+    fn cache_shape(&self) -> CacheShape {
+        CacheShape {
             layers: self.config.cached_layers(),
             kv_heads: self.config.num_kv_heads(),
             head_dim: self.config.head_dim(),
-        };
+        }
+    }
+
+    fn new_sequence(&self) -> Sequence<B> {
         Sequence {
             model: self.id,
-            cache: self.backend.cache(shape),
+            cache: self.backend.cache(self.cache_shape()),
         }
     }
 
@@ -302,6 +305,10 @@ impl<B: Backend> Model for Transformer<B> {
 
     fn new_state(&self) -> Box<dyn State> {
         Box::new(self.new_sequence())
+    }
+
+    fn page(&self) -> PageSize {
+        self.backend.page(self.cache_shape())
     }
 
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
