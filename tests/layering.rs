@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tokenizer", &[]),
     ("weights", &[]),
     ("prompt", &[]),
+    ("code", &["prompt"]),
     ("quant", &["kernels"]),
     ("backend", &["kernels"]),
     ("model", &["weights", "quant", "backend"]),

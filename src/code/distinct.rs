@@ -1,0 +1,71 @@
+//! Which of several candidates are worth showing: no blanks, nothing twice.
+
+use std::collections::HashSet;
+
+/// The indices of the candidates that are neither blank nor equal to an earlier one, in their
+/// order. White space at the end makes no difference: nobody sees it, and samples that end at
+/// different stops differ in nothing else. White space at the beginning does.
+///
+/// Indices, so that a caller keeps what belongs to a candidate: its ids, its log-probabilities.
+///
+/// ```
+/// use codegeex::code::distinct;
+///
+/// let texts = ["", "return x", "return x\n", "  return x", " \t\n"];
+/// assert_eq!(distinct(&texts), [1, 3]);
+/// ```
+pub fn distinct<S: AsRef<str>>(candidates: &[S]) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    candidates
+        .iter()
+        .enumerate()
+        .filter_map(|(index, text)| {
+            let text = text.as_ref().trim_end();
+            (!text.is_empty() && seen.insert(text)).then_some(index)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every candidate against every earlier one.
+    fn slow(candidates: &[String]) -> Vec<usize> {
+        let mut kept: Vec<usize> = Vec::new();
+        for (i, text) in candidates.iter().enumerate() {
+            let is_new = kept
+                .iter()
+                .all(|&k| candidates[k].trim_end() != text.trim_end());
+            if is_new && text.chars().any(|c| !c.is_whitespace()) {
+                kept.push(i);
+            }
+        }
+        kept
+    }
+
+    #[test]
+    fn line_ends_and_blanks_at_the_end_make_no_difference() {
+        let texts = [
+            "a\r\nb",
+            "a\nb",
+            "a\nb\r\n\r\n",
+            "a\nb\u{3000}",
+            "\u{a0}\r\n",
+        ];
+        assert_eq!(distinct(&texts), [0, 1]);
+        assert_eq!(distinct::<&str>(&[]), Vec::<usize>::new());
+        assert_eq!(distinct(&["\t", " "]), Vec::<usize>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn as_comparing_all_pairs(texts in proptest::collection::vec("[ab \t\r\n\u{3000}]{0,4}", 0..20)) {
+            let kept = distinct(&texts);
+            prop_assert_eq!(&kept, &slow(&texts));
+            let again: Vec<&String> = kept.iter().map(|&i| &texts[i]).collect();
+            prop_assert_eq!(distinct(&again), (0..kept.len()).collect::<Vec<_>>());
+        }
+    }
+}
