@@ -67,6 +67,7 @@ compile_error!("codegeex reads little-endian checkpoints in place and needs such
 pub mod backend;
 pub mod bytes;
 pub mod cancel;
+pub mod code;
 pub mod error;
 pub mod generate;
 mod kernels;
