@@ -8,12 +8,19 @@
 #![forbid(unsafe_code)]
 
 mod distinct;
+mod indent;
+mod overlap;
 mod rank;
+mod reader;
 mod scan;
+mod scope;
 mod syntax;
 mod table;
 
 pub use distinct::distinct;
+pub use indent::{Indentation, reindent};
+pub use overlap::without_overlap;
 pub use rank::{Likelihood, Ranked, rank};
 pub use scan::{Kind, Scanner, Token, scan};
+pub use scope::cut_at_scope;
 pub use syntax::{BlockComment, Blocks, Functions, Opener, Quote, Raw, Syntax, When};
