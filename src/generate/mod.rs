@@ -7,12 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+mod job;
 mod options;
+mod prefixes;
 pub mod rng;
-mod run;
+mod sample;
 mod sampler;
+mod scheduler;
 mod score;
+mod service;
 mod session;
+mod speculate;
 mod stop;
 
 #[cfg(test)]
@@ -30,8 +35,11 @@ pub use crate::model::PREFILL_TOKENS;
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
 pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
+pub use scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update, WhenFull};
 pub use score::{Perplexity, Score};
+pub use service::{Service, Ticket, TicketEvent};
 pub use session::Session;
+pub use speculate::{Drafts, Speculated, Speculation};
 pub use stop::StopStrings;
 
 /// What happens during a generation, for streaming.
@@ -46,6 +54,9 @@ pub enum Event<'a> {
         id: u32,
         /// Its log-probability under the model, before any sampler.
         logprob: f32,
+        /// The likeliest tokens and their log-probabilities, best first, as many as the options
+        /// ask for.
+        top_logprobs: &'a [(u32, f32)],
         /// The text that is certain now and was not before. It may be empty: a token may end
         /// inside a character, and what may begin a stop string is held back.
         text: &'a str,
@@ -71,8 +82,13 @@ pub struct Completion {
     pub ids: Vec<u32>,
     /// The log-probability of each token under the model, before any sampler.
     pub logprobs: Vec<f32>,
+    /// The likeliest tokens in the place of each token, as many as the options ask for; empty
+    /// where they ask for none.
+    pub top_logprobs: Vec<Vec<(u32, f32)>>,
     /// Why it ended.
     pub finish_reason: FinishReason,
+    /// What guesses at its tokens were worth.
+    pub speculated: Speculated,
 }
 
 /// A model with its tokenizer.

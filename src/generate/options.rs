@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::sampler::{BannedIds, Greedy, Sampler, Temperature, TopK, TopP};
+use super::speculate::Speculation;
 use crate::error::{Result, bail};
 use crate::tokenizer::SpecialTokens;
 
@@ -40,6 +42,21 @@ pub struct GenerateOptions {
     pub samplers: Vec<Arc<dyn Sampler>>,
     /// What a special token spelled out in the prompt means.
     pub special_tokens: SpecialTokens,
+    /// Also reports the likeliest tokens at each place, so many of them, before any sampler. Each
+    /// costs a pass over the logits.
+    pub top_logprobs: usize,
+    /// Ends the generation at this time, with what there is by then. Seen as soon as a
+    /// cancellation.
+    pub deadline: Option<Instant>,
+    /// Tokens of the prompt that may be computed; those that a [`Session`](super::Session) or a
+    /// scheduler has already do not count. Past it the generation ends; a session keeps what was
+    /// computed, so that the next call goes on from there.
+    pub prefill_limit: Option<usize>,
+    /// Threads that compute at most; 0 means all that the model has. Requests that run together
+    /// keep to the smallest.
+    pub threads: usize,
+    /// Guesses at the next tokens. They change the time that an answer takes, and not the answer.
+    pub speculation: Option<Speculation>,
 }
 
 impl Default for GenerateOptions {
@@ -56,6 +73,11 @@ impl Default for GenerateOptions {
             banned_ids: Vec::new(),
             samplers: Vec::new(),
             special_tokens: SpecialTokens::AsText,
+            top_logprobs: 0,
+            deadline: None,
+            prefill_limit: None,
+            threads: 0,
+            speculation: None,
         }
     }
 }
@@ -137,10 +159,15 @@ pub enum FinishReason {
     ContextFull,
     /// The cancel flag was set, or the callback asked to stop.
     Cancelled,
+    /// The deadline passed.
+    Deadline,
+    /// The prompt has more tokens to compute than `prefill_limit` allows.
+    PrefillLimit,
 }
 
 impl FinishReason {
-    /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`.
+    /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`,
+    /// `deadline`, `prefill_limit`.
     pub fn name(self) -> &'static str {
         match self {
             Self::EndOfText => "end_of_text",
@@ -148,6 +175,8 @@ impl FinishReason {
             Self::Length => "length",
             Self::ContextFull => "context_full",
             Self::Cancelled => "cancelled",
+            Self::Deadline => "deadline",
+            Self::PrefillLimit => "prefill_limit",
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::run::Run;
+use super::job::Job;
+use super::scheduler::{Scheduler, SchedulerOptions, WhenFull};
 use super::{Completion, Event, GenerateOptions, Generator};
 use crate::cancel::CancelToken;
 use crate::error::Result;
@@ -91,14 +92,24 @@ impl Session {
         cancel: &CancelToken,
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
-        options.validate()?;
-        self.generator.check_prompt(prompt)?;
-        let state = self.rewind_to(prompt);
-        let (completions, state) =
-            Run::new(&self.generator, state, prompt, options, cancel, on_event)?.run()?;
-        if let Some(state) = state {
+        let (prompt, options) = (prompt.to_vec(), options.clone());
+        let mut job = Job::new(&self.generator, 0, prompt, options, cancel)?;
+        job.set_state(self.rewind_to(job.prompt()));
+        let mut alone = SchedulerOptions::default();
+        alone.prefixes = 0;
+        let mut scheduler = Scheduler::new(&self.generator, alone)?;
+        scheduler.add(job, WhenFull::Wait)?;
+        let finished = loop {
+            if let Some(job) = scheduler.advance(&mut |_, event| on_event(event)).pop() {
+                break job;
+            }
+        };
+        self.reused = finished.reused;
+        let completions = finished.result?;
+        if let Some(state) = finished.state {
             let generated = completions.first().map_or(&[][..], |c| &c.ids);
-            self.ids = prompt.iter().chain(generated).copied().collect();
+            self.ids = finished.prompt;
+            self.ids.extend_from_slice(generated);
             self.ids.truncate(state.len());
             self.state = Some(state);
         }
@@ -111,9 +122,8 @@ impl Session {
         let new = || self.generator.model().new_state();
         let mut state = self.state.take().unwrap_or_else(new);
         let common = self.ids.iter().zip(prompt).take_while(|(a, b)| a == b);
-        self.reused = common.count().min(prompt.len() - 1);
+        state.truncate(common.count().min(prompt.len() - 1));
         self.ids.clear();
-        state.truncate(self.reused);
         state
     }
 }
