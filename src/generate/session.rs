@@ -95,8 +95,10 @@ impl Session {
         let (prompt, options) = (prompt.to_vec(), options.clone());
         let mut job = Job::new(&self.generator, 0, prompt, options, cancel)?;
         job.set_state(self.rewind_to(job.prompt()));
-        let mut alone = SchedulerOptions::default();
-        alone.prefixes = 0;
+        let alone = SchedulerOptions {
+            prefixes: 0,
+            ..SchedulerOptions::default()
+        };
         let mut scheduler = Scheduler::new(&self.generator, alone)?;
         scheduler.add(job, WhenFull::Wait)?;
         let finished = loop {
