@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::generate::log_probability;
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, PageSize};
 use crate::tokenizer::SpecialTokens;
 
 mod cases;
@@ -121,6 +121,12 @@ impl Model for Table {
             ids: Vec::new(),
             forks: Arc::clone(&self.forks),
         })
+    }
+    fn page(&self) -> PageSize {
+        PageSize {
+            tokens: 1,
+            bytes: 0,
+        }
     }
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
