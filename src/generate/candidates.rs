@@ -105,7 +105,7 @@ impl Candidates {
 }
 
 /// The logarithm of the sum of the exponentials of a row of logits.
-fn log_sum_exp(logits: &[f32]) -> f64 {
+pub(super) fn log_sum_exp(logits: &[f32]) -> f64 {
     const LANES: usize = 16;
     // Lanes let the compiler vectorise; their number is fixed, so the sum is the same anywhere.
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -1,11 +1,12 @@
-//! Generation: from a prompt to completions, streamed, with stops and a cancel flag; and the
-//! scoring of given text.
+//! Generation: from a prompt to completions, streamed, with stops and a cancel flag; beam search;
+//! and the scoring of given text.
 //!
 //! A [`Generator`] joins a model and a tokenizer. It keeps nothing between calls, so one serves
 //! any number of threads. All samples of one prompt share its computation and go through the
 //! model together. This module knows no languages and no tasks; prompts come ready-made.
 #![forbid(unsafe_code)]
 
+mod beam;
 mod candidates;
 mod job;
 mod options;
@@ -32,6 +33,7 @@ use crate::model::Model;
 use crate::tokenizer::Tokenizer;
 
 pub use crate::model::PREFILL_TOKENS;
+pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
 pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};

@@ -1,6 +1,7 @@
 //! The `codegeex` program, as a user meets it: what goes in, what comes out on which stream, and
 //! the exit code.
 
+mod beams;
 mod bench;
 mod checkpoints;
 mod command;

@@ -10,6 +10,7 @@ use codegeex::generate::{Completion, Event, GenerateOptions, Generator};
 use codegeex::prompt::{self, Language};
 use serde::{Deserialize, Serialize};
 
+use crate::beams::{self, BeamArgs, Early};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::lines;
@@ -20,7 +21,8 @@ use crate::progress::Progress;
 ///
 /// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
 /// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, seed, stop
-/// and n where they differ from the options given here.
+/// and n where they differ from the options given here, or with num_beams, length_penalty and
+/// early_stopping.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex generate --lang python --max-new-tokens 64 'def fibonacci(n):'"
@@ -39,6 +41,8 @@ pub struct Args {
     special: SpecialArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    beams: BeamArgs,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -102,6 +106,9 @@ struct Request {
     seed: Option<u64>,
     stop: Option<OneOrMany>,
     n: Option<usize>,
+    num_beams: Option<usize>,
+    length_penalty: Option<f32>,
+    early_stopping: Option<Early>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +123,7 @@ enum OneOrMany {
 enum Answer {
     One(Choice),
     Many { choices: Vec<Choice> },
+    Beams(beams::Answer),
 }
 
 #[derive(Serialize)]
@@ -151,10 +159,11 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         .validate()
         .map_err(|e| Failure::Usage(e.to_string()))?;
     let lang = args.sampling.lang;
+    let search = args.beams.of_command_line(&options, args.jsonl)?;
 
     let generator = args.model.generator()?;
     if args.jsonl {
-        return answer_lines(&generator, &options, lang, interrupt);
+        return answer_lines(&generator, &options, args.beams, lang, interrupt);
     }
     let text = match (args.prompt, args.prompt_file) {
         (_, Some(file)) => lines::read_file(&file)?,
@@ -162,8 +171,9 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         _ => lines::read_stdin()?,
     };
     let prompt = with_tag(lang, text);
-    interrupt.orderly(|cancel| match options.samples {
-        1 => stream(&generator, &prompt, &options, cancel),
+    interrupt.orderly(|cancel| match (&search, options.samples) {
+        (Some(search), n) => beams::print(&generator, &prompt, search, n, cancel),
+        (None, 1) => stream(&generator, &prompt, &options, cancel),
         _ => print_all(&generator, &prompt, &options, cancel),
     })
 }
@@ -270,6 +280,7 @@ fn print_all(
 fn answer_lines(
     generator: &Generator,
     defaults: &GenerateOptions,
+    beam_defaults: BeamArgs,
     lang: Option<Language>,
     interrupt: &Interrupt,
 ) -> Result {
@@ -293,6 +304,15 @@ fn answer_lines(
             None => lang,
         };
         let prompt = with_tag(lang, request.prompt);
+        let beams = BeamArgs {
+            num_beams: request.num_beams,
+            length_penalty: request.length_penalty,
+            early_stopping: request.early_stopping,
+        };
+        if let Some(search) = beams.or(beam_defaults)?.search(&options)? {
+            let answer = beams::answer(generator, &prompt, &search, options.samples, cancel)?;
+            return Ok(Answer::Beams(answer));
+        }
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
         let completions = generator.generate(&prompt, &options, cancel, go_on)?;
         let mut choices = Vec::with_capacity(completions.len());

@@ -4,6 +4,7 @@
 //! wrongly, 1 that it failed, 130 that it was interrupted.
 #![forbid(unsafe_code)]
 
+mod beams;
 mod bench;
 mod convert;
 mod detokenize;
