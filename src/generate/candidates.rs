@@ -135,9 +135,18 @@ pub fn log_probability(logits: &[f32], id: u32) -> f32 {
 
 /// The `k` likeliest ids of a row with their log-probabilities, best first, equals by id.
 pub fn top_log_probabilities(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
+    top_log_probabilities_below(logits, logits.len(), k)
+}
+
+/// The same for the ids below `vocabulary` alone; the rest of the row counts in the sum.
+pub(super) fn top_log_probabilities_below(
+    logits: &[f32],
+    vocabulary: usize,
+    k: usize,
+) -> Vec<(u32, f32)> {
     let sum = log_sum_exp(logits);
     let mut all: Vec<Candidate> = (0..)
-        .zip(logits)
+        .zip(&logits[..vocabulary.min(logits.len())])
         .map(|(id, &logit)| Candidate { id, logit })
         .collect();
     let k = k.min(all.len());

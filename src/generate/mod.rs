@@ -22,6 +22,8 @@ mod speculate;
 mod stop;
 
 #[cfg(test)]
+mod test_model;
+#[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::candidates::{Candidates, log_probability, top_log_probabilities};
+use super::candidates::{Candidates, log_probability, top_log_probabilities_below};
 use super::options::{FinishReason, GenerateOptions};
 use super::rng;
 use super::sampler::{History, Sampler};
@@ -245,7 +245,7 @@ impl Sample {
         completion.ids.push(id);
         completion.logprobs.push(logprob);
         if options.top_logprobs > 0 {
-            let top = top_log_probabilities(&logits[..vocabulary], options.top_logprobs);
+            let top = top_log_probabilities_below(logits, vocabulary, options.top_logprobs);
             completion.top_logprobs.push(top);
         }
 

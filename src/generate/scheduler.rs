@@ -17,6 +17,9 @@
 //!
 //! This module starts no threads and keeps no clock; [`Service`](super::Service) does.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
