@@ -10,7 +10,7 @@ mod candidates;
 mod options;
 pub mod rng;
 mod run;
-mod sampler;
+pub mod sampler;
 mod score;
 mod stop;
 
@@ -28,7 +28,10 @@ use crate::tokenizer::Tokenizer;
 pub use crate::model::PREFILL_TOKENS;
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
-pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
+pub use sampler::{
+    BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
+    Sampler, Temperature, TopK, TopP, TypicalP,
+};
 pub use score::{Perplexity, Score};
 pub use stop::StopStrings;
 

@@ -14,6 +14,7 @@ mod interrupt;
 mod lines;
 mod model;
 mod progress;
+mod sampling;
 mod score;
 mod tokenize;
 
