@@ -151,9 +151,9 @@ fn uniform_by_the_text(seed: u64, sample: u64, t: u64) -> f64 {
     for _ in 0..10 {
         let (a, b) = (0xCD9E_8D57 * x[2], 0xD251_1F53 * x[0]);
         x = [
-            a / WORD ^ x[1] ^ k[0],
+            (a / WORD) ^ x[1] ^ k[0],
             a % WORD,
-            b / WORD ^ x[3] ^ k[1],
+            (b / WORD) ^ x[3] ^ k[1],
             b % WORD,
         ];
         k = [(k[0] + 0x9E37_79B9) % WORD, (k[1] + 0xBB67_AE85) % WORD];
