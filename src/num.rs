@@ -108,6 +108,19 @@ pub(crate) fn pow2_of_rounded(magic: f32) -> f32 {
 /// The exponential function with the same bits on every platform: products and sums in a fixed
 /// order, none fused. Within 2 units in the last place; arguments outside -87.3 … 88 are taken as
 /// those. NaN stays NaN.
+///
+/// In IEEE 754 binary32, every operation rounded for itself:
+///
+/// ```text
+/// x = clamp(x, -87.33654, 88)
+/// n = the product x * 1.442695, rounded to the nearest integer, ties to even
+/// r = (x - n * (355 / 512)) - n * -2.1219444e-4
+/// p = 1.9875691e-4
+/// p = p * r + c         for c in 1.3981999e-3, 8.333452e-3, 4.1665796e-2, 1.6666665e-1, 5.0000003e-1
+/// exp(x) = ((p * (r * r) + r) + 1) * 2^n
+/// ```
+///
+/// A decimal stands for the nearest binary32; 1.442695 is 0x3FB8AA3B.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     use exp_constants::*;

@@ -13,7 +13,7 @@ mod options;
 mod prefixes;
 pub mod rng;
 mod sample;
-mod sampler;
+pub mod sampler;
 mod scheduler;
 mod score;
 mod service;
@@ -38,7 +38,10 @@ pub use crate::model::PREFILL_TOKENS;
 pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
-pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
+pub use sampler::{
+    BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
+    Sampler, Temperature, TopK, TopP, TypicalP,
+};
 pub use scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update, WhenFull};
 pub use score::{Perplexity, Score};
 pub use service::{Service, Ticket, TicketEvent};

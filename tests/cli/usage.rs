@@ -36,7 +36,7 @@ fn without_a_command_the_help_goes_to_stderr() {
 
 #[test]
 fn bad_usage_is_exit_code_2_and_says_what() {
-    let cases: [(&[&str], &str); 32] = [
+    let cases: [(&[&str], &str); 40] = [
         (&["frobnicate"], "frobnicate"),
         (&["generate"], "PROMPT"),
         (&["generate", "--frob", "x"], "--frob"),
@@ -48,6 +48,26 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["generate", "x", "--temperature", "inf"], "temperature"),
         (&["generate", "x", "--top-p", "0"], "top_p"),
         (&["generate", "x", "--top-p", "1.01"], "top_p"),
+        (&["generate", "x", "--min-p", "-0.5"], "min_p"),
+        (&["generate", "x", "--typical-p", "0"], "typical_p"),
+        (
+            &["generate", "x", "--repetition-penalty", "0"],
+            "repetition_penalty",
+        ),
+        (
+            &["generate", "x", "--presence-penalty", "inf"],
+            "presence_penalty",
+        ),
+        (
+            &["generate", "x", "--frequency-penalty", "nan"],
+            "frequency_penalty",
+        ),
+        (&["generate", "x", "--logit-bias", "5=inf"], "token 5"),
+        (
+            &["generate", "x", "--logit-bias", "5:1"],
+            "expected a token id",
+        ),
+        (&["generate", "x", "--banned-ids", "x"], "--banned-ids"),
         (&["generate", "x", "--top-k", "-1"], "-1"),
         (&["generate", "x", "--max-new-tokens", "1e3"], "1e3"),
         (&["generate", "x", "--seed", "-1"], "-1"),

@@ -113,6 +113,16 @@ impl BeamArgs {
                 "num_beams searches and temperature draws; give one of the two",
             ));
         }
+        let reweighs = options.repetition_penalty != 1.0
+            || options.presence_penalty != 0.0
+            || options.frequency_penalty != 0.0
+            || !options.logit_bias.is_empty();
+        if reweighs {
+            return Err(invalid(
+                "num_beams searches by the model's own probabilities; leave out the penalties \
+                 and logit_bias",
+            ));
+        }
         let mut search = BeamOptions::default();
         search.num_beams = num_beams;
         search.max_new_tokens = options.max_new_tokens;

@@ -1,10 +1,10 @@
 //! `codegeex generate`
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Completion, Event, GenerateOptions, Generator};
 use codegeex::prompt::{self, Language};
@@ -16,13 +16,15 @@ use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
 use crate::progress::Progress;
+use crate::sampling::SamplingArgs;
 
 /// Complete code and write the completion as it comes.
 ///
 /// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
-/// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, seed, stop
-/// and n where they differ from the options given here, or with num_beams, length_penalty and
-/// early_stopping.
+/// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, min_p,
+/// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
+/// banned_ids, seed, stop and n where they differ from the options given here, or with num_beams,
+/// length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex generate --lang python --max-new-tokens 64 'def fibonacci(n):'"
@@ -39,58 +41,15 @@ pub struct Args {
     jsonl: bool,
     #[command(flatten)]
     special: SpecialArgs,
+    /// Language of the prompt: begins it with the language's tag line.
+    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
+    lang: Option<Language>,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
     beams: BeamArgs,
     #[command(flatten)]
     model: ModelArgs,
-}
-
-#[derive(clap::Args)]
-#[command(next_help_heading = "Sampling")]
-struct SamplingArgs {
-    /// Language of the prompt: begins it with the language's tag line.
-    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
-    lang: Option<Language>,
-    /// New tokens at most.
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    max_new_tokens: usize,
-    /// 0 always takes the likeliest token.
-    #[arg(
-        long,
-        default_value_t = 0.0,
-        value_name = "T",
-        allow_negative_numbers = true
-    )]
-    temperature: f32,
-    /// Draw among the K likeliest tokens; 0 means among all.
-    #[arg(long, default_value_t = 0, value_name = "K")]
-    top_k: usize,
-    /// Draw among the likeliest tokens that make up this probability.
-    #[arg(
-        long,
-        default_value_t = 1.0,
-        value_name = "P",
-        allow_negative_numbers = true
-    )]
-    top_p: f32,
-    /// The same seed draws the same tokens.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Text that ends the completion; may be given several times.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    stop: Vec<String>,
-    /// Number of completions.
-    #[arg(
-        short,
-        long = "samples",
-        alias = "n",
-        default_value_t = 1,
-        value_name = "N"
-    )]
-    n: usize,
 }
 
 /// A request of --jsonl; what is missing is as on the command line.
@@ -103,6 +62,13 @@ struct Request {
     temperature: Option<f32>,
     top_k: Option<usize>,
     top_p: Option<f32>,
+    min_p: Option<f32>,
+    typical_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    frequency_penalty: Option<f32>,
+    logit_bias: Option<BTreeMap<u32, f32>>,
+    banned_ids: Option<Vec<u32>>,
     seed: Option<u64>,
     stop: Option<OneOrMany>,
     n: Option<usize>,
@@ -146,31 +112,18 @@ impl From<Completion> for Choice {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let mut options = GenerateOptions::default();
-    options.max_new_tokens = args.sampling.max_new_tokens;
-    options.temperature = args.sampling.temperature;
-    options.top_k = args.sampling.top_k;
-    options.top_p = args.sampling.top_p;
-    options.seed = args.sampling.seed;
-    options.stop = args.sampling.stop;
-    options.samples = args.sampling.n;
-    options.special_tokens = args.special.policy();
-    options
-        .validate()
-        .map_err(|e| Failure::Usage(e.to_string()))?;
-    let lang = args.sampling.lang;
+    let options = args.sampling.options(args.special.policy())?;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
-
     let generator = args.model.generator()?;
     if args.jsonl {
-        return answer_lines(&generator, &options, args.beams, lang, interrupt);
+        return answer_lines(&generator, &options, args.beams, args.lang, interrupt);
     }
     let text = match (args.prompt, args.prompt_file) {
         (_, Some(file)) => lines::read_file(&file)?,
         (Some(prompt), None) if prompt != "-" => prompt,
         _ => lines::read_stdin()?,
     };
-    let prompt = with_tag(lang, text);
+    let prompt = with_tag(args.lang, text);
     interrupt.orderly(|cancel| match (&search, options.samples) {
         (Some(search), n) => beams::print(&generator, &prompt, search, n, cancel),
         (None, 1) => stream(&generator, &prompt, &options, cancel),
@@ -292,6 +245,17 @@ fn answer_lines(
         set.temperature = request.temperature.unwrap_or(set.temperature);
         set.top_k = request.top_k.unwrap_or(set.top_k);
         set.top_p = request.top_p.unwrap_or(set.top_p);
+        set.min_p = request.min_p.unwrap_or(set.min_p);
+        set.typical_p = request.typical_p.unwrap_or(set.typical_p);
+        set.repetition_penalty = request.repetition_penalty.unwrap_or(set.repetition_penalty);
+        set.presence_penalty = request.presence_penalty.unwrap_or(set.presence_penalty);
+        set.frequency_penalty = request.frequency_penalty.unwrap_or(set.frequency_penalty);
+        if let Some(bias) = request.logit_bias {
+            set.logit_bias = bias.into_iter().collect();
+        }
+        set.banned_ids = request
+            .banned_ids
+            .unwrap_or(std::mem::take(&mut set.banned_ids));
         set.seed = request.seed.unwrap_or(set.seed);
         set.samples = request.n.unwrap_or(set.samples);
         match request.stop {

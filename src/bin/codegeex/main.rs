@@ -15,6 +15,7 @@ mod interrupt;
 mod lines;
 mod model;
 mod progress;
+mod sampling;
 mod score;
 mod tokenize;
 

@@ -13,7 +13,7 @@ use crate::generate::{
     rng,
 };
 use crate::model::{Input, Model, Wanted};
-use crate::tokenizer::{Gpt2Tokenizer, Tokenizer};
+use crate::tokenizer::Gpt2Tokenizer;
 
 fn generator(model: Arc<dyn Model>) -> Generator {
     Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
