@@ -162,7 +162,8 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// the positions of the model, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange),
     /// [`StateMismatch`](crate::ErrorKind::StateMismatch),
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled), seen between two layers. After an error the
-    /// states are as before the call.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). A [`Transformer`] looks before each task of
+    /// each operation, which is a fraction of a layer: see `benches/cancel.rs` for how soon that
+    /// is. After an error the states are as before the call.
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
 }
