@@ -56,7 +56,8 @@ fn filled(cpu: &Cpu, layers: usize, tokens: usize) -> <Cpu as Backend>::Cache {
     cache.extend(tokens).expect("memory");
     let rows = noise(tokens);
     for layer in 0..layers {
-        cpu.store(&mut cache, layer, &rows, &rows, 0, tokens);
+        cpu.store(&mut cache, layer, &rows, &rows, 0, tokens)
+            .expect("nobody cancels");
     }
     cache
 }
