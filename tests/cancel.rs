@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use codegeex::ErrorKind;
 use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
+use codegeex::generate::{Event, FinishReason, GenerateOptions, Generator, Session, Speculation};
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, LoadOptions, Model, ModelConfig, OpenOptions, State,
     Transformer, Wanted, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
+use codegeex::tokenizer::Gpt2Tokenizer;
 use codegeex::weights::{MemoryMode, Watch};
 
 const TINY: &str = concat!(
@@ -325,5 +327,46 @@ fn progress_counts_what_is_copied_and_may_end_it() {
         let (result, heard) = run(7);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Cancelled);
         assert_eq!(heard.len(), 7, "called after it had ended it");
+    }
+}
+
+/// What a session keeps of a generation that was ended anywhere serves the next one.
+#[test]
+fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
+    let model = load(TINY, &LoadOptions::default()).unwrap();
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    // It repeats itself, so that there is something to guess.
+    let prompt: Vec<u32> = (0..24).map(|i| 1000 + i % 8).collect();
+    let mut lookup = Speculation::lookup();
+    lookup.always = true;
+    for speculation in [None, Some(lookup)] {
+        let mut options = GenerateOptions::default();
+        options.max_new_tokens = 6;
+        options.samples = 3;
+        options.temperature = 0.8;
+        options.seed = 5;
+        options.speculation = speculation;
+        let generate = |session: &mut Session, cancel: &CancelToken| {
+            let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+            session.generate(&prompt, &options, cancel, go_on).unwrap()
+        };
+        let (counting, looks) = cancelled_at(usize::MAX);
+        let expected = generate(&mut Session::new(&generator), &counting.cancel);
+        let looks = looks.load(Ordering::Relaxed);
+        for i in 0..12 {
+            let mut session = Session::new(&generator);
+            let (stop, _) = cancelled_at(looks * i / 12);
+            let found = generate(&mut session, &stop.cancel);
+            let ended = FinishReason::Cancelled;
+            assert!(found.iter().any(|c| c.finish_reason == ended), "{i}");
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(expected.ids.starts_with(&found.ids), "{i}");
+            }
+            let again = generate(&mut session, &CancelToken::new());
+            for (again, expected) in again.iter().zip(&expected) {
+                assert_eq!(again.ids, expected.ids, "{i}");
+                assert_eq!(again.logprobs, expected.logprobs, "{i}");
+            }
+        }
     }
 }
