@@ -12,6 +12,7 @@ use std::fmt;
 
 use ndarray::Array2;
 
+use crate::cancel::Control;
 use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
@@ -152,9 +153,11 @@ pub trait KvCache: Send + Sync + fmt::Debug + Sized {
 
 /// The operations of the forward pass.
 ///
-/// Activations are row-major `[tokens, width]`. What returns new ones fails with
-/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) alone. Lengths are the model's to get right;
-/// an implementation checks them and panics rather than reading past an end.
+/// Activations are row-major `[tokens, width]`. What returns a result fails with
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and with
+/// [`Cancelled`](crate::ErrorKind::Cancelled) where [`scoped`](Self::scoped) says so, and with
+/// nothing else. Lengths are the model's to get right; an implementation checks them and panics
+/// rather than reading past an end.
 pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// A weight matrix, where the backend computes.
     type Matrix: Send + Sync + fmt::Debug;
@@ -167,6 +170,14 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
 
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
+
+    /// The same backend for the operations of one call, which keep within `control`: they
+    /// compute with no more threads than it allows, and end with
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) soon after it is cancelled, within a fraction of
+    /// the largest operation. Results are the same to the bit. It is made for every call, so it
+    /// has to be cheap.
+    #[must_use]
+    fn scoped(&self, control: &Control) -> Self;
 
     /// Takes over a stored matrix.
     ///
@@ -213,9 +224,10 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     ) -> Result<Self::Activations>;
 
     /// The nonlinearity, in place.
-    fn activate(&self, x: &mut Self::Activations, activation: Activation);
+    fn activate(&self, x: &mut Self::Activations, activation: Activation) -> Result<()>;
 
     /// Writes rows `first_row..` of `k` and `v` as the last `tokens` of the cache in `layer`.
+    /// Tokens before those keep what they have, whatever the result.
     fn store(
         &self,
         cache: &mut Self::Cache,
@@ -224,7 +236,7 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
         v: &Self::Activations,
         first_row: usize,
         tokens: usize,
-    );
+    ) -> Result<()>;
 
     /// Scaled dot-product attention of each row of `q`, `[queries, heads * head_dim]`, over its
     /// sequence's keys and values in `layer`; softmax in single precision.

@@ -231,16 +231,14 @@ impl<'a> Search<'a> {
 
     fn run(mut self) -> Result<Vec<Beam>> {
         while self.tokens < self.most && !self.running.is_empty() {
-            let logits = match self.feed() {
-                Ok(logits) => logits,
+            let continuations = match self.step() {
+                Ok(continuations) => continuations,
                 Err(e) if e.kind() == ErrorKind::Cancelled => {
                     self.limit = FinishReason::Cancelled;
                     break;
                 }
                 Err(e) => return Err(e),
             };
-            let continuations = self.expand(&logits)?;
-            drop(logits);
             self.select(continuations)?;
         }
         for beam in std::mem::take(&mut self.running) {
@@ -249,6 +247,11 @@ impl<'a> Search<'a> {
         self.rank_finished();
         let finished = std::mem::take(&mut self.finished);
         finished.into_iter().map(|beam| self.decode(beam)).collect()
+    }
+
+    fn step(&mut self) -> Result<Vec<Continuation>> {
+        let logits = self.feed()?;
+        self.expand(&logits)
     }
 
     /// Feeds the prompt at first, then the last token of every running beam. Returns a row of
@@ -285,6 +288,7 @@ impl<'a> Search<'a> {
         let mut found = Vec::new();
         let mut best: Vec<Candidate> = Vec::new();
         for (parent, beam) in self.running.iter().enumerate() {
+            self.control.cancel.check()?;
             let Some(row) = logits.last(parent) else {
                 bail!(Internal, "the model returned no logits for beam {parent}");
             };

@@ -162,7 +162,8 @@ impl Job {
 
     /// Whether a sample could begin now.
     pub fn can_start(&self) -> bool {
-        self.row.is_some() && self.started < self.samples.len()
+        let left = self.row.is_some() && self.started < self.samples.len();
+        left && !self.cancel.is_cancelled()
     }
 
     pub fn has_ended(&self) -> bool {
@@ -279,6 +280,12 @@ impl Job {
             Turn::Samples => {
                 for i in 0..self.samples.len() {
                     if !self.samples[i].is_live() {
+                        continue;
+                    }
+                    // A draw takes up to a millisecond, and there may be hundreds.
+                    if self.cancel.is_cancelled() {
+                        self.samples[i].take_back();
+                        row += 1;
                         continue;
                     }
                     let mut desk = parts.desk(self.id, &mut self.stopped);

@@ -198,6 +198,13 @@ impl Sample {
         Ok(self.release())
     }
 
+    /// Forgets the tokens that were fed last, whose logits nobody wants any more.
+    pub fn take_back(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.truncate(state.len() - self.feed.len());
+        }
+    }
+
     /// Ends it as it is. Returns its state, if it had one.
     pub fn stop(&mut self, reason: FinishReason, desk: &mut Desk<'_>) -> Option<Box<dyn State>> {
         if !self.ended {

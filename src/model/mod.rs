@@ -27,6 +27,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use crate::backend::{Cpu, CpuOptions};
 use crate::cancel::Control;
 use crate::error::Result;
+use crate::memory;
+use crate::weights::WeightSource;
 
 pub use crate::backend::{Activation, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
@@ -38,10 +40,30 @@ pub use state::State;
 pub use transformer::Transformer;
 
 /// How a model is loaded.
+///
+/// Loading can be ended early, by a flag or by the callback that hears of its progress:
+///
+/// ```
+/// use codegeex::cancel::CancelToken;
+/// use codegeex::model::{LoadOptions, load};
+/// use codegeex::weights::Watch;
+/// use std::ops::ControlFlow;
+///
+/// let cancel = CancelToken::new();
+/// let mut options = LoadOptions::default();
+/// options.open.watch = Watch::new().cancel(cancel.clone()).on_progress(|done, total| {
+///     println!("{done} of {total} bytes copied");
+///     ControlFlow::Continue(())
+/// });
+/// cancel.cancel();
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// let error = load(path, &options).unwrap_err();
+/// assert_eq!(error.kind(), codegeex::ErrorKind::Cancelled);
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
-    /// How the checkpoint is opened: mapped or copied, and with which configuration.
+    /// How the checkpoint is opened: mapped or copied, with which configuration, and before whom.
     pub open: OpenOptions,
     /// How the CPU computes.
     pub cpu: CpuOptions,
@@ -58,7 +80,14 @@ pub struct LoadOptions {
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Arc<dyn Model>> {
     let checkpoint = Checkpoint::open(path.as_ref(), &options.open)?;
     let backend = Cpu::new(&options.cpu)?;
-    Ok(Arc::new(Transformer::new(backend, &checkpoint)?))
+    match Transformer::new(backend, &checkpoint) {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => {
+            let copied = usize::try_from(checkpoint.footprint().owned);
+            memory::free_aside(copied.unwrap_or(usize::MAX), checkpoint);
+            Err(error)
+        }
+    }
 }
 
 /// Which logits of a call are wanted. What is not wanted is not computed.
@@ -162,7 +191,8 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// the positions of the model, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange),
     /// [`StateMismatch`](crate::ErrorKind::StateMismatch),
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled), seen between two layers. After an error the
-    /// states are as before the call.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). A [`Transformer`] looks before each task of
+    /// each operation, which is a fraction of a layer: see `benches/cancel.rs` for how soon that
+    /// is. After an error the states are as before the call.
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
 }

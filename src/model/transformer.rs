@@ -80,7 +80,9 @@ impl<B: Backend> Transformer<B> {
     /// dropped.
     ///
     /// # Errors
-    /// What reading a tensor or the backend reports.
+    /// What reading a tensor or the backend reports, and
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) when
+    /// [`OpenOptions::watch`](super::OpenOptions::watch) of the checkpoint says so.
     pub fn new(backend: B, checkpoint: &Checkpoint) -> Result<Self> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
@@ -151,11 +153,16 @@ impl<B: Backend> Transformer<B> {
             }
         }
         let before: Vec<usize> = caches.iter().map(|c| c.len()).collect();
+        let pass = Pass {
+            model: self,
+            backend: self.backend.scoped(control),
+        };
         let result = (|| {
             for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
+                control.cancel.check()?;
                 cache.extend(tokens)?;
             }
-            self.run(&mut plan, &mut caches, control, observe)
+            pass.run(&mut plan, &mut caches, observe)
         })();
         if result.is_err() {
             // A call that fails leaves every sequence as it was.
@@ -166,19 +173,25 @@ impl<B: Backend> Transformer<B> {
         let values = result?;
         Ok(Logits::new(values, plan.wanted_counts))
     }
+}
 
+/// One call, with a view of the backend that keeps within its control.
+struct Pass<'a, B: Backend> {
+    model: &'a Transformer<B>,
+    backend: B,
+}
+
+impl<B: Backend> Pass<'_, B> {
     fn run(
         &self,
         plan: &mut Plan,
         caches: &mut [&mut B::Cache],
-        control: &Control,
         observe: Observer<'_, B>,
     ) -> Result<Array2<f32>> {
-        let (b, p) = (&self.backend, &self.params);
+        let (b, p) = (&self.backend, &self.model.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
         for (i, layer) in p.layers.iter().enumerate() {
-            control.cancel.check()?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
             let last = p.top_query.is_none() && i + 1 == p.layers.len();
@@ -202,7 +215,6 @@ impl<B: Backend> Transformer<B> {
         drop(x);
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
-            control.cancel.check()?;
             let index = p.layers.len();
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
@@ -220,12 +232,11 @@ impl<B: Backend> Transformer<B> {
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
             observe(index + 1, &y)?;
         }
-        control.cancel.check()?;
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
     fn no_logits(&self) -> Array2<f32> {
-        Array2::zeros((0, self.config.padded_vocab_size))
+        Array2::zeros((0, self.model.config.padded_vocab_size))
     }
 
     /// Keys and values of the input `a` of a layer go to the caches.
@@ -241,7 +252,7 @@ impl<B: Backend> Transformer<B> {
         let v = self.linear(a, &layer.value)?;
         let mut row = 0;
         for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
-            self.backend.store(cache, index, &k, &v, row, tokens);
+            self.backend.store(cache, index, &k, &v, row, tokens)?;
             row += tokens;
         }
         Ok(())
@@ -260,9 +271,9 @@ impl<B: Backend> Transformer<B> {
         let b = &self.backend;
         let caches: Vec<&B::Cache> = caches.iter().map(|c| &**c).collect();
         let shape = HeadShape {
-            heads: self.config.num_attention_heads,
-            kv_heads: self.config.num_kv_heads(),
-            head_dim: self.config.head_dim(),
+            heads: self.model.config.num_attention_heads,
+            kv_heads: self.model.config.num_kv_heads(),
+            head_dim: self.model.config.head_dim(),
         };
         // What is not needed any more goes at once: `estimate.rs` counts what lives together.
         let context = b.attend(&q, &plan.queries, &caches, index, shape)?;
@@ -272,7 +283,7 @@ impl<B: Backend> Transformer<B> {
         let m = self.layer_norm(&x, &layer.post_attention_layernorm)?;
         let mut wide = self.linear(&m, &layer.dense_h_to_4h)?;
         drop(m);
-        b.activate(&mut wide, self.config.activation);
+        b.activate(&mut wide, self.model.config.activation)?;
         b.add(&mut x, &self.linear(&wide, &layer.dense_4h_to_h)?);
         Ok(x)
     }
@@ -282,7 +293,7 @@ impl<B: Backend> Transformer<B> {
     }
 
     fn layer_norm(&self, x: &B::Activations, norm: &LayerNorm<B>) -> Result<B::Activations> {
-        let epsilon = self.config.layernorm_epsilon;
+        let epsilon = self.model.config.layernorm_epsilon;
         self.backend
             .layer_norm(x, &norm.weight, &norm.bias, epsilon)
     }

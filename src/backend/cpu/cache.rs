@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::page::{Layout, PAGE_TOKENS, Page};
 use crate::backend::KvCache;
 use crate::error::Result;
-use crate::threads::ThreadPool;
+use crate::threads::Crew;
 
 /// Keys and values of one sequence in pages that forks share until they write.
 #[derive(Debug)]
@@ -86,7 +86,16 @@ impl CpuCache {
     }
 
     /// Writes the last rows of one layer; `k` and `v` are `[tokens, kv_width]`.
-    pub(super) fn write(&mut self, pool: &ThreadPool, layer: usize, k: &[f32], v: &[f32]) {
+    ///
+    /// # Errors
+    /// [`Cancelled`](crate::ErrorKind::Cancelled); the tokens before those are untouched.
+    pub(super) fn write(
+        &mut self,
+        crew: Crew<'_>,
+        layer: usize,
+        k: &[f32],
+        v: &[f32],
+    ) -> Result<()> {
         let width = self.layout.shape.kv_width();
         let mut position = self.len - k.len() / width;
         let (mut k, mut v) = (k, v);
@@ -98,9 +107,10 @@ impl CpuCache {
             let (k_page, v_page);
             (k_page, k) = k.split_at(n * width);
             (v_page, v) = v.split_at(n * width);
-            page.write(self.layout, pool, layer, slot, (k_page, v_page));
+            page.write(self.layout, crew, layer, slot, (k_page, v_page))?;
             position += n;
         }
+        Ok(())
     }
 }
 
@@ -108,6 +118,8 @@ impl CpuCache {
 mod tests {
     use super::*;
     use crate::backend::{CacheShape, KvFormat};
+    use crate::cancel::Control;
+    use crate::threads::ThreadPool;
 
     const LAYOUT: Layout = Layout {
         shape: CacheShape {
@@ -125,9 +137,11 @@ mod tests {
     fn push(cache: &mut CpuCache, value: f32, tokens: usize) {
         cache.extend(tokens).unwrap();
         let pool = ThreadPool::new(1).unwrap();
+        let control = Control::new();
         for layer in 0..LAYOUT.shape.layers {
             let rows = vec![value + layer as f32 * 100.0; tokens * LAYOUT.shape.kv_width()];
-            cache.write(&pool, layer, &rows, &rows);
+            let written = cache.write(pool.crew(&control), layer, &rows, &rows);
+            written.unwrap();
         }
     }
 

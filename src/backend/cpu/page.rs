@@ -22,7 +22,7 @@ use crate::bytes::BytesMut;
 use crate::error::Result;
 use crate::kernels::generic::attention::{BLOCK_TOKENS, Block};
 use crate::num::ROUND_MAGIC;
-use crate::threads::ThreadPool;
+use crate::threads::Crew;
 
 /// Tokens of a page.
 pub const PAGE_TOKENS: usize = BLOCK_TOKENS;
@@ -119,14 +119,17 @@ impl Page {
     }
 
     /// Writes tokens from `slot` on; `k` and `v` are `[tokens, kv_width]`.
+    ///
+    /// # Errors
+    /// [`Cancelled`](crate::ErrorKind::Cancelled); what is before `slot` is untouched.
     pub fn write(
         &mut self,
         layout: Layout,
-        pool: &ThreadPool,
+        crew: Crew<'_>,
         layer: usize,
         slot: usize,
         (k, v): (&[f32], &[f32]),
-    ) {
+    ) -> Result<()> {
         let width = layout.shape.kv_width();
         assert!(k.len() == v.len() && k.len().is_multiple_of(width));
         let head_dim = layout.shape.head_dim;
@@ -168,11 +171,11 @@ impl Page {
             }
         };
         if k.len() >= SHARED_ROWS * width {
-            pool.for_each_chunk(heads, layout.head_bytes(), write);
-        } else {
-            let heads = heads.chunks_exact_mut(layout.head_bytes());
-            heads.enumerate().for_each(|(i, bytes)| write(i, bytes));
+            return crew.for_each_chunk(heads, layout.head_bytes(), write);
         }
+        let heads = heads.chunks_exact_mut(layout.head_bytes());
+        heads.enumerate().for_each(|(i, bytes)| write(i, bytes));
+        Ok(())
     }
 }
 
