@@ -39,7 +39,9 @@ pub(super) struct Job {
     /// The callback asked to stop.
     stopped: bool,
     failure: Option<Error>,
-    /// The state of the first sample after its end, or as far as the prompt was read.
+    /// Whether somebody wants a state back in the end. It would take memory that nobody planned.
+    keeps: bool,
+    /// The state of the first sample after its end, where it is wanted.
     kept: Option<Box<dyn State>>,
     /// Pages that the scheduler counts for the prompt and for every live sample.
     pub prompt_pages: u64,
@@ -91,6 +93,7 @@ impl Job {
             turn: Turn::Nothing,
             stopped: false,
             failure: None,
+            keeps: false,
             kept: None,
             prompt_pages: 0,
             sample_pages: 0,
@@ -127,6 +130,11 @@ impl Job {
     pub fn set_state(&mut self, state: Box<dyn State>) {
         self.reused = state.len();
         self.state = Some(state);
+    }
+
+    /// Asks for the state of the first sample, or as far as the prompt was read, in the end.
+    pub fn keep_state(&mut self) {
+        self.keeps = true;
     }
 
     pub fn has_state(&self) -> bool {
@@ -186,7 +194,7 @@ impl Job {
         let mut desk = parts.desk(self.id, &mut self.stopped);
         for (i, sample) in self.samples.iter_mut().enumerate() {
             let state = sample.stop(reason, &mut desk);
-            if i == 0 && state.is_some() {
+            if i == 0 && self.keeps && state.is_some() {
                 self.kept = state;
             }
         }
@@ -304,7 +312,7 @@ impl Job {
 
     fn note(&mut self, index: usize, ended: Result<Option<Box<dyn State>>>) {
         match ended {
-            Ok(state) if index == 0 && state.is_some() => self.kept = state,
+            Ok(state) if index == 0 && self.keeps && state.is_some() => self.kept = state,
             Ok(_) => {}
             Err(error) => self.fail(error),
         }
@@ -319,7 +327,7 @@ impl Job {
                 None => Ok(completions.collect()),
             },
             prompt: self.task.prompt,
-            state: self.kept.or(self.state),
+            state: self.kept.or(self.state).filter(|_| self.keeps),
             reused: self.reused,
         }
     }

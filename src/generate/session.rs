@@ -95,6 +95,7 @@ impl Session {
         let (prompt, options) = (prompt.to_vec(), options.clone());
         let mut job = Job::new(&self.generator, 0, prompt, options, cancel)?;
         job.set_state(self.rewind_to(job.prompt()));
+        job.keep_state();
         let alone = SchedulerOptions {
             prefixes: 0,
             ..SchedulerOptions::default()
