@@ -67,6 +67,7 @@ compile_error!("codegeex reads little-endian checkpoints in place and needs such
 pub mod backend;
 pub mod bytes;
 pub mod cancel;
+mod checksum;
 pub mod error;
 pub mod generate;
 mod kernels;
