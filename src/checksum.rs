@@ -54,6 +54,7 @@ impl Xxh64 {
     }
 
     /// The hash of some bytes.
+    #[cfg(test)]
     pub fn of(seed: u64, bytes: &[u8]) -> u64 {
         let mut hash = Self::new(seed);
         hash.update(bytes);
@@ -127,23 +128,31 @@ impl Xxh64 {
 }
 
 /// Writes sections.
-pub(crate) struct SealedWriter<'a> {
+pub struct SealedWriter<'a> {
     out: &'a mut dyn Write,
     hash: Xxh64,
 }
 
 impl<'a> SealedWriter<'a> {
+    /// A file at its beginning.
     pub fn new(out: &'a mut dyn Write) -> Self {
         let hash = Xxh64::new(0);
         Self { out, hash }
     }
 
+    /// Appends to the section.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io).
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.out.write_all(bytes).map_err(|e| failed("write", e))
     }
 
     /// Ends a section with its checksum and begins the next.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io).
     pub fn seal(&mut self) -> Result<()> {
         let sum = self.hash.finish();
         self.hash = Xxh64::new(sum);
@@ -152,13 +161,14 @@ impl<'a> SealedWriter<'a> {
 }
 
 /// Reads sections. What was read of one may be used once [`check`](Self::check) has passed.
-pub(crate) struct SealedReader<'a> {
+pub struct SealedReader<'a> {
     input: &'a mut dyn Read,
     hash: Xxh64,
     pos: u64,
 }
 
 impl<'a> SealedReader<'a> {
+    /// A file at its beginning.
     pub fn new(input: &'a mut dyn Read) -> Self {
         Self {
             input,
