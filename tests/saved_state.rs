@@ -345,7 +345,7 @@ fn a_session_in_a_file_goes_on_where_it_was() {
         (again.ids(), again.bytes()),
         (session.ids(), session.bytes())
     );
-    let longer = [&session.ids()[..], &[5, 6]].concat();
+    let longer = [session.ids(), &[5, 6]].concat();
     assert_eq!(
         generate(&mut again, &longer),
         generate(&mut session, &longer)
