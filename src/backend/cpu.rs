@@ -5,6 +5,7 @@ mod budget;
 mod cache;
 mod page;
 mod probe;
+mod saved;
 #[cfg(test)]
 mod tests;
 

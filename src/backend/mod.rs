@@ -13,6 +13,7 @@ use std::fmt;
 use ndarray::Array2;
 
 use crate::cancel::Control;
+use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
@@ -149,6 +150,24 @@ pub trait KvCache: Send + Sync + fmt::Debug + Sized {
 
     /// Bytes of the pages of this sequence, shared ones counted in full.
     fn bytes(&self) -> usize;
+
+    /// What the bytes of [`write_to`](Self::write_to) depend on beside the shape: their order and
+    /// the format of the numbers.
+    fn stored_id(&self) -> [u32; 2];
+
+    /// Writes the keys and values of all tokens: the same bytes for the same tokens.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io).
+    fn write_to(&self, out: &mut SealedWriter<'_>) -> Result<()>;
+
+    /// Fills an empty cache with the `tokens` that another of its shape and
+    /// [`stored_id`](Self::stored_id) wrote.
+    ///
+    /// # Errors
+    /// [`MalformedFile`](crate::ErrorKind::MalformedFile), [`Io`](crate::ErrorKind::Io),
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    fn read_from(&mut self, tokens: usize, input: &mut SealedReader<'_>) -> Result<()>;
 }
 
 /// The operations of the forward pass.

@@ -1,5 +1,7 @@
 //! A sequence that is kept between calls, so that the next prompt pays only for what is new in it.
 
+mod file;
+
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -28,6 +30,31 @@ use crate::model::State;
 ///     session.generate(&ids, &options, &cancel, go_on)?;
 ///     println!("{} of {} tokens were there already", session.reused(), ids.len());
 /// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What it keeps can be written to a file, and read by another process that has the same model:
+///
+/// ```
+/// # fn main() -> codegeex::Result<()> {
+/// # use codegeex::{cancel::CancelToken, generate::*, model::load, tokenizer::*};
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
+/// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+/// # let (mut options, cancel) = (GenerateOptions::default(), CancelToken::new());
+/// # options.max_new_tokens = 4;
+/// # let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
+/// # let ids = generator.tokenizer().encode("def add(a, b):\n", SpecialTokens::AsText);
+/// let mut session = Session::new(&generator);
+/// session.generate(&ids, &options, &cancel, go_on)?;
+/// # let folder = tempfile::tempdir().expect("a folder for the example");
+/// # let file = folder.path().join("editor.session");
+/// session.save_file(&file)?;
+///
+/// let mut later = generator.restore_session_file(&file)?;
+/// later.generate(&ids, &options, &cancel, go_on)?;
+/// assert_eq!(later.reused(), ids.len() - 1);
 /// # Ok(())
 /// # }
 /// ```

@@ -14,12 +14,14 @@
 //! at each sequence's own cache. After the keys and values of the last cached layer, only the
 //! rows whose logits are wanted go on.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array2, Array3, Axis};
 
 use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
+use super::fingerprint::{Fingerprint, LazyFingerprint};
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
 use super::{Input, Logits, Model, Wanted};
@@ -31,16 +33,17 @@ use crate::error::{Result, bail};
 #[derive(Debug)]
 pub struct Transformer<B: Backend> {
     /// Tells this model's states from another's.
-    id: u64,
-    config: ModelConfig,
+    pub(super) id: u64,
+    pub(super) config: ModelConfig,
+    pub(super) fingerprint: LazyFingerprint,
     backend: B,
     params: Params<B>,
 }
 
 #[derive(Debug)]
-struct Sequence<B: Backend> {
-    model: u64,
-    cache: B::Cache,
+pub(super) struct Sequence<B: Backend> {
+    pub(super) model: u64,
+    pub(super) cache: B::Cache,
 }
 
 impl<B: Backend> State for Sequence<B> {
@@ -88,6 +91,7 @@ impl<B: Backend> Transformer<B> {
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             config: checkpoint.config().clone(),
+            fingerprint: LazyFingerprint::new(checkpoint)?,
             params: Params::load(&backend, checkpoint)?,
             backend,
         })
@@ -128,7 +132,7 @@ impl<B: Backend> Transformer<B> {
         }
     }
 
-    fn new_sequence(&self) -> Sequence<B> {
+    pub(super) fn new_sequence(&self) -> Sequence<B> {
         Sequence {
             model: self.id,
             cache: self.backend.cache(self.cache_shape()),
@@ -320,6 +324,18 @@ impl<B: Backend> Model for Transformer<B> {
 
     fn page(&self) -> PageSize {
         self.backend.page(self.cache_shape())
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.fingerprint.get())
+    }
+
+    fn save_state(&self, state: &dyn State, out: &mut dyn Write) -> Result<()> {
+        self.write_state(state, out)
+    }
+
+    fn restore_state(&self, input: &mut dyn Read) -> Result<Box<dyn State>> {
+        Ok(Box::new(self.read_state(input)?))
     }
 
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {

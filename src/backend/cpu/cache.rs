@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::budget::Budget;
 use super::page::{Layout, PAGE_TOKENS, Page};
 use crate::backend::KvCache;
-use crate::error::Result;
+use crate::checksum::{SealedReader, SealedWriter};
+use crate::error::{Result, bail};
 use crate::threads::Crew;
 
 /// Keys and values of one sequence in pages that forks share until they write.
@@ -65,6 +66,18 @@ impl KvCache for CpuCache {
     fn bytes(&self) -> usize {
         self.pages.len() * self.layout.page_bytes()
     }
+
+    fn stored_id(&self) -> [u32; 2] {
+        self.layout.stored_id()
+    }
+
+    fn write_to(&self, out: &mut SealedWriter<'_>) -> Result<()> {
+        self.write_pages(out)
+    }
+
+    fn read_from(&mut self, tokens: usize, input: &mut SealedReader<'_>) -> Result<()> {
+        self.read_pages(tokens, input)
+    }
 }
 
 impl CpuCache {
@@ -83,6 +96,22 @@ impl CpuCache {
 
     pub(super) fn pages(&self) -> &[Arc<Page>] {
         &self.pages
+    }
+
+    /// A page of zeros that the budget allows, not yet of this cache.
+    pub(super) fn new_page(&self) -> Result<Page> {
+        let mut held = self.budget.reserve(1, self.layout.page_bytes())?;
+        match held.pop() {
+            Some(held) => Page::zeroed(held),
+            None => bail!(Internal, "the budget granted no page of one"),
+        }
+    }
+
+    /// Appends a page with so many tokens; those before it are full.
+    pub(super) fn push_page(&mut self, page: Page, tokens: usize) {
+        assert!(self.len == self.pages.len() * PAGE_TOKENS && tokens <= PAGE_TOKENS);
+        self.pages.push(Arc::new(page));
+        self.len += tokens;
     }
 
     /// Writes the last rows of one layer; `k` and `v` are `[tokens, kv_width]`.

@@ -44,14 +44,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    fn scales(self) -> usize {
+    pub(super) fn scales(self) -> usize {
         match self.format {
             KvFormat::Int8 => size_of::<Lanes<f32>>(),
             KvFormat::F32 | KvFormat::F16 => 0,
         }
     }
 
-    fn key_bytes(self) -> usize {
+    pub(super) fn key_bytes(self) -> usize {
         self.scales() + self.shape.head_dim * PAGE_TOKENS * self.format.element_bytes()
     }
 
@@ -60,12 +60,12 @@ impl Layout {
         self.scales() + PAGE_TOKENS * width * self.format.element_bytes()
     }
 
-    fn head_bytes(self) -> usize {
+    pub(super) fn head_bytes(self) -> usize {
         // Values are whole chunks of 32 numbers, keys need not be whole lines.
         self.key_bytes().next_multiple_of(64) + self.value_bytes().next_multiple_of(64)
     }
 
-    fn layer_bytes(self) -> usize {
+    pub(super) fn layer_bytes(self) -> usize {
         self.shape.kv_heads * self.head_bytes()
     }
 
@@ -96,6 +96,14 @@ impl Page {
             .as_mut_slice()
             .copy_from_slice(self.bytes.as_slice());
         Ok(page)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.as_mut_slice()
     }
 
     /// One head's keys and values in one layer, in the format that `T` is the type of.
