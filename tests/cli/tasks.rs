@@ -1,7 +1,5 @@
 //! `translate` and `explain`.
 
-use std::io::Write;
-
 use codegeex::generate::GenerateOptions;
 use codegeex::prompt::{Language, Task, Template};
 use codegeex::tokenizer::SpecialTokens;
@@ -39,8 +37,8 @@ fn a_translation_is_the_librarys_with_and_without_a_declaration() {
     let expected = library(&Task::translate(go, CODE, python, "").unwrap(), |_| ());
     assert_eq!(answer(&[&args[..], &[CODE]].concat(), ""), expected);
     assert_eq!(answer(&[&args[..], &["-"]].concat(), CODE), expected);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(CODE.as_bytes()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), CODE).unwrap();
     let path = file.path().to_str().unwrap();
     assert_eq!(
         answer(&[&args[..], &["--file", path]].concat(), ""),
@@ -102,8 +100,8 @@ fn only_the_chosen_lines_are_taken() {
 #[test]
 fn a_template_asks_in_its_own_words() {
     let text = "// language: Go\n<INPUT>\n\n// the same, shorter\n<INPUT:0,1>\n";
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
     let args = ["explain", "--lang", "go", "--template", path, CODE];
     let template = Template::parse(text).unwrap();
@@ -114,7 +112,7 @@ fn a_template_asks_in_its_own_words() {
     );
     assert_eq!(answer(&args, ""), library(&task, |_| ()));
 
-    file.write_all(b"<INPUT:one>").unwrap();
+    std::fs::write(file.path(), "<INPUT:one>").unwrap();
     let message = run(&args, "").failed(2);
     assert!(
         message.contains("<INPUT:one>") && message.contains(path),
@@ -147,7 +145,7 @@ fn stops_of_the_task_and_of_the_caller_hold_and_samples_are_framed() {
 
     let args = ["explain", "--docstring", "--lang", "java", "-n", "2", CODE];
     let found = answer(&args, "");
-    let one = |i| format!("--- sample {i} (length)\n{plain}\n");
+    let one = |i| format!("--- sample {i} (stop)\n{plain}\n");
     assert_eq!(found, one(0) + &one(1));
 }
 
