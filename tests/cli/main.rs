@@ -13,6 +13,7 @@ mod jsonl;
 mod score;
 #[path = "../support/mod.rs"]
 mod support;
+mod tasks;
 #[cfg(unix)]
 mod terminal;
 mod tokens;

@@ -124,10 +124,33 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         _ => lines::read_stdin()?,
     };
     let prompt = with_tag(args.lang, text);
-    interrupt.orderly(|cancel| match (&search, options.samples) {
-        (Some(search), n) => beams::print(&generator, &prompt, search, n, cancel),
-        (None, 1) => stream(&generator, &prompt, &options, cancel),
-        _ => print_all(&generator, &prompt, &options, cancel),
+    match &search {
+        Some(search) => interrupt
+            .orderly(|cancel| beams::print(&generator, &prompt, search, options.samples, cancel)),
+        None => write_completions(&generator, &prompt, &Frame::default(), &options, interrupt),
+    }
+}
+
+/// What goes around each completion.
+#[derive(Default)]
+pub struct Frame<'a> {
+    /// The end of the prompt that is part of the answer.
+    pub before: &'a str,
+    /// What closes the answer.
+    pub after: &'a str,
+}
+
+/// Completes a prompt on stdout: one completion as it comes, several at the end.
+pub fn write_completions(
+    generator: &Generator,
+    prompt: &str,
+    frame: &Frame<'_>,
+    options: &GenerateOptions,
+    interrupt: &Interrupt,
+) -> Result {
+    interrupt.orderly(|cancel| match options.samples {
+        1 => stream(generator, prompt, frame, options, cancel),
+        _ => print_all(generator, prompt, frame, options, cancel),
     })
 }
 
@@ -175,6 +198,7 @@ impl Watch {
 fn stream(
     generator: &Generator,
     prompt: &str,
+    frame: &Frame<'_>,
     options: &GenerateOptions,
     cancel: &CancelToken,
 ) -> Result {
@@ -182,7 +206,15 @@ fn stream(
     let terminal = io::stdout().is_terminal();
     let mut watch = Watch::new(generator, options, terminal);
     let mut written = Ok(());
-    let completions = generator.generate(prompt, options, cancel, &mut |event| {
+    let mut last = frame.before.chars().last();
+    let mut write = |text: &str| {
+        last = text.chars().last().or(last);
+        output
+            .write_all(text.as_bytes())
+            .and_then(|()| output.flush())
+    };
+    let mut begun = false;
+    generator.generate(prompt, options, cancel, &mut |event| {
         let text = match event {
             Event::Token { text, .. } => {
                 watch.token();
@@ -191,18 +223,24 @@ fn stream(
             Event::End { text, .. } => text,
             _ => return ControlFlow::Continue(()),
         };
+        if !begun {
+            // Not before the prompt is found to be one that can be continued.
+            begun = true;
+            written = write(frame.before);
+        }
         if written.is_ok() {
-            written = output
-                .write_all(text.as_bytes())
-                .and_then(|()| output.flush());
+            written = write(text);
         }
         match written {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
     })?;
-    // A file gets the completion and nothing else; at a terminal the prompt of the shell follows.
-    if written.is_ok() && terminal && completions.iter().any(|c| !c.text.ends_with('\n')) {
+    if written.is_ok() {
+        written = write(frame.after);
+    }
+    // A file gets the answer and nothing else; at a terminal the prompt of the shell follows.
+    if written.is_ok() && terminal && last != Some('\n') {
         written = writeln!(output);
     }
     written.map_err(Failure::Stdout)
@@ -212,6 +250,7 @@ fn stream(
 fn print_all(
     generator: &Generator,
     prompt: &str,
+    frame: &Frame<'_>,
     options: &GenerateOptions,
     cancel: &CancelToken,
 ) -> Result {
@@ -223,10 +262,13 @@ fn print_all(
         ControlFlow::Continue(())
     })?;
     drop(watch);
-    let texts = completions
-        .iter()
-        .enumerate()
-        .map(|(i, c)| format!("--- sample {i} ({})\n{}\n", c.finish_reason, c.text));
+    let texts = completions.iter().enumerate().map(|(i, c)| {
+        let Frame { before, after } = frame;
+        format!(
+            "--- sample {i} ({})\n{before}{}{after}\n",
+            c.finish_reason, c.text
+        )
+    });
     lines::write_stdout(&texts.collect::<String>())
 }
 

@@ -17,6 +17,7 @@ mod model;
 mod progress;
 mod sampling;
 mod score;
+mod task;
 mod tokenize;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Generate(generate::Args),
+    Translate(task::TranslateArgs),
+    Explain(task::ExplainArgs),
     Tokenize(tokenize::Args),
     Detokenize(detokenize::Args),
     Score(score::Args),
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
     let interrupt = Interrupt::catch();
     let result = match cli.command {
         Command::Generate(args) => generate::run(args, &interrupt),
+        Command::Translate(args) => task::translate(args, &interrupt),
+        Command::Explain(args) => task::explain(args, &interrupt),
         Command::Tokenize(args) => tokenize::run(args, &interrupt),
         Command::Detokenize(args) => detokenize::run(args, &interrupt),
         Command::Score(args) => score::run(args, &interrupt),
