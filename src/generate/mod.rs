@@ -133,8 +133,9 @@ impl Generator {
 
     /// Completes a prompt and reports every token as it is drawn. `on_event` runs on the calling
     /// thread; when it breaks, or when `cancel` is set from any thread, what was generated so
-    /// far is returned with [`FinishReason::Cancelled`], at the latest after the token that is
-    /// being computed.
+    /// far is returned with [`FinishReason::Cancelled`]. A cancel is seen in the middle of a
+    /// prompt and of a token, before the next task of a matrix product: `benches/cancel.rs`
+    /// measures how soon that is.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range or a

@@ -58,6 +58,10 @@ fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
     assert_eq!(sum.load(Ordering::Relaxed), 45);
 }
 
+fn wait(barrier: &std::sync::Barrier) {
+    barrier.wait();
+}
+
 /// Which threads run the tasks of `jobs` jobs.
 fn threads_of(crew: Crew<'_>, jobs: usize, tasks: usize) -> usize {
     let seen = Mutex::new(std::collections::HashSet::new());
@@ -80,7 +84,7 @@ fn a_crew_has_the_threads_it_may_have_and_no_others() {
         assert_eq!(crew.threads(), expected);
         // Every thread waits for all the others: fewer would never get through.
         let barrier = std::sync::Barrier::new(expected);
-        crew.run(expected, &|_| drop(barrier.wait())).unwrap();
+        crew.run(expected, &|_| wait(&barrier)).unwrap();
         assert!(threads_of(crew, 300, 20) <= expected, "at most {most}");
         // In turn with jobs for all, whose workers are still up.
         for _ in 0..100 {
@@ -98,10 +102,10 @@ fn a_crew_that_is_called_after_a_sleep_comes() {
         // Long enough for all to sleep, at least now and then.
         std::thread::sleep(WORKER_SPIN_TIME * (round % 4));
         let barrier = std::sync::Barrier::new(2);
-        pool.crew(&two).run(2, &|_| drop(barrier.wait())).unwrap();
+        pool.crew(&two).run(2, &|_| wait(&barrier)).unwrap();
         std::thread::sleep(WORKER_SPIN_TIME * (round % 3));
         let barrier = std::sync::Barrier::new(3);
-        pool.run(3, &|_| drop(barrier.wait()));
+        pool.run(3, &|_| wait(&barrier));
     }
 }
 
