@@ -104,12 +104,12 @@ async fn page(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let (active, queued) = app.engine.load();
+    let load = app.engine.load();
     Json(json!({
         "status": "ok",
         "model": app.settings.model,
-        "active": active,
-        "queued": queued,
+        "active": load.active,
+        "queued": load.queued,
     }))
 }
 

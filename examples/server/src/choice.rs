@@ -4,11 +4,10 @@
 //! pieces of a stream put together have the same tokens as the whole answer, and the tokens of a
 //! stop text, which is cut off, are left out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use codegeex::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
-use serde_json::{Map, Value};
 
 use crate::engine::{End, Scored};
 use crate::openai::{Choice, Logprobs};
@@ -171,13 +170,13 @@ fn token_text(tokenizer: &dyn Tokenizer, id: u32) -> String {
     }
 }
 
-fn top(tokenizer: &dyn Tokenizer, token: &Scored) -> Option<Map<String, Value>> {
+fn top(tokenizer: &dyn Tokenizer, token: &Scored) -> Option<BTreeMap<String, f32>> {
     let own = (token.id, token.logprob?);
-    let mut map = Map::new();
+    let mut map = BTreeMap::new();
     // Of tokens with the same text, which runs of spaces have, the likeliest counts.
     for &(id, logprob) in token.top.iter().chain([&own]) {
         map.entry(token_text(tokenizer, id))
-            .or_insert_with(|| finite(logprob).into());
+            .or_insert_with(|| finite(logprob));
     }
     Some(map)
 }

@@ -1,40 +1,45 @@
 //! The bridge between requests, which are async, and the model, which computes on threads of its
 //! own: the only file that knows [`codegeex::generate`].
 //!
-//! Each prompt of a request is a [`Job`]. A few jobs run at once, a bounded number waits, and
-//! what goes beyond is refused. Dropping a [`Work`] cancels its jobs.
+//! Each prompt of a request is a [`Job`]. The library's [`Service`] computes many at once and
+//! lets others wait; what goes beyond is refused here. Scores of given text, which a service does
+//! not do, are computed one text at a time. Dropping a [`Work`] cancels its jobs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
 use codegeex::cancel::CancelToken;
-use codegeex::generate::{self, FinishReason, GenerateOptions, Generator};
+use codegeex::generate::{
+    self, Completion, FinishReason, GenerateOptions, Generator, Request, SchedulerOptions, Service,
+    Ticket, TicketEvent,
+};
 use codegeex::model::{Input, State, Wanted};
 use codegeex::tokenizer::{SpecialTokens, Tokenizer};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use crate::error::{ApiError, Result};
-use crate::samplers::{Bias, Penalties, TopLogprobs};
+use crate::samplers::{Bias, Penalties};
 use crate::suffix;
 
-/// Events that wait for a slow client before the computation waits, too.
+/// Events that wait for a slow client here; further ones wait in the service.
 const CHANNEL: usize = 64;
-/// Logits of this many tokens are kept at a time while a prompt is scored.
+/// Logits of this many tokens are kept at a time while a text is scored.
 const SCORE_TOKENS: usize = 128;
 /// Tokens after the cursor that a sample is ranked against.
 const SUFFIX_TOKENS: usize = 32;
 
-/// How many jobs there may be.
+/// How much there may be at once.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
-    /// Jobs that run at once. They share the threads of the model.
-    pub parallel: NonZeroUsize,
-    /// Jobs that wait.
+    /// Sequences that are computed together. Jobs have one for each sample.
+    pub sequences: NonZeroUsize,
+    /// Jobs that may wait beside as many as there are sequences.
     pub queue: usize,
+    /// Bytes of keys and values at most; what does not fit waits.
+    pub cache_bytes: Option<u64>,
 }
 
 /// How tokens are drawn.
@@ -134,36 +139,35 @@ pub struct Engine(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     generator: Generator,
-    options: EngineOptions,
+    service: Service,
+    /// Jobs under way at most, those that wait included.
+    most: usize,
     jobs: Mutex<Jobs>,
-    /// Told when a job was queued, and when no more will come.
-    queued: Condvar,
+    /// Held while a text is scored.
+    scoring: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Jobs {
-    waiting: VecDeque<Task>,
-    running: BTreeMap<u64, CancelToken>,
+    under_way: BTreeMap<u64, CancelToken>,
     next: u64,
-    closed: bool,
+    stopped: bool,
 }
 
-#[derive(Debug)]
-struct Task {
-    number: u64,
-    /// Which job of its request.
-    index: usize,
-    job: Job,
-    cancel: CancelToken,
-    events: mpsc::Sender<(usize, Event)>,
+/// How many jobs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Jobs that are being worked on.
+    pub active: usize,
+    /// Jobs that wait.
+    pub queued: usize,
 }
 
 /// The jobs of one request under way. Dropping it cancels them.
 #[derive(Debug)]
 pub struct Work {
     events: mpsc::Receiver<(usize, Event)>,
-    tasks: Vec<(u64, CancelToken)>,
-    engine: Engine,
+    cancels: Vec<CancelToken>,
 }
 
 impl Work {
@@ -175,35 +179,29 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        for (_, cancel) in &self.tasks {
-            cancel.cancel();
-        }
-        let tasks = &self.tasks;
-        let ours = |number| tasks.iter().any(|&(ours, _)| ours == number);
-        self.engine.jobs().waiting.retain(|t| !ours(t.number));
+        self.cancels.iter().for_each(CancelToken::cancel);
     }
 }
 
 impl Engine {
-    /// Starts the threads. They end after [`stop`](Self::stop).
+    /// Starts the service.
     ///
     /// # Errors
-    /// When the system grants no thread.
-    pub fn start(generator: Generator, options: EngineOptions) -> std::io::Result<Self> {
-        let engine = Self(Arc::new(Shared {
+    /// Those of [`Service::start`].
+    pub fn start(generator: Generator, options: EngineOptions) -> codegeex::Result<Self> {
+        let most = options.sequences.get().saturating_add(options.queue);
+        let mut scheduler = SchedulerOptions::default();
+        scheduler.sequences = options.sequences.get();
+        scheduler.cache_bytes = options.cache_bytes;
+        // What may wait is counted here, for all jobs of a request at once.
+        scheduler.waiting = most;
+        Ok(Self(Arc::new(Shared {
+            service: Service::start(&generator, scheduler)?,
             generator,
-            options,
+            most,
             jobs: Mutex::default(),
-            queued: Condvar::new(),
-        }));
-        for number in 0..options.parallel.get() {
-            let engine = engine.clone();
-            let name = format!("generate-{number}");
-            thread::Builder::new()
-                .name(name)
-                .spawn(move || engine.work())?;
-        }
-        Ok(engine)
+            scoring: Mutex::default(),
+        })))
     }
 
     /// The tokenizer of the model.
@@ -216,161 +214,253 @@ impl Engine {
         self.0.generator.model().config().max_position_embeddings
     }
 
-    /// Jobs that run, and jobs that wait.
-    pub fn load(&self) -> (usize, usize) {
-        let jobs = self.jobs();
-        (jobs.running.len(), jobs.waiting.len())
+    /// Jobs under way.
+    pub fn load(&self) -> Load {
+        let all = self.jobs().under_way.len();
+        let queued = self.0.service.progress().waiting.min(all);
+        Load {
+            active: all - queued,
+            queued,
+        }
     }
 
-    /// Queues the jobs of a request, all or none.
+    /// Begins the jobs of a request, all or none. Needs a runtime of tokio around it.
     ///
     /// # Errors
-    /// 429 when the queue is full, 503 after [`stop`](Self::stop).
+    /// 429 when there are too many, 503 after [`stop`](Self::stop).
     pub fn submit(&self, list: Vec<Job>) -> Result<Work> {
         let (sender, events) = mpsc::channel(CHANNEL);
-        let mut tasks = Vec::new();
+        let mut cancels = Vec::new();
+        let mut tickets = Vec::new();
         let mut jobs = self.jobs();
-        if jobs.closed {
+        if jobs.stopped {
             return Err(ApiError::stopping());
         }
-        let most = self.0.options.parallel.get() + self.0.options.queue;
-        if jobs.running.len() + jobs.waiting.len() + list.len() > most {
+        let Shared { service, most, .. } = &*self.0;
+        if jobs.under_way.len() + list.len() > *most {
             return Err(ApiError::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "queue_full",
-                format!("{most} prompts are under way or waiting; try again later"),
+                format!("the queue is full: {most} prompts at once; try again later"),
             ));
         }
-        for (index, job) in list.into_iter().enumerate() {
-            let cancel = CancelToken::new();
+        for job in &list {
+            let mut request = Request::new(job.prompt.clone(), options(&job.sampling));
+            request.cancel = CancelToken::new();
+            cancels.push(request.cancel.clone());
+            // Those that were handed in end with their tickets.
+            tickets.push(service.submit(request)?);
+        }
+        for (index, (job, ticket)) in list.into_iter().zip(tickets).enumerate() {
             let number = jobs.next;
             jobs.next += 1;
-            tasks.push((number, cancel.clone()));
-            jobs.waiting.push_back(Task {
+            let cancel = cancels[index].clone();
+            jobs.under_way.insert(number, cancel.clone());
+            let runner = Runner {
+                engine: self.clone(),
                 number,
                 index,
-                job,
                 cancel,
                 events: sender.clone(),
-            });
+            };
+            spawn_blocking(move || runner.run(&job, &ticket));
         }
-        drop(jobs);
-        self.0.queued.notify_all();
-        Ok(Work {
-            events,
-            tasks,
-            engine: self.clone(),
-        })
+        Ok(Work { events, cancels })
     }
 
     /// Refuses further jobs and cancels those that there are.
     pub fn stop(&self) {
         let mut jobs = self.jobs();
-        jobs.closed = true;
-        jobs.running.values().for_each(CancelToken::cancel);
-        for task in jobs.waiting.drain(..) {
-            let stopping = Event::Failed(ApiError::stopping());
-            // Nobody may be listening, and a full channel tells as much by ending.
-            let _ = task.events.try_send((task.index, stopping));
-        }
-        drop(jobs);
-        self.0.queued.notify_all();
+        jobs.stopped = true;
+        jobs.under_way.values().for_each(CancelToken::cancel);
     }
 
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        // Nothing panics while it holds the lock in a way that leaves the lists half changed.
+        // The list is consistent between any two statements.
         self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// What a thread does until the engine is stopped.
-    fn work(&self) {
-        loop {
-            let mut jobs = self.jobs();
-            let task = loop {
-                if jobs.closed {
-                    return;
-                }
-                if let Some(task) = jobs.waiting.pop_front() {
-                    break task;
-                }
-                let woken = self.0.queued.wait(jobs);
-                jobs = woken.unwrap_or_else(PoisonError::into_inner);
-            };
-            jobs.running.insert(task.number, task.cancel.clone());
-            drop(jobs);
-            if let Err(error) = run(&self.0.generator, &task) {
-                let _ = task
-                    .events
-                    .blocking_send((task.index, Event::Failed(error.into())));
-            }
-            self.jobs().running.remove(&task.number);
-        }
+/// Takes the events of one job from the service to its request. A client that is slow to receive
+/// them holds up its own job alone.
+struct Runner {
+    engine: Engine,
+    number: u64,
+    index: usize,
+    cancel: CancelToken,
+    events: mpsc::Sender<(usize, Event)>,
+}
+
+/// The client has gone.
+struct Gone;
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.engine.jobs().under_way.remove(&self.number);
     }
 }
 
-/// Runs one job.
-fn run(generator: &Generator, task: &Task) -> codegeex::Result<()> {
-    let Task { job, cancel, .. } = task;
-    let send = |event| match task.events.blocking_send((task.index, event)) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
-    };
-    if job.score_prompt {
-        let top = job.sampling.top_logprobs;
-        let scores = score(generator, &job.prompt, top, cancel)?;
-        if send(Event::Prompt(scores)).is_break() {
-            return Ok(());
+impl Runner {
+    fn send(&self, event: Event) -> Result<(), Gone> {
+        let sent = self.events.blocking_send((self.index, event));
+        sent.map_err(|_| Gone)
+    }
+
+    fn run(&self, job: &Job, ticket: &Ticket) {
+        let answered = match self.answer(job, ticket) {
+            Ok(Err(error)) => self.send(Event::Failed(error.into())),
+            Ok(Ok(())) => Ok(()),
+            Err(Gone) => Err(Gone),
+        };
+        if answered.is_err() {
+            self.cancel.cancel();
         }
     }
-    let recorder = Arc::new(TopLogprobs::new(job.sampling.top_logprobs));
-    let options = options(&job.sampling, recorder.clone());
-    let found = generator.generate_from(&job.prompt, &options, cancel, &mut |event| {
-        send(match event {
-            generate::Event::Token {
-                sample,
-                id,
-                logprob,
-                text,
-            } => Event::Token {
-                sample,
-                token: Scored {
+
+    fn answer(&self, job: &Job, ticket: &Ticket) -> Result<codegeex::Result<()>, Gone> {
+        if job.score_prompt {
+            let scores = self.score(&job.prompt, job.sampling.top_logprobs);
+            match scores {
+                Ok(scores) => self.send(Event::Prompt(scores))?,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let done = loop {
+            match ticket.recv() {
+                Some(TicketEvent::Token {
+                    sample,
                     id,
-                    logprob: Some(logprob),
-                    top: recorder.take(),
-                },
-                text: text.to_owned(),
-            },
-            generate::Event::End {
-                sample,
-                text,
-                reason,
-            } => Event::End {
-                sample,
-                text: text.to_owned(),
-                end: end(reason),
-            },
-            _ => return ControlFlow::Continue(()),
-        })
-    })?;
-    if let Some(suffix) = &job.suffix
-        && !cancel.is_cancelled()
-    {
-        let texts: Vec<&str> = found.iter().map(|c| c.text.as_str()).collect();
-        let fits = fit(generator, &job.prompt, &texts, suffix, cancel)?;
-        for (sample, log_probability) in fits.into_iter().enumerate() {
-            let fit = Event::Fit {
-                sample,
-                log_probability,
-            };
-            if send(fit).is_break() {
-                break;
+                    logprob,
+                    top_logprobs,
+                    text,
+                }) => self.send(Event::Token {
+                    sample,
+                    token: Scored {
+                        id,
+                        logprob: Some(logprob),
+                        top: top_logprobs,
+                    },
+                    text,
+                })?,
+                Some(TicketEvent::End {
+                    sample,
+                    text,
+                    reason,
+                }) => self.send(Event::End {
+                    sample,
+                    text,
+                    end: end(reason),
+                })?,
+                Some(TicketEvent::Done(result)) => break result,
+                Some(_) => {}
+                None => return Ok(self.cancel.check()),
             }
+        };
+        match (done, &job.suffix) {
+            (Ok(found), Some(suffix)) => {
+                let fits = self.fit(&job.prompt, &found, suffix);
+                match fits {
+                    Ok(fits) => {
+                        for (sample, log_probability) in fits.into_iter().enumerate() {
+                            self.send(Event::Fit {
+                                sample,
+                                log_probability,
+                            })?;
+                        }
+                        Ok(Ok(()))
+                    }
+                    Err(error) => Ok(Err(error)),
+                }
+            }
+            (done, _) => Ok(done.map(|_| ())),
         }
     }
-    Ok(())
+
+    /// Waits until no other text is being scored.
+    fn scoring(&self) -> codegeex::Result<MutexGuard<'_, ()>> {
+        let lock = &self.engine.0.scoring;
+        let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cancel.check()?;
+        Ok(guard)
+    }
+
+    /// The log-probability of each token given those before it, and the `top` likeliest there.
+    fn score(&self, ids: &[u32], top: usize) -> codegeex::Result<Vec<Scored>> {
+        let _turn = self.scoring()?;
+        let first = Scored {
+            id: ids[0],
+            logprob: None,
+            top: Vec::new(),
+        };
+        let mut scores = vec![first];
+        let mut state = self.engine.0.generator.model().new_state();
+        self.each_row(&mut *state, ids, &mut |id, row| {
+            scores.push(Scored {
+                id,
+                logprob: Some(generate::log_probability(row, id)),
+                top: generate::top_log_probabilities(row, top),
+            });
+        })?;
+        Ok(scores)
+    }
+
+    /// How well each sample fits between a prompt and the text after the cursor. The prompt is
+    /// computed once for all.
+    fn fit(
+        &self,
+        prompt: &[u32],
+        samples: &[Completion],
+        suffix: &str,
+    ) -> codegeex::Result<Vec<f64>> {
+        let _turn = self.scoring()?;
+        let generator = &self.engine.0.generator;
+        let model = generator.model();
+        let (&last, before) = prompt.split_last().unwrap_or((&0, &[]));
+        let mut state = model.new_state();
+        for chunk in before.chunks(generate::PREFILL_TOKENS) {
+            let mut batch = [Input::new(&mut *state, chunk, Wanted::Nothing)];
+            model.forward(&mut batch, &(&self.cancel).into())?;
+        }
+        let one = |sample: &Completion| {
+            let text = &sample.text[..suffix::keep(&sample.text, suffix)];
+            let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
+            let most = encode(text).len() + SUFFIX_TOKENS;
+            let mut ids = vec![last];
+            // Together, as tokens may reach over the seam.
+            ids.extend(encode(&format!("{text}{suffix}")).iter().take(most));
+            ids.truncate(model.config().max_position_embeddings + 1 - before.len());
+            let mut sum = 0.0;
+            self.each_row(&mut *state.fork(), &ids, &mut |id, row| {
+                sum += f64::from(generate::log_probability(row, id));
+            })?;
+            Ok(sum / (ids.len() - 1).max(1) as f64)
+        };
+        samples.iter().map(one).collect()
+    }
+
+    /// Feeds ids to a state and hands out each but the first with the logits before it.
+    fn each_row(
+        &self,
+        state: &mut dyn State,
+        ids: &[u32],
+        on_row: &mut dyn FnMut(u32, &[f32]),
+    ) -> codegeex::Result<()> {
+        let model = self.engine.0.generator.model();
+        let mut next = 1;
+        // What follows the last is of no concern.
+        for chunk in ids[..ids.len() - 1].chunks(SCORE_TOKENS) {
+            let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
+            let logits = model.forward(&mut batch, &(&self.cancel).into())?;
+            for row in logits.sequence(0).rows() {
+                on_row(ids[next], &row.to_vec());
+                next += 1;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn options(sampling: &Sampling, recorder: Arc<TopLogprobs>) -> GenerateOptions {
+fn options(sampling: &Sampling) -> GenerateOptions {
     let mut options = GenerateOptions::default();
     options.max_new_tokens = sampling.max_tokens;
     options.temperature = sampling.temperature;
@@ -381,9 +471,7 @@ fn options(sampling: &Sampling, recorder: Arc<TopLogprobs>) -> GenerateOptions {
     options.first_sample = sampling.first_sample;
     options.samples = sampling.samples;
     options.stop = sampling.stop.clone();
-    if sampling.top_logprobs > 0 {
-        options.samplers.push(recorder);
-    }
+    options.top_logprobs = sampling.top_logprobs;
     if !sampling.logit_bias.is_empty() {
         let bias = Bias::new(&sampling.logit_bias);
         options.samplers.push(Arc::new(bias));
@@ -404,90 +492,4 @@ fn end(reason: FinishReason) -> End {
         FinishReason::Cancelled => End::Cancelled,
         _ => End::Length,
     }
-}
-
-/// The log-probability of each token given those before it, and the `top` likeliest there.
-fn score(
-    generator: &Generator,
-    ids: &[u32],
-    top: usize,
-    cancel: &CancelToken,
-) -> codegeex::Result<Vec<Scored>> {
-    let first = Scored {
-        id: ids[0],
-        logprob: None,
-        top: Vec::new(),
-    };
-    let mut scores = vec![first];
-    let mut state = generator.model().new_state();
-    each_row(generator, &mut *state, ids, cancel, &mut |id, row| {
-        scores.push(Scored {
-            id,
-            logprob: Some(generate::log_probability(row, id)),
-            top: generate::top_log_probabilities(row, top),
-        });
-    })?;
-    Ok(scores)
-}
-
-/// How well each text fits between a prompt and the text after the cursor. The prompt is computed
-/// once for all.
-fn fit(
-    generator: &Generator,
-    prompt: &[u32],
-    texts: &[&str],
-    suffix: &str,
-    cancel: &CancelToken,
-) -> codegeex::Result<Vec<f64>> {
-    let model = generator.model();
-    let (&last, before) = prompt.split_last().unwrap_or((&0, &[]));
-    let mut state = model.new_state();
-    for chunk in before.chunks(generate::PREFILL_TOKENS) {
-        model.forward(
-            &mut [Input::new(&mut *state, chunk, Wanted::Nothing)],
-            cancel,
-        )?;
-    }
-    let one = |text: &&str| {
-        let text = &text[..suffix::keep(text, suffix)];
-        let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
-        let most = encode(text).len() + SUFFIX_TOKENS;
-        let mut ids = vec![last];
-        // Together, as tokens may reach over the seam.
-        ids.extend(encode(&format!("{text}{suffix}")).iter().take(most));
-        ids.truncate(model.config().max_position_embeddings + 1 - before.len());
-        let mut sum = 0.0;
-        each_row(
-            generator,
-            &mut *state.fork(),
-            &ids,
-            cancel,
-            &mut |id, row| {
-                sum += f64::from(generate::log_probability(row, id));
-            },
-        )?;
-        Ok(sum / (ids.len() - 1).max(1) as f64)
-    };
-    texts.iter().map(one).collect()
-}
-
-/// Feeds ids to a state and hands out each but the first with the logits before it.
-fn each_row(
-    generator: &Generator,
-    state: &mut dyn State,
-    ids: &[u32],
-    cancel: &CancelToken,
-    on_row: &mut dyn FnMut(u32, &[f32]),
-) -> codegeex::Result<()> {
-    let mut next = 1;
-    // What follows the last is of no concern.
-    for chunk in ids[..ids.len() - 1].chunks(SCORE_TOKENS) {
-        let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
-        let logits = generator.model().forward(&mut batch, cancel)?;
-        for row in logits.sequence(0).rows() {
-            on_row(ids[next], &row.to_vec());
-            next += 1;
-        }
-    }
-    Ok(())
 }

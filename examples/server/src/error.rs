@@ -82,6 +82,7 @@ impl From<codegeex::Error> for ApiError {
             Kind::InvalidArgument => (StatusCode::BAD_REQUEST, "invalid_value"),
             Kind::TokenOutOfRange => (StatusCode::BAD_REQUEST, "token_out_of_range"),
             Kind::ContextOverflow => (StatusCode::BAD_REQUEST, "context_length_exceeded"),
+            Kind::Busy => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
             Kind::OutOfMemory => (StatusCode::SERVICE_UNAVAILABLE, "out_of_memory"),
             Kind::Cancelled => return Self::stopping(),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),

@@ -46,10 +46,11 @@ struct Args {
     /// Memory of keys and values at most, in MiB; without it, what the system leaves.
     #[arg(long, value_name = "MIB")]
     cache_memory: Option<u32>,
-    /// Prompts that are worked on at once.
-    #[arg(long, value_name = "N", default_value = "2")]
-    parallel: NonZeroUsize,
-    /// Prompts that may wait; what goes beyond is told to come later (429).
+    /// Sequences that are computed together.
+    #[arg(long, value_name = "N", default_value = "16")]
+    sequences: NonZeroUsize,
+    /// Prompts that may wait beside as many as there are sequences; what goes beyond is told to
+    /// come later (429).
     #[arg(long, value_name = "N", default_value_t = 32)]
     queue: usize,
     /// Completions of one request at most, over all its prompts.
@@ -85,16 +86,15 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             |stem| stem.to_string_lossy().into_owned(),
         ),
     };
-    let mut cpu = CpuOptions::new().threads(args.threads.into());
-    cpu.memory_limit = args.cache_memory.map(|mib| u64::from(mib) << 20);
     let mut load_options = LoadOptions::default();
-    load_options.cpu = cpu;
+    load_options.cpu = CpuOptions::new().threads(args.threads.into());
     let model = load(&path, &load_options)?;
     eprintln!("{name}: {}", model.describe());
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     let options = EngineOptions {
-        parallel: args.parallel,
+        sequences: args.sequences,
         queue: args.queue,
+        cache_bytes: args.cache_memory.map(|mib| u64::from(mib) << 20),
     };
     let engine = Engine::start(generator, options)?;
     let settings = Settings {

@@ -3,9 +3,11 @@
 //! Extensions: `top_k`, `language` and `task`. `suffix` does not fill in the middle, which
 //! CodeGeeX cannot do: see [`crate::suffix`].
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
@@ -223,7 +225,7 @@ pub struct Logprobs {
     /// The log-probability of each under the model; nothing for the first of a prompt.
     pub token_logprobs: Vec<Option<f32>>,
     /// The likeliest tokens at that place, and the one that is there.
-    pub top_logprobs: Vec<Option<Map<String, Value>>>,
+    pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where it begins in the text of the choice, in characters.
     pub text_offset: Vec<usize>,
 }

@@ -1,9 +1,7 @@
 //! Stages of the sampler chain that OpenAI's options ask for, over the library's
 //! [`Sampler`] trait.
 
-use std::sync::{Mutex, PoisonError};
-
-use codegeex::generate::{Candidates, History, Sampler, top_log_probabilities};
+use codegeex::generate::{Candidates, History, Sampler};
 
 /// Adds a number to the logits of some tokens.
 #[derive(Debug)]
@@ -49,39 +47,6 @@ impl Sampler for Penalties {
                 all[at].logit -= self.presence + self.frequency * same.len() as f32;
             }
         }
-        Ok(())
-    }
-}
-
-/// Changes nothing and remembers the likeliest tokens, for the event that follows.
-#[derive(Debug)]
-pub struct TopLogprobs {
-    most: usize,
-    last: Mutex<Vec<(u32, f32)>>,
-}
-
-impl TopLogprobs {
-    /// Remembers so many.
-    pub fn new(most: usize) -> Self {
-        Self {
-            most,
-            last: Mutex::default(),
-        }
-    }
-
-    /// Those of the last token that was drawn.
-    pub fn take(&self) -> Vec<(u32, f32)> {
-        std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Sampler for TopLogprobs {
-    fn apply(&self, candidates: &mut Candidates, _: History<'_>) -> codegeex::Result<()> {
-        let all = candidates.as_slice();
-        let logits: Vec<f32> = all.iter().map(|c| c.logit).collect();
-        let top = top_log_probabilities(&logits, self.most);
-        let top = top.into_iter().map(|(at, p)| (all[at as usize].id, p));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = top.collect();
         Ok(())
     }
 }
