@@ -89,7 +89,7 @@ mod tests {
         kept(
             "    total += x\n    return total\n",
             suffix,
-            "    total += x\n",
+            "    total += x",
         );
         kept("total += x\n    return total", suffix, "total += x");
         kept(

@@ -157,7 +157,11 @@ fn logprobs_line_up_with_the_text() {
             let top = tops[i].as_object().unwrap();
             let own = values[i].as_f64().unwrap();
             assert!((3..=4).contains(&top.len()), "{top:?}");
-            assert!(own <= 0.0 && (top[token].as_f64().unwrap() - own).abs() < 1e-6);
+            let listed = top[token].as_f64().unwrap();
+            assert!(
+                own <= 0.0 && (listed - own).abs() < 1e-6,
+                "{token:?}: {own} in {top:?}"
+            );
             let better = top.values().filter(|v| v.as_f64().unwrap() > own);
             assert!(top.len() == 3 || better.count() == 3);
         }
