@@ -21,7 +21,6 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::error::{ApiError, Result};
-use crate::samplers::{Bias, Penalties};
 use crate::suffix;
 
 /// Events that wait for a slow client here; further ones wait in the service.
@@ -472,16 +471,9 @@ fn options(sampling: &Sampling) -> GenerateOptions {
     options.samples = sampling.samples;
     options.stop = sampling.stop.clone();
     options.top_logprobs = sampling.top_logprobs;
-    if !sampling.logit_bias.is_empty() {
-        let bias = Bias::new(&sampling.logit_bias);
-        options.samplers.push(Arc::new(bias));
-    }
-    if sampling.presence_penalty != 0.0 || sampling.frequency_penalty != 0.0 {
-        options.samplers.push(Arc::new(Penalties {
-            presence: sampling.presence_penalty,
-            frequency: sampling.frequency_penalty,
-        }));
-    }
+    options.logit_bias = sampling.logit_bias.clone();
+    options.presence_penalty = sampling.presence_penalty;
+    options.frequency_penalty = sampling.frequency_penalty;
     options
 }
 

@@ -8,7 +8,7 @@
 //! | [`openai`], [`fields`], [`error`] | requests, responses and errors in OpenAI's shape |
 //! | [`completions`] | from a request to an answer, whole or streamed |
 //! | [`prompt`], [`choice`], [`suffix`] | what goes into the model, what comes out, and the text after the cursor |
-//! | [`engine`], [`samplers`] | the bridge to `codegeex::generate` |
+//! | [`engine`] | the bridge to `codegeex::generate` |
 //! | [`playground`] | the page |
 //! | [`listen`] | connections, their limits and the end of the server |
 
@@ -23,5 +23,4 @@ pub mod listen;
 pub mod openai;
 pub mod playground;
 pub mod prompt;
-pub mod samplers;
 pub mod suffix;
