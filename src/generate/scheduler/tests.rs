@@ -1,4 +1,6 @@
 //! The scheduler against one token after the other, each computed from nothing.
+// Outside of the crate the options can be made no other way.
+#![allow(clippy::field_reassign_with_default)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
