@@ -15,6 +15,8 @@ use bytemuck::{Pod, Zeroable};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::memory;
 
+/// Bytes of a file that are read at a time.
+const READ_BLOCK: usize = 256 << 10;
 /// Alignment in bytes of what [`Bytes`] allocates: a cache line, and the widest vector.
 pub const ALIGNMENT: usize = 64;
 
@@ -48,16 +50,29 @@ impl BytesMut {
     /// # Errors
     /// [`ErrorKind::OutOfMemory`] when the allocator refuses.
     pub fn zeroed(len: usize) -> Result<Self> {
-        let n = len.div_ceil(ALIGNMENT);
+        let mut bytes = Self::reserved(len)?;
+        bytes.lengthen(len);
+        Ok(bytes)
+    }
+
+    /// No bytes yet, with room for `len`.
+    pub(crate) fn reserved(len: usize) -> Result<Self> {
         let mut lines = Vec::new();
-        lines.try_reserve_exact(n).map_err(|e| {
-            Error::new(
-                ErrorKind::OutOfMemory,
-                format!("cannot allocate {len} bytes: {e}"),
-            )
-        })?;
-        lines.resize(n, Line::zeroed());
-        Ok(Self { lines, len })
+        lines
+            .try_reserve_exact(len.div_ceil(ALIGNMENT))
+            .map_err(|e| {
+                Error::new(
+                    ErrorKind::OutOfMemory,
+                    format!("cannot allocate {len} bytes: {e}"),
+                )
+            })?;
+        Ok(Self { lines, len: 0 })
+    }
+
+    /// Adds zeros up to `len`, for which there is room.
+    pub(crate) fn lengthen(&mut self, len: usize) {
+        self.lines.resize(len.div_ceil(ALIGNMENT), Line::zeroed());
+        self.len = len;
     }
 
     /// The bytes.
@@ -117,6 +132,14 @@ impl Bytes {
     /// [`ErrorKind::OutOfMemory`] when the file is large and more than what this process can
     /// still take (see [`memory`]), before anything is allocated; and what reading reports.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_watched(path, &mut |_| Ok(()))
+    }
+
+    /// Like [`read`](Self::read); calls `watch` with the length of each block that was read.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and those of `watch`, which end the reading.
+    pub fn read_watched(path: &Path, watch: &mut dyn FnMut(usize) -> Result<()>) -> Result<Self> {
         let mut file = open_file(path)?;
         let len = file
             .metadata()
@@ -131,9 +154,20 @@ impl Bytes {
         };
         let advice = "map the file instead of copying it, or free memory";
         memory::check(len, "a copy of it", advice).map_err(|e| e.within(path.display()))?;
-        let mut buffer = BytesMut::zeroed(len).map_err(|e| e.within(path.display()))?;
-        file.read_exact(buffer.as_mut_slice())
-            .map_err(|e| Error::io(path, "read", e))?;
+        let mut buffer = BytesMut::reserved(len).map_err(|e| e.within(path.display()))?;
+        while buffer.len < len {
+            let start = buffer.len;
+            // Memory is taken as it is filled: zeroing all of it first would take seconds.
+            buffer.lengthen(len.min(start + READ_BLOCK));
+            let block = &mut buffer.as_mut_slice()[start..];
+            file.read_exact(block)
+                .map_err(|e| Error::io(path, "read", e))?;
+            let read = block.len();
+            if let Err(error) = watch(read) {
+                memory::free_aside(buffer.len, buffer);
+                return Err(error);
+            }
+        }
         Ok(buffer.freeze())
     }
 

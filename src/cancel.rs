@@ -2,6 +2,7 @@
 //! thread may set, deadlines, and [`Control`], which joins them with a cap on threads.
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -15,12 +16,23 @@ use crate::error::{Result, bail};
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken(Arc<Flag>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Flag {
     set: AtomicBool,
     deadline: Option<Instant>,
     /// Set when all of these are, if there are any.
     followed: Vec<CancelToken>,
+    condition: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl fmt::Debug for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flag")
+            .field("set", &self.set)
+            .field("deadline", &self.deadline)
+            .field("followed", &self.followed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CancelToken {
@@ -34,18 +46,39 @@ impl CancelToken {
     #[must_use]
     pub fn until(&self, deadline: Option<Instant>) -> Self {
         Self(Arc::new(Flag {
-            set: AtomicBool::new(false),
             deadline,
             followed: vec![self.clone()],
+            ..Flag::default()
         }))
     }
 
     /// A flag that is set when every one of `tokens` is; never by that alone where there are none.
     pub fn all_of(tokens: impl IntoIterator<Item = Self>) -> Self {
         Self(Arc::new(Flag {
-            set: AtomicBool::new(false),
-            deadline: None,
             followed: tokens.into_iter().collect(),
+            ..Flag::default()
+        }))
+    }
+
+    /// A flag that is also set once `condition` says so: to follow a flag of another library.
+    ///
+    /// It is called at every look until it is true, from any thread and up to a million times a
+    /// second, so it has to be quick and must not block.
+    ///
+    /// ```
+    /// use codegeex::cancel::CancelToken;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// // Stops at the third look, wherever that is.
+    /// let looks = AtomicU32::new(0);
+    /// let token = CancelToken::when(move || looks.fetch_add(1, Ordering::Relaxed) == 2);
+    /// let seen: Vec<bool> = (0..4).map(|_| token.is_cancelled()).collect();
+    /// assert_eq!(seen, [false, false, true, true]);
+    /// ```
+    pub fn when(condition: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Flag {
+            condition: Some(Box::new(condition)),
+            ..Flag::default()
         }))
     }
 
@@ -54,7 +87,8 @@ impl CancelToken {
         self.0.set.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the work was asked to stop.
+    /// Whether the work was asked to stop. Takes no lock; it looks at the clock where there is a
+    /// deadline, and at what it follows.
     pub fn is_cancelled(&self) -> bool {
         let flag = &*self.0;
         if flag.set.load(Ordering::Relaxed) {
@@ -62,7 +96,8 @@ impl CancelToken {
         }
         let followed = &flag.followed;
         let now = flag.deadline.is_some_and(|at| Instant::now() >= at)
-            || (!followed.is_empty() && followed.iter().all(Self::is_cancelled));
+            || (!followed.is_empty() && followed.iter().all(Self::is_cancelled))
+            || flag.condition.as_ref().is_some_and(|is_met| is_met());
         if now {
             // What was set stays set, and the next look is short.
             self.cancel();

@@ -40,7 +40,7 @@
 //! | [`generate`] | sampling, streaming, stops, scoring; the [`Sampler`](generate::Sampler) trait |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
-//! | [`error`], [`cancel`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
+//! | [`error`], [`cancel`], [`checksum`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
 //!
 //! # Promises
 //!
@@ -67,6 +67,7 @@ compile_error!("codegeex reads little-endian checkpoints in place and needs such
 pub mod backend;
 pub mod bytes;
 pub mod cancel;
+pub mod checksum;
 pub mod code;
 pub mod error;
 pub mod generate;

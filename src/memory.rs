@@ -33,6 +33,21 @@ pub fn check(bytes: usize, what: &str, advice: &str) -> Result<()> {
     check_against(bytes, available(), what, advice)
 }
 
+/// What is freed aside: below this, it takes a millisecond or two.
+const FREED_ASIDE: usize = 32 << 20;
+
+/// Drops a value that holds `bytes`, on a thread of its own if they are many and there can be one.
+/// Giving memory back takes the system up to a tenth of a second for each gigabyte, which someone
+/// who has just cancelled does not want to wait for.
+pub(crate) fn free_aside<T: Send + 'static>(bytes: usize, value: T) {
+    if bytes < FREED_ASIDE {
+        return;
+    }
+    let thread = std::thread::Builder::new().name("codegeex-free".to_owned());
+    // Where no thread starts, the closure is dropped here, and the value with it.
+    let _ = thread.spawn(move || drop(value));
+}
+
 fn check_against(bytes: usize, available: Option<u64>, what: &str, advice: &str) -> Result<()> {
     match available {
         Some(available) if (bytes as u64) > available => Err(Error::new(

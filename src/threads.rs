@@ -8,11 +8,15 @@
 //! Workers spin for a tenth of a millisecond after a job, since the next one follows at once
 //! while a token is computed, then sleep on a condition variable and cost nothing.
 //!
+//! A [`Crew`] is the pool as one call may use it: some of the threads, until it is cancelled. A
+//! job for some is for the first workers alone; the others neither wake nor spin for it.
+//!
 //! Measured against rayon's `install` + parallel iterator in `benches/threads.rs`; the figures
 //! are in `benches/README.md`. The pool belongs to whoever made it: there is no global one, and
 //! its threads end when it is dropped.
 
 mod cores;
+mod crew;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,7 +25,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::cancel::Control;
+use crate::error::{Error, ErrorKind, Result, bail};
+
+pub use crew::Crew;
 
 /// How long a worker spins before it sleeps. A time and not a count: the pause of a spin takes
 /// 24 ns on a Zen 4, several times less or more on other processors.
@@ -35,7 +42,7 @@ type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// One call of [`ThreadPool::run`], shared with the workers.
 struct Job {
-    /// Only called for claimed indices below `tasks`, see the safety note in `run`.
+    /// Only called for claimed indices below `tasks`, see the safety note in `run_on`.
     task: &'static Task<'static>,
     tasks: usize,
     /// The next index to claim.
@@ -71,23 +78,86 @@ struct Slot {
     shutdown: bool,
 }
 
+/// Where a worker sleeps.
 #[derive(Default)]
+struct Bed {
+    wake: Condvar,
+    /// Set under the lock of the slot before the worker waits, cleared when it is up again.
+    asleep: AtomicBool,
+}
+
+/// Bits of a call that say how many workers it is for; the rest counts calls.
+const HELPER_BITS: u32 = 16;
+const MOST_HELPERS: usize = (1 << HELPER_BITS) - 1;
+
 struct Shared {
     slot: Mutex<Slot>,
-    wake: Condvar,
-    /// Grows with every job and at shutdown; what spinning workers look at.
-    epoch: AtomicU64,
+    beds: Vec<Bed>,
+    /// What spinning workers look at: another number for every job and at shutdown. It says which
+    /// workers are called, so that the others need not take the lock to find out.
+    call: AtomicU64,
 }
 
 impl Shared {
-    /// Changes the slot and wakes the workers. The epoch grows under the lock: a worker that
-    /// has checked it there and is about to sleep would miss the notification otherwise.
-    fn publish(&self, change: impl FnOnce(&mut Slot)) {
+    fn new(workers: usize) -> Self {
+        let mut beds = Vec::new();
+        beds.resize_with(workers, Bed::default);
+        Self {
+            slot: Mutex::default(),
+            beds,
+            call: AtomicU64::new(0),
+        }
+    }
+
+    /// Changes the slot and calls the first `helpers` workers. The call is made under the lock: a
+    /// worker that has looked for one there and is about to sleep would miss it otherwise.
+    fn publish(&self, helpers: usize, change: impl FnOnce(&mut Slot)) {
+        let helpers = helpers.min(MOST_HELPERS);
         let mut slot = lock(&self.slot);
         change(&mut slot);
-        self.epoch.fetch_add(1, Ordering::Release);
+        let count = (self.call.load(Ordering::Relaxed) >> HELPER_BITS) + 1;
+        let call = count << HELPER_BITS | helpers as u64;
+        self.call.store(call, Ordering::Release);
         drop(slot);
-        self.wake.notify_all();
+        for bed in self.beds.iter().take(helpers) {
+            // Who was asleep said so before the lock was taken here; who comes to the lock later
+            // finds the call. Most jobs find everybody up, and wake nobody.
+            if bed.asleep.load(Ordering::Relaxed) {
+                bed.wake.notify_one();
+            }
+        }
+    }
+
+    /// Whether there is a call for worker `index` that it has not seen. One that is not for it
+    /// counts as seen.
+    fn called(&self, index: usize, seen: &mut u64) -> bool {
+        let call = self.call.load(Ordering::Acquire);
+        if call == *seen {
+            return false;
+        }
+        if index < call as usize & MOST_HELPERS {
+            return true;
+        }
+        *seen = call;
+        false
+    }
+
+    /// Waits for a call; the job of it, unless that is over, and false at the end of the pool.
+    fn next_job(&self, index: usize, seen: &mut u64) -> (Option<Arc<Job>>, bool) {
+        let bed = &self.beds[index];
+        let mut slot = lock(&self.slot);
+        loop {
+            if slot.shutdown {
+                return (None, false);
+            }
+            if self.called(index, seen) {
+                *seen = self.call.load(Ordering::Acquire);
+                return (slot.job.clone(), true);
+            }
+            bed.asleep.store(true, Ordering::Relaxed);
+            slot = (bed.wake.wait(slot)).unwrap_or_else(PoisonError::into_inner);
+            bed.asleep.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -104,14 +174,22 @@ impl ThreadPool {
     /// and cgroup limits are kept.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread.
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for more than 65,536.
     pub fn new(threads: usize) -> Result<Self> {
         let threads = match threads {
             0 => cores::default_threads(),
             n => n,
         };
+        if threads > MOST_HELPERS + 1 {
+            bail!(
+                InvalidArgument,
+                "a pool of {threads} threads; there can be at most {}",
+                MOST_HELPERS + 1
+            );
+        }
         let mut pool = Self {
-            shared: Arc::default(),
+            shared: Arc::new(Shared::new(threads - 1)),
             workers: Vec::new(),
             busy: AtomicBool::new(false),
         };
@@ -119,7 +197,7 @@ impl ThreadPool {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new()
                 .name(format!("codegeex-{i}"))
-                .spawn(move || work_until_shutdown(&shared))
+                .spawn(move || work_until_shutdown(&shared, i - 1))
                 .map_err(|e| {
                     let message = format!("cannot start thread {i} of {threads}: {e}");
                     Error::new(ErrorKind::OutOfMemory, message).with_source(e)
@@ -140,7 +218,18 @@ impl ThreadPool {
     /// # Panics
     /// With the first panic of a task, after the others have ended.
     pub fn run(&self, tasks: usize, task: &Task<'_>) {
-        let alone = tasks < 2 || self.workers.is_empty();
+        self.run_on(self.threads(), tasks, task);
+    }
+
+    /// The pool as a call under `control` may use it.
+    pub fn crew<'a>(&'a self, control: &'a Control) -> Crew<'a> {
+        Crew::new(self, control)
+    }
+
+    /// [`run`](Self::run) with at most `threads` threads, this one included.
+    fn run_on(&self, threads: usize, tasks: usize, task: &Task<'_>) {
+        let helpers = threads.min(self.threads()).saturating_sub(1);
+        let alone = tasks < 2 || helpers == 0;
         if alone || self.busy.swap(true, Ordering::Acquire) {
             (0..tasks).for_each(task);
             return;
@@ -158,7 +247,7 @@ impl ThreadPool {
             panic: Mutex::new(None),
         });
         self.shared
-            .publish(|slot| slot.job = Some(Arc::clone(&job)));
+            .publish(helpers, |slot| slot.job = Some(Arc::clone(&job)));
         job.work();
         let mut spins = 0;
         while !job.is_finished() {
@@ -188,25 +277,14 @@ impl ThreadPool {
         task: impl Fn(usize, &mut [T]) + Sync,
     ) {
         let tasks = data.len().div_ceil(chunk);
-        if tasks < 2 || self.workers.is_empty() {
-            data.chunks_mut(chunk)
-                .enumerate()
-                .for_each(|(i, c)| task(i, c));
-            return;
-        }
-        let chunks = Mutex::new(data.chunks_mut(chunk).enumerate());
-        self.run(tasks, &|_| {
-            let next = lock(&chunks).next();
-            if let Some((i, chunk)) = next {
-                task(i, chunk);
-            }
-        });
+        self.run(tasks, &crew::chunked(data, chunk, task));
     }
 }
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
-        self.shared.publish(|slot| slot.shutdown = true);
+        self.shared
+            .publish(MOST_HELPERS, |slot| slot.shutdown = true);
         for worker in self.workers.drain(..) {
             // A worker catches the panics of its tasks, so there is nothing to report here.
             let _ = worker.join();
@@ -220,34 +298,26 @@ impl fmt::Debug for ThreadPool {
     }
 }
 
-fn work_until_shutdown(shared: &Shared) {
+fn work_until_shutdown(shared: &Shared, index: usize) {
     let mut seen = 0;
+    let mut start = Instant::now();
     loop {
-        let start = Instant::now();
-        let mut spins = 0;
-        while shared.epoch.load(Ordering::Acquire) == seen {
-            spins += 1;
-            if spins % SPINS_A_LOOK == 0 && start.elapsed() >= WORKER_SPIN_TIME {
+        let mut spins = 0u32;
+        while !shared.called(index, &mut seen) {
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(SPINS_A_LOOK) && start.elapsed() >= WORKER_SPIN_TIME {
                 break;
             }
             std::hint::spin_loop();
         }
-        let mut slot = lock(&shared.slot);
-        while shared.epoch.load(Ordering::Acquire) == seen {
-            slot = shared
-                .wake
-                .wait(slot)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        if slot.shutdown {
+        let (job, goes_on) = shared.next_job(index, &mut seen);
+        if !goes_on {
             return;
         }
-        seen = shared.epoch.load(Ordering::Acquire);
-        let job = slot.job.clone();
-        drop(slot);
         if let Some(job) = job {
             job.work();
         }
+        start = Instant::now();
     }
 }
 
@@ -283,62 +353,4 @@ impl Failures {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_index_runs_once_for_any_number_of_threads() {
-        for threads in [1, 2, 3, 8] {
-            let pool = ThreadPool::new(threads).unwrap();
-            for tasks in [0, 1, 2, 7, 1000] {
-                let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-                pool.run(tasks, &|i| {
-                    counts[i].fetch_add(1, Ordering::Relaxed);
-                });
-                assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
-            }
-        }
-    }
-
-    #[test]
-    fn chunks_are_disjoint_and_numbered() {
-        let pool = ThreadPool::new(4).unwrap();
-        let mut data = vec![0usize; 103];
-        pool.for_each_chunk(&mut data, 10, |i, chunk| chunk.fill(i + 1));
-        assert!(data.iter().enumerate().all(|(i, &v)| v == i / 10 + 1));
-    }
-
-    #[test]
-    fn nested_and_concurrent_calls_finish() {
-        let pool = ThreadPool::new(3).unwrap();
-        let total = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..200 {
-                        pool.run(5, &|_| {
-                            pool.run(3, &|_| {
-                                total.fetch_add(1, Ordering::Relaxed);
-                            });
-                        });
-                    }
-                });
-            }
-        });
-        assert_eq!(total.load(Ordering::Relaxed), 4 * 200 * 5 * 3);
-    }
-
-    #[test]
-    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
-        let pool = ThreadPool::new(2).unwrap();
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            pool.run(10, &|i| assert!(i != 7, "seven"));
-        }));
-        assert!(caught.is_err());
-        let sum = AtomicUsize::new(0);
-        pool.run(10, &|i| {
-            sum.fetch_add(i, Ordering::Relaxed);
-        });
-        assert_eq!(sum.load(Ordering::Relaxed), 45);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by layer; one may use what is named with it, itself, and all of layer 0.
 const FOUNDATION: &[&str] = &[
-    "bytes", "cancel", "error", "memory", "num", "tensor", "threads",
+    "bytes", "cancel", "checksum", "error", "memory", "num", "tensor", "threads",
 ];
 const ALLOWED: &[(&str, &[&str])] = &[
     ("kernels", &[]),

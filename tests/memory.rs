@@ -189,3 +189,36 @@ fn a_prompt_takes_what_the_estimate_says() {
         }
     }
 }
+
+/// A header may claim all the positions there are: what is not there costs a page at most.
+#[test]
+fn a_saved_state_costs_what_it_holds() {
+    use codegeex::checksum::SealedWriter;
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let model = load(large(dir.path()), &LoadOptions::default()).unwrap();
+    let page = model.page().bytes;
+    let mut state = model.new_state();
+    let ids = vec![1; 100];
+    let mut batch = [Input::new(&mut *state, &ids, Wanted::Nothing)];
+    model.forward(&mut batch, &Control::new()).unwrap();
+    let mut good = Vec::new();
+    let (saved, held) = peak_of(|| model.save_state(&*state, &mut std::io::sink()));
+    saved.unwrap();
+    assert!(
+        held < 2 * page,
+        "saving held {held} bytes, a page has {page}"
+    );
+    model.save_state(&*state, &mut good).unwrap();
+    // The same header, but for the number of tokens at its end.
+    let mut claims = Vec::new();
+    let mut writer = SealedWriter::new(&mut claims);
+    writer.write(&good[..40]).unwrap();
+    writer.write(&1024u64.to_le_bytes()).unwrap();
+    writer.seal().unwrap();
+    let (error, held) = peak_of(|| model.restore_state(&mut &claims[..]).unwrap_err());
+    assert_eq!(error.kind(), codegeex::ErrorKind::MalformedFile);
+    assert!(held < page + TABLES, "held {held} bytes, a page has {page}");
+    let (state, held) = peak_of(|| model.restore_state(&mut &good[..]).unwrap());
+    assert!(held < state.bytes() + page + TABLES, "{held}");
+}

@@ -1,6 +1,6 @@
 //! Threads of a loaded model, counted by the system: as many as were asked for, asleep when
-//! nothing is computed, gone with the model. One test alone in its process, so that nobody else's
-//! threads are counted.
+//! nothing is computed or when fewer may compute, gone with the model. One test alone in its
+//! process, so that nobody else's threads are counted.
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
@@ -67,13 +67,34 @@ fn a_model_has_the_threads_asked_for_and_they_sleep_when_it_is_idle() {
         }
 
         // They end their spin, and compute nothing from one look to the next.
-        let mut before = None;
-        in_time(|| {
-            let now: Vec<u64> = workers.iter().map(|task| computed(task)).collect();
-            let same = before.as_ref() == Some(&now);
-            before = Some(now);
-            same
-        });
+        let asleep = || {
+            let mut before = Vec::new();
+            in_time(|| {
+                let now: Vec<u64> = workers.iter().map(|task| computed(task)).collect();
+                std::mem::replace(&mut before, now.clone()) == now
+            });
+            before
+        };
+        let mut before = asleep();
+
+        // A call that may have some threads wakes no others.
+        let counted = before.iter().any(|&time| time > 0);
+        for most in [1, 2, 3, 0] {
+            for _ in 0..20 {
+                let mut batch = [Input::new(&mut *state, &[4; 20], Wanted::Last)];
+                let control = Control::new().threads(most);
+                model.forward(&mut batch, &control).unwrap();
+            }
+            let now = asleep();
+            let woken = now.iter().zip(&before).filter(|(now, was)| now != was);
+            let woken = woken.count();
+            let expected = match most {
+                0 => workers.len(),
+                most => workers.len().min(most - 1),
+            };
+            assert!(!counted || woken == expected, "{woken} woken of {most}");
+            before = now;
+        }
 
         // A thread that was joined may be listed for a moment.
         drop((state, model));

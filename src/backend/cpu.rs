@@ -5,6 +5,7 @@ mod budget;
 mod cache;
 mod page;
 mod probe;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use ndarray::Array2;
 
 use super::isa::{self, ISA_VARIABLE, InstructionSet};
 use super::{Activation, Backend, CacheShape, HeadShape, KvFormat, PageSize, Query};
+use crate::cancel::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
 use crate::kernels::generic::norm::LayerNorm;
@@ -22,7 +24,7 @@ use crate::kernels::packed::{self, PackedMatrix};
 use crate::kernels::{Isa, Matrix};
 use crate::memory;
 use crate::tensor::{Stored, Tensor};
-use crate::threads::ThreadPool;
+use crate::threads::{Crew, ThreadPool};
 
 use attention::attend;
 use budget::Budget;
@@ -91,15 +93,18 @@ pub fn page_bytes(shape: CacheShape, format: KvFormat) -> usize {
     Layout { shape, format }.page_bytes()
 }
 
-/// The CPU, with kernels for one of the instruction sets of this machine.
-#[derive(Debug)]
+/// The CPU, with kernels for one of the instruction sets of this machine. Clones share threads,
+/// buffers and the limit of memory.
+#[derive(Debug, Clone)]
 pub struct Cpu {
     isa: Isa,
-    pool: ThreadPool,
-    scratch: Scratch,
-    buffers: packed::linear::Buffers,
+    pool: Arc<ThreadPool>,
+    scratch: Arc<Scratch>,
+    buffers: Arc<packed::linear::Buffers>,
     kv: KvFormat,
     budget: Arc<Budget>,
+    /// Of the call that this one is for.
+    control: Control,
 }
 
 /// A weight matrix, where it lies.
@@ -136,20 +141,49 @@ impl Cpu {
     pub fn new(options: &CpuOptions) -> Result<Self> {
         Ok(Self {
             isa: isa::choose(options.isa, std::env::var_os(ISA_VARIABLE).as_deref())?,
-            pool: ThreadPool::new(options.threads)?,
-            scratch: Scratch::default(),
-            buffers: packed::linear::Buffers::default(),
+            pool: Arc::new(ThreadPool::new(options.threads)?),
+            scratch: Arc::default(),
+            buffers: Arc::default(),
             kv: options.kv,
             budget: Arc::new(Budget::new(options.memory_limit)),
+            control: Control::new(),
         })
     }
 
     fn context(&self) -> Context<'_> {
         Context {
             isa: self.isa,
-            pool: &self.pool,
+            crew: self.crew(),
             scratch: &self.scratch,
         }
+    }
+
+    fn crew(&self) -> Crew<'_> {
+        self.pool.crew(&self.control)
+    }
+
+    /// Fresh activations; unlike `Array2::zeros`, refuses instead of aborting without memory.
+    fn zeros(&self, rows: usize, cols: usize) -> Result<Array2<f32>> {
+        let refused = |what: &dyn std::fmt::Display| {
+            let message = format!("cannot allocate activations of {rows} x {cols}: {what}");
+            Error::new(ErrorKind::OutOfMemory, message)
+        };
+        let len = rows * cols;
+        let bytes = len * size_of::<f32>();
+        if bytes >= LARGE_ACTIVATIONS {
+            memory::check(bytes, "activations", "feed fewer tokens at a time")?;
+        }
+        let mut values = Vec::new();
+        values.try_reserve_exact(len).map_err(|e| refused(&e))?;
+        // The system hands out memory page by page as it is written: some milliseconds for the
+        // logits of a hundred tokens.
+        while values.len() < len {
+            if !values.is_empty() {
+                self.control.cancel.check()?;
+            }
+            values.resize(len.min(values.len() + ZEROED_VALUES), 0.0);
+        }
+        Array2::from_shape_vec((rows, cols), values).map_err(|e| refused(&e))
     }
 }
 
@@ -158,6 +192,8 @@ const TASK_VALUES: usize = 16 * 1024;
 /// Activations of at least this size are checked against what the system has. A look costs
 /// some 0.2 ms, and a token makes hundreds of activations.
 const LARGE_ACTIVATIONS: usize = 16 << 20;
+/// Values that are zeroed between two looks at whether the call was cancelled.
+const ZEROED_VALUES: usize = 256 * 1024;
 
 impl Backend for Cpu {
     type Matrix = Weights;
@@ -172,6 +208,13 @@ impl Backend for Cpu {
             self.pool.threads(),
             self.kv
         )
+    }
+
+    fn scoped(&self, control: &Control) -> Self {
+        Self {
+            control: control.clone(),
+            ..self.clone()
+        }
     }
 
     fn matrix(&self, stored: &Stored) -> Result<Weights> {
@@ -201,7 +244,7 @@ impl Backend for Cpu {
     }
 
     fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Array2<f32>> {
-        let mut out = zeros(ids.len(), matrix.cols())?;
+        let mut out = self.zeros(ids.len(), matrix.cols())?;
         for (&id, row) in ids.iter().zip(flat_mut(&mut out).chunks_mut(matrix.cols())) {
             match matrix {
                 Weights::Dense(m) => m.widen(self.isa, id as usize, 1, row),
@@ -212,7 +255,7 @@ impl Backend for Cpu {
     }
 
     fn select(&self, x: &Array2<f32>, rows: &[usize]) -> Result<Array2<f32>> {
-        let mut out = zeros(rows.len(), x.ncols())?;
+        let mut out = self.zeros(rows.len(), x.ncols())?;
         for (&row, mut out) in rows.iter().zip(out.rows_mut()) {
             out.assign(&x.row(row));
         }
@@ -232,10 +275,10 @@ impl Backend for Cpu {
     ) -> Result<Array2<f32>> {
         let width = x.ncols();
         assert!(weight.len() == width && bias.len() == width);
-        let mut out = zeros(x.nrows(), width)?;
+        let mut out = self.zeros(x.nrows(), width)?;
         let x = flat(x);
         let rows = TASK_VALUES.div_ceil(width);
-        self.pool
+        self.crew()
             .for_each_chunk(flat_mut(&mut out), rows * width, |i, out| {
                 let x = &x[i * rows * width..];
                 for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
@@ -247,13 +290,13 @@ impl Backend for Cpu {
                         out,
                     });
                 }
-            });
+            })?;
         Ok(out)
     }
 
     fn linear(&self, x: &Array2<f32>, w: &Weights, bias: Option<&Vec<f32>>) -> Result<Array2<f32>> {
         assert_eq!(x.ncols(), w.cols());
-        let mut out = zeros(x.nrows(), w.rows())?;
+        let mut out = self.zeros(x.nrows(), w.rows())?;
         let bias = bias.map(Vec::as_slice);
         match w {
             Weights::Dense(w) => linear(self.context(), flat(x), w, bias, flat_mut(&mut out))?,
@@ -261,7 +304,7 @@ impl Backend for Cpu {
                 let cx = packed::linear::Context {
                     isa: self.isa,
                     unit: self.isa.matrix_unit(),
-                    pool: &self.pool,
+                    crew: self.crew(),
                     buffers: &self.buffers,
                 };
                 packed::linear::linear(cx, flat(x), w, bias, flat_mut(&mut out))?;
@@ -270,12 +313,12 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn activate(&self, x: &mut Array2<f32>, activation: Activation) {
-        self.pool
+    fn activate(&self, x: &mut Array2<f32>, activation: Activation) -> Result<()> {
+        self.crew()
             .for_each_chunk(flat_mut(x), TASK_VALUES, |_, x| match activation {
                 Activation::FastGelu => self.isa.dispatch(FastGelu(x)),
                 Activation::GeluTanh => self.isa.dispatch(GeluTanh(x)),
-            });
+            })
     }
 
     fn store(
@@ -286,10 +329,10 @@ impl Backend for Cpu {
         v: &Array2<f32>,
         first_row: usize,
         tokens: usize,
-    ) {
+    ) -> Result<()> {
         let width = cache.layout().shape.kv_width();
         let rows = first_row * width..(first_row + tokens) * width;
-        cache.write(&self.pool, layer, &flat(k)[rows.clone()], &flat(v)[rows]);
+        cache.write(self.crew(), layer, &flat(k)[rows.clone()], &flat(v)[rows])
     }
 
     fn attend(
@@ -302,7 +345,7 @@ impl Backend for Cpu {
     ) -> Result<Array2<f32>> {
         let width = shape.heads * shape.head_dim;
         assert!(q.ncols() == width && q.nrows() == queries.len());
-        let mut out = zeros(q.nrows(), width)?;
+        let mut out = self.zeros(q.nrows(), width)?;
         attend(
             self.context(),
             flat(q),
@@ -318,24 +361,6 @@ impl Backend for Cpu {
     fn read(&self, x: Array2<f32>) -> Array2<f32> {
         x
     }
-}
-
-/// Fresh activations; unlike `Array2::zeros`, refuses instead of aborting without memory.
-fn zeros(rows: usize, cols: usize) -> Result<Array2<f32>> {
-    let refused = |what: &dyn std::fmt::Display| {
-        let message = format!("cannot allocate activations of {rows} x {cols}: {what}");
-        Error::new(ErrorKind::OutOfMemory, message)
-    };
-    let bytes = rows * cols * size_of::<f32>();
-    if bytes >= LARGE_ACTIVATIONS {
-        memory::check(bytes, "activations", "feed fewer tokens at a time")?;
-    }
-    let mut values = Vec::new();
-    values
-        .try_reserve_exact(rows * cols)
-        .map_err(|e| refused(&e))?;
-    values.resize(rows * cols, 0.0);
-    Array2::from_shape_vec((rows, cols), values).map_err(|e| refused(&e))
 }
 
 /// Activations are made by this backend alone, in standard layout.

@@ -12,6 +12,8 @@ use std::fmt;
 
 use ndarray::Array2;
 
+use crate::cancel::Control;
+use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
@@ -148,13 +150,33 @@ pub trait KvCache: Send + Sync + fmt::Debug + Sized {
 
     /// Bytes of the pages of this sequence, shared ones counted in full.
     fn bytes(&self) -> usize;
+
+    /// What the bytes of [`write_to`](Self::write_to) depend on beside the shape: their order and
+    /// the format of the numbers.
+    fn stored_id(&self) -> [u32; 2];
+
+    /// Writes the keys and values of all tokens: the same bytes for the same tokens.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io).
+    fn write_to(&self, out: &mut SealedWriter<'_>) -> Result<()>;
+
+    /// Fills an empty cache with the `tokens` that another of its shape and
+    /// [`stored_id`](Self::stored_id) wrote.
+    ///
+    /// # Errors
+    /// [`MalformedFile`](crate::ErrorKind::MalformedFile), [`Io`](crate::ErrorKind::Io),
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    fn read_from(&mut self, tokens: usize, input: &mut SealedReader<'_>) -> Result<()>;
 }
 
 /// The operations of the forward pass.
 ///
-/// Activations are row-major `[tokens, width]`. What returns new ones fails with
-/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) alone. Lengths are the model's to get right;
-/// an implementation checks them and panics rather than reading past an end.
+/// Activations are row-major `[tokens, width]`. What returns a result fails with
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and with
+/// [`Cancelled`](crate::ErrorKind::Cancelled) where [`scoped`](Self::scoped) says so, and with
+/// nothing else. Lengths are the model's to get right; an implementation checks them and panics
+/// rather than reading past an end.
 pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// A weight matrix, where the backend computes.
     type Matrix: Send + Sync + fmt::Debug;
@@ -167,6 +189,14 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
 
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
+
+    /// The same backend for the operations of one call, which keep within `control`: they
+    /// compute with no more threads than it allows, and end with
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) soon after it is cancelled, within a fraction of
+    /// the largest operation. Results are the same to the bit. It is made for every call, so it
+    /// has to be cheap.
+    #[must_use]
+    fn scoped(&self, control: &Control) -> Self;
 
     /// Takes over a stored matrix.
     ///
@@ -213,9 +243,10 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     ) -> Result<Self::Activations>;
 
     /// The nonlinearity, in place.
-    fn activate(&self, x: &mut Self::Activations, activation: Activation);
+    fn activate(&self, x: &mut Self::Activations, activation: Activation) -> Result<()>;
 
     /// Writes rows `first_row..` of `k` and `v` as the last `tokens` of the cache in `layer`.
+    /// Tokens before those keep what they have, whatever the result.
     fn store(
         &self,
         cache: &mut Self::Cache,
@@ -224,7 +255,7 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
         v: &Self::Activations,
         first_row: usize,
         tokens: usize,
-    );
+    ) -> Result<()>;
 
     /// Scaled dot-product attention of each row of `q`, `[queries, heads * head_dim]`, over its
     /// sequence's keys and values in `layer`; softmax in single precision.

@@ -422,7 +422,7 @@ fn overlaps(completion: &str, after: &str) -> Overlaps {
         while len > 0 && after.get(len) != Some(&byte) {
             len = shorter[len];
         }
-        len += usize::from(after.first().is_some() && after.get(len) == Some(&byte));
+        len += usize::from(!after.is_empty() && after.get(len) == Some(&byte));
         longest[i + 1] = len;
     }
     Overlaps { longest, shorter }

@@ -34,7 +34,7 @@ impl Candidates {
         self.0.clear();
         self.0.reserve(logits.len());
         for (id, &logit) in (0..).zip(logits) {
-            if logit.is_nan() || logit == f32::INFINITY {
+            if is_broken(logit) {
                 bail!(
                     NonFinite,
                     "the logit of token {id} is {logit}; the weights or the computation that \
@@ -46,6 +46,50 @@ impl Candidates {
             }
         }
         Ok(())
+    }
+
+    /// Looks at what a stage made of the logits: drops candidates whose logit is negative
+    /// infinity.
+    ///
+    /// # Errors
+    /// [`NonFinite`](crate::ErrorKind::NonFinite) when a logit is NaN or positive infinity.
+    pub fn check(&mut self) -> Result<()> {
+        self.refuse_broken()?;
+        self.0.retain(|c| c.logit > f32::NEG_INFINITY);
+        Ok(())
+    }
+
+    fn refuse_broken(&self) -> Result<()> {
+        if let Some(c) = self.0.iter().find(|c| is_broken(c.logit)) {
+            bail!(
+                NonFinite,
+                "a sampler made the logit of token {} {}, which cannot be drawn from",
+                c.id,
+                c.logit
+            );
+        }
+        Ok(())
+    }
+
+    /// Changes the logits of some ids, each with a number of its own, and passes over those that
+    /// are no candidates.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub(super) fn change(
+        &mut self,
+        numbers: impl Iterator<Item = (u32, f32)>,
+        f: impl Fn(f32, f32) -> f32,
+    ) -> Result<()> {
+        let mut finite = true;
+        for (id, number) in numbers {
+            if let Ok(at) = self.0.binary_search_by_key(&id, |c| c.id) {
+                let logit = &mut self.0[at].logit;
+                *logit = f(*logit, number);
+                finite &= logit.is_finite();
+            }
+        }
+        if finite { Ok(()) } else { self.check() }
     }
 
     /// The candidates, by id.
@@ -68,21 +112,28 @@ impl Candidates {
         self.0.iter().copied().min_by(Candidate::rank)
     }
 
-    /// `exp(logit - maximum)` of every candidate and their sum.
+    /// `exp(logit - maximum)` of every candidate, by [`num::exp`] in f32 and 0 for a logit of
+    /// negative infinity, and their sum in f64 in the order of ids.
     pub fn weights(&self) -> (Vec<f32>, f64) {
         let max = self.best().map_or(0.0, |c| c.logit);
-        let weights: Vec<f32> = self.0.iter().map(|c| num::exp(c.logit - max)).collect();
+        let weight = |c: &Candidate| match c.logit {
+            f32::NEG_INFINITY => 0.0,
+            logit => num::exp(logit - max),
+        };
+        let weights: Vec<f32> = self.0.iter().map(weight).collect();
         let sum = weights.iter().map(|&w| f64::from(w)).sum();
         (weights, sum)
     }
 
     /// The candidate that the number `u` in [0, 1) falls on: candidates in the order of their
-    /// ids share the unit interval in proportion to their weights. Should rounding leave `u`
-    /// past the end, it is the last candidate.
+    /// ids share the unit interval in proportion to their weights, see [`rng`](super::rng).
+    /// Should rounding leave `u` past the end, it is the last candidate that has a weight.
     ///
     /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) without candidates.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) without candidates,
+    /// [`NonFinite`](crate::ErrorKind::NonFinite) when a logit is NaN or positive infinity.
     pub fn draw(&self, u: f64) -> Result<Candidate> {
+        self.refuse_broken()?;
         let (weights, sum) = self.weights();
         let mut left = u * sum;
         let mut last = None;
@@ -91,7 +142,9 @@ impl Candidates {
             if left < 0.0 {
                 return Ok(candidate);
             }
-            last = Some(candidate);
+            if weight > 0.0 {
+                last = Some(candidate);
+            }
         }
         match last {
             Some(candidate) => Ok(candidate),
@@ -104,8 +157,13 @@ impl Candidates {
     }
 }
 
+/// Whether no distribution can be made of it.
+fn is_broken(logit: f32) -> bool {
+    logit.is_nan() || logit == f32::INFINITY
+}
+
 /// The logarithm of the sum of the exponentials of a row of logits.
-fn log_sum_exp(logits: &[f32]) -> f64 {
+pub(super) fn log_sum_exp(logits: &[f32]) -> f64 {
     const LANES: usize = 16;
     // Lanes let the compiler vectorise; their number is fixed, so the sum is the same anywhere.
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -135,9 +193,18 @@ pub fn log_probability(logits: &[f32], id: u32) -> f32 {
 
 /// The `k` likeliest ids of a row with their log-probabilities, best first, equals by id.
 pub fn top_log_probabilities(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
+    top_log_probabilities_below(logits, logits.len(), k)
+}
+
+/// The same for the ids below `vocabulary` alone; the rest of the row counts in the sum.
+pub(super) fn top_log_probabilities_below(
+    logits: &[f32],
+    vocabulary: usize,
+    k: usize,
+) -> Vec<(u32, f32)> {
     let sum = log_sum_exp(logits);
     let mut all: Vec<Candidate> = (0..)
-        .zip(logits)
+        .zip(&logits[..vocabulary.min(logits.len())])
         .map(|(id, &logit)| Candidate { id, logit })
         .collect();
     let k = k.min(all.len());
@@ -174,6 +241,39 @@ mod tests {
         assert_eq!(c.as_slice().len(), 2);
         c.fill(&[f32::NEG_INFINITY]).unwrap();
         assert!(c.draw(0.5).is_err());
+    }
+
+    #[test]
+    fn what_stages_break_is_an_error_at_the_draw() {
+        for broken in [f32::NAN, -f32::NAN, f32::INFINITY] {
+            for at in 0..3 {
+                let mut c = candidates(&[0.0, 1.0, 2.0]);
+                c.as_mut_slice()[at].logit = broken;
+                for u in [0.0, 0.5, 0.999_999] {
+                    let error = c.draw(u).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::NonFinite, "{broken} at {at}");
+                    assert!(
+                        error.to_string().contains(&format!("token {at}")),
+                        "{error}"
+                    );
+                }
+                assert_eq!(c.check().unwrap_err().kind(), ErrorKind::NonFinite);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stage_may_drop_a_candidate_by_negative_infinity() {
+        let mut c = candidates(&[0.0, 1.0, 2.0]);
+        c.as_mut_slice()[0].logit = f32::NEG_INFINITY;
+        c.as_mut_slice()[2].logit = f32::NEG_INFINITY;
+        for u in [0.0, 0.5, 1.0] {
+            assert_eq!(c.draw(u).unwrap().id, 1, "{u}");
+        }
+        c.as_mut_slice()[1].logit = f32::NEG_INFINITY;
+        assert_eq!(c.draw(0.5).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        c.check().unwrap();
+        assert!(c.as_slice().is_empty());
     }
 
     #[test]

@@ -1,20 +1,28 @@
-//! Generation: from a prompt to completions, streamed, with stops and a cancel flag; and the
-//! scoring of given text.
+//! Generation: from a prompt to completions, streamed, with stops and a cancel flag; beam search;
+//! and the scoring of given text.
 //!
 //! A [`Generator`] joins a model and a tokenizer. It keeps nothing between calls, so one serves
 //! any number of threads. All samples of one prompt share its computation and go through the
 //! model together. This module knows no languages and no tasks; prompts come ready-made.
 #![forbid(unsafe_code)]
 
+mod beam;
 mod candidates;
+mod job;
 mod options;
+mod prefixes;
 pub mod rng;
-mod run;
-mod sampler;
+mod sample;
+pub mod sampler;
+mod scheduler;
 mod score;
+mod service;
 mod session;
+mod speculate;
 mod stop;
 
+#[cfg(test)]
+mod test_model;
 #[cfg(test)]
 mod tests;
 
@@ -27,11 +35,18 @@ use crate::model::Model;
 use crate::tokenizer::Tokenizer;
 
 pub use crate::model::PREFILL_TOKENS;
+pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
-pub use sampler::{BannedIds, Greedy, History, Sampler, Temperature, TopK, TopP};
+pub use sampler::{
+    BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
+    Sampler, Temperature, TopK, TopP, TypicalP,
+};
+pub use scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update, WhenFull};
 pub use score::{Perplexity, Score};
+pub use service::{Service, Ticket, TicketEvent};
 pub use session::Session;
+pub use speculate::{Drafts, Speculated, Speculation};
 pub use stop::StopStrings;
 
 /// What happens during a generation, for streaming.
@@ -46,6 +61,9 @@ pub enum Event<'a> {
         id: u32,
         /// Its log-probability under the model, before any sampler.
         logprob: f32,
+        /// The likeliest tokens and their log-probabilities, best first, as many as the options
+        /// ask for.
+        top_logprobs: &'a [(u32, f32)],
         /// The text that is certain now and was not before. It may be empty: a token may end
         /// inside a character, and what may begin a stop string is held back.
         text: &'a str,
@@ -71,8 +89,13 @@ pub struct Completion {
     pub ids: Vec<u32>,
     /// The log-probability of each token under the model, before any sampler.
     pub logprobs: Vec<f32>,
+    /// The likeliest tokens in the place of each token, as many as the options ask for; empty
+    /// where they ask for none.
+    pub top_logprobs: Vec<Vec<(u32, f32)>>,
     /// Why it ended.
     pub finish_reason: FinishReason,
+    /// What guesses at its tokens were worth.
+    pub speculated: Speculated,
 }
 
 /// A model with its tokenizer.
@@ -110,8 +133,9 @@ impl Generator {
 
     /// Completes a prompt and reports every token as it is drawn. `on_event` runs on the calling
     /// thread; when it breaks, or when `cancel` is set from any thread, what was generated so
-    /// far is returned with [`FinishReason::Cancelled`], at the latest after the token that is
-    /// being computed.
+    /// far is returned with [`FinishReason::Cancelled`]. A cancel is seen in the middle of a
+    /// prompt and of a token, before the next task of a matrix product: `benches/cancel.rs`
+    /// measures how soon that is.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range or a

@@ -2,8 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::sampler::{BannedIds, Greedy, Sampler, Temperature, TopK, TopP};
+use super::sampler::{
+    BannedIds, Checked, Greedy, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
+    Sampler, Temperature, TopK, TopP, TypicalP,
+};
+use super::speculate::Speculation;
 use crate::error::{Result, bail};
 use crate::tokenizer::SpecialTokens;
 
@@ -18,12 +23,29 @@ pub const MAX_SAMPLES: usize = 1024;
 pub struct GenerateOptions {
     /// New tokens at most.
     pub max_new_tokens: usize,
-    /// Divides the logits; 0 means greedy, and top-k, top-p and the seed do nothing then.
+    /// Divides the logits; 0 means greedy, and top-k, top-p, min-p, typical-p and the seed do
+    /// nothing then.
     pub temperature: f32,
     /// Candidates to keep; 0 means all.
     pub top_k: usize,
     /// Probability mass to keep; 1 means all.
     pub top_p: f32,
+    /// Candidates to keep: those at least this share as likely as the likeliest; 0 means all.
+    /// See [`MinP`].
+    pub min_p: f32,
+    /// Probability mass of the most typical candidates to keep; 1 means all. See [`TypicalP`].
+    pub typical_p: f32,
+    /// Divides positive logits of ids in the prompt or the generated text, and multiplies
+    /// negative ones; 1 means no penalty. See [`RepetitionPenalty`].
+    pub repetition_penalty: f32,
+    /// Subtracted once from the logits of generated ids; 0 means no penalty. See
+    /// [`PresenceFrequencyPenalty`].
+    pub presence_penalty: f32,
+    /// Subtracted from the logits of generated ids for each time that they were; 0 means no
+    /// penalty.
+    pub frequency_penalty: f32,
+    /// Ids with what is added to their logits; negative infinity bans. See [`LogitBias`].
+    pub logit_bias: Vec<(u32, f32)>,
     /// Decides the draws, together with the number of the sample and of the token.
     pub seed: u64,
     /// Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 asked for in two
@@ -36,10 +58,25 @@ pub struct GenerateOptions {
     pub stop: Vec<String>,
     /// Ids that are never drawn.
     pub banned_ids: Vec<u32>,
-    /// Stages of your own, applied in order before the temperature.
+    /// Stages of your own, applied in order after bans and penalties, before the temperature.
     pub samplers: Vec<Arc<dyn Sampler>>,
     /// What a special token spelled out in the prompt means.
     pub special_tokens: SpecialTokens,
+    /// Also reports the likeliest tokens at each place, so many of them, before any sampler. Each
+    /// costs a pass over the logits.
+    pub top_logprobs: usize,
+    /// Ends the generation at this time, with what there is by then. Seen as soon as a
+    /// cancellation.
+    pub deadline: Option<Instant>,
+    /// Tokens of the prompt that may be computed; those that a [`Session`](super::Session) or a
+    /// scheduler has already do not count. Past it the generation ends; a session keeps what was
+    /// computed, so that the next call goes on from there.
+    pub prefill_limit: Option<usize>,
+    /// Threads that compute at most; 0 means all that the model has. Requests that run together
+    /// keep to the smallest.
+    pub threads: usize,
+    /// Guesses at the next tokens. They change the time that an answer takes, and not the answer.
+    pub speculation: Option<Speculation>,
 }
 
 impl Default for GenerateOptions {
@@ -49,6 +86,12 @@ impl Default for GenerateOptions {
             temperature: 0.0,
             top_k: 0,
             top_p: 1.0,
+            min_p: 0.0,
+            typical_p: 1.0,
+            repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            logit_bias: Vec::new(),
             seed: 0,
             first_sample: 0,
             samples: 1,
@@ -56,6 +99,11 @@ impl Default for GenerateOptions {
             banned_ids: Vec::new(),
             samplers: Vec::new(),
             special_tokens: SpecialTokens::AsText,
+            top_logprobs: 0,
+            deadline: None,
+            prefill_limit: None,
+            threads: 0,
+            speculation: None,
         }
     }
 }
@@ -80,6 +128,7 @@ impl GenerateOptions {
                 self.top_p
             );
         }
+        self.validate_stages()?;
         if self.samples == 0 || self.samples > MAX_SAMPLES {
             bail!(
                 InvalidArgument,
@@ -98,14 +147,73 @@ impl GenerateOptions {
         Ok(())
     }
 
-    /// The stages in the order in which they apply: bans, the caller's own, then temperature,
-    /// top-k and top-p, or greedy choice.
+    /// Checks min-p, typical-p, penalties and biases.
+    fn validate_stages(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.min_p) {
+            bail!(
+                InvalidArgument,
+                "min_p is {}, expected a number from 0 to 1",
+                self.min_p
+            );
+        }
+        if !(self.typical_p > 0.0 && self.typical_p <= 1.0) {
+            bail!(
+                InvalidArgument,
+                "typical_p is {}, expected a number above 0 and up to 1",
+                self.typical_p
+            );
+        }
+        if !(self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite()) {
+            bail!(
+                InvalidArgument,
+                "repetition_penalty is {}, expected a positive number; 1 means no penalty",
+                self.repetition_penalty
+            );
+        }
+        for (name, penalty) in [
+            ("presence_penalty", self.presence_penalty),
+            ("frequency_penalty", self.frequency_penalty),
+        ] {
+            if !penalty.is_finite() {
+                bail!(
+                    InvalidArgument,
+                    "{name} is {penalty}, expected a finite number; 0 means no penalty"
+                );
+            }
+        }
+        for &(id, bias) in &self.logit_bias {
+            if bias.is_nan() || bias == f32::INFINITY {
+                bail!(
+                    InvalidArgument,
+                    "logit_bias of token {id} is {bias}, expected a number, or negative infinity \
+                     to ban it"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The stages in the order in which they apply, which [`sampler`](super::sampler) explains.
     pub(super) fn chain(&self) -> Vec<Arc<dyn Sampler>> {
         let mut chain: Vec<Arc<dyn Sampler>> = Vec::new();
         if !self.banned_ids.is_empty() {
             chain.push(Arc::new(BannedIds::new(self.banned_ids.iter().copied())));
         }
-        chain.extend(self.samplers.iter().cloned());
+        if !self.logit_bias.is_empty() {
+            chain.push(Arc::new(LogitBias::new(self.logit_bias.iter().copied())));
+        }
+        if self.repetition_penalty != 1.0 {
+            chain.push(Arc::new(RepetitionPenalty(self.repetition_penalty)));
+        }
+        if self.presence_penalty != 0.0 || self.frequency_penalty != 0.0 {
+            chain.push(Arc::new(PresenceFrequencyPenalty {
+                presence: self.presence_penalty,
+                frequency: self.frequency_penalty,
+            }));
+        }
+        for sampler in &self.samplers {
+            chain.push(Arc::new(Checked(sampler.clone())));
+        }
         if self.temperature == 0.0 {
             chain.push(Arc::new(Greedy));
             return chain;
@@ -118,6 +226,12 @@ impl GenerateOptions {
         }
         if self.top_p < 1.0 {
             chain.push(Arc::new(TopP(self.top_p)));
+        }
+        if self.min_p > 0.0 {
+            chain.push(Arc::new(MinP(self.min_p)));
+        }
+        if self.typical_p < 1.0 {
+            chain.push(Arc::new(TypicalP(self.typical_p)));
         }
         chain
     }
@@ -137,10 +251,15 @@ pub enum FinishReason {
     ContextFull,
     /// The cancel flag was set, or the callback asked to stop.
     Cancelled,
+    /// The deadline passed.
+    Deadline,
+    /// The prompt has more tokens to compute than `prefill_limit` allows.
+    PrefillLimit,
 }
 
 impl FinishReason {
-    /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`.
+    /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`,
+    /// `deadline`, `prefill_limit`.
     pub fn name(self) -> &'static str {
         match self {
             Self::EndOfText => "end_of_text",
@@ -148,6 +267,8 @@ impl FinishReason {
             Self::Length => "length",
             Self::ContextFull => "context_full",
             Self::Cancelled => "cancelled",
+            Self::Deadline => "deadline",
+            Self::PrefillLimit => "prefill_limit",
         }
     }
 }

@@ -56,6 +56,8 @@ impl Generator {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
             let logits = self.model().forward(&mut batch, &cancel.into())?;
             for row in logits.sequence(0).rows() {
+                // The sums of exponentials of a chunk take longer than a layer of a small model.
+                cancel.check()?;
                 let row = row
                     .to_slice()
                     .map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed);

@@ -1,9 +1,12 @@
 //! A sequence that is kept between calls, so that the next prompt pays only for what is new in it.
 
+mod file;
+
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::run::Run;
+use super::job::Job;
+use super::scheduler::{Scheduler, SchedulerOptions, WhenFull};
 use super::{Completion, Event, GenerateOptions, Generator};
 use crate::cancel::CancelToken;
 use crate::error::Result;
@@ -27,6 +30,31 @@ use crate::model::State;
 ///     session.generate(&ids, &options, &cancel, go_on)?;
 ///     println!("{} of {} tokens were there already", session.reused(), ids.len());
 /// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What it keeps can be written to a file, and read by another process that has the same model:
+///
+/// ```
+/// # fn main() -> codegeex::Result<()> {
+/// # use codegeex::{cancel::CancelToken, generate::*, model::load, tokenizer::*};
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
+/// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+/// # let (mut options, cancel) = (GenerateOptions::default(), CancelToken::new());
+/// # options.max_new_tokens = 4;
+/// # let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
+/// # let ids = generator.tokenizer().encode("def add(a, b):\n", SpecialTokens::AsText);
+/// let mut session = Session::new(&generator);
+/// session.generate(&ids, &options, &cancel, go_on)?;
+/// # let folder = tempfile::tempdir().expect("a folder for the example");
+/// # let file = folder.path().join("editor.session");
+/// session.save_file(&file)?;
+///
+/// let mut later = generator.restore_session_file(&file)?;
+/// later.generate(&ids, &options, &cancel, go_on)?;
+/// assert_eq!(later.reused(), ids.len() - 1);
 /// # Ok(())
 /// # }
 /// ```
@@ -91,14 +119,27 @@ impl Session {
         cancel: &CancelToken,
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
-        options.validate()?;
-        self.generator.check_prompt(prompt)?;
-        let state = self.rewind_to(prompt);
-        let (completions, state) =
-            Run::new(&self.generator, state, prompt, options, cancel, on_event)?.run()?;
-        if let Some(state) = state {
+        let (prompt, options) = (prompt.to_vec(), options.clone());
+        let mut job = Job::new(&self.generator, 0, prompt, options, cancel)?;
+        job.set_state(self.rewind_to(job.prompt()));
+        job.keep_state();
+        let alone = SchedulerOptions {
+            prefixes: 0,
+            ..SchedulerOptions::default()
+        };
+        let mut scheduler = Scheduler::new(&self.generator, alone)?;
+        scheduler.add(job, WhenFull::Wait)?;
+        let finished = loop {
+            if let Some(job) = scheduler.advance(&mut |_, event| on_event(event)).pop() {
+                break job;
+            }
+        };
+        self.reused = finished.reused;
+        let completions = finished.result?;
+        if let Some(state) = finished.state {
             let generated = completions.first().map_or(&[][..], |c| &c.ids);
-            self.ids = prompt.iter().chain(generated).copied().collect();
+            self.ids = finished.prompt;
+            self.ids.extend_from_slice(generated);
             self.ids.truncate(state.len());
             self.state = Some(state);
         }
@@ -111,9 +152,8 @@ impl Session {
         let new = || self.generator.model().new_state();
         let mut state = self.state.take().unwrap_or_else(new);
         let common = self.ids.iter().zip(prompt).take_while(|(a, b)| a == b);
-        self.reused = common.count().min(prompt.len() - 1);
+        state.truncate(common.count().min(prompt.len() - 1));
         self.ids.clear();
-        state.truncate(self.reused);
         state
     }
 }

@@ -230,6 +230,25 @@ fn bad_options_and_prompts_are_refused_by_name() {
     bad(&|o| o.temperature = f32::NAN, "temperature");
     bad(&|o| o.top_p = 0.0, "top_p");
     bad(&|o| o.top_p = 1.5, "top_p");
+    bad(&|o| o.min_p = -0.1, "min_p");
+    bad(&|o| o.min_p = 1.1, "min_p");
+    bad(&|o| o.min_p = f32::NAN, "min_p");
+    bad(&|o| o.typical_p = 0.0, "typical_p");
+    bad(&|o| o.typical_p = 1.5, "typical_p");
+    bad(&|o| o.typical_p = f32::NAN, "typical_p");
+    bad(&|o| o.repetition_penalty = 0.0, "repetition_penalty");
+    bad(
+        &|o| o.repetition_penalty = f32::INFINITY,
+        "repetition_penalty",
+    );
+    bad(&|o| o.repetition_penalty = f32::NAN, "repetition_penalty");
+    bad(&|o| o.presence_penalty = f32::NAN, "presence_penalty");
+    bad(
+        &|o| o.frequency_penalty = f32::INFINITY,
+        "frequency_penalty",
+    );
+    bad(&|o| o.logit_bias = vec![(3, f32::INFINITY)], "token 3");
+    bad(&|o| o.logit_bias = vec![(3, f32::NAN)], "logit_bias");
     bad(&|o| o.samples = 0, "samples");
     bad(&|o| o.samples = MAX_SAMPLES + 1, "samples");
     bad(&|o| o.first_sample = u32::MAX, "samples");

@@ -20,7 +20,7 @@ use super::isa::Isa;
 use super::matrix::{Matrix, Run};
 use super::simd::{ACC, Element};
 use crate::error::{Error, ErrorKind, Result};
-use crate::threads::{Failures, ThreadPool};
+use crate::threads::{Crew, Failures};
 
 /// Up to this many tokens go through dot products. A product is faster from five tokens on when
 /// the weights are in the cache, from eight on when they come from memory (Zen 4, 2026-11).
@@ -75,7 +75,7 @@ pub struct Context<'a> {
     /// Instruction set.
     pub isa: Isa,
     /// Threads.
-    pub pool: &'a ThreadPool,
+    pub crew: Crew<'a>,
     /// Buffers.
     pub scratch: &'a Scratch,
 }
@@ -84,7 +84,8 @@ pub struct Context<'a> {
 /// `bias` `[W.rows]`.
 ///
 /// # Errors
-/// [`OutOfMemory`](ErrorKind::OutOfMemory).
+/// [`OutOfMemory`](ErrorKind::OutOfMemory), and [`Cancelled`](ErrorKind::Cancelled), which leaves
+/// parts of `out` as they were.
 ///
 /// # Panics
 /// When the lengths disagree.
@@ -110,10 +111,9 @@ pub fn linear(
         let row_bytes = w.cols() * w.dtype().size();
         // A multiple of 16 keeps the outputs of two tasks on different cache lines.
         let rows_per_task = TASK_BYTES.div_ceil(row_bytes).next_multiple_of(16);
-        for_bands(cx.pool, &out, w.rows(), rows_per_task, &|rows, band| {
+        return for_bands(cx.crew, &out, w.rows(), rows_per_task, &|rows, band| {
             dot_band(cx.isa, x, w, bias, rows, band);
         });
-        return Ok(());
     }
     let group = tokens.div_ceil(tokens.div_ceil(GROUP_TOKENS));
     let groups = x.chunks(group * w.cols());
@@ -134,44 +134,44 @@ fn many(
     let out = Columns::new(out, tokens, w.rows());
     let failures = Failures::default();
     let len = gemm::packed_len(tokens, w.cols()) * gemm::TILE_TOKENS * ACC;
-    cx.scratch.with(len, |packed| {
+    cx.scratch.with(len, |packed| -> Result<()> {
         let (lines, _) = packed.as_chunks_mut::<ACC>();
         let (chunks, _) = lines.as_chunks_mut();
         let per_task = gemm::packed_len(PACK_TOKENS, w.cols());
-        cx.pool.for_each_chunk(chunks, per_task, |task, out| {
+        cx.crew.for_each_chunk(chunks, per_task, |task, out| {
             let start = task * PACK_TOKENS;
             let end = (start + PACK_TOKENS).min(tokens);
             let (x, cols) = (&x[start * w.cols()..end * w.cols()], w.cols());
             cx.isa.dispatch(Pack { x, cols, out });
-        });
+        })?;
         let x = Packed {
             chunks,
             tokens,
             cols: w.cols(),
         };
-        for_bands(cx.pool, &out, w.rows(), PANEL_ROWS, &|rows, band| {
+        for_bands(cx.crew, &out, w.rows(), PANEL_ROWS, &|rows, band| {
             failures.note(product_band(cx, x, w, bias, rows, band));
-        });
-    })?;
+        })
+    })??;
     failures.into_result()
 }
 
 /// Calls `run` for each band of rows of W, with the rows and their columns of `out`.
 fn for_bands(
-    pool: &ThreadPool,
+    crew: Crew<'_>,
     out: &Columns<'_>,
     rows: usize,
     rows_per_task: usize,
     run: &(dyn Fn(Range<usize>, &mut Band<'_>) + Sync),
-) {
-    pool.run(rows.div_ceil(rows_per_task), &|task| {
+) -> Result<()> {
+    crew.run(rows.div_ceil(rows_per_task), &|task| {
         let start = task * rows_per_task;
         let rows = start..(start + rows_per_task).min(rows);
         // SAFETY: tasks have disjoint ranges of rows of W, which are columns of `out`, and the
-        // pool calls each task once.
+        // crew calls each task at most once.
         let mut band = unsafe { out.band(rows.clone()) };
         run(rows, &mut band);
-    });
+    })
 }
 
 fn product_band(

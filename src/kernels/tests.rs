@@ -12,6 +12,7 @@ use super::linear::{Context, FEW_TOKENS, Scratch, linear};
 use super::matrix::Matrix;
 use super::simd::{ACC, Element, Simd};
 use crate::bytes::Bytes;
+use crate::cancel::Control;
 use crate::num::{self, DType};
 use crate::tensor::{Block, Tensor, TensorInfo};
 use crate::threads::ThreadPool;
@@ -374,10 +375,10 @@ fn linear_layers_of_any_cut_type_and_thread_count() {
                 let matrix = Matrix::new(&tensor).unwrap();
                 for threads in [1, 3] {
                     let pool = ThreadPool::new(threads).unwrap();
-                    let scratch = Scratch::default();
+                    let (scratch, control) = (Scratch::default(), Control::new());
                     let cx = Context {
                         isa: Isa::best(),
-                        pool: &pool,
+                        crew: pool.crew(&control),
                         scratch: &scratch,
                     };
                     let mut out = vec![f32::NAN; tokens * rows];
@@ -396,10 +397,10 @@ fn a_token_does_not_depend_on_its_company_in_a_product() {
     let tensor = cut(DType::F16, 130, 320, &[0, 130], &[0, 320]);
     let matrix = Matrix::new(&tensor).unwrap();
     let pool = ThreadPool::new(2).unwrap();
-    let scratch = Scratch::default();
+    let (scratch, control) = (Scratch::default(), Control::new());
     let cx = Context {
         isa: Isa::best(),
-        pool: &pool,
+        crew: pool.crew(&control),
         scratch: &scratch,
     };
     let x = noise(50 * 320, 41);
@@ -459,15 +460,18 @@ fn products_have_the_bits_of_dot_products() {
             });
             for threads in [1, 2] {
                 let pool = ThreadPool::new(threads).unwrap();
-                let scratch = Scratch::default();
+                let (scratch, control) = (Scratch::default(), Control::new());
                 // What a task finds in its buffers must not matter.
                 scratch
                     .with(1 << 20, |values| values.fill(f32::NAN))
                     .unwrap();
                 for tokens in [1, 2, 3, 5, FEW_TOKENS, FEW_TOKENS + 1, 16, 17, 40, 130] {
                     let found = on_every_tier(|isa| {
-                        let (pool, scratch) = (&pool, &scratch);
-                        let cx = Context { isa, pool, scratch };
+                        let cx = Context {
+                            isa,
+                            crew: pool.crew(&control),
+                            scratch: &scratch,
+                        };
                         let mut out = vec![f32::NAN; tokens * rows];
                         linear(cx, &x[..tokens * cols], &matrix, Some(&bias), &mut out).unwrap();
                         out

@@ -3,12 +3,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result, bail};
 use crate::num::DType;
 use crate::quant::stored;
 use crate::tensor::{PackedScheme, PackedTensor, Stored};
-use crate::weights::{self, Footprint, MemoryMode, Tensor, TensorInfo, WeightSource};
+use crate::weights::{self, Footprint, MemoryMode, Meter, Tensor, TensorInfo, Watch, WeightSource};
 
 use super::ModelConfig;
 
@@ -29,6 +30,8 @@ pub struct OpenOptions {
     pub memory: MemoryMode,
     /// The configuration, where the caller knows it: goes before every other source of one.
     pub config: Option<ModelConfig>,
+    /// Who looks on, here and while a model is made of what was opened.
+    pub watch: Watch,
 }
 
 impl OpenOptions {
@@ -41,6 +44,13 @@ impl OpenOptions {
     #[must_use]
     pub fn memory(mut self, memory: MemoryMode) -> Self {
         self.memory = memory;
+        self
+    }
+
+    /// Sets who looks on.
+    #[must_use]
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -89,6 +99,7 @@ pub struct Checkpoint {
     parameters: Vec<Parameter>,
     /// The tensors of all parameters.
     infos: Vec<TensorInfo>,
+    meter: Arc<Meter>,
 }
 
 /// A vector or a matrix of the model, as the checkpoint holds it.
@@ -138,19 +149,36 @@ impl Checkpoint {
     /// of 5120 means the published 13B model.
     ///
     /// # Errors
-    /// Those of [`weights::open`]; [`MissingConfig`](crate::ErrorKind::MissingConfig) with what to give;
+    /// Those of [`weights::open`]; [`Cancelled`](crate::ErrorKind::Cancelled) when
+    /// [`OpenOptions::watch`] says so; [`MissingConfig`](crate::ErrorKind::MissingConfig) with what to give;
     /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) with the file; then
     /// [`MissingTensor`](crate::ErrorKind::MissingTensor) and
     /// [`ShapeMismatch`](crate::ErrorKind::ShapeMismatch) with the tensor.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
-        if options.memory == MemoryMode::Copy {
-            // What is wrong shows in the tables: before, not after, gigabytes are read.
-            let mapped = options.clone().memory(MemoryMode::Map);
-            Self::open(path, &mapped)?;
+        let meter = Arc::new(Meter::new(options.watch.clone()));
+        // What is wrong shows in the tables: before, not after, gigabytes are read.
+        let mapped = Self::open_as(MemoryMode::Map, path, options, &meter)?;
+        let copied = mapped.infos.iter().map(|i| mapped.copied_bytes(&i.name));
+        meter.expect(copied.sum());
+        match options.memory {
+            MemoryMode::Map => Ok(mapped),
+            MemoryMode::Copy => Self::open_as(MemoryMode::Copy, path, options, &meter),
         }
-        let source = weights::open(path, options.memory)?;
+    }
+
+    fn open_as(
+        memory: MemoryMode,
+        path: &Path,
+        options: &OpenOptions,
+        meter: &Arc<Meter>,
+    ) -> Result<Self> {
+        let source = weights::open_watched(path, memory, meter)?;
         let (config, origin) = find_config(path, source.as_ref(), options)?;
-        Self::with_origin(source, config, origin)
+        let checkpoint = Self::with_origin(source, config, origin)?;
+        Ok(Self {
+            meter: Arc::clone(meter),
+            ..checkpoint
+        })
     }
 
     /// Puts an opened source and a configuration together.
@@ -187,7 +215,16 @@ impl Checkpoint {
             origin,
             parameters,
             infos,
+            meter: Arc::default(),
         })
+    }
+
+    /// Tells who looks on that another parameter is ready.
+    ///
+    /// # Errors
+    /// [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub(super) fn progress(&self) -> Result<()> {
+        self.meter.copied(0)
     }
 
     /// Whether any matrix is quantized.

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use half::{bf16, f16};
 
-use crate::cancel::CancelToken;
+use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::num::DType;
 use crate::quant::pack::{PANEL_ROWS, Packer, Panel};
@@ -478,10 +478,17 @@ impl Run<'_> {
     ) -> Result<()> {
         let mut panels: Vec<Option<Panel>> = Vec::new();
         panels.resize_with(rows.len().div_ceil(PANEL_ROWS * cols), || None);
-        self.pool.for_each_chunk(&mut panels, 1, |i, panel| {
-            let rest = &rows[i * PANEL_ROWS * cols..];
-            panel[0] = Some(packer.quantize(&rest[..rest.len().min(PANEL_ROWS * cols)]));
-        });
+        let control = Control::from(self.cancel);
+        let quantized = self
+            .pool
+            .crew(&control)
+            .for_each_chunk(&mut panels, 1, |i, panel| {
+                let rest = &rows[i * PANEL_ROWS * cols..];
+                panel[0] = Some(packer.quantize(&rest[..rest.len().min(PANEL_ROWS * cols)]));
+            });
+        if quantized.is_err() {
+            return self.check_cancel();
+        }
         for panel in panels.into_iter().flatten() {
             self.panel(&panel, trailer)?;
         }

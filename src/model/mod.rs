@@ -9,8 +9,10 @@ pub mod checkpoint;
 pub mod config;
 pub mod convert;
 mod estimate;
+mod fingerprint;
 mod params;
 pub mod random;
+mod saved;
 mod state;
 mod transformer;
 
@@ -18,6 +20,7 @@ mod transformer;
 mod tests;
 
 use std::fmt;
+use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,22 +29,45 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 
 use crate::backend::{Cpu, CpuOptions};
 use crate::cancel::Control;
-use crate::error::Result;
+use crate::error::{Result, bail};
+use crate::memory;
+use crate::weights::WeightSource;
 
 pub use crate::backend::{Activation, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
 pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
 pub use estimate::{EstimateOptions, MemoryEstimate, PREFILL_TOKENS, estimate};
+pub use fingerprint::Fingerprint;
 pub use random::write_random;
 pub use state::State;
 pub use transformer::Transformer;
 
 /// How a model is loaded.
+///
+/// Loading can be ended early, by a flag or by the callback that hears of its progress:
+///
+/// ```
+/// use codegeex::cancel::CancelToken;
+/// use codegeex::model::{LoadOptions, load};
+/// use codegeex::weights::Watch;
+/// use std::ops::ControlFlow;
+///
+/// let cancel = CancelToken::new();
+/// let mut options = LoadOptions::default();
+/// options.open.watch = Watch::new().cancel(cancel.clone()).on_progress(|done, total| {
+///     println!("{done} of {total} bytes copied");
+///     ControlFlow::Continue(())
+/// });
+/// cancel.cancel();
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// let error = load(path, &options).unwrap_err();
+/// assert_eq!(error.kind(), codegeex::ErrorKind::Cancelled);
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
-    /// How the checkpoint is opened: mapped or copied, and with which configuration.
+    /// How the checkpoint is opened: mapped or copied, with which configuration, and before whom.
     pub open: OpenOptions,
     /// How the CPU computes.
     pub cpu: CpuOptions,
@@ -58,7 +84,14 @@ pub struct LoadOptions {
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Arc<dyn Model>> {
     let checkpoint = Checkpoint::open(path.as_ref(), &options.open)?;
     let backend = Cpu::new(&options.cpu)?;
-    Ok(Arc::new(Transformer::new(backend, &checkpoint)?))
+    match Transformer::new(backend, &checkpoint) {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => {
+            let copied = usize::try_from(checkpoint.footprint().owned);
+            memory::free_aside(copied.unwrap_or(usize::MAX), checkpoint);
+            Err(error)
+        }
+    }
 }
 
 /// Which logits of a call are wanted. What is not wanted is not computed.
@@ -151,6 +184,42 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// The unit in which states grow, for whoever plans with memory.
     fn page(&self) -> PageSize;
 
+    /// Tells this model and its weights from others: states that one saved, another with the same
+    /// fingerprint can restore. It is taken when it is first asked for, from a sample of the
+    /// weights: some 21 MB of the published 13B checkpoint. `None` for a model that has none,
+    /// which then neither saves nor restores.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
+
+    /// Writes a state of this model, with checksums. The same tokens give the same bytes; there are
+    /// as many as the keys and values of its tokens take, and some hundred more.
+    ///
+    /// # Errors
+    /// [`StateMismatch`](crate::ErrorKind::StateMismatch) for a state of another model,
+    /// [`Io`](crate::ErrorKind::Io), and [`InvalidArgument`](crate::ErrorKind::InvalidArgument)
+    /// where the model cannot.
+    fn save_state(&self, state: &dyn State, out: &mut dyn Write) -> Result<()> {
+        let _ = (state, out);
+        bail!(InvalidArgument, "this kind of model cannot save states");
+    }
+
+    /// Reads a state that [`save_state`](Self::save_state) wrote, in this process or another. It
+    /// goes on with the same bits as the one that was saved. The bytes may come from anywhere:
+    /// they cost no more memory than they justify, but for one page of keys and values.
+    ///
+    /// # Errors
+    /// [`MalformedFile`](crate::ErrorKind::MalformedFile) for what is no state, is damaged, ends
+    /// early or goes on after its end, [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for
+    /// another version, [`StateMismatch`](crate::ErrorKind::StateMismatch) for a state of another
+    /// model or another format of keys and values,
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), [`Io`](crate::ErrorKind::Io), and
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where the model cannot.
+    fn restore_state(&self, input: &mut dyn Read) -> Result<Box<dyn State>> {
+        let _ = input;
+        bail!(InvalidArgument, "this kind of model cannot restore states");
+    }
+
     /// Feeds tokens to one or more sequences and returns the logits that were asked for.
     ///
     /// Feeding a sequence in one call, token by token, or in any other split, alone or beside
@@ -162,7 +231,8 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// the positions of the model, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange),
     /// [`StateMismatch`](crate::ErrorKind::StateMismatch),
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled), seen between two layers. After an error the
-    /// states are as before the call.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). A [`Transformer`] looks before each task of
+    /// each operation, which is a fraction of a layer: see `benches/cancel.rs` for how soon that
+    /// is. After an error the states are as before the call.
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
 }

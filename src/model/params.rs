@@ -63,7 +63,8 @@ impl<B: Backend> Params<B> {
     /// and have the shapes of its configuration.
     ///
     /// # Errors
-    /// What reading a tensor or the backend reports.
+    /// What reading a tensor or the backend reports, and
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) when who looks on ends it.
     pub fn load(backend: &B, checkpoint: &Checkpoint) -> Result<Self> {
         let loader = Loader {
             backend,
@@ -95,10 +96,12 @@ struct Loader<'a, B> {
 
 impl<B: Backend> Loader<'_, B> {
     fn matrix(&self, name: &str) -> Result<B::Matrix> {
+        self.checkpoint.progress()?;
         self.backend.matrix(&self.checkpoint.stored(name)?)
     }
 
     fn vector(&self, name: &str) -> Result<B::Vector> {
+        self.checkpoint.progress()?;
         self.backend.vector(&self.checkpoint.tensor(name)?)
     }
 

@@ -14,12 +14,14 @@
 //! at each sequence's own cache. After the keys and values of the last cached layer, only the
 //! rows whose logits are wanted go on.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array2, Array3, Axis};
 
 use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
+use super::fingerprint::{Fingerprint, LazyFingerprint};
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
 use super::{Input, Logits, Model, Wanted};
@@ -31,16 +33,17 @@ use crate::error::{Result, bail};
 #[derive(Debug)]
 pub struct Transformer<B: Backend> {
     /// Tells this model's states from another's.
-    id: u64,
-    config: ModelConfig,
+    pub(super) id: u64,
+    pub(super) config: ModelConfig,
+    pub(super) fingerprint: LazyFingerprint,
     backend: B,
     params: Params<B>,
 }
 
 #[derive(Debug)]
-struct Sequence<B: Backend> {
-    model: u64,
-    cache: B::Cache,
+pub(super) struct Sequence<B: Backend> {
+    pub(super) model: u64,
+    pub(super) cache: B::Cache,
 }
 
 impl<B: Backend> State for Sequence<B> {
@@ -80,12 +83,15 @@ impl<B: Backend> Transformer<B> {
     /// dropped.
     ///
     /// # Errors
-    /// What reading a tensor or the backend reports.
+    /// What reading a tensor or the backend reports, and
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) when
+    /// [`OpenOptions::watch`](super::OpenOptions::watch) of the checkpoint says so.
     pub fn new(backend: B, checkpoint: &Checkpoint) -> Result<Self> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             config: checkpoint.config().clone(),
+            fingerprint: LazyFingerprint::new(checkpoint)?,
             params: Params::load(&backend, checkpoint)?,
             backend,
         })
@@ -126,7 +132,7 @@ impl<B: Backend> Transformer<B> {
         }
     }
 
-    fn new_sequence(&self) -> Sequence<B> {
+    pub(super) fn new_sequence(&self) -> Sequence<B> {
         Sequence {
             model: self.id,
             cache: self.backend.cache(self.cache_shape()),
@@ -151,11 +157,16 @@ impl<B: Backend> Transformer<B> {
             }
         }
         let before: Vec<usize> = caches.iter().map(|c| c.len()).collect();
+        let pass = Pass {
+            model: self,
+            backend: self.backend.scoped(control),
+        };
         let result = (|| {
             for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
+                control.cancel.check()?;
                 cache.extend(tokens)?;
             }
-            self.run(&mut plan, &mut caches, control, observe)
+            pass.run(&mut plan, &mut caches, observe)
         })();
         if result.is_err() {
             // A call that fails leaves every sequence as it was.
@@ -166,19 +177,25 @@ impl<B: Backend> Transformer<B> {
         let values = result?;
         Ok(Logits::new(values, plan.wanted_counts))
     }
+}
 
+/// One call, with a view of the backend that keeps within its control.
+struct Pass<'a, B: Backend> {
+    model: &'a Transformer<B>,
+    backend: B,
+}
+
+impl<B: Backend> Pass<'_, B> {
     fn run(
         &self,
         plan: &mut Plan,
         caches: &mut [&mut B::Cache],
-        control: &Control,
         observe: Observer<'_, B>,
     ) -> Result<Array2<f32>> {
-        let (b, p) = (&self.backend, &self.params);
+        let (b, p) = (&self.backend, &self.model.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
         for (i, layer) in p.layers.iter().enumerate() {
-            control.cancel.check()?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
             let last = p.top_query.is_none() && i + 1 == p.layers.len();
@@ -202,7 +219,6 @@ impl<B: Backend> Transformer<B> {
         drop(x);
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
-            control.cancel.check()?;
             let index = p.layers.len();
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
@@ -220,12 +236,11 @@ impl<B: Backend> Transformer<B> {
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
             observe(index + 1, &y)?;
         }
-        control.cancel.check()?;
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
     fn no_logits(&self) -> Array2<f32> {
-        Array2::zeros((0, self.config.padded_vocab_size))
+        Array2::zeros((0, self.model.config.padded_vocab_size))
     }
 
     /// Keys and values of the input `a` of a layer go to the caches.
@@ -241,7 +256,7 @@ impl<B: Backend> Transformer<B> {
         let v = self.linear(a, &layer.value)?;
         let mut row = 0;
         for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
-            self.backend.store(cache, index, &k, &v, row, tokens);
+            self.backend.store(cache, index, &k, &v, row, tokens)?;
             row += tokens;
         }
         Ok(())
@@ -260,9 +275,9 @@ impl<B: Backend> Transformer<B> {
         let b = &self.backend;
         let caches: Vec<&B::Cache> = caches.iter().map(|c| &**c).collect();
         let shape = HeadShape {
-            heads: self.config.num_attention_heads,
-            kv_heads: self.config.num_kv_heads(),
-            head_dim: self.config.head_dim(),
+            heads: self.model.config.num_attention_heads,
+            kv_heads: self.model.config.num_kv_heads(),
+            head_dim: self.model.config.head_dim(),
         };
         // What is not needed any more goes at once: `estimate.rs` counts what lives together.
         let context = b.attend(&q, &plan.queries, &caches, index, shape)?;
@@ -272,7 +287,7 @@ impl<B: Backend> Transformer<B> {
         let m = self.layer_norm(&x, &layer.post_attention_layernorm)?;
         let mut wide = self.linear(&m, &layer.dense_h_to_4h)?;
         drop(m);
-        b.activate(&mut wide, self.config.activation);
+        b.activate(&mut wide, self.model.config.activation)?;
         b.add(&mut x, &self.linear(&wide, &layer.dense_4h_to_h)?);
         Ok(x)
     }
@@ -282,7 +297,7 @@ impl<B: Backend> Transformer<B> {
     }
 
     fn layer_norm(&self, x: &B::Activations, norm: &LayerNorm<B>) -> Result<B::Activations> {
-        let epsilon = self.config.layernorm_epsilon;
+        let epsilon = self.model.config.layernorm_epsilon;
         self.backend
             .layer_norm(x, &norm.weight, &norm.bias, epsilon)
     }
@@ -309,6 +324,18 @@ impl<B: Backend> Model for Transformer<B> {
 
     fn page(&self) -> PageSize {
         self.backend.page(self.cache_shape())
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.fingerprint.get())
+    }
+
+    fn save_state(&self, state: &dyn State, out: &mut dyn Write) -> Result<()> {
+        self.write_state(state, out)
+    }
+
+    fn restore_state(&self, input: &mut dyn Read) -> Result<Box<dyn State>> {
+        Ok(Box::new(self.read_state(input)?))
     }
 
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {

@@ -103,12 +103,73 @@ impl Language {
     pub fn tag(self) -> &'static str {
         self.tag
     }
+
+    /// The name as prompts and tag lines spell it.
+    ///
+    /// ```
+    /// use codegeex::prompt::Language;
+    ///
+    /// assert_eq!(Language::from_name("js")?.title(), "JavaScript");
+    /// # Ok::<(), codegeex::Error>(())
+    /// ```
+    pub fn title(self) -> &'static str {
+        let (open, close) = self.comment_marks();
+        let inside = &self.tag[open.len()..self.tag.len() - close.len()];
+        inside.trim_start_matches("language:").trim()
+    }
+
+    /// What begins and ends a comment of one line in the manner of the tag line; the end is mostly
+    /// empty.
+    ///
+    /// ```
+    /// use codegeex::prompt::Language;
+    ///
+    /// assert_eq!(Language::from_name("go")?.comment_marks(), ("// ", ""));
+    /// assert_eq!(Language::from_name("css")?.comment_marks(), ("/* ", " */"));
+    /// # Ok::<(), codegeex::Error>(())
+    /// ```
+    pub fn comment_marks(self) -> (&'static str, &'static str) {
+        let close = [" */", "-->", "}"];
+        let close = close.into_iter().find(|c| self.tag.ends_with(c));
+        // Every tag has the word.
+        let open = self.tag.find("language:").unwrap_or(0);
+        (&self.tag[..open], close.unwrap_or(""))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ErrorKind;
+
+    #[test]
+    fn titles_and_comments_come_from_the_tags() {
+        for language in Language::all() {
+            let (open, close) = language.comment_marks();
+            let spelled =
+                [" ", ""].map(|s| format!("{open}language:{s}{}{close}", language.title()));
+            assert!(spelled.contains(&language.tag().to_owned()), "{language:?}");
+            assert!(!open.is_empty() && !language.title().is_empty());
+            assert!(!open.contains("language") && !language.title().ends_with([' ', '>', '/']));
+        }
+        let title = |name| Language::from_name(name).unwrap().title();
+        assert_eq!(title("cpp"), "C++");
+        assert_eq!(title("java"), "Java");
+        assert_eq!(title("html"), "HTML");
+        assert_eq!(title("css"), "CSS");
+        assert_eq!(title("delphi"), "Delphi");
+        assert_eq!(title("vb"), "Visual Basic");
+    }
+
+    /// `tests/data/language_tags.json` is a copy of the reference's.
+    #[test]
+    fn tags_are_the_references() {
+        let text = include_str!("../../tests/data/language_tags.json");
+        let tags: std::collections::BTreeMap<String, String> = serde_json::from_str(text).unwrap();
+        assert_eq!(tags.len(), 56);
+        let found = Language::all().map(|l| (l.name().to_owned(), l.tag().to_owned()));
+        assert_eq!(found.collect::<std::collections::BTreeMap<_, _>>(), tags);
+    }
 
     #[test]
     fn names_are_unique_and_found_in_any_case() {

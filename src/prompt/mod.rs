@@ -1,9 +1,19 @@
-//! Prompts in the form of the training data. Text to text, and pure.
+//! Prompts in the form of the training data, and tasks made of them. Text to text, and pure.
+//!
+//! [`Language`] has the tag lines, [`Task`] what can be asked for, [`Template`] prompts of the
+//! caller's own. Nothing here knows a model or a tokenizer, or how long a prompt may be.
 #![forbid(unsafe_code)]
 
 pub mod language;
+mod shots;
+pub mod task;
+pub mod template;
+#[cfg(test)]
+mod tests;
 
 pub use language::Language;
+pub use task::Task;
+pub use template::Template;
 
 /// The prompt for completing code: the language's tag line, then the code so far.
 ///

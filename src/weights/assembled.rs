@@ -1,6 +1,7 @@
 //! One [`WeightSource`] of one file or of several shards: canonical names, parts in their places.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail};
@@ -8,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result, bail};
 use super::keymap::{self, Cut, Rank};
 use super::part::{Named, Part};
 use super::safetensors::Metadata;
+use super::watch::Meter;
 use super::{Footprint, Tensor, TensorInfo, WeightSource, pytorch, safetensors, zip};
 
 impl Footprint {
@@ -31,14 +33,16 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn read(bytes: Bytes, label: &str) -> Result<Self> {
+    pub(super) fn read(bytes: Bytes, label: &str, meter: &Meter) -> Result<Self> {
+        let cancel = meter.cancel();
         let mut footprint = Footprint::default();
         footprint.add(&bytes);
         let within = |e: Error| e.within(label);
         let (format, tensors, metadata) = if bytes.as_slice().starts_with(zip::MAGIC) {
-            ("PyTorch", pytorch::read(bytes).map_err(within)?, Vec::new())
+            let tensors = pytorch::read(bytes, cancel).map_err(within)?;
+            ("PyTorch", tensors, Vec::new())
         } else if safetensors::looks_like(bytes.as_slice()) {
-            let (tensors, metadata) = safetensors::read(&bytes).map_err(within)?;
+            let (tensors, metadata) = safetensors::read(&bytes, cancel).map_err(within)?;
             ("safetensors", tensors, metadata)
         } else {
             return Err(within(not_a_checkpoint(bytes.as_slice())));
@@ -55,9 +59,10 @@ impl File {
     }
 
     /// The tensors under canonical names.
-    fn canonical(self) -> Result<HashMap<String, Part>> {
+    fn canonical(self, meter: &Meter) -> Result<HashMap<String, Part>> {
         let mut canonical = HashMap::with_capacity(self.tensors.len());
         for (path, part) in self.tensors {
+            meter.cancel().check()?;
             let named = keymap::canonical(&path, part).map_err(|e| e.within(&self.label))?;
             for (name, part) in named {
                 if canonical.insert(name.clone(), part).is_some() {
@@ -110,19 +115,21 @@ pub(super) struct Assembled {
     index: HashMap<String, usize>,
     metadata: Metadata,
     footprint: Footprint,
+    meter: Arc<Meter>,
 }
 
 impl Assembled {
-    pub(super) fn of_one(file: File) -> Result<Self> {
+    pub(super) fn of_one(file: File, meter: &Arc<Meter>) -> Result<Self> {
         let merged = if file.merged { ", merged QKV" } else { "" };
         Self::new(
             format!("{} ({}{merged})", file.label, file.format),
             vec![file],
+            meter,
         )
     }
 
     /// Puts shards together; `files` is not empty.
-    pub(super) fn new(description: String, files: Vec<File>) -> Result<Self> {
+    pub(super) fn new(description: String, files: Vec<File>, meter: &Arc<Meter>) -> Result<Self> {
         let mut footprint = Footprint::default();
         let mut metadata = Vec::new();
         let mut labels = Vec::with_capacity(files.len());
@@ -132,13 +139,14 @@ impl Assembled {
             footprint.owned += file.footprint.owned;
             metadata.append(&mut file.metadata);
             labels.push(file.label.clone());
-            shards.push(file.canonical()?);
+            shards.push(file.canonical(meter)?);
         }
         let Some((first, others)) = shards.split_first_mut() else {
             bail!(Internal, "a checkpoint of no files");
         };
         let mut merged = Vec::with_capacity(first.len());
         for (name, part) in first.drain() {
+            meter.cancel().check()?;
             let mut same = vec![part];
             for (other, label) in others.iter_mut().zip(&labels[1..]) {
                 same.push(take_alike(other, &name, &same[0], label, &labels[0])?);
@@ -169,6 +177,7 @@ impl Assembled {
             index,
             metadata,
             footprint,
+            meter: Arc::clone(meter),
         };
         // A cheap sign of shards from different models; conversion compares everything.
         for name in ["final_layernorm.weight", "final_layernorm.bias"] {
@@ -271,7 +280,7 @@ impl WeightSource for Assembled {
         let mut blocks = Vec::with_capacity(item.parts.len());
         for (row, col, part) in &item.parts {
             let block = part
-                .block(*row, *col)
+                .block(*row, *col, &self.meter)
                 .map_err(|e| e.within(format!("{}: tensor `{name}`", self.description)))?;
             blocks.push(block);
         }
@@ -290,7 +299,7 @@ impl WeightSource for Assembled {
             return Ok(());
         };
         for (copy, label) in item.copies.iter().zip(&self.labels[1..]) {
-            if !item.parts[0].2.same_bits(copy)? {
+            if !item.parts[0].2.same_bits(copy, &self.meter)? {
                 bail!(
                     MalformedFile,
                     "{label}: tensor `{name}` differs from the one in {}, and shards repeat it; \

@@ -16,6 +16,7 @@ mod part;
 pub mod pickle;
 mod pytorch;
 pub mod safetensors;
+mod watch;
 pub mod zip;
 
 use std::fmt;
@@ -23,7 +24,10 @@ use std::fmt;
 use crate::error::Result;
 
 pub use crate::tensor::{Block, Tensor, TensorInfo};
+pub(crate) use open::open_watched;
 pub use open::{MemoryMode, from_bytes, locate, open};
+pub(crate) use watch::Meter;
+pub use watch::Watch;
 
 /// Bytes of opened files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail};
 
 use super::assembled::{Assembled, File};
 use super::part::Part;
+use super::watch::Meter;
 use super::{Footprint, WeightSource, safetensors};
 
 /// How the bytes of a checkpoint come into memory.
@@ -22,12 +24,38 @@ pub enum MemoryMode {
     Copy,
 }
 
-impl MemoryMode {
-    fn load(self, path: &Path) -> Result<Bytes> {
-        match self {
-            Self::Map => Bytes::map(path),
-            Self::Copy => Bytes::read(path),
+/// How and before whom files are loaded.
+struct Loader<'a> {
+    memory: MemoryMode,
+    meter: &'a Arc<Meter>,
+}
+
+impl Loader<'_> {
+    /// Says which files will be loaded.
+    fn expect<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) {
+        if self.memory == MemoryMode::Copy {
+            let lengths = paths.into_iter().map(|path| {
+                // What cannot be opened is found out when it is.
+                std::fs::metadata(path).map_or(0, |meta| meta.len())
+            });
+            self.meter.expect(lengths.sum());
         }
+    }
+
+    fn load(&self, path: &Path) -> Result<Bytes> {
+        self.meter.cancel().check()?;
+        match self.memory {
+            MemoryMode::Map => Bytes::map(path),
+            MemoryMode::Copy => {
+                let bytes = Bytes::read_watched(path, &mut |n| self.meter.copied(n))?;
+                self.meter.keep(&bytes);
+                Ok(bytes)
+            }
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<File> {
+        File::read(self.load(path)?, &path.display().to_string(), self.meter)
     }
 }
 
@@ -42,11 +70,33 @@ impl MemoryMode {
 /// [`NotFound`](ErrorKind::NotFound), [`MalformedFile`](ErrorKind::MalformedFile) with the file
 /// and the offset, [`UnsupportedFile`](ErrorKind::UnsupportedFile) with what was met instead.
 pub fn open(path: &Path, memory: MemoryMode) -> Result<Box<dyn WeightSource>> {
-    let source = match Form::of(path)? {
-        Form::File(path) => open_file(&path, memory)?,
-        Form::Shards(folder, paths) => open_shards(&folder, &paths, memory)?,
-    };
-    Ok(Box::new(source))
+    open_watched(path, memory, &Arc::default())
+}
+
+/// [`open`], with someone who looks on; also when tensors are copied later.
+///
+/// # Errors
+/// Those of [`open`], and [`Cancelled`](ErrorKind::Cancelled).
+pub(crate) fn open_watched(
+    path: &Path,
+    memory: MemoryMode,
+    meter: &Arc<Meter>,
+) -> Result<Box<dyn WeightSource>> {
+    let loader = Loader { memory, meter };
+    let opened = Form::of(path).and_then(|form| match form {
+        Form::File(path) => open_file(&path, &loader),
+        Form::Shards(folder, paths) => open_shards(&folder, &paths, &loader),
+    });
+    match opened {
+        Ok(source) => {
+            meter.succeed();
+            Ok(Box::new(source))
+        }
+        Err(error) => {
+            meter.give_up();
+            Err(error)
+        }
+    }
 }
 
 /// What [`open`] reads for a path: the one checkpoint or index in a folder, the folder of a
@@ -66,8 +116,9 @@ pub fn locate(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// Those of [`open`].
 pub fn from_bytes(bytes: Bytes, label: &str) -> Result<Box<dyn WeightSource>> {
-    let stored = File::read(bytes, label)?;
-    Ok(Box::new(Assembled::of_one(stored)?))
+    let meter = Arc::default();
+    let stored = File::read(bytes, label, &meter)?;
+    Ok(Box::new(Assembled::of_one(stored, &meter)?))
 }
 
 /// Where a checkpoint's files are.
@@ -149,13 +200,14 @@ impl Form {
     }
 }
 
-fn open_file(path: &Path, memory: MemoryMode) -> Result<Assembled> {
-    let bytes = memory.load(path)?;
+fn open_file(path: &Path, loader: &Loader<'_>) -> Result<Assembled> {
+    loader.expect([path]);
+    let bytes = loader.load(path)?;
     let label = path.display().to_string();
     if safetensors::is_json(bytes.as_slice()) {
-        return open_index(path, bytes.as_slice(), memory);
+        return open_index(path, bytes.as_slice(), loader);
     }
-    Assembled::of_one(File::read(bytes, &label)?)
+    Assembled::of_one(File::read(bytes, &label, loader.meter)?, loader.meter)
 }
 
 /// The rank in `mp_rank_00_model_states.pt`.
@@ -178,7 +230,7 @@ fn file_name(path: &Path) -> String {
 fn open_shards(
     folder: &Path,
     paths: &BTreeMap<usize, PathBuf>,
-    memory: MemoryMode,
+    loader: &Loader<'_>,
 ) -> Result<Assembled> {
     // The highest rank says how many there were; the least power of two above it does as well
     // when the last ones are missing.
@@ -206,12 +258,14 @@ fn open_shards(
         );
     }
     let mut files = Vec::with_capacity(paths.len());
+    loader.expect(paths.values());
     for path in paths.values() {
-        files.push(File::read(memory.load(path)?, &path.display().to_string())?);
+        files.push(loader.file(path)?);
     }
     Assembled::new(
         format!("{} ({} PyTorch shards)", folder.display(), paths.len()),
         files,
+        loader.meter,
     )
 }
 
@@ -220,7 +274,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-fn open_index(path: &Path, json: &[u8], memory: MemoryMode) -> Result<Assembled> {
+fn open_index(path: &Path, json: &[u8], loader: &Loader<'_>) -> Result<Assembled> {
     let index: Index = serde_json::from_slice(json).map_err(|e| {
         let text = format!(
             "{}: neither a checkpoint nor the index of one: {e}",
@@ -241,9 +295,9 @@ fn open_index(path: &Path, json: &[u8], memory: MemoryMode) -> Result<Assembled>
         metadata: Vec::new(),
         footprint: Footprint::default(),
     };
-    for (file, names) in by_file {
+    for file in by_file.keys() {
         // A name and nothing else: an index must not reach out of its folder.
-        let plain = !file.contains(['/', '\\', ':', '\0']) && file != ".." && file != ".";
+        let plain = !file.contains(['/', '\\', ':', '\0']) && *file != ".." && *file != ".";
         if file.is_empty() || !plain {
             bail!(
                 MalformedFile,
@@ -252,11 +306,14 @@ fn open_index(path: &Path, json: &[u8], memory: MemoryMode) -> Result<Assembled>
                 file.escape_debug()
             );
         }
+    }
+    loader.expect(by_file.keys().map(|file| folder.join(file)));
+    for (file, names) in by_file {
         let inner = folder.join(file);
-        let bytes = memory.load(&inner)?;
+        let bytes = loader.load(&inner)?;
         whole.footprint.add(&bytes);
-        let (tensors, metadata) =
-            safetensors::read(&bytes).map_err(|e| e.within(inner.display()))?;
+        let (tensors, metadata) = safetensors::read(&bytes, loader.meter.cancel())
+            .map_err(|e| e.within(inner.display()))?;
         let mut tensors: HashMap<String, Part> = tensors.into_iter().collect();
         for name in names {
             let Some(part) = tensors.remove(name) else {
@@ -275,5 +332,5 @@ fn open_index(path: &Path, json: &[u8], memory: MemoryMode) -> Result<Assembled>
             }
         }
     }
-    Assembled::of_one(whole)
+    Assembled::of_one(whole, loader.meter)
 }

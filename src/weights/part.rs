@@ -6,13 +6,17 @@
 
 use crate::bytes::{Bytes, BytesMut};
 use crate::error::{Result, bail};
+use crate::memory;
 use crate::num::DType;
 
 use super::Block;
+use super::watch::Meter;
 
 /// The tensors of a file under the names that they have there.
 pub(super) type Named = Vec<(String, Part)>;
 
+/// Bytes that are copied between two looks at whether the copy is still wanted.
+const COPY_BLOCK: usize = 256 << 10;
 /// More dimensions than any tensor of a language model has.
 const MAX_DIMS: usize = 8;
 
@@ -172,11 +176,11 @@ impl Part {
     }
 
     /// The part as a block whose first element is `(row, col)` of its tensor.
-    pub(super) fn block(&self, row: usize, col: usize) -> Result<Block> {
+    pub(super) fn block(&self, row: usize, col: usize, meter: &Meter) -> Result<Block> {
         let (rows, cols) = self.matrix_shape();
         let (row_stride, data) = match self.row_stride() {
             Some(row_stride) => (row_stride, self.data.clone()),
-            None => (cols, self.gather()?),
+            None => (cols, self.gather(meter)?),
         };
         Ok(Block {
             row,
@@ -189,9 +193,10 @@ impl Part {
     }
 
     /// Copies the elements, in order, into aligned memory.
-    fn gather(&self) -> Result<Bytes> {
+    fn gather(&self, meter: &Meter) -> Result<Bytes> {
         let size = self.dtype.size();
-        let mut out = BytesMut::zeroed(self.elements() * size)?;
+        let len = self.elements() * size;
+        let mut out = BytesMut::reserved(len)?;
         let from = self.data.as_slice();
         // A run is a row where the last stride is one, a single element elsewhere.
         let last = self.shape.len().saturating_sub(1);
@@ -200,7 +205,19 @@ impl Part {
             _ => (1, self.shape.len()),
         };
         let mut index = [0usize; MAX_DIMS];
-        for to in out.as_mut_slice().chunks_exact_mut(run * size) {
+        let (mut counted, mut start) = (0, 0);
+        while start < len {
+            let end = start + run * size;
+            if end > out.as_slice().len() {
+                // Memory is taken as it is filled: zeroing all of it first would take long.
+                out.lengthen(len.min(start + COPY_BLOCK.max(run * size)));
+                if let Err(error) = meter.copied(start - counted) {
+                    memory::free_aside(start, out);
+                    return Err(error);
+                }
+                counted = start;
+            }
+            let to = &mut out.as_mut_slice()[start..end];
             let at: usize = (0..outer).map(|d| index[d] * self.strides[d]).sum();
             to.copy_from_slice(&from[at * size..(at + run) * size]);
             for d in (0..outer).rev() {
@@ -210,16 +227,18 @@ impl Part {
                 }
                 index[d] = 0;
             }
+            start = end;
         }
+        meter.copied(len - counted)?;
         Ok(out.freeze())
     }
 
     /// Whether two parts hold the same numbers, bit for bit.
-    pub(super) fn same_bits(&self, other: &Self) -> Result<bool> {
+    pub(super) fn same_bits(&self, other: &Self, meter: &Meter) -> Result<bool> {
         if self.dtype != other.dtype || self.shape != other.shape {
             return Ok(false);
         }
-        let (a, b) = (self.block(0, 0)?, other.block(0, 0)?);
+        let (a, b) = (self.block(0, 0, meter)?, other.block(0, 0, meter)?);
         let size = self.dtype.size();
         Ok((0..a.rows).all(|r| a.row_bytes(r, size) == b.row_bytes(r, size)))
     }
@@ -239,7 +258,7 @@ mod tests {
         let storage = numbers(24);
         let gaps = Part::new(DType::F16, &[3, 4], &[6, 1], 2, &storage).unwrap();
         assert_eq!(gaps.copied_bytes(), 0);
-        let block = gaps.block(0, 0).unwrap();
+        let block = gaps.block(0, 0, &Meter::default()).unwrap();
         assert_eq!((block.rows, block.cols, block.row_stride), (3, 4, 6));
         assert_eq!(
             block.data.as_slice_of::<u16>().unwrap()[6..10],
@@ -248,7 +267,7 @@ mod tests {
 
         let transposed = Part::new(DType::F16, &[4, 3], &[1, 6], 2, &storage).unwrap();
         assert_eq!(transposed.copied_bytes(), 24);
-        let block = transposed.block(0, 0).unwrap();
+        let block = transposed.block(0, 0, &Meter::default()).unwrap();
         let got = block.data.as_slice_of::<u16>().unwrap();
         assert_eq!(got, [2, 8, 14, 3, 9, 15, 4, 10, 16, 5, 11, 17]);
     }
@@ -259,7 +278,7 @@ mod tests {
         let part = Part::contiguous(DType::F16, &[3, 4], &storage).unwrap();
         assert_eq!(part.copied_bytes(), 24);
         assert!(
-            part.block(0, 0)
+            part.block(0, 0, &Meter::default())
                 .unwrap()
                 .data
                 .as_slice_of::<u16>()
@@ -267,9 +286,16 @@ mod tests {
         );
 
         let cube = Part::contiguous(DType::F16, &[2, 3, 4], &numbers(24)).unwrap();
-        let block = cube.block(0, 0).unwrap();
+        let block = cube.block(0, 0, &Meter::default()).unwrap();
         assert_eq!((block.rows, block.cols, block.row_stride), (6, 4, 4));
-        assert_eq!(cube.narrow(1, 1).unwrap().block(0, 0).unwrap().rows, 3);
+        assert_eq!(
+            cube.narrow(1, 1)
+                .unwrap()
+                .block(0, 0, &Meter::default())
+                .unwrap()
+                .rows,
+            3
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod machine;
 use crate::num::DType;
 
 pub use machine::parse;
+pub(super) use machine::parse_unless;
 
 /// A value, small and copied freely; containers are [`Node`]s behind a number.
 #[derive(Debug, Clone, Copy, PartialEq)]

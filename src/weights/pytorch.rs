@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use crate::bytes::Bytes;
+use crate::cancel::CancelToken;
 use crate::error::{Error, Result, bail};
 
 use super::part::{Named, Part};
@@ -27,8 +28,8 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 }
 
 /// Every tensor of a checkpoint under the names that it has there.
-pub(super) fn read(bytes: Bytes) -> Result<Named> {
-    let archive = Archive::parse(bytes)?;
+pub(super) fn read(bytes: Bytes, cancel: &CancelToken) -> Result<Named> {
+    let archive = Archive::parse_unless(bytes, cancel)?;
     let mut pickles = (archive.entries().iter())
         .filter_map(|e| Some((e, e.name.strip_suffix("data.pkl")?)))
         .filter(|(_, folder)| folder.is_empty() || folder.ends_with('/'));
@@ -51,11 +52,12 @@ pub(super) fn read(bytes: Bytes) -> Result<Named> {
     }
     let data = archive.data(entry);
     let within = |e: Error| e.within(&entry.name);
-    let pickle = pickle::parse(data.as_slice()).map_err(within)?;
+    let pickle = pickle::parse_unless(data.as_slice(), cancel).map_err(within)?;
     let walk = Walk {
         pickle: &pickle,
         archive: &archive,
         folder,
+        cancel,
         seen: HashSet::new(),
         tensors: Vec::new(),
         // A pickled tensor takes some eighty bytes; sharing keys and tensors through the memo
@@ -70,6 +72,7 @@ struct Walk<'a> {
     pickle: &'a Pickle<'a>,
     archive: &'a Archive,
     folder: &'a str,
+    cancel: &'a CancelToken,
     seen: HashSet<u32>,
     tensors: Named,
     names_left: usize,
@@ -111,6 +114,7 @@ impl Walk<'_> {
                 );
             }
             for &(key, value) in pickle.dict(value).unwrap_or_default() {
+                self.cancel.check()?;
                 let Value::Str(key) = key else { continue };
                 match pickle.node(value) {
                     Some(Node::Tensor(record)) => {

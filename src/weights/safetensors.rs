@@ -9,9 +9,10 @@ use std::fmt;
 use std::ops::Range;
 
 use ::safetensors::tensor::{Dtype, TensorInfo as Described};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::bytes::{Bytes, Cursor};
+use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::num::DType;
 
@@ -70,6 +71,11 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
 /// [`MalformedFile`](ErrorKind::MalformedFile) with the offset of what is wrong;
 /// [`UnsupportedFile`](ErrorKind::UnsupportedFile) for an element type that is not read.
 pub fn parse(bytes: &[u8]) -> Result<Header> {
+    parse_unless(bytes, &CancelToken::new())
+}
+
+/// [`parse`], unless it is cancelled meanwhile.
+fn parse_unless(bytes: &[u8], cancel: &CancelToken) -> Result<Header> {
     let mut r = Cursor::new(bytes, 0);
     let length = r.u64()?;
     let left = bytes.len() - PREFIX;
@@ -82,13 +88,17 @@ pub fn parse(bytes: &[u8]) -> Result<Header> {
     }
     let json = r.take(length as usize)?;
     let start = r.pos();
-    let raw: RawHeader = serde_json::from_slice(json).map_err(|e| {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let raw = HeaderVisitor(cancel).deserialize(&mut deserializer);
+    let raw = raw.and_then(|raw| deserializer.end().map(|()| raw));
+    cancel.check()?;
+    let raw = raw.map_err(|e| {
         Error::new(
             ErrorKind::MalformedFile,
             format!("at byte {}: the header is broken: {e}", offset_of(&e, json)),
         )
     })?;
-    check(raw, start, bytes.len())
+    check(raw, start, bytes.len(), cancel)
 }
 
 /// Byte of the file at which the JSON parser stopped.
@@ -100,11 +110,12 @@ fn offset_of(error: &serde_json::Error, json: &[u8]) -> usize {
     PREFIX + before + error.column().saturating_sub(1)
 }
 
-fn check(raw: RawHeader, start: usize, len: usize) -> Result<Header> {
+fn check(raw: RawHeader, start: usize, len: usize, cancel: &CancelToken) -> Result<Header> {
     let mut metadata = raw.metadata;
     metadata.sort_unstable();
     let mut tensors = Vec::with_capacity(raw.tensors.len());
     for (name, described) in raw.tensors {
+        cancel.check()?;
         tensors.push(checked(name, described, start, len)?);
     }
     tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -204,15 +215,20 @@ struct RawHeader {
     tensors: Vec<(String, Described)>,
 }
 
-impl<'de> Deserialize<'de> for RawHeader {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_map(HeaderVisitor)
+struct HeaderVisitor<'a>(&'a CancelToken);
+
+impl<'de> DeserializeSeed<'de> for HeaderVisitor<'_> {
+    type Value = RawHeader;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<RawHeader, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct HeaderVisitor;
-
-impl<'de> Visitor<'de> for HeaderVisitor {
+impl<'de> Visitor<'de> for HeaderVisitor<'_> {
     type Value = RawHeader;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -225,6 +241,9 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             tensors: Vec::new(),
         };
         while let Some(name) = map.next_key::<String>()? {
+            if self.0.is_cancelled() {
+                return Err(A::Error::custom("cancelled"));
+            }
             if name == METADATA {
                 let metadata: std::collections::BTreeMap<String, String> = map.next_value()?;
                 header.metadata.extend(metadata);
@@ -237,10 +256,11 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 }
 
 /// The tensors of a file under the names that they have there, and its metadata.
-pub(super) fn read(bytes: &Bytes) -> Result<(Named, Metadata)> {
-    let header = parse(bytes.as_slice())?;
+pub(super) fn read(bytes: &Bytes, cancel: &CancelToken) -> Result<(Named, Metadata)> {
+    let header = parse_unless(bytes.as_slice(), cancel)?;
     let mut tensors = Vec::with_capacity(header.tensors.len());
     for stored in header.tensors {
+        cancel.check()?;
         // Inside the file, as `parse` has checked.
         let data = bytes.slice(stored.range).unwrap_or_else(Bytes::empty);
         let part = Part::contiguous(stored.dtype, &stored.shape, &data)

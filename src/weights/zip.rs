@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use crate::bytes::{Bytes, Cursor};
+use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 
 const LOCAL: u32 = 0x0403_4b50;
@@ -65,8 +66,13 @@ impl Archive {
     /// [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for compressed or encrypted
     /// entries and for archives in several parts.
     pub fn parse(bytes: Bytes) -> Result<Self> {
+        Self::parse_unless(bytes, &CancelToken::new())
+    }
+
+    /// [`parse`](Self::parse), unless it is cancelled meanwhile.
+    pub(super) fn parse_unless(bytes: Bytes, cancel: &CancelToken) -> Result<Self> {
         let directory = find_directory(bytes.as_slice())?;
-        let entries = read_entries(bytes.as_slice(), &directory)?;
+        let entries = read_entries(bytes.as_slice(), &directory, cancel)?;
         Ok(Self { bytes, entries })
     }
 
@@ -217,11 +223,12 @@ fn read_end64(bytes: &[u8], at: usize, small: [u64; 6]) -> Result<[u64; 6]> {
     Ok(fields)
 }
 
-fn read_entries(bytes: &[u8], directory: &Directory) -> Result<Vec<Entry>> {
+fn read_entries(bytes: &[u8], directory: &Directory, cancel: &CancelToken) -> Result<Vec<Entry>> {
     let end = directory.start + directory.size;
     let mut entries = Vec::with_capacity(directory.entries);
     let mut r = Cursor::new(&bytes[..end], directory.start);
     for _ in 0..directory.entries {
+        cancel.check()?;
         entries.push(read_entry(bytes, &mut r, directory)?);
     }
     if r.pos() != end {

@@ -5,6 +5,31 @@ use serde_json::Value;
 use crate::command::run;
 
 #[test]
+fn clients_are_served_alone_and_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().to_str().unwrap();
+    let shape =
+        "bench --shape 2x64x2 --dtype f16 --prompt 9 --new 4 --concurrency 5 --json --cache";
+    let args: Vec<&str> = shape.split(' ').chain([cache]).collect();
+    let found: Value = serde_json::from_str(&run(&args, "").ok()).unwrap();
+    let served = found["served"].as_array().unwrap();
+    assert_eq!(served.len(), 2, "{found}");
+    for (served, clients) in served.iter().zip([1, 5]) {
+        assert_eq!(served["clients"], clients);
+        assert_eq!(served["requests"], 3 * clients);
+        assert_eq!(served["tokens"], 3 * clients * 4);
+        assert!(served["tokens_per_second"].as_f64().unwrap() > 0.0);
+        for times in ["time_to_first_token_seconds", "time_between_tokens_seconds"] {
+            let number = |key: &str| served[times][key].as_f64().unwrap();
+            assert!(
+                number("median") > 0.0 && number("p99") >= number("median"),
+                "{served}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_type_of_weights_is_measured_and_the_cache_file_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().to_str().unwrap();

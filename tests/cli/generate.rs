@@ -80,6 +80,35 @@ fn sampling_options_and_seeds_are_the_librarys() {
 }
 
 #[test]
+fn penalties_biases_and_narrowing_are_the_librarys() {
+    let same = |args: &str, set: fn(&mut GenerateOptions)| {
+        let args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();
+        let found = generate(&args);
+        assert_eq!(found, library(PROMPT, &options(set))[0], "{args:?}");
+        found
+    };
+    let plain = &library(PROMPT, &options(|_| ()))[0];
+    same("--temperature 1.5 --min-p 0.2 --seed 4", |o| {
+        (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4);
+    });
+    same("--temperature 1.5 --typical-p 0.4 --seed 4", |o| {
+        (o.temperature, o.typical_p, o.seed) = (1.5, 0.4, 4);
+    });
+    let found = same("--repetition-penalty 1.5", |o| o.repetition_penalty = 1.5);
+    assert_ne!(found, *plain);
+    let found = same("--presence-penalty 3 --frequency-penalty -0.5", |o| {
+        (o.presence_penalty, o.frequency_penalty) = (3.0, -0.5);
+    });
+    assert_ne!(found, *plain);
+    let found = same("--logit-bias 198=100,7=-5.5 --logit-bias 9=-inf", |o| {
+        o.logit_bias = vec![(198, 100.0), (7, -5.5), (9, f32::NEG_INFINITY)];
+    });
+    assert_eq!(found, "\n".repeat(16));
+    let found = same("--banned-ids 198,257", |o| o.banned_ids = vec![198, 257]);
+    assert_ne!(found, *plain);
+}
+
+#[test]
 fn stop_texts_end_the_completion_and_are_not_part_of_it() {
     let whole = &library(PROMPT, &options(|_| ()))[0];
     let (before, _) = whole.split_once("\n\n").unwrap();

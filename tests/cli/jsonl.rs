@@ -84,6 +84,47 @@ fn every_field_does_what_the_library_does() {
 }
 
 #[test]
+fn the_fields_of_the_samplers_do_what_the_library_does() {
+    let requests = [
+        json!({"prompt": PROMPT, "temperature": 1.5, "min_p": 0.2, "seed": 4}),
+        json!({"prompt": PROMPT, "temperature": 1.5, "typical_p": 0.4, "seed": 4}),
+        json!({"prompt": PROMPT, "repetition_penalty": 1.5}),
+        json!({"prompt": PROMPT, "presence_penalty": -9, "frequency_penalty": 0.5}),
+        json!({"prompt": PROMPT, "logit_bias": {"198": 100, "7": -5.5}}),
+        json!({"prompt": PROMPT, "banned_ids": [198, 4808]}),
+        json!({"prompt": PROMPT, "logit_bias": null, "min_p": null}),
+    ];
+    let sets: [fn(&mut GenerateOptions); 7] = [
+        |o| (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4),
+        |o| (o.temperature, o.typical_p, o.seed) = (1.5, 0.4, 4),
+        |o| o.repetition_penalty = 1.5,
+        |o| (o.presence_penalty, o.frequency_penalty) = (-9.0, 0.5),
+        |o| o.logit_bias = vec![(198, 100.0), (7, -5.5)],
+        |o| o.banned_ids = vec![198, 4808],
+        |_| (),
+    ];
+    let found = json_lines(&run(&ARGS, input(&requests)).ok());
+    let expected: Vec<Value> = sets.map(|set| library(PROMPT, set).remove(0)).to_vec();
+    assert_eq!(found, expected);
+    assert_eq!(found[4]["ids"], json!(vec![198; 8]));
+    // All but the last differ from the plain answer, so every field was heard.
+    assert!(found[..6].iter().all(|answer| *answer != found[6]));
+
+    // The command line's hold where a request says nothing.
+    let flags = [
+        "--logit-bias",
+        "198=100",
+        "--banned-ids",
+        "257",
+        "--min-p",
+        "0.1",
+    ];
+    let args = [&ARGS[..], &flags[..]].concat();
+    let found = json_lines(&run(&args, input(&requests[6..])).ok());
+    assert_eq!(found[0]["ids"], json!(vec![198; 8]));
+}
+
+#[test]
 fn options_of_the_command_line_hold_where_a_request_says_nothing() {
     let args = "--lang python --temperature 0.7 --seed 5 -n 2 --stop )";
     let args: Vec<&str> = ARGS.into_iter().chain(args.split(' ')).collect();
@@ -120,7 +161,7 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
     let good = json!({"prompt": "x = ", "max_new_tokens": 2}).to_string();
     let long = json!({"prompt": "x = 1\n".repeat(1000)}).to_string();
     let with = |field: &str| format!("{{\"prompt\": \"x\", {field}}}");
-    let cases: [(String, i64, &str); 23] = [
+    let cases: [(String, i64, &str); 31] = [
         ("{\"prompt\": \"x\"".into(), 100, "EOF"),
         ("[]".into(), 100, "expected a JSON object"),
         ("\"x".into(), 100, "EOF"),
@@ -143,6 +184,18 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
         (with("\"temperature\": 1e39"), 100, "temperature"),
         (with("\"temperature\": \"hot\""), 100, "hot"),
         (with("\"top_p\": 2"), 100, "top_p"),
+        (with("\"min_p\": 1.5"), 100, "min_p is 1.5"),
+        (with("\"typical_p\": 0"), 100, "typical_p is 0"),
+        (
+            with("\"repetition_penalty\": -1"),
+            100,
+            "repetition_penalty",
+        ),
+        (with("\"presence_penalty\": 1e39"), 100, "presence_penalty"),
+        (with("\"frequency_penalty\": \"x\""), 100, "expected f32"),
+        (with("\"logit_bias\": {\"5\": 1e39}"), 100, "token 5"),
+        (with("\"logit_bias\": {\"x\": 1}"), 100, "not a request"),
+        (with("\"banned_ids\": [-1]"), 100, "not a request"),
         (with("\"seed\": 18446744073709551616"), 100, "not a request"),
         (with("\"stop\": 5"), 100, "a list of strings"),
         (with("\"stop\": \"\""), 100, "stop string 0 is empty"),

@@ -1,6 +1,7 @@
 //! The `codegeex` program, as a user meets it: what goes in, what comes out on which stream, and
 //! the exit code.
 
+mod beams;
 mod bench;
 mod checkpoints;
 mod command;
@@ -12,6 +13,7 @@ mod jsonl;
 mod score;
 #[path = "../support/mod.rs"]
 mod support;
+mod tasks;
 #[cfg(unix)]
 mod terminal;
 mod tokens;

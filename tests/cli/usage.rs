@@ -2,8 +2,10 @@
 
 use crate::command::{codegeex, finish, run};
 
-const SUBCOMMANDS: [&str; 6] = [
+const SUBCOMMANDS: [&str; 8] = [
     "generate",
+    "translate",
+    "explain",
     "tokenize",
     "detokenize",
     "score",
@@ -36,7 +38,7 @@ fn without_a_command_the_help_goes_to_stderr() {
 
 #[test]
 fn bad_usage_is_exit_code_2_and_says_what() {
-    let cases: [(&[&str], &str); 32] = [
+    let cases: [(&[&str], &str); 49] = [
         (&["frobnicate"], "frobnicate"),
         (&["generate"], "PROMPT"),
         (&["generate", "--frob", "x"], "--frob"),
@@ -48,6 +50,26 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["generate", "x", "--temperature", "inf"], "temperature"),
         (&["generate", "x", "--top-p", "0"], "top_p"),
         (&["generate", "x", "--top-p", "1.01"], "top_p"),
+        (&["generate", "x", "--min-p", "-0.5"], "min_p"),
+        (&["generate", "x", "--typical-p", "0"], "typical_p"),
+        (
+            &["generate", "x", "--repetition-penalty", "0"],
+            "repetition_penalty",
+        ),
+        (
+            &["generate", "x", "--presence-penalty", "inf"],
+            "presence_penalty",
+        ),
+        (
+            &["generate", "x", "--frequency-penalty", "nan"],
+            "frequency_penalty",
+        ),
+        (&["generate", "x", "--logit-bias", "5=inf"], "token 5"),
+        (
+            &["generate", "x", "--logit-bias", "5:1"],
+            "expected a token id",
+        ),
+        (&["generate", "x", "--banned-ids", "x"], "--banned-ids"),
         (&["generate", "x", "--top-k", "-1"], "-1"),
         (&["generate", "x", "--max-new-tokens", "1e3"], "1e3"),
         (&["generate", "x", "--seed", "-1"], "-1"),
@@ -61,6 +83,35 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (
             &["generate", "x", "--kv", "f64"],
             "expected f32, f16 or int8",
+        ),
+        (&["translate", "x", "--from", "go"], "--to"),
+        (&["translate", "x", "--to", "go"], "--from"),
+        (&["translate", "--from", "go", "--to", "c"], "CODE"),
+        (
+            &["translate", "x", "--from", "go", "--to", "klingon"],
+            "klingon",
+        ),
+        (&["explain", "x"], "--lang"),
+        (&["explain", "x", "--lang", "go", "--top-p", "2"], "top_p"),
+        (
+            &["explain", "x", "--lang", "go", "--lines", "2,1"],
+            "line numbers",
+        ),
+        (
+            &["explain", "x", "--lang", "go", "--lines", "0,1"],
+            "line numbers",
+        ),
+        (
+            &[
+                "explain",
+                "x",
+                "--lang",
+                "go",
+                "--docstring",
+                "--template",
+                "f",
+            ],
+            "--template",
         ),
         (&["score"], "--jsonl"),
         (&["score", "--jsonl", "--perplexity", "f"], "--perplexity"),
@@ -83,10 +134,20 @@ fn bad_usage_is_exit_code_2_and_says_what() {
 
 #[test]
 fn what_is_missing_is_exit_code_1_and_named() {
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 9] = [
         &["generate", "x", "--model", "nowhere.pt"],
         &["generate", "--prompt-file", "nowhere.py"],
         &["generate", "x", "--config", "nowhere.json"],
+        &[
+            "translate",
+            "--from",
+            "c",
+            "--to",
+            "go",
+            "--file",
+            "nowhere.c",
+        ],
+        &["explain", "x", "--lang", "c", "--template", "nowhere.txt"],
         &["score", "--jsonl", "--model", "nowhere.safetensors"],
         &["score", "--perplexity", "nowhere.txt"],
         &["convert", "nowhere", "out"],

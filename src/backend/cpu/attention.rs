@@ -30,7 +30,7 @@ struct Item<'a> {
 /// Attention of each row of `q`, `[queries, heads * head_dim]`, into the same row of `out`.
 ///
 /// # Errors
-/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), [`Cancelled`](crate::ErrorKind::Cancelled).
 pub fn attend(
     cx: Context<'_>,
     q: &[f32],
@@ -42,8 +42,8 @@ pub fn attend(
 ) -> Result<()> {
     let failures = Failures::default();
     let mut items = grouped(queries, shape, out);
-    let mut tasks = cut(&mut items, queries, shape, cx.pool.threads());
-    cx.pool.for_each_chunk(&mut tasks, 1, |_, task| {
+    let mut tasks = cut(&mut items, queries, shape, cx.crew.threads());
+    cx.crew.for_each_chunk(&mut tasks, 1, |_, task| {
         for items in task {
             let call = Call {
                 cx,
@@ -59,7 +59,7 @@ pub fn attend(
                 KvFormat::Int8 => call.run::<i8>(items),
             });
         }
-    });
+    })?;
     failures.into_result()
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::budget::Budget;
 use super::page::{Layout, PAGE_TOKENS, Page};
 use crate::backend::KvCache;
-use crate::error::Result;
-use crate::threads::ThreadPool;
+use crate::checksum::{SealedReader, SealedWriter};
+use crate::error::{Result, bail};
+use crate::threads::Crew;
 
 /// Keys and values of one sequence in pages that forks share until they write.
 #[derive(Debug)]
@@ -65,6 +66,18 @@ impl KvCache for CpuCache {
     fn bytes(&self) -> usize {
         self.pages.len() * self.layout.page_bytes()
     }
+
+    fn stored_id(&self) -> [u32; 2] {
+        self.layout.stored_id()
+    }
+
+    fn write_to(&self, out: &mut SealedWriter<'_>) -> Result<()> {
+        self.write_pages(out)
+    }
+
+    fn read_from(&mut self, tokens: usize, input: &mut SealedReader<'_>) -> Result<()> {
+        self.read_pages(tokens, input)
+    }
 }
 
 impl CpuCache {
@@ -85,8 +98,33 @@ impl CpuCache {
         &self.pages
     }
 
+    /// A page of zeros that the budget allows, not yet of this cache.
+    pub(super) fn new_page(&self) -> Result<Page> {
+        let mut held = self.budget.reserve(1, self.layout.page_bytes())?;
+        match held.pop() {
+            Some(held) => Page::zeroed(held),
+            None => bail!(Internal, "the budget granted no page of one"),
+        }
+    }
+
+    /// Appends a page with so many tokens; those before it are full.
+    pub(super) fn push_page(&mut self, page: Page, tokens: usize) {
+        assert!(self.len == self.pages.len() * PAGE_TOKENS && tokens <= PAGE_TOKENS);
+        self.pages.push(Arc::new(page));
+        self.len += tokens;
+    }
+
     /// Writes the last rows of one layer; `k` and `v` are `[tokens, kv_width]`.
-    pub(super) fn write(&mut self, pool: &ThreadPool, layer: usize, k: &[f32], v: &[f32]) {
+    ///
+    /// # Errors
+    /// [`Cancelled`](crate::ErrorKind::Cancelled); the tokens before those are untouched.
+    pub(super) fn write(
+        &mut self,
+        crew: Crew<'_>,
+        layer: usize,
+        k: &[f32],
+        v: &[f32],
+    ) -> Result<()> {
         let width = self.layout.shape.kv_width();
         let mut position = self.len - k.len() / width;
         let (mut k, mut v) = (k, v);
@@ -98,9 +136,10 @@ impl CpuCache {
             let (k_page, v_page);
             (k_page, k) = k.split_at(n * width);
             (v_page, v) = v.split_at(n * width);
-            page.write(self.layout, pool, layer, slot, (k_page, v_page));
+            page.write(self.layout, crew, layer, slot, (k_page, v_page))?;
             position += n;
         }
+        Ok(())
     }
 }
 
@@ -108,6 +147,8 @@ impl CpuCache {
 mod tests {
     use super::*;
     use crate::backend::{CacheShape, KvFormat};
+    use crate::cancel::Control;
+    use crate::threads::ThreadPool;
 
     const LAYOUT: Layout = Layout {
         shape: CacheShape {
@@ -125,9 +166,11 @@ mod tests {
     fn push(cache: &mut CpuCache, value: f32, tokens: usize) {
         cache.extend(tokens).unwrap();
         let pool = ThreadPool::new(1).unwrap();
+        let control = Control::new();
         for layer in 0..LAYOUT.shape.layers {
             let rows = vec![value + layer as f32 * 100.0; tokens * LAYOUT.shape.kv_width()];
-            cache.write(&pool, layer, &rows, &rows);
+            let written = cache.write(pool.crew(&control), layer, &rows, &rows);
+            written.unwrap();
         }
     }
 

@@ -22,7 +22,7 @@ use crate::bytes::BytesMut;
 use crate::error::Result;
 use crate::kernels::generic::attention::{BLOCK_TOKENS, Block};
 use crate::num::ROUND_MAGIC;
-use crate::threads::ThreadPool;
+use crate::threads::Crew;
 
 /// Tokens of a page.
 pub const PAGE_TOKENS: usize = BLOCK_TOKENS;
@@ -44,14 +44,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    fn scales(self) -> usize {
+    pub(super) fn scales(self) -> usize {
         match self.format {
             KvFormat::Int8 => size_of::<Lanes<f32>>(),
             KvFormat::F32 | KvFormat::F16 => 0,
         }
     }
 
-    fn key_bytes(self) -> usize {
+    pub(super) fn key_bytes(self) -> usize {
         self.scales() + self.shape.head_dim * PAGE_TOKENS * self.format.element_bytes()
     }
 
@@ -60,12 +60,12 @@ impl Layout {
         self.scales() + PAGE_TOKENS * width * self.format.element_bytes()
     }
 
-    fn head_bytes(self) -> usize {
+    pub(super) fn head_bytes(self) -> usize {
         // Values are whole chunks of 32 numbers, keys need not be whole lines.
         self.key_bytes().next_multiple_of(64) + self.value_bytes().next_multiple_of(64)
     }
 
-    fn layer_bytes(self) -> usize {
+    pub(super) fn layer_bytes(self) -> usize {
         self.shape.kv_heads * self.head_bytes()
     }
 
@@ -98,6 +98,14 @@ impl Page {
         Ok(page)
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.as_mut_slice()
+    }
+
     /// One head's keys and values in one layer, in the format that `T` is the type of.
     pub fn block<T: Pod>(&self, layout: Layout, layer: usize, head: usize) -> Block<'_, T> {
         assert_eq!(size_of::<T>(), layout.format.element_bytes());
@@ -119,14 +127,17 @@ impl Page {
     }
 
     /// Writes tokens from `slot` on; `k` and `v` are `[tokens, kv_width]`.
+    ///
+    /// # Errors
+    /// [`Cancelled`](crate::ErrorKind::Cancelled); what is before `slot` is untouched.
     pub fn write(
         &mut self,
         layout: Layout,
-        pool: &ThreadPool,
+        crew: Crew<'_>,
         layer: usize,
         slot: usize,
         (k, v): (&[f32], &[f32]),
-    ) {
+    ) -> Result<()> {
         let width = layout.shape.kv_width();
         assert!(k.len() == v.len() && k.len().is_multiple_of(width));
         let head_dim = layout.shape.head_dim;
@@ -168,11 +179,11 @@ impl Page {
             }
         };
         if k.len() >= SHARED_ROWS * width {
-            pool.for_each_chunk(heads, layout.head_bytes(), write);
-        } else {
-            let heads = heads.chunks_exact_mut(layout.head_bytes());
-            heads.enumerate().for_each(|(i, bytes)| write(i, bytes));
+            return crew.for_each_chunk(heads, layout.head_bytes(), write);
         }
+        let heads = heads.chunks_exact_mut(layout.head_bytes());
+        heads.enumerate().for_each(|(i, bytes)| write(i, bytes));
+        Ok(())
     }
 }
 

@@ -113,8 +113,10 @@ impl Case {
             let start = cache.len();
             let n = piece.min(self.tokens() - start);
             cache.extend(n).unwrap();
-            cpu.store(&mut cache, 0, &self.v, &self.k, start, n);
-            cpu.store(&mut cache, 1, &self.k, &self.v, start, n);
+            let first = cpu.store(&mut cache, 0, &self.v, &self.k, start, n);
+            first.unwrap();
+            let second = cpu.store(&mut cache, 1, &self.k, &self.v, start, n);
+            second.unwrap();
             let rows: Vec<usize> = (start..start + n).collect();
             let q = cpu.select(&self.q, &rows).unwrap();
             let queries: Vec<Query> = (rows.iter())
@@ -187,7 +189,8 @@ fn sequences_of_a_batch_do_not_see_each_other() {
         let caches = lens.map(|n| {
             let mut cache = case.cache(&cpu);
             cache.extend(n).unwrap();
-            cpu.store(&mut cache, 1, &case.k, &case.v, 0, n);
+            let stored = cpu.store(&mut cache, 1, &case.k, &case.v, 0, n);
+            stored.unwrap();
             cache
         });
         let wanted = [(0, 69), (1, 0), (1, 2), (2, 39), (2, 7), (0, 33)];

@@ -1,6 +1,9 @@
 //! `codegeex bench`
 
+mod load;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{ValueEnum, value_parser};
@@ -16,6 +19,8 @@ use crate::failure::Result;
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::progress::Progress;
+
+use load::{Load, Seen};
 
 /// Measure this machine with random weights of a given shape.
 ///
@@ -49,6 +54,10 @@ pub struct Args {
     /// Sequences decoded at once.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     sequences: u16,
+    /// Then also serve N clients at once, each of which sends its next request when the last is
+    /// answered, and one client alone.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    concurrency: Option<u16>,
     /// Threads to compute with; 0 means as many as this process may use.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
@@ -124,7 +133,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         options.kv = args.kv.kv;
         let checkpoint = Checkpoint::open(&path, &OpenOptions::new())?;
         let cpu = Cpu::new(&options)?;
-        let model = Transformer::new(cpu, &checkpoint)?;
+        let model = Arc::new(Transformer::new(cpu, &checkpoint)?);
         let load = start.elapsed().as_secs_f64();
         let weights = checkpoint.weight_bytes();
         drop(checkpoint);
@@ -164,6 +173,21 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         steps.sort_by(f64::total_cmp);
         let cache: usize = states.iter().map(|s| s.bytes()).sum();
         drop(spinner);
+        drop(states);
+        let mut served = Vec::new();
+        if let Some(clients) = args.concurrency {
+            let _spinner = Progress::of("clients");
+            let mut numbers = vec![1, usize::from(clients)];
+            numbers.dedup();
+            for clients in numbers {
+                let load = Load {
+                    clients,
+                    prompt,
+                    new,
+                };
+                served.push(load.run(Arc::clone(&model) as Arc<dyn Model>, cancel)?);
+            }
+        }
         let resident = peak_resident();
         let _spinner = Progress::of("limits of the machine");
         let backend = model.backend();
@@ -180,7 +204,8 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
             load,
             prompt,
             prefill,
-            sequences: states.len(),
+            sequences: next.len(),
+            served,
             step: steps[steps.len() / 2],
             step_least: steps[0],
             decode_bytes: decode_bytes(&config, weights) + cache as u64,
@@ -273,6 +298,8 @@ struct Figures {
     prompt: usize,
     prefill: f64,
     sequences: usize,
+    /// One client alone, then all.
+    served: Vec<Seen>,
     step: f64,
     step_least: f64,
     decode_bytes: u64,
@@ -308,6 +335,7 @@ impl Figures {
             "decode_bytes_per_step": self.decode_bytes,
             "decode_fraction_of_bandwidth": self.decode_rate() / self.bandwidth,
             "peak_resident_bytes": self.resident,
+            "served": self.served.iter().map(Seen::to_json).collect::<Vec<_>>(),
         })
         .to_string()
     }
@@ -336,6 +364,7 @@ impl Figures {
             self.decode_rate() / gb,
             100.0 * self.decode_rate() / self.bandwidth,
         );
+        text.extend(self.served.iter().map(Seen::to_text));
         if let Some(resident) = self.resident {
             text += &format!(
                 "memory      {:.2} GB resident at most\n",

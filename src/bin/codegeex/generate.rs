@@ -1,26 +1,30 @@
 //! `codegeex generate`
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Completion, Event, GenerateOptions, Generator};
 use codegeex::prompt::{self, Language};
 use serde::{Deserialize, Serialize};
 
+use crate::beams::{self, BeamArgs, Early};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
 use crate::progress::Progress;
+use crate::sampling::SamplingArgs;
 
 /// Complete code and write the completion as it comes.
 ///
 /// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
-/// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, seed, stop
-/// and n where they differ from the options given here.
+/// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, min_p,
+/// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
+/// banned_ids, seed, stop and n where they differ from the options given here, or with num_beams,
+/// length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex generate --lang python --max-new-tokens 64 'def fibonacci(n):'"
@@ -37,56 +41,15 @@ pub struct Args {
     jsonl: bool,
     #[command(flatten)]
     special: SpecialArgs,
-    #[command(flatten)]
-    sampling: SamplingArgs,
-    #[command(flatten)]
-    model: ModelArgs,
-}
-
-#[derive(clap::Args)]
-#[command(next_help_heading = "Sampling")]
-struct SamplingArgs {
     /// Language of the prompt: begins it with the language's tag line.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Option<Language>,
-    /// New tokens at most.
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    max_new_tokens: usize,
-    /// 0 always takes the likeliest token.
-    #[arg(
-        long,
-        default_value_t = 0.0,
-        value_name = "T",
-        allow_negative_numbers = true
-    )]
-    temperature: f32,
-    /// Draw among the K likeliest tokens; 0 means among all.
-    #[arg(long, default_value_t = 0, value_name = "K")]
-    top_k: usize,
-    /// Draw among the likeliest tokens that make up this probability.
-    #[arg(
-        long,
-        default_value_t = 1.0,
-        value_name = "P",
-        allow_negative_numbers = true
-    )]
-    top_p: f32,
-    /// The same seed draws the same tokens.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Text that ends the completion; may be given several times.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    stop: Vec<String>,
-    /// Number of completions.
-    #[arg(
-        short,
-        long = "samples",
-        alias = "n",
-        default_value_t = 1,
-        value_name = "N"
-    )]
-    n: usize,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    beams: BeamArgs,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 /// A request of --jsonl; what is missing is as on the command line.
@@ -99,9 +62,19 @@ struct Request {
     temperature: Option<f32>,
     top_k: Option<usize>,
     top_p: Option<f32>,
+    min_p: Option<f32>,
+    typical_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    frequency_penalty: Option<f32>,
+    logit_bias: Option<BTreeMap<u32, f32>>,
+    banned_ids: Option<Vec<u32>>,
     seed: Option<u64>,
     stop: Option<OneOrMany>,
     n: Option<usize>,
+    num_beams: Option<usize>,
+    length_penalty: Option<f32>,
+    early_stopping: Option<Early>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +89,7 @@ enum OneOrMany {
 enum Answer {
     One(Choice),
     Many { choices: Vec<Choice> },
+    Beams(beams::Answer),
 }
 
 #[derive(Serialize)]
@@ -138,33 +112,45 @@ impl From<Completion> for Choice {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let mut options = GenerateOptions::default();
-    options.max_new_tokens = args.sampling.max_new_tokens;
-    options.temperature = args.sampling.temperature;
-    options.top_k = args.sampling.top_k;
-    options.top_p = args.sampling.top_p;
-    options.seed = args.sampling.seed;
-    options.stop = args.sampling.stop;
-    options.samples = args.sampling.n;
-    options.special_tokens = args.special.policy();
-    options
-        .validate()
-        .map_err(|e| Failure::Usage(e.to_string()))?;
-    let lang = args.sampling.lang;
-
+    let options = args.sampling.options(args.special.policy())?;
+    let search = args.beams.of_command_line(&options, args.jsonl)?;
     let generator = args.model.generator()?;
     if args.jsonl {
-        return answer_lines(&generator, &options, lang, interrupt);
+        return answer_lines(&generator, &options, args.beams, args.lang, interrupt);
     }
     let text = match (args.prompt, args.prompt_file) {
         (_, Some(file)) => lines::read_file(&file)?,
         (Some(prompt), None) if prompt != "-" => prompt,
         _ => lines::read_stdin()?,
     };
-    let prompt = with_tag(lang, text);
+    let prompt = with_tag(args.lang, text);
+    match &search {
+        Some(search) => interrupt
+            .orderly(|cancel| beams::print(&generator, &prompt, search, options.samples, cancel)),
+        None => write_completions(&generator, &prompt, &Frame::default(), &options, interrupt),
+    }
+}
+
+/// What goes around each completion.
+#[derive(Default)]
+pub struct Frame<'a> {
+    /// The end of the prompt that is part of the answer.
+    pub before: &'a str,
+    /// What closes the answer.
+    pub after: &'a str,
+}
+
+/// Completes a prompt on stdout: one completion as it comes, several at the end.
+pub fn write_completions(
+    generator: &Generator,
+    prompt: &str,
+    frame: &Frame<'_>,
+    options: &GenerateOptions,
+    interrupt: &Interrupt,
+) -> Result {
     interrupt.orderly(|cancel| match options.samples {
-        1 => stream(&generator, &prompt, &options, cancel),
-        _ => print_all(&generator, &prompt, &options, cancel),
+        1 => stream(generator, prompt, frame, options, cancel),
+        _ => print_all(generator, prompt, frame, options, cancel),
     })
 }
 
@@ -212,6 +198,7 @@ impl Watch {
 fn stream(
     generator: &Generator,
     prompt: &str,
+    frame: &Frame<'_>,
     options: &GenerateOptions,
     cancel: &CancelToken,
 ) -> Result {
@@ -219,7 +206,15 @@ fn stream(
     let terminal = io::stdout().is_terminal();
     let mut watch = Watch::new(generator, options, terminal);
     let mut written = Ok(());
-    let completions = generator.generate(prompt, options, cancel, &mut |event| {
+    let mut last = frame.before.chars().last();
+    let mut write = |text: &str| {
+        last = text.chars().last().or(last);
+        output
+            .write_all(text.as_bytes())
+            .and_then(|()| output.flush())
+    };
+    let mut begun = false;
+    generator.generate(prompt, options, cancel, &mut |event| {
         let text = match event {
             Event::Token { text, .. } => {
                 watch.token();
@@ -228,18 +223,24 @@ fn stream(
             Event::End { text, .. } => text,
             _ => return ControlFlow::Continue(()),
         };
+        if !begun {
+            // Not before the prompt is found to be one that can be continued.
+            begun = true;
+            written = write(frame.before);
+        }
         if written.is_ok() {
-            written = output
-                .write_all(text.as_bytes())
-                .and_then(|()| output.flush());
+            written = write(text);
         }
         match written {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
     })?;
-    // A file gets the completion and nothing else; at a terminal the prompt of the shell follows.
-    if written.is_ok() && terminal && completions.iter().any(|c| !c.text.ends_with('\n')) {
+    if written.is_ok() {
+        written = write(frame.after);
+    }
+    // A file gets the answer and nothing else; at a terminal the prompt of the shell follows.
+    if written.is_ok() && terminal && last != Some('\n') {
         written = writeln!(output);
     }
     written.map_err(Failure::Stdout)
@@ -249,6 +250,7 @@ fn stream(
 fn print_all(
     generator: &Generator,
     prompt: &str,
+    frame: &Frame<'_>,
     options: &GenerateOptions,
     cancel: &CancelToken,
 ) -> Result {
@@ -260,16 +262,20 @@ fn print_all(
         ControlFlow::Continue(())
     })?;
     drop(watch);
-    let texts = completions
-        .iter()
-        .enumerate()
-        .map(|(i, c)| format!("--- sample {i} ({})\n{}\n", c.finish_reason, c.text));
+    let texts = completions.iter().enumerate().map(|(i, c)| {
+        let Frame { before, after } = frame;
+        format!(
+            "--- sample {i} ({})\n{before}{}{after}\n",
+            c.finish_reason, c.text
+        )
+    });
     lines::write_stdout(&texts.collect::<String>())
 }
 
 fn answer_lines(
     generator: &Generator,
     defaults: &GenerateOptions,
+    beam_defaults: BeamArgs,
     lang: Option<Language>,
     interrupt: &Interrupt,
 ) -> Result {
@@ -281,6 +287,17 @@ fn answer_lines(
         set.temperature = request.temperature.unwrap_or(set.temperature);
         set.top_k = request.top_k.unwrap_or(set.top_k);
         set.top_p = request.top_p.unwrap_or(set.top_p);
+        set.min_p = request.min_p.unwrap_or(set.min_p);
+        set.typical_p = request.typical_p.unwrap_or(set.typical_p);
+        set.repetition_penalty = request.repetition_penalty.unwrap_or(set.repetition_penalty);
+        set.presence_penalty = request.presence_penalty.unwrap_or(set.presence_penalty);
+        set.frequency_penalty = request.frequency_penalty.unwrap_or(set.frequency_penalty);
+        if let Some(bias) = request.logit_bias {
+            set.logit_bias = bias.into_iter().collect();
+        }
+        set.banned_ids = request
+            .banned_ids
+            .unwrap_or(std::mem::take(&mut set.banned_ids));
         set.seed = request.seed.unwrap_or(set.seed);
         set.samples = request.n.unwrap_or(set.samples);
         match request.stop {
@@ -293,6 +310,15 @@ fn answer_lines(
             None => lang,
         };
         let prompt = with_tag(lang, request.prompt);
+        let beams = BeamArgs {
+            num_beams: request.num_beams,
+            length_penalty: request.length_penalty,
+            early_stopping: request.early_stopping,
+        };
+        if let Some(search) = beams.or(beam_defaults)?.search(&options)? {
+            let answer = beams::answer(generator, &prompt, &search, options.samples, cancel)?;
+            return Ok(Answer::Beams(answer));
+        }
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
         let completions = generator.generate(&prompt, &options, cancel, go_on)?;
         let mut choices = Vec::with_capacity(completions.len());

@@ -4,6 +4,7 @@
 //! wrongly, 1 that it failed, 130 that it was interrupted.
 #![forbid(unsafe_code)]
 
+mod beams;
 mod bench;
 mod convert;
 mod detokenize;
@@ -14,7 +15,9 @@ mod interrupt;
 mod lines;
 mod model;
 mod progress;
+mod sampling;
 mod score;
+mod task;
 mod tokenize;
 
 use std::process::ExitCode;
@@ -40,6 +43,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Generate(generate::Args),
+    Translate(task::TranslateArgs),
+    Explain(task::ExplainArgs),
     Tokenize(tokenize::Args),
     Detokenize(detokenize::Args),
     Score(score::Args),
@@ -53,6 +58,8 @@ fn main() -> ExitCode {
     let interrupt = Interrupt::catch();
     let result = match cli.command {
         Command::Generate(args) => generate::run(args, &interrupt),
+        Command::Translate(args) => task::translate(args, &interrupt),
+        Command::Explain(args) => task::explain(args, &interrupt),
         Command::Tokenize(args) => tokenize::run(args, &interrupt),
         Command::Detokenize(args) => detokenize::run(args, &interrupt),
         Command::Score(args) => score::run(args, &interrupt),

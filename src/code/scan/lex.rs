@@ -238,7 +238,7 @@ impl Scanner {
         let after_value =
             self.line.before == Before::Value && self.last_char.is_some_and(|c| !c.is_whitespace());
         for (index, quote) in syntax.quotes.iter().enumerate() {
-            if !quote.is_char && !(quote.not_after_value && after_value) {
+            if !(quote.is_char || quote.not_after_value && after_value) {
                 offer(quote.open, Mode::Quoted(index));
             }
         }

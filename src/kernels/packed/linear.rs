@@ -21,7 +21,7 @@ use crate::kernels::columns::{Band, Columns};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
 use crate::tensor::PackedScheme;
-use crate::threads::{Failures, ThreadPool};
+use crate::threads::{Crew, Failures};
 
 /// Up to this many tokens go through the panel kernels, with 4-bit panels as they are; beyond,
 /// these are unpacked, and a matrix unit is used.
@@ -66,7 +66,7 @@ pub struct Context<'a> {
     /// Matrix unit, if the instruction set has one.
     pub unit: Option<MatrixUnit>,
     /// Threads.
-    pub pool: &'a ThreadPool,
+    pub crew: Crew<'a>,
     /// Buffers.
     pub buffers: &'a Buffers,
 }
@@ -83,7 +83,8 @@ impl Context<'_> {
 /// A token with a value that is not finite gives NaN in all of its outputs.
 ///
 /// # Errors
-/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
+/// [`Cancelled`](crate::ErrorKind::Cancelled), which leaves parts of `out` as they were.
 ///
 /// # Panics
 /// When the lengths disagree.
@@ -134,7 +135,7 @@ impl Plan {
     fn new(cx: Context<'_>, tokens: usize, w: &PackedMatrix) -> Self {
         let unit = cx.uses_unit(tokens);
         // Some tasks a thread even out their speeds; more would only cut streams of memory short.
-        let share = w.panels().div_ceil(16 * cx.pool.threads());
+        let share = w.panels().div_ceil(16 * cx.crew.threads());
         let panels = if unit {
             // Pairs of panels share the activations in the unit.
             share.next_multiple_of(2).clamp(2, UNIT_PANELS)
@@ -164,12 +165,12 @@ fn multiply(
 ) -> Result<()> {
     let out = Columns::new(out, plan.tokens, w.rows());
     let failures = Failures::default();
-    cx.pool.run(w.panels().div_ceil(plan.panels), &|task| {
+    cx.crew.run(w.panels().div_ceil(plan.panels), &|task| {
         let first = task * plan.panels;
         let panels = first..(first + plan.panels).min(w.panels());
         let rows = panels.start * PANEL_ROWS..(panels.end * PANEL_ROWS).min(w.rows());
         // SAFETY: tasks have disjoint ranges of rows of W, which are columns of `out`, and the
-        // pool calls each task once.
+        // crew calls each task at most once.
         let band = unsafe { out.band(rows) };
         let mut buffers = lock(&cx.buffers.tasks).pop().unwrap_or_default();
         let grown = buffers.grow(plan, panels.len(), w);
@@ -192,7 +193,7 @@ fn multiply(
         }
         lock(&cx.buffers.tasks).push(buffers);
         failures.note(grown);
-    });
+    })?;
     failures.into_result()
 }
 
@@ -240,10 +241,10 @@ impl Kernel for Fill<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Result<()> {
-        let Context { isa, pool, .. } = self.cx;
-        self.tokens.quantize(isa, pool, self.x, self.w.cols())?;
+        let Context { isa, crew, .. } = self.cx;
+        self.tokens.quantize(isa, crew, self.x, self.w.cols())?;
         if self.plan.unit {
-            return self.tokens.lay_out_blocks(pool);
+            return self.tokens.lay_out_blocks(crew);
         }
         let int4 = self.w.scheme() == PackedScheme::Int4 && !self.plan.unpack;
         let (tiles, form) = if int4 {
@@ -251,7 +252,7 @@ impl Kernel for Fill<'_> {
         } else {
             (S::INT8_TILES, S::INT8_FORM)
         };
-        self.tokens.lay_out(isa, pool, tiles, form, int4)
+        self.tokens.lay_out(isa, crew, tiles, form, int4)
     }
 }
 

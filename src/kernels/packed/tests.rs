@@ -3,6 +3,7 @@
 
 use super::linear::{Buffers, Context, linear};
 use super::*;
+use crate::cancel::Control;
 use crate::kernels::isa::Isa;
 use crate::tensor::{PackedScheme, PackedTensor};
 use crate::threads::ThreadPool;
@@ -115,11 +116,11 @@ fn run_with(
     bias: &[f32],
 ) -> Vec<f32> {
     let pool = ThreadPool::new(threads).unwrap();
-    let buffers = Buffers::default();
+    let (buffers, control) = (Buffers::default(), Control::new());
     let cx = Context {
         isa,
         unit,
-        pool: &pool,
+        crew: pool.crew(&control),
         buffers: &buffers,
     };
     let mut out = vec![f32::NAN; x.len() / w.cols() * w.rows()];

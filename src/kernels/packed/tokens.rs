@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
 use crate::num::ROUND_MAGIC;
-use crate::threads::ThreadPool;
+use crate::threads::Crew;
 
 /// The largest magnitude: both of its bytes are 127.
 pub const MAX_QUANTIZED: f32 = 32_639.0;
@@ -49,11 +49,11 @@ impl Tokens {
     /// Lays the quantized tokens out in tiles of at most `tiles[0]` tokens.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory), [`Cancelled`](ErrorKind::Cancelled).
     pub fn lay_out(
         &mut self,
         isa: Isa,
-        pool: &ThreadPool,
+        crew: Crew<'_>,
         tiles: &[usize],
         form: Form,
         corrected: bool,
@@ -92,29 +92,27 @@ impl Tokens {
             });
         }
         let per_task = TASK_VALUES.div_ceil(width * tiles[0]);
-        pool.for_each_chunk(&mut pieces, per_task, |_, pieces| {
+        crew.for_each_chunk(&mut pieces, per_task, |_, pieces| {
             for piece in pieces {
                 isa.dispatch(piece);
             }
-        });
-        Ok(())
+        })
     }
 
     /// Lays the quantized tokens out for a matrix unit.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
-    pub fn lay_out_blocks(&mut self, pool: &ThreadPool) -> Result<()> {
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory), [`Cancelled`](ErrorKind::Cancelled).
+    pub fn lay_out_blocks(&mut self, crew: Crew<'_>) -> Result<()> {
         let per_token = self.width() / BLOCK;
         let sixteens = self.scales.len().div_ceil(16);
         let zero = bytemuck::Zeroable::zeroed();
         reserve(&mut self.blocks, sixteens * per_token, zero)?;
         let (values, width) = (&self.values, self.width());
-        pool.for_each_chunk(&mut self.blocks, per_token, |i, blocks| {
+        crew.for_each_chunk(&mut self.blocks, per_token, |i, blocks| {
             let values = &values[i * 16 * width..];
             unit::pack(&values[..values.len().min(16 * width)], per_token, blocks);
-        });
-        Ok(())
+        })
     }
 
     /// `[tokens / 16, blocks of a row]`, as [`lay_out_blocks`](Self::lay_out_blocks) left them.
@@ -125,8 +123,8 @@ impl Tokens {
     /// Quantizes `x`, `[tokens, cols]`.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
-    pub fn quantize(&mut self, isa: Isa, pool: &ThreadPool, x: &[f32], cols: usize) -> Result<()> {
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory), [`Cancelled`](ErrorKind::Cancelled).
+    pub fn quantize(&mut self, isa: Isa, crew: Crew<'_>, x: &[f32], cols: usize) -> Result<()> {
         let tokens = x.len() / cols;
         let width = cols.next_multiple_of(BLOCK);
         self.width = width;
@@ -142,12 +140,11 @@ impl Tokens {
             .zip(found)
             .map(|((out, x), (scale, sum))| QuantizeRow { x, out, scale, sum })
             .collect();
-        pool.for_each_chunk(&mut rows, TASK_VALUES.div_ceil(width), |_, rows| {
+        crew.for_each_chunk(&mut rows, TASK_VALUES.div_ceil(width), |_, rows| {
             for row in rows {
                 isa.dispatch(row);
             }
-        });
-        Ok(())
+        })
     }
 
     /// Values of a token, those of padding included.

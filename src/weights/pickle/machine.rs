@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::bytes::Cursor;
+use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 
 use super::{Global, Node, Pickle, Storage, TensorRecord, Value};
@@ -22,6 +23,11 @@ const MAX_MARKS: usize = 1000;
 /// [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for an opcode or a global that a
 /// checkpoint has no need of; both with the byte offset.
 pub fn parse(bytes: &[u8]) -> Result<Pickle<'_>> {
+    parse_unless(bytes, &CancelToken::new())
+}
+
+/// [`parse`], unless it is cancelled meanwhile.
+pub fn parse_unless<'a>(bytes: &'a [u8], cancel: &CancelToken) -> Result<Pickle<'a>> {
     let mut machine = Machine {
         input: Cursor::new(bytes, 0),
         at: 0,
@@ -31,7 +37,9 @@ pub fn parse(bytes: &[u8]) -> Result<Pickle<'_>> {
         nodes: Vec::new(),
         values: 0,
     };
-    while !machine.step()? {}
+    while !machine.step()? {
+        cancel.check()?;
+    }
     let root = machine.pop()?;
     if !machine.stack.is_empty() || !machine.marks.is_empty() {
         return Err(machine.broken("the end, with values left on the stack"));

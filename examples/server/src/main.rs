@@ -1,0 +1,163 @@
+//! `codegeex-server`: serves a model on this machine.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use codegeex::backend::CpuOptions;
+use codegeex::generate::Generator;
+use codegeex::model::{LoadOptions, load};
+use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex_server::app::{App, Settings, router};
+use codegeex_server::engine::{Engine, EngineOptions};
+use codegeex_server::listen::{Limits, serve};
+use tokio::net::TcpListener;
+
+/// Serve completions of a CodeGeeX model over HTTP in the shape of OpenAI's /v1/completions, and
+/// a page to try it out. Writes its address to stdout.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. Without it, the
+    /// small model of the checkout.
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// The model's name in requests and responses; without it, the name of its file.
+    #[arg(long, value_name = "NAME")]
+    model_name: Option<String>,
+    /// Address to listen on. Others than this machine's own loopback let the network in.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// Port to listen on; 0 takes one that is free.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// A name under which browsers may reach this server, beside addresses and localhost; may be
+    /// given several times.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// Threads to compute with; 0 means one for each core that this process may use.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: u16,
+    /// Memory of keys and values at most, in MiB; without it, what the system leaves.
+    #[arg(long, value_name = "MIB")]
+    cache_memory: Option<u32>,
+    /// Sequences that are computed together.
+    #[arg(long, value_name = "N", default_value = "16")]
+    sequences: NonZeroUsize,
+    /// Prompts that may wait beside as many as there are sequences; what goes beyond is told to
+    /// come later (429).
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    queue: usize,
+    /// Completions of one request at most, over all its prompts.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    max_choices: usize,
+    /// Size of a request at most, in KiB.
+    #[arg(long, value_name = "KIB", default_value_t = 1024)]
+    max_body: u32,
+    /// Connections at once.
+    #[arg(long, value_name = "N", default_value = "64")]
+    connections: NonZeroUsize,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let path = args.model.unwrap_or_else(|| {
+        let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        PathBuf::from(checkout).join("models/codegeex_tiny.safetensors")
+    });
+    let name = match args.model_name {
+        Some(name) => name,
+        None => path.file_stem().map_or_else(
+            || "codegeex".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        ),
+    };
+    let mut load_options = LoadOptions::default();
+    load_options.cpu = CpuOptions::new().threads(args.threads.into());
+    let model = load(&path, &load_options)?;
+    eprintln!("{name}: {}", model.describe());
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let options = EngineOptions {
+        sequences: args.sequences,
+        queue: args.queue,
+        cache_bytes: args.cache_memory.map(|mib| u64::from(mib) << 20),
+    };
+    let engine = Engine::start(generator, options)?;
+    let settings = Settings {
+        model: name,
+        max_body: args.max_body as usize * 1024,
+        max_choices: args.max_choices,
+        read_timeout: Duration::from_secs(30),
+        names: args.allow_host,
+    };
+    let limits = Limits {
+        connections: args.connections.get(),
+        ..Limits::default()
+    };
+    let address = SocketAddr::new(args.host, args.port);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            eprintln!(
+                "warning: listening on {address}: whoever can reach this address can use the \
+                 model, and nothing is encrypted"
+            );
+        }
+        // The reader of the address may be gone by now, which is no reason not to serve.
+        let _ = writeln!(std::io::stdout(), "http://{address}/");
+        let _ = std::io::stdout().flush();
+        let app = App::new(engine.clone(), settings);
+        serve(listener, router(app), limits, interrupted(), || {
+            engine.stop()
+        })
+        .await;
+        Ok(())
+    })
+}
+
+/// Ends at Ctrl-C, or when the system asks this process to end.
+async fn interrupted() {
+    let ctrl_c = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without a handler, the signal ends the process as it is.
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let asked = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let asked = std::future::pending::<()>();
+    tokio::select! {
+        () = ctrl_c => {}
+        () = asked => {}
+    }
+}

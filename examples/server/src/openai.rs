@@ -1,0 +1,260 @@
+//! The requests and responses of `/v1/completions` and `/v1/models`, in OpenAI's shape.
+//!
+//! Extensions: `top_k`, `language` and `task`. `suffix` does not fill in the middle, which
+//! CodeGeeX cannot do: see [`crate::suffix`].
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::{ApiError, Result};
+use crate::fields::{Fields, wrong};
+
+/// Most stop strings of a request.
+pub const MAX_STOPS: usize = 4;
+/// Most alternatives a token of `logprobs`.
+pub const MAX_LOGPROBS: usize = 5;
+/// Most choices a prompt; the server's own limit may be lower.
+pub const MAX_CHOICES: usize = 128;
+
+/// A prompt as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text.
+    Text(String),
+    /// Token ids.
+    Ids(Vec<u32>),
+}
+
+/// A request for completions, checked as far as that goes without a model.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the fields are OpenAI's")]
+pub struct CompletionRequest {
+    pub model: Option<String>,
+    pub prompts: Vec<Prompt>,
+    pub language: Option<String>,
+    pub suffix: Option<String>,
+    pub max_tokens: usize,
+    pub temperature: f32,
+    pub top_p: f32,
+    pub top_k: usize,
+    pub n: usize,
+    pub best_of: usize,
+    pub stream: bool,
+    pub include_usage: bool,
+    pub logprobs: Option<usize>,
+    pub echo: bool,
+    pub stop: Vec<String>,
+    pub presence_penalty: f32,
+    pub frequency_penalty: f32,
+    pub logit_bias: Vec<(u32, f32)>,
+    pub seed: Option<u64>,
+}
+
+impl CompletionRequest {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// 400, naming the field.
+    pub fn parse(body: &[u8]) -> Result<Self> {
+        let mut fields = Fields::parse(body)?;
+        let f = &mut fields;
+        let stream = f.boolean("stream")?.unwrap_or(false);
+        let include_usage = match f.object("stream_options")? {
+            None => false,
+            Some(_) if !stream => {
+                return Err(ApiError::field(
+                    "stream_options",
+                    "stream_options is for requests with stream",
+                ));
+            }
+            Some(mut options) => options.boolean("include_usage")?.unwrap_or(false),
+        };
+        let n = f.count("n", 1..=MAX_CHOICES)?.unwrap_or(1);
+        let best_of = f.count("best_of", 1..=MAX_CHOICES)?.unwrap_or(n);
+        if best_of < n {
+            return Err(ApiError::field(
+                "best_of",
+                format!("best_of is {best_of}, expected at least n, which is {n}"),
+            ));
+        }
+        if stream && best_of > n {
+            return Err(ApiError::field(
+                "best_of",
+                "the best are known at the end only, so they cannot be streamed: \
+                 leave out best_of or stream",
+            ));
+        }
+        Ok(Self {
+            model: f.string("model")?,
+            prompts: prompts(f.take("prompt"))?,
+            language: f.string("language")?,
+            suffix: f.string("suffix")?.filter(|s| !s.is_empty()),
+            max_tokens: f.count("max_tokens", 0..=1 << 20)?.unwrap_or(16),
+            temperature: f.number("temperature", 0.0..=2.0)?.unwrap_or(1.0) as f32,
+            top_p: f.number("top_p", 0.0..=1.0)?.unwrap_or(1.0) as f32,
+            top_k: f.count("top_k", 0..=1 << 20)?.unwrap_or(0),
+            n,
+            best_of,
+            stream,
+            include_usage,
+            logprobs: f.count("logprobs", 0..=MAX_LOGPROBS)?,
+            echo: f.boolean("echo")?.unwrap_or(false),
+            stop: stops(f.take("stop"))?,
+            presence_penalty: f.number("presence_penalty", -2.0..=2.0)?.unwrap_or(0.0) as f32,
+            frequency_penalty: f.number("frequency_penalty", -2.0..=2.0)?.unwrap_or(0.0) as f32,
+            logit_bias: match f.object("logit_bias")? {
+                Some(map) => biases(map)?,
+                None => Vec::new(),
+            },
+            // Any whole number is a seed; negative ones wrap around.
+            seed: f.integer("seed", i64::MIN..=i64::MAX)?.map(|s| s as u64),
+        })
+    }
+}
+
+/// A text, a list of texts, a list of ids, or a list of lists of ids; without any, the empty text.
+fn prompts(value: Option<Value>) -> Result<Vec<Prompt>> {
+    let expected = "a text, a list of texts, a list of token ids or a list of such lists";
+    match value {
+        None => Ok(vec![Prompt::Text(String::new())]),
+        Some(Value::String(text)) => Ok(vec![Prompt::Text(text)]),
+        Some(Value::Array(list)) => match list.first() {
+            None => Err(ApiError::field("prompt", "prompt is an empty list")),
+            Some(Value::Number(_)) => Ok(vec![Prompt::Ids(ids(&list)?)]),
+            Some(_) => list
+                .into_iter()
+                .map(|item| match item {
+                    Value::String(text) => Ok(Prompt::Text(text)),
+                    Value::Array(list) => ids(&list).map(Prompt::Ids),
+                    other => Err(wrong("prompt", &other, expected)),
+                })
+                .collect(),
+        },
+        Some(other) => Err(wrong("prompt", &other, expected)),
+    }
+}
+
+fn ids(list: &[Value]) -> Result<Vec<u32>> {
+    if list.is_empty() {
+        return Err(ApiError::field("prompt", "a prompt has no token ids"));
+    }
+    list.iter()
+        .map(|value| {
+            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+            id.ok_or_else(|| wrong("prompt", value, "a token id in a list of ids"))
+        })
+        .collect()
+}
+
+fn stops(value: Option<Value>) -> Result<Vec<String>> {
+    let list = match value {
+        None => return Ok(Vec::new()),
+        Some(text @ Value::String(_)) => vec![text],
+        Some(Value::Array(list)) => list,
+        Some(other) => return Err(wrong("stop", &other, "a text or a list of texts")),
+    };
+    if list.len() > MAX_STOPS {
+        return Err(ApiError::field(
+            "stop",
+            format!(
+                "stop has {} texts, expected {MAX_STOPS} at most",
+                list.len()
+            ),
+        ));
+    }
+    list.into_iter()
+        .map(|item| match item {
+            Value::String(text) if text.is_empty() => {
+                Err(ApiError::field("stop", "a stop text is empty"))
+            }
+            Value::String(text) => Ok(text),
+            other => Err(wrong("stop", &other, "a text in the list")),
+        })
+        .collect()
+}
+
+fn biases(map: Fields) -> Result<Vec<(u32, f32)>> {
+    let name = "logit_bias";
+    let bias = |(id, value): (String, Value)| {
+        let id: u32 = id
+            .parse()
+            .map_err(|_| ApiError::field(name, "a name in logit_bias is no token id"))?;
+        match value.as_f64() {
+            Some(bias) if (-100.0..=100.0).contains(&bias) => Ok((id, bias as f32)),
+            _ => Err(ApiError::field(
+                name,
+                format!("the bias of token {id} is {value}, expected a number from -100 to 100"),
+            )),
+        }
+    };
+    map.into_rest().into_iter().map(bias).collect()
+}
+
+/// An answer, or a piece of one when it is streamed.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the fields are OpenAI's")]
+pub struct Completion<'a> {
+    pub id: &'a str,
+    pub object: &'static str,
+    pub created: u64,
+    pub model: &'a str,
+    pub choices: Vec<Choice>,
+    /// `None` leaves it out, `Some(None)` says `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Option<Usage>>,
+}
+
+/// One completion of a prompt, or a piece of one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the fields are OpenAI's")]
+pub struct Choice {
+    pub text: String,
+    pub index: usize,
+    pub logprobs: Option<Logprobs>,
+    pub finish_reason: Option<&'static str>,
+}
+
+/// Tokens of a choice, in lists of one length.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Logprobs {
+    /// The text of each token; `bytes:` and escapes where it is no UTF-8.
+    pub tokens: Vec<String>,
+    /// The log-probability of each under the model; nothing for the first of a prompt.
+    pub token_logprobs: Vec<Option<f32>>,
+    /// The likeliest tokens at that place, and the one that is there.
+    pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
+    /// Where it begins in the text of the choice, in characters.
+    pub text_offset: Vec<usize>,
+}
+
+/// Tokens that were computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the fields are OpenAI's")]
+pub struct Usage {
+    pub prompt_tokens: usize,
+    pub completion_tokens: usize,
+    pub total_tokens: usize,
+}
+
+/// A model of the list.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the fields are OpenAI's")]
+pub struct ModelInfo<'a> {
+    pub id: &'a str,
+    pub object: &'static str,
+    pub created: u64,
+    pub owned_by: &'static str,
+}
+
+/// 404 of a model that is not served.
+pub fn no_such_model(name: &str, served: &str) -> ApiError {
+    ApiError {
+        status: StatusCode::NOT_FOUND,
+        message: format!("there is no model {name:?} here, only {served:?}"),
+        param: Some("model".into()),
+        code: Some("model_not_found"),
+    }
+}

@@ -1,0 +1,157 @@
+//! What is bounded: bodies, the queue, connections, and the time that clients take.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use codegeex_server::listen::Limits;
+use serde_json::json;
+use tokio::net::TcpSocket;
+
+use crate::support::{Response, Server, Setup, completion, head, long};
+
+const SHORT: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn large_bodies_are_refused() {
+    let server = Server::start(Setup::default());
+    let fits = json!({"prompt": "a", "max_tokens": 1, "user": "x".repeat(60 << 10)});
+    server.complete(&fits);
+    let large = json!({"prompt": "a", "max_tokens": 1, "user": "x".repeat(70 << 10)});
+    assert_eq!(server.post(&large).error(413)["code"], "body_too_large");
+    // In chunks, without saying how much will come.
+    let headers = [
+        ("content-type", "application/json"),
+        ("transfer-encoding", "chunked"),
+    ];
+    let mut request = head("POST", "/v1/completions", &headers);
+    for _ in 0..70 {
+        request += &format!("400\r\n{}\r\n", " ".repeat(1024));
+    }
+    request += "0\r\n\r\n";
+    server.raw(request.as_bytes()).error(413);
+}
+
+#[test]
+fn a_full_queue_says_so() {
+    let server = Server::start(Setup {
+        sequences: 1,
+        queue: 1,
+        ..Setup::default()
+    });
+    let mut first = server.connect();
+    first.write_all(&completion(&long(1))).unwrap();
+    server.wait_for((1, 0), PATIENCE);
+    let mut second = server.connect();
+    second.write_all(&completion(&long(1))).unwrap();
+    server.wait_for((1, 1), PATIENCE);
+    let refused = server.post(&json!({"prompt": "a", "max_tokens": 1}));
+    assert_eq!(refused.error(429)["code"], "queue_full");
+    assert_eq!(refused.error(429)["type"], "rate_limit_error");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    // One that waits goes away, and its place is free.
+    drop(second);
+    server.wait_for((1, 0), PATIENCE);
+    drop(first);
+    server.wait_for((0, 0), PATIENCE);
+    // All prompts of a request are taken, or none.
+    server
+        .post(&json!({"prompt": ["a", "b", "c"], "max_tokens": 1}))
+        .error(429);
+    assert_eq!(server.load(), (0, 0));
+    server.complete(&json!({"prompt": ["a", "b"], "max_tokens": 1}));
+}
+
+#[test]
+fn slow_senders_are_let_go() {
+    let limits = Limits {
+        head: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        read_timeout: SHORT,
+        ..Setup::default()
+    });
+    for sent in ["", "POST /v1/completions HTTP/1.1\r\nhost: local"] {
+        let mut slow = server.connect();
+        slow.write_all(sent.as_bytes()).unwrap();
+        let clock = Instant::now();
+        let mut answer = Vec::new();
+        let _ = slow.read_to_end(&mut answer);
+        assert!(clock.elapsed() < PATIENCE / 3, "{sent:?}");
+    }
+    let mut slow = server.connect();
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-length", "100"),
+    ];
+    let start = head("POST", "/v1/completions", &headers) + "{";
+    slow.write_all(start.as_bytes()).unwrap();
+    Response::read(&mut slow).error(408);
+}
+
+/// A connection with a small window, so that little is under way in it.
+fn narrow(server: &Server) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let connecting = async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(server.address).await.unwrap()
+    };
+    let stream = runtime.block_on(connecting).into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+#[test]
+fn slow_receivers_are_let_go() {
+    let limits = Limits {
+        write: SHORT,
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    // Megabytes, more than the system takes off the server's hands.
+    let mut body = json!({"prompt": vec![198; 2040], "n": 32, "echo": true, "logprobs": 5});
+    body["max_tokens"] = 0.into();
+    body["stream"] = true.into();
+    let mut slow = narrow(&server);
+    slow.write_all(&completion(&body)).unwrap();
+    // It never reads, and the next one gets its place.
+    assert_eq!(server.get("/health").status, 200);
+    let mut rest = Vec::new();
+    let _ = slow.read_to_end(&mut rest);
+    let text = String::from_utf8_lossy(&rest);
+    assert!(text.starts_with("HTTP/1.1 200"), "{text:.80}");
+    assert!(!text.contains("[DONE]"));
+}
+
+#[test]
+fn connections_beyond_the_limit_wait() {
+    let limits = Limits {
+        connections: 2,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let idle = [server.connect(), server.connect()];
+    let mut third = server.connect();
+    third
+        .write_all(head("GET", "/health", &[]).as_bytes())
+        .unwrap();
+    third.set_read_timeout(Some(SHORT)).unwrap();
+    assert!(third.read(&mut [0]).is_err(), "answered beyond the limit");
+    drop(idle);
+    third.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(Response::read(&mut third).status, 200);
+}

@@ -1,0 +1,146 @@
+//! `codegeex translate` and `codegeex explain`
+
+use std::path::PathBuf;
+
+use codegeex::prompt::{Language, Task, Template};
+
+use crate::failure::{Failure, Result};
+use crate::generate::{Frame, write_completions};
+use crate::interrupt::Interrupt;
+use crate::lines;
+use crate::model::{ModelArgs, SpecialArgs};
+use crate::sampling::SamplingArgs;
+
+/// What both commands take.
+#[derive(clap::Args)]
+struct CommonArgs {
+    /// The code; - reads it from stdin.
+    #[arg(required_unless_present = "file")]
+    code: Option<String>,
+    /// Read the code from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    file: Option<PathBuf>,
+    /// Take only these lines of the code, counted from 1, the last one included: 10,20.
+    #[arg(long, value_name = "FIRST,LAST", value_parser = range)]
+    lines: Option<(usize, usize)>,
+    #[command(flatten)]
+    special: SpecialArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+fn range(text: &str) -> std::result::Result<(usize, usize), String> {
+    let pair = text
+        .split_once(',')
+        .and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match pair {
+        Some((first, last)) if 1 <= first && first <= last => Ok((first, last)),
+        _ => Err("expected two line numbers with a comma, from 1 on".to_owned()),
+    }
+}
+
+impl CommonArgs {
+    fn run(self, interrupt: &Interrupt, make: impl FnOnce(&str) -> Result<Task>) -> Result {
+        let mut options = self.sampling.options(self.special.policy())?;
+        let mut code = match (self.code, self.file) {
+            (_, Some(file)) => lines::read_file(&file)?,
+            (Some(code), None) if code != "-" => code,
+            _ => lines::read_stdin()?,
+        };
+        if let Some((first, last)) = self.lines {
+            let all = code.split_inclusive('\n');
+            code = all.skip(first - 1).take(last - first + 1).collect();
+        }
+        let task = make(&code)?;
+        options.stop.extend(task.stop);
+        let frame = Frame {
+            before: &task.lead,
+            after: &task.tail,
+        };
+        let generator = self.model.generator()?;
+        write_completions(&generator, &task.prompt, &frame, &options, interrupt)
+    }
+}
+
+/// Translate code into another language and write the translation as it comes.
+///
+/// The code is given as an argument, in a file, or on stdin.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  codegeex translate --from java --to python --file Main.java\n  codegeex translate --from go --to rust --declaration 'fn one() -> i32 {' 'func one() int { return 1 }'"
+)]
+pub struct TranslateArgs {
+    /// Language of the code.
+    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
+    from: Language,
+    /// Language to translate into.
+    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
+    to: Language,
+    /// How the translation begins, such as the head of the function.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    #[arg(allow_hyphen_values = true)]
+    declaration: String,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub fn translate(args: TranslateArgs, interrupt: &Interrupt) -> Result {
+    args.common.run(interrupt, |code| {
+        Ok(Task::translate(
+            args.from,
+            code,
+            args.to,
+            &args.declaration,
+        )?)
+    })
+}
+
+/// Explain code line by line, document it, or ask about it with a template.
+///
+/// The code is given as an argument, in a file, or on stdin. The answer is the code again with a
+/// comment before every line; with --docstring, the documentation alone.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  codegeex explain --lang python 'print(sum(range(10)))'")]
+pub struct ExplainArgs {
+    /// Language of the code.
+    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
+    lang: Language,
+    /// Write the documentation of the function or type instead.
+    #[arg(long)]
+    docstring: bool,
+    /// Ask with a template instead: a text in which <INPUT> stands for the code, <INPUT:a> for
+    /// its lines from a on and <INPUT:a,b> for those before b, counted from 0.
+    #[arg(long, value_name = "FILE", conflicts_with = "docstring")]
+    template: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub fn explain(args: ExplainArgs, interrupt: &Interrupt) -> Result {
+    let lang = args.lang;
+    let text = match &args.template {
+        Some(path) => Some((lines::read_file(path)?, path.display())),
+        None => None,
+    };
+    let template = match &text {
+        Some((text, path)) => {
+            let parsed = Template::parse(text).map_err(|e| e.within(path));
+            Some(parsed.map_err(|e| Failure::Usage(e.to_string()))?)
+        }
+        None => None,
+    };
+    args.common.run(interrupt, |code| {
+        Ok(match &template {
+            Some(template) => Task::custom(template, lang, code)?,
+            None if args.docstring => Task::docstring(lang, code)?,
+            None => Task::explain(lang, code)?,
+        })
+    })
+}

@@ -1,0 +1,307 @@
+//! One sample under way: draws its tokens, turns them into text, and knows when it is complete.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::candidates::{Candidates, log_probability, top_log_probabilities_below};
+use super::options::{FinishReason, GenerateOptions};
+use super::rng;
+use super::sampler::{History, Sampler};
+use super::speculate::{Drafter, Position};
+use super::stop::StopStrings;
+use super::{Completion, Event};
+use crate::cancel::Control;
+use crate::error::{Result, bail};
+use crate::model::{Input, Logits, State, Wanted};
+use crate::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
+
+/// Hears what happens to the samples of jobs, by the job's id.
+pub(super) type OnJobEvent<'a> = &'a mut dyn FnMut(u64, Event<'_>) -> ControlFlow<()>;
+
+/// What all samples of a request have in common.
+pub(super) struct Task {
+    pub prompt: Vec<u32>,
+    pub options: GenerateOptions,
+    pub chain: Vec<Arc<dyn Sampler>>,
+    /// Positions of the model.
+    pub positions: usize,
+}
+
+/// Where drawn tokens go, and what drawing needs.
+pub(super) struct Desk<'a> {
+    pub tokenizer: &'a dyn Tokenizer,
+    /// Memory that is used again and again.
+    pub candidates: &'a mut Candidates,
+    pub job: u64,
+    pub on_event: OnJobEvent<'a>,
+    /// The callback asked to stop.
+    pub stopped: &'a mut bool,
+}
+
+impl Desk<'_> {
+    fn report(&mut self, event: Event<'_>) {
+        // Once asked to stop, the callback only hears of the ends.
+        if (!*self.stopped || matches!(event, Event::End { .. }))
+            && (self.on_event)(self.job, event).is_break()
+        {
+            *self.stopped = true;
+        }
+    }
+}
+
+/// One sample. Its state is there while it is being generated.
+pub(super) struct Sample {
+    /// Its place among the samples of the request.
+    index: usize,
+    state: Option<Box<dyn State>>,
+    /// What the model is fed in this step: the last token, then guesses.
+    feed: Vec<u32>,
+    drafter: Option<Drafter>,
+    /// How long the guessing took.
+    drafting: Duration,
+    decoder: StreamDecoder,
+    stops: StopStrings,
+    completion: Completion,
+    ended: bool,
+}
+
+impl Sample {
+    pub fn new(index: usize, options: &GenerateOptions) -> Result<Self> {
+        Ok(Self {
+            index,
+            state: None,
+            feed: Vec::new(),
+            drafter: options.speculation.as_ref().map(Drafter::new),
+            drafting: Duration::ZERO,
+            decoder: StreamDecoder::new(InvalidUtf8::Replace),
+            stops: StopStrings::new(&options.stop)?,
+            completion: Completion {
+                text: String::new(),
+                ids: Vec::new(),
+                logprobs: Vec::new(),
+                top_logprobs: Vec::new(),
+                finish_reason: FinishReason::Length,
+                speculated: Default::default(),
+            },
+            ended: false,
+        })
+    }
+
+    /// Whether it is being generated.
+    pub fn is_live(&self) -> bool {
+        self.state.is_some()
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub fn into_completion(self) -> Completion {
+        self.completion
+    }
+
+    /// Begins with a state that holds the prompt, and the logits after it.
+    pub fn start(
+        &mut self,
+        task: &Task,
+        state: Box<dyn State>,
+        row: &[f32],
+        desk: &mut Desk<'_>,
+    ) -> Result<Option<Box<dyn State>>> {
+        self.state = Some(state);
+        self.draw(task, row, desk)?;
+        Ok(self.release())
+    }
+
+    /// Decides what is fed next: the last token and guesses at those that follow.
+    pub fn prepare(&mut self, task: &Task, desk: &mut Desk<'_>, control: &Control) -> Result<()> {
+        self.feed.clear();
+        let (Some(state), Some(&last)) = (&self.state, self.completion.ids.last()) else {
+            return Ok(());
+        };
+        self.feed.push(last);
+        let number = self.number(task);
+        let Some(drafter) = &mut self.drafter else {
+            return Ok(());
+        };
+        let clock = std::time::Instant::now();
+        // The last token that may come needs no guess after it, and guesses need positions.
+        let wanted = task.options.max_new_tokens - self.completion.ids.len();
+        let room = task.positions - state.len() - 1;
+        let at = Position {
+            prompt: &task.prompt,
+            generated: &self.completion.ids,
+            options: &task.options,
+            chain: &task.chain,
+            sample: number,
+            most: wanted.saturating_sub(1).min(room),
+            vocabulary: desk.tokenizer.vocab_size(),
+        };
+        let drafts = drafter.draft(&at, desk.candidates, control)?;
+        self.feed.extend(drafts);
+        self.drafting = clock.elapsed();
+        Ok(())
+    }
+
+    /// The input that `prepare` decided on.
+    pub fn input(&mut self) -> Option<Input<'_>> {
+        let state = self.state.as_mut()?;
+        let wanted = match self.feed.len() {
+            0 => return None,
+            1 => Wanted::Last,
+            _ => Wanted::All,
+        };
+        Some(Input::new(&mut **state, &self.feed, wanted))
+    }
+
+    /// Draws from the logits of sequence `row`: a token after every one that was fed, as long as
+    /// they are what was guessed.
+    pub fn take(
+        &mut self,
+        task: &Task,
+        logits: &Logits,
+        row: usize,
+        took: Duration,
+        desk: &mut Desk<'_>,
+    ) -> Result<Option<Box<dyn State>>> {
+        let rows = logits.sequence(row);
+        if rows.nrows() != self.feed.len() {
+            bail!(
+                Internal,
+                "the model returned {} rows of logits for {} tokens",
+                rows.nrows(),
+                self.feed.len()
+            );
+        }
+        let drafted = self.feed.len() - 1;
+        let mut accepted = 0;
+        for (i, row) in rows.rows().into_iter().enumerate() {
+            match row.as_slice() {
+                Some(row) => self.draw(task, row, desk)?,
+                None => self.draw(task, &row.to_vec(), desk)?,
+            }
+            let drawn = self.completion.ids.last();
+            if self.ended || i == drafted || drawn != Some(&self.feed[i + 1]) {
+                // The state forgets the guesses that were wrong or come after the end.
+                if let Some(state) = &mut self.state {
+                    state.truncate(state.len() - (drafted - i));
+                }
+                accepted = i;
+                break;
+            }
+        }
+        if let Some(drafter) = &mut self.drafter {
+            drafter.learn(drafted, accepted, took + self.drafting);
+            self.completion.speculated = drafter.counters;
+        }
+        Ok(self.release())
+    }
+
+    /// Forgets the tokens that were fed last, whose logits nobody wants any more.
+    pub fn take_back(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.truncate(state.len() - self.feed.len());
+        }
+    }
+
+    /// Ends it as it is. Returns its state, if it had one.
+    pub fn stop(&mut self, reason: FinishReason, desk: &mut Desk<'_>) -> Option<Box<dyn State>> {
+        if !self.ended {
+            self.end(reason, desk);
+        }
+        self.release()
+    }
+
+    /// The state of a sample that has ended.
+    fn release(&mut self) -> Option<Box<dyn State>> {
+        match self.ended {
+            true => self.state.take(),
+            false => None,
+        }
+    }
+
+    /// Its number for the draws; options were checked, so that all numbers fit.
+    fn number(&self, task: &Task) -> u32 {
+        task.options.first_sample + self.index as u32
+    }
+
+    /// Draws the next token and ends the sample when it is complete.
+    fn draw(&mut self, task: &Task, logits: &[f32], desk: &mut Desk<'_>) -> Result<()> {
+        let options = &task.options;
+        let ids = &self.completion.ids;
+        desk.candidates.fill(logits)?;
+        // Rows of the embedding beyond the tokenizer's ids are padding.
+        let vocabulary = desk.tokenizer.vocab_size();
+        desk.candidates.retain(|c| (c.id as usize) < vocabulary);
+        let history = History {
+            prompt: &task.prompt,
+            generated: ids,
+        };
+        for stage in &task.chain {
+            stage.apply(desk.candidates, history)?;
+        }
+        let u = rng::uniform(options.seed, self.number(task), ids.len() as u64);
+        let id = desk.candidates.draw(u)?.id;
+        if id == desk.tokenizer.end_of_text() {
+            self.end(FinishReason::EndOfText, desk);
+            return Ok(());
+        }
+        let logprob = log_probability(logits, id);
+        let completion = &mut self.completion;
+        completion.ids.push(id);
+        completion.logprobs.push(logprob);
+        if options.top_logprobs > 0 {
+            let top = top_log_probabilities_below(logits, vocabulary, options.top_logprobs);
+            completion.top_logprobs.push(top);
+        }
+
+        let mut decoded = String::new();
+        let mut text = String::new();
+        self.decoder.push_token(desk.tokenizer, id, &mut decoded)?;
+        let stop = self.stops.push(&decoded, &mut text);
+        completion.text.push_str(&text);
+        let reason = if let Some(index) = stop {
+            Some(FinishReason::Stop(index))
+        } else if completion.ids.len() == options.max_new_tokens {
+            Some(FinishReason::Length)
+        } else {
+            // A token that was drawn and not fed yet needs a position to go on from.
+            let taken = task.prompt.len() + completion.ids.len();
+            (taken > task.positions).then_some(FinishReason::ContextFull)
+        };
+        desk.report(Event::Token {
+            sample: self.index,
+            id,
+            logprob,
+            top_logprobs: completion.top_logprobs.last().map_or(&[], |top| top),
+            text: &text,
+        });
+        if let Some(reason) = reason {
+            self.end(reason, desk);
+        }
+        Ok(())
+    }
+
+    /// Completes it: the text that was held back is text after all, unless a stop string ended
+    /// it.
+    fn end(&mut self, reason: FinishReason, desk: &mut Desk<'_>) {
+        self.ended = true;
+        self.completion.finish_reason = reason;
+        let mut text = String::new();
+        if !matches!(reason, FinishReason::Stop(_)) {
+            let mut decoded = String::new();
+            // Replacing what is not UTF-8 cannot fail.
+            let _ = self.decoder.finish(&mut decoded);
+            if self.stops.push(&decoded, &mut text).is_none() {
+                text.push_str(&self.stops.finish());
+            }
+        }
+        self.completion.text.push_str(&text);
+        desk.report(Event::End {
+            sample: self.index,
+            text: &text,
+            reason,
+        });
+    }
+}

@@ -1,0 +1,280 @@
+//! A scheduler on a thread of its own.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use std::collections::BTreeMap;
+
+use super::scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update};
+use super::{Completion, Event, FinishReason, Generator};
+use crate::cancel::CancelToken;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Runs a [`Scheduler`] on a thread, for programs whose requests come from many threads. Requests
+/// that are under way are cancelled when it is dropped.
+pub struct Service {
+    shared: Arc<Shared>,
+    worker: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    scheduler: Mutex<Inbox>,
+    wake: Condvar,
+    shutdown: AtomicBool,
+}
+
+#[derive(Default)]
+struct Inbox {
+    requests: Vec<(Request, mpsc::Sender<TicketEvent>)>,
+    progress: Progress,
+    /// Requests that wait at most.
+    waiting: usize,
+}
+
+/// What happened to a request, see [`Event`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TicketEvent {
+    /// A token was drawn.
+    Token {
+        /// Which sample, from 0.
+        sample: usize,
+        /// The token.
+        id: u32,
+        /// Its log-probability under the model, before any sampler.
+        logprob: f32,
+        /// The likeliest tokens and their log-probabilities, best first.
+        top_logprobs: Vec<(u32, f32)>,
+        /// The text that is certain now and was not before.
+        text: String,
+    },
+    /// A sample is complete.
+    End {
+        /// Which sample, from 0.
+        sample: usize,
+        /// The rest of its text.
+        text: String,
+        /// Why it ended.
+        reason: FinishReason,
+    },
+    /// The request is over: all of its samples, or why there are none. Nothing follows.
+    Done(Result<Vec<Completion>>),
+}
+
+impl From<Event<'_>> for TicketEvent {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Token {
+                sample,
+                id,
+                logprob,
+                top_logprobs,
+                text,
+            } => Self::Token {
+                sample,
+                id,
+                logprob,
+                top_logprobs: top_logprobs.to_vec(),
+                text: text.to_owned(),
+            },
+            Event::End {
+                sample,
+                text,
+                reason,
+            } => Self::End {
+                sample,
+                text: text.to_owned(),
+                reason,
+            },
+        }
+    }
+}
+
+/// A request that is under way. Dropping it cancels the request.
+#[derive(Debug)]
+pub struct Ticket {
+    events: mpsc::Receiver<TicketEvent>,
+    cancel: CancelToken,
+}
+
+impl Ticket {
+    /// Waits for what happens next; nothing after the end.
+    pub fn recv(&self) -> Option<TicketEvent> {
+        self.events.recv().ok()
+    }
+
+    /// What has happened and was not received yet, without waiting.
+    pub fn try_recv(&self) -> Option<TicketEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Ends the request. It still gets its last events.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Waits for the end, and returns all samples.
+    ///
+    /// # Errors
+    /// What ended the request; [`Cancelled`](ErrorKind::Cancelled) when the service is gone.
+    pub fn wait(self) -> Result<Vec<Completion>> {
+        while let Some(event) = self.recv() {
+            if let TicketEvent::Done(result) = event {
+                return result;
+            }
+        }
+        let message = "the service ended before the request did";
+        Err(Error::new(ErrorKind::Cancelled, message))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Service {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Those of [`Scheduler::new`], and [`OutOfMemory`](ErrorKind::OutOfMemory) when the system
+    /// refuses to start a thread.
+    pub fn start(generator: &Generator, options: SchedulerOptions) -> Result<Self> {
+        let waiting = options.waiting.max(1);
+        let scheduler = Scheduler::new(generator, options)?;
+        let shared = Arc::new(Shared {
+            scheduler: Mutex::new(Inbox {
+                waiting,
+                ..Inbox::default()
+            }),
+            wake: Condvar::new(),
+            shutdown: AtomicBool::new(false),
+        });
+        let worker = std::thread::Builder::new()
+            .name("codegeex-service".into())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || shared.work(scheduler)
+            })
+            .map_err(|e| {
+                let message = format!("cannot start the thread of a service: {e}");
+                Error::new(ErrorKind::OutOfMemory, message).with_source(e)
+            })?;
+        Ok(Self {
+            shared,
+            worker: Some(worker),
+        })
+    }
+
+    /// Hands a request in. What is wrong with it comes as [`TicketEvent::Done`].
+    ///
+    /// # Errors
+    /// [`Busy`](ErrorKind::Busy) when too many wait.
+    pub fn submit(&self, request: Request) -> Result<Ticket> {
+        let (sender, events) = mpsc::channel();
+        // The ticket's own flag, so that dropping it leaves the caller's alone.
+        let cancel = request.cancel.until(None);
+        let request = Request {
+            cancel: cancel.clone(),
+            ..request
+        };
+        let mut inbox = self.shared.lock();
+        let waiting = inbox.progress.waiting + inbox.requests.len();
+        if waiting >= inbox.waiting {
+            let message = format!("{waiting} requests are waiting already; try again later");
+            return Err(Error::new(ErrorKind::Busy, message));
+        }
+        inbox.requests.push((request, sender));
+        drop(inbox);
+        self.shared.wake.notify_one();
+        Ok(Ticket { events, cancel })
+    }
+
+    /// How full the scheduler is, requests that it has not looked at yet counted as waiting.
+    pub fn progress(&self) -> Progress {
+        let inbox = self.shared.lock();
+        Progress {
+            waiting: inbox.progress.waiting + inbox.requests.len(),
+            ..inbox.progress
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.shared.shutdown.store(true, Ordering::Relaxed);
+        let inbox = self.shared.lock();
+        self.shared.wake.notify_one();
+        drop(inbox);
+        if let Some(worker) = self.worker.take() {
+            // It holds no lock that a panic could leave broken, and there is nobody to tell.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Service({:?})", self.progress())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        // The inbox is consistent between any two statements.
+        self.scheduler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// New requests, waiting for them while `idle`; nothing at the end.
+    fn requests(&self, idle: bool) -> Option<Vec<(Request, mpsc::Sender<TicketEvent>)>> {
+        let mut inbox = self.lock();
+        loop {
+            if self.shutdown.load(Ordering::Relaxed) {
+                return None;
+            }
+            if !idle || !inbox.requests.is_empty() {
+                return Some(std::mem::take(&mut inbox.requests));
+            }
+            inbox = (self.wake.wait(inbox)).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn work(&self, mut scheduler: Scheduler) {
+        let mut clients: BTreeMap<RequestId, mpsc::Sender<TicketEvent>> = BTreeMap::new();
+        while let Some(requests) = self.requests(scheduler.is_idle()) {
+            for (request, client) in requests {
+                match scheduler.submit(request) {
+                    Ok(id) => {
+                        clients.insert(id, client);
+                    }
+                    // Whoever dropped the ticket does not want to know.
+                    Err(error) => drop(client.send(TicketEvent::Done(Err(error)))),
+                }
+            }
+            self.lock().progress = scheduler.progress();
+            scheduler.step(&mut |id, update| {
+                if self.shutdown.load(Ordering::Relaxed) {
+                    return ControlFlow::Break(());
+                }
+                let (event, over) = match update {
+                    Update::Event(event) => (event.into(), false),
+                    Update::Done(result) => (TicketEvent::Done(result), true),
+                };
+                let sent = clients.get(&id).map(|client| client.send(event));
+                if over {
+                    clients.remove(&id);
+                }
+                match sent {
+                    Some(Ok(())) => ControlFlow::Continue(()),
+                    _ => ControlFlow::Break(()),
+                }
+            });
+            self.lock().progress = scheduler.progress();
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A model for tests whose logits are any function of the tokens that it was fed.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::Array2;
+
+use crate::cancel::Control;
+use crate::error::{Result, bail};
+use crate::model::{Input, Logits, Model, ModelConfig, PageSize, State, Wanted};
+
+pub const VOCAB: usize = 50_432;
+
+type Rule = Box<dyn Fn(&[u32], &mut [f32]) + Send + Sync>;
+
+/// Asks its rule for the logits after the tokens so far; they are all 0 before.
+pub struct TestModel {
+    pub config: ModelConfig,
+    rule: Rule,
+    /// Calls of `forward`.
+    pub calls: AtomicUsize,
+    /// Tokens that they were given.
+    pub fed: AtomicUsize,
+}
+
+impl TestModel {
+    pub fn new(rule: impl Fn(&[u32], &mut [f32]) + Send + Sync + 'static) -> Self {
+        let mut config = ModelConfig::codegeex_13b();
+        config.padded_vocab_size = VOCAB;
+        Self {
+            config,
+            rule: Box::new(rule),
+            calls: AtomicUsize::new(0),
+            fed: AtomicUsize::new(0),
+        }
+    }
+
+    /// Logits in [0, 8) that look random.
+    pub fn noise() -> Self {
+        Self::new(|ids, logits| {
+            let seed = ids.iter().fold(17u64, |h, &id| {
+                (h ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            });
+            for (i, logit) in (0u64..).zip(logits) {
+                let h = (seed ^ i).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+                let h = (h ^ (h >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+                *logit = (h >> 40) as f32 / (1u64 << 21) as f32;
+            }
+        })
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub fn fed(&self) -> usize {
+        self.fed.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for TestModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TestModel")
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Fed(Vec<u32>);
+
+impl State for Fed {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn truncate(&mut self, tokens: usize) {
+        self.0.truncate(tokens);
+    }
+    fn fork(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+    fn bytes(&self) -> usize {
+        4 * self.0.len()
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl Model for TestModel {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+    fn describe(&self) -> String {
+        "a test's".into()
+    }
+    fn new_state(&self) -> Box<dyn State> {
+        Box::new(Fed(Vec::new()))
+    }
+    fn page(&self) -> PageSize {
+        PageSize {
+            tokens: 1,
+            bytes: 4,
+        }
+    }
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
+        control.cancel.check()?;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let (mut rows, mut counts) = (Vec::new(), Vec::new());
+        for input in batch {
+            let Some(Fed(ids)) = input.state.as_any_mut().downcast_mut() else {
+                bail!(StateMismatch, "not a state of this model");
+            };
+            self.fed.fetch_add(input.ids.len(), Ordering::Relaxed);
+            let before = rows.len();
+            for (i, &id) in (1..).zip(input.ids) {
+                ids.push(id);
+                let wanted = match input.wanted {
+                    Wanted::Nothing => false,
+                    Wanted::Last => i == input.ids.len(),
+                    Wanted::All => true,
+                };
+                if wanted {
+                    let mut row = vec![0.0; VOCAB];
+                    (self.rule)(ids, &mut row);
+                    rows.push(row);
+                }
+            }
+            counts.push(rows.len() - before);
+        }
+        let values: Vec<f32> = rows.concat();
+        let values = Array2::from_shape_vec((rows.len(), VOCAB), values).unwrap();
+        Ok(Logits::new(values, counts))
+    }
+}
