@@ -119,6 +119,8 @@ struct Outline {
     unmatched: Vec<Unmatched>,
     depth: Vec<usize>,
     in_text: Vec<bool>,
+    /// Whether the position is inside of a token, as between the quotes of `"""`.
+    in_token: Vec<bool>,
     /// The next position where less is open than at this one.
     next_lower: Vec<usize>,
     /// The next position in code.
@@ -131,6 +133,7 @@ impl Outline {
         let len = completion.len();
         let mut depth = vec![at_cursor.open.len(); len + 1];
         let mut in_text = vec![at_cursor.inside() != Kind::Symbol; len + 1];
+        let mut in_token = vec![false; len + 1];
         let mut is_enclosed = is_enclosed(&at_cursor);
         let mut least = at_cursor.open.len();
         let mut unmatched = Vec::new();
@@ -142,6 +145,8 @@ impl Outline {
             let end = piece.at.end - cursor;
             depth[at + 1..=end].fill(piece.depth);
             in_text[at + 1..=end].fill(piece.inside != Kind::Symbol);
+            // One that began before the cursor, as a character literal, may end after it.
+            in_token[at + 1..end].fill(piece.at.start >= cursor);
             let mut push = |closes, left| {
                 unmatched.push(Unmatched {
                     closes,
@@ -168,6 +173,7 @@ impl Outline {
             next_code: next_lower(&in_text.iter().map(|&t| usize::from(t)).collect::<Vec<_>>()),
             depth,
             in_text,
+            in_token,
         }
     }
 
@@ -269,7 +275,9 @@ impl Outline {
             }
             let start = end - len;
             let (kept, again) = (&completion[..start], &completion[start..end]);
-            let is_whole = !between_words(kept, again) && !between_words(again, &after[len..]);
+            let is_whole = !self.in_token[start]
+                && !between_words(kept, again)
+                && !between_words(again, &after[len..]);
             let is_balanced = self.next_lower[start] > end
                 && (!self.in_text[start] || self.next_code[start] > end);
             if is_whole && is_balanced && !again.trim_start().is_empty() {

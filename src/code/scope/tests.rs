@@ -146,6 +146,14 @@ fn a_megabyte() {
     assert_eq!(kept.len(), lines.len() - 1);
 }
 
+/// The lines before the first that is less deep than the cursor.
+fn slow(completion: &str, depth: usize) -> String {
+    let is_inside = |line: &&str| line.len() - line.trim_start().len() >= depth;
+    let lines: Vec<&str> = completion.split('\n').collect();
+    let kept: Vec<&str> = lines[1..].iter().copied().take_while(is_inside).collect();
+    [&lines[..1], &kept].concat().join("\n")
+}
+
 proptest! {
     #[test]
     fn a_prefix_that_stays(
@@ -156,6 +164,17 @@ proptest! {
         let cut = cut_at_scope(language, &before, &completion);
         prop_assert!(completion.starts_with(cut));
         prop_assert_eq!(cut_at_scope(language, &before, cut), cut);
+    }
+
+    /// Statements of any depth, after a cursor of any depth.
+    #[test]
+    fn as_line_by_line(depth in 0usize..4, depths in proptest::collection::vec(0usize..4, 0..8)) {
+        let before: String = (0..depth).map(|d| format!("{}if x:\n", " ".repeat(d))).collect();
+        let lines: Vec<String> = depths.iter().map(|&d| format!("{}x", " ".repeat(d))).collect();
+        let completion = [vec!["x".to_owned()], lines].concat().join("\n");
+        let python = Language::from_name("python").unwrap();
+        let cut = cut_at_scope(python, &format!("{before}{}", " ".repeat(depth)), &completion);
+        prop_assert_eq!(cut, slow(&completion, depth));
     }
 
     #[test]
