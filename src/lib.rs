@@ -35,9 +35,9 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`tokenizer`] | text to ids and back, streaming decoder |
-//! | [`prompt`] | language tags and prompts |
+//! | [`prompt`] | language tags, tasks and templates |
 //! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
-//! | [`generate`] | sampling, streaming, stops, scoring; the [`Sampler`](generate::Sampler) trait |
+//! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
 //! | [`error`], [`cancel`], [`checksum`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |

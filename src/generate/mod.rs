@@ -2,8 +2,11 @@
 //! and the scoring of given text.
 //!
 //! A [`Generator`] joins a model and a tokenizer. It keeps nothing between calls, so one serves
-//! any number of threads. All samples of one prompt share its computation and go through the
-//! model together. This module knows no languages and no tasks; prompts come ready-made.
+//! any number of threads; a [`Session`] keeps its last sequence for a prompt that begins the same.
+//! A [`Scheduler`] computes many requests together, a [`Service`] does so on a thread of its own.
+//! They all run on the scheduler: a single request is one without company. All samples of one
+//! prompt share its computation. This module knows no languages and no tasks; prompts come
+//! ready-made.
 #![forbid(unsafe_code)]
 
 mod beam;

@@ -15,7 +15,7 @@
 //! not fit holds the others up (a large one is not starved by small ones). Free places go to the
 //! request with the fewest running samples. Prompts share the tokens of a step equally.
 //!
-//! This module starts no threads and keeps no clock; [`Service`](super::Service) does.
+//! This module starts no threads; [`Service`](super::Service) does.
 
 #[cfg(test)]
 mod tests;

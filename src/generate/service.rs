@@ -1,11 +1,10 @@
 //! A scheduler on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
-
-use std::collections::BTreeMap;
 
 use super::scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update};
 use super::{Completion, Event, FinishReason, Generator};
@@ -20,7 +19,7 @@ pub struct Service {
 }
 
 struct Shared {
-    scheduler: Mutex<Inbox>,
+    inbox: Mutex<Inbox>,
     wake: Condvar,
     shutdown: AtomicBool,
 }
@@ -30,7 +29,22 @@ struct Inbox {
     requests: Vec<(Request, mpsc::Sender<TicketEvent>)>,
     progress: Progress,
     /// Requests that wait at most.
-    waiting: usize,
+    most_waiting: usize,
+    /// The worker is gone: nobody will look in here any more.
+    closed: bool,
+}
+
+/// Closes the inbox when the worker ends, by a panic of a caller's sampler as well: who waits for
+/// an answer then hears that there will be none.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let mut inbox = self.0.lock();
+        inbox.closed = true;
+        inbox.requests.clear();
+        inbox.progress = Progress::default();
+    }
 }
 
 /// What happened to a request, see [`Event`].
@@ -146,8 +160,8 @@ impl Service {
         let waiting = options.waiting.max(1);
         let scheduler = Scheduler::new(generator, options)?;
         let shared = Arc::new(Shared {
-            scheduler: Mutex::new(Inbox {
-                waiting,
+            inbox: Mutex::new(Inbox {
+                most_waiting: waiting,
                 ..Inbox::default()
             }),
             wake: Condvar::new(),
@@ -172,7 +186,8 @@ impl Service {
     /// Hands a request in. What is wrong with it comes as [`TicketEvent::Done`].
     ///
     /// # Errors
-    /// [`Busy`](ErrorKind::Busy) when too many wait.
+    /// [`Busy`](ErrorKind::Busy) when too many wait, and [`Internal`](ErrorKind::Internal) after
+    /// a sampler has panicked, which ends the service.
     pub fn submit(&self, request: Request) -> Result<Ticket> {
         let (sender, events) = mpsc::channel();
         // The ticket's own flag, so that dropping it leaves the caller's alone.
@@ -182,8 +197,12 @@ impl Service {
             ..request
         };
         let mut inbox = self.shared.lock();
+        if inbox.closed {
+            let message = "the service has ended by a panic, of a sampler probably; start another";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
         let waiting = inbox.progress.waiting + inbox.requests.len();
-        if waiting >= inbox.waiting {
+        if waiting >= inbox.most_waiting {
             let message = format!("{waiting} requests are waiting already; try again later");
             return Err(Error::new(ErrorKind::Busy, message));
         }
@@ -210,7 +229,7 @@ impl Drop for Service {
         self.shared.wake.notify_one();
         drop(inbox);
         if let Some(worker) = self.worker.take() {
-            // It holds no lock that a panic could leave broken, and there is nobody to tell.
+            // Of a panic everybody who waited was told.
             let _ = worker.join();
         }
     }
@@ -225,9 +244,7 @@ impl std::fmt::Debug for Service {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inbox> {
         // The inbox is consistent between any two statements.
-        self.scheduler
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// New requests, waiting for them while `idle`; nothing at the end.
@@ -245,6 +262,8 @@ impl Shared {
     }
 
     fn work(&self, mut scheduler: Scheduler) {
+        // Dropped last, when the clients of a worker that panicked are gone.
+        let _closing = Closing(self);
         let mut clients: BTreeMap<RequestId, mpsc::Sender<TicketEvent>> = BTreeMap::new();
         while let Some(requests) = self.requests(scheduler.is_idle()) {
             for (request, client) in requests {

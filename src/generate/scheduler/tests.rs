@@ -501,6 +501,37 @@ fn top_log_probabilities_come_with_every_token() {
     }
 }
 
+#[derive(Debug)]
+struct Panics;
+
+impl Sampler for Panics {
+    fn apply(&self, _: &mut Candidates, _: History<'_>) -> Result<()> {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_service_that_has_panicked() {
+    let generator = generator(Arc::new(repetitive()));
+    let service = Service::start(&generator, SchedulerOptions::default()).unwrap();
+    let other = service.submit(Request::new(vec![1], long(2_000))).unwrap();
+    let mut options = long(3);
+    options.samplers = vec![Arc::new(Panics)];
+    let ticket = service.submit(Request::new(vec![1], options)).unwrap();
+    assert_eq!(ticket.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(other.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+    let patience = Instant::now() + Duration::from_secs(20);
+    let refused = loop {
+        // Until the thread is gone, requests are taken and then dropped.
+        match service.submit(Request::new(vec![1], long(1))) {
+            Ok(ticket) => assert!(ticket.wait().is_err()),
+            Err(error) => break error,
+        }
+        assert!(Instant::now() < patience);
+    };
+    assert_eq!(refused.kind(), ErrorKind::Internal);
+}
+
 #[test]
 fn a_service_serves_threads_and_cancels_what_nobody_waits_for() {
     let generator = generator(Arc::new(repetitive()));
