@@ -8,8 +8,10 @@
 #![forbid(unsafe_code)]
 
 mod scan;
+mod stop;
 mod syntax;
 mod table;
 
-pub use scan::{Kind, Scanner, Token, scan};
+pub use scan::{Kind, Open, Scanner, Token, scan};
+pub use stop::{CodeStop, StopRule, cut};
 pub use syntax::{BlockComment, Blocks, Functions, Opener, Quote, Raw, Syntax, When};
