@@ -1,10 +1,11 @@
-//! What can be said of source text without parsing it: what is code, string or comment, which
-//! brackets are open, and where a line, a block or a function ends.
+//! What can be said of source text without parsing it: what is code, string or comment, and which
+//! brackets are open; and what editors do with completions before they show them.
 //!
 //! Text to text, and pure: no model and no tokenizer. [`Syntax`] says how each language is
-//! written, [`Scanner`] reads text in pieces by it, and [`CodeStop`] ends an answer where a
-//! [`StopRule`] says. None of it is a parser: every language is approximated, by the same few
-//! means, and [`Syntax`] says where that shows.
+//! written, and [`Scanner`] reads text in pieces by it. The rest are functions over a completion
+//! and the text around the cursor, best called in this order: [`reindent`], [`cut_at_scope`],
+//! [`without_overlap`], [`distinct`], [`rank`]. None of it is a parser: every language is
+//! approximated, by the same few means, and [`Syntax`] says where that shows.
 #![forbid(unsafe_code)]
 
 mod distinct;
@@ -21,6 +22,6 @@ pub use distinct::distinct;
 pub use indent::{Indentation, reindent};
 pub use overlap::without_overlap;
 pub use rank::{Likelihood, Ranked, rank};
-pub use scan::{Kind, Scanner, Token, scan};
+pub use scan::{Kind, Open, Scanner, Token, scan};
 pub use scope::cut_at_scope;
 pub use syntax::{BlockComment, Blocks, Functions, Opener, Quote, Raw, Syntax, When};

@@ -185,7 +185,8 @@ impl Scanner {
             self.in_long_word = false;
             return lexed(c.len_utf8(), Kind::Blank);
         }
-        let is_word = self.is_word(c);
+        // A prime belongs to a word, but begins none.
+        let is_word = self.is_word(c) && (c != '\'' || self.in_long_word);
         self.in_long_word &= is_word;
         // Before words: a delimiter may begin with what else belongs to one.
         if !self.in_long_word
