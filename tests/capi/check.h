@@ -23,7 +23,7 @@ static void check(int right, const char *what, const char *file, int line)
 #define CHECK(condition) check((condition) != 0, #condition, __FILE__, __LINE__)
 
 /* A call that succeeds; the error of one that does not is shown. */
-static void check_ok(codegeex_status status, codegeex_error **error, const char *what,
+static inline void check_ok(codegeex_status status, codegeex_error **error, const char *what,
                      const char *file, int line)
 {
     check(status == CODEGEEX_OK, what, file, line);
@@ -36,7 +36,7 @@ static void check_ok(codegeex_status status, codegeex_error **error, const char 
 #define CHECK_OK(call) check_ok(call, &error, #call, __FILE__, __LINE__)
 
 /* A call that fails with this status, and an error that says so and why. */
-static void check_status(codegeex_status status, codegeex_status expected, codegeex_error **error,
+static inline void check_status(codegeex_status status, codegeex_status expected, codegeex_error **error,
                          const char *what, const char *file, int line)
 {
     size_t len = 0;
@@ -55,7 +55,7 @@ static void check_status(codegeex_status status, codegeex_status expected, codeg
     check_status(call, expected, &error, #call, __FILE__, __LINE__)
 #define REFUSED(call) CHECK_STATUS(call, CODEGEEX_INVALID_ARGUMENT)
 
-static int done(void)
+static inline int done(void)
 {
     if (failures)
         fprintf(stderr, "%d of %d checks failed\n", failures, checks);

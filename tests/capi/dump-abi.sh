@@ -14,6 +14,6 @@ trap 'rm -f "$shim"' EXIT
 # Compiled from here, so that no path of this machine is in it.
 ${CC:-cc} -shared -fPIC -g -O0 -w -fdebug-prefix-map="$PWD/../.."=. -Wl,-soname,"libcodegeex.so.$abi" \
   -I../../include generated/shim.c -o "$shim"
-abidw --no-corpus-path --no-comp-dir-path --no-show-locs --no-parameter-names --no-architecture \
+abidw --no-corpus-path --no-comp-dir-path --no-show-locs --no-parameter-names \
   --no-elf-needed --type-id-style hash "$shim" >"abi/$version/codegeex.abi"
 ls -l "abi/$version"

@@ -73,6 +73,7 @@ static void opened(const char *path)
     codegeex_error *error = NULL;
     codegeex_open_options *options = NULL;
     codegeex_model *model = NULL, *mapped = NULL;
+    codegeex_generate_options *few = NULL;
     codegeex_model_info info;
     size_t len = 0;
 
@@ -96,7 +97,10 @@ static void opened(const char *path)
     CHECK(info.num_layers == 6 && info.hidden_size == 256 && info.num_attention_heads == 4);
     CHECK(info.num_kv_heads == 4 && info.vocab_size == 52224 && info.max_positions == 2048);
     CHECK(info.parameters > 19000000 && info.struct_size == sizeof info);
-    CHECK_OK(codegeex_model_generate(model, "a", 1, NULL, NULL, NULL, NULL, NULL, &error));
+    CHECK_OK(codegeex_generate_options_new(&few, &error));
+    CHECK_OK(codegeex_generate_options_set_max_new_tokens(few, 2, &error));
+    CHECK_OK(codegeex_model_generate(model, "a", 1, few, NULL, NULL, NULL, NULL, &error));
+    codegeex_generate_options_free(few);
     CHECK(lines[CODEGEEX_LOG_DEBUG] == 1);
     REFUSED(codegeex_model_generate(model, "", 0, NULL, NULL, NULL, NULL, NULL, &error));
     CHECK(lines[CODEGEEX_LOG_ERROR] == 1);
@@ -457,6 +461,7 @@ static void converted(const char *from, const char *folder)
     codegeex_convert_options *options = NULL;
     codegeex_open_options *open = NULL;
     codegeex_model *model = NULL;
+    codegeex_session *session = NULL;
     uint64_t progress[2] = {0, 0};
 
     snprintf(path, sizeof path, "%s/int8.safetensors", folder);
@@ -471,7 +476,8 @@ static void converted(const char *from, const char *folder)
                               progress, &error));
     CHECK(progress[0] == progress[1] && progress[1] > 15000000 && progress[1] < 25000000);
     CHECK_OK(codegeex_model_open(path, strlen(path), open, NULL, NULL, NULL, &model, &error));
-    CHECK_OK(codegeex_model_generate(model, "a", 1, NULL, NULL, NULL, NULL, NULL, &error));
+    CHECK_OK(codegeex_session_new(model, &session, &error));
+    codegeex_session_free(session);
     codegeex_model_free(model);
     codegeex_open_options_free(open);
     codegeex_convert_options_free(options);

@@ -178,6 +178,7 @@ static void calls(const char *good, const char *folder)
     CHECK(completions == NULL && score == NULL);
 
     /* What was saved and damaged. */
+    CHECK_OK(codegeex_state_truncate(state, 0, &error));
     CHECK_OK(codegeex_state_prefill(state, two, 2, NULL, &error));
     CHECK_OK(codegeex_state_save(state, &bytes, &len, &error));
     codegeex_state_free(state);
