@@ -31,5 +31,7 @@ pub mod status;
 pub mod task;
 #[cfg(codegeex_capi_test)]
 pub mod test_only;
+#[cfg(test)]
+mod tests;
 pub mod tokenizer;
 pub mod version;
