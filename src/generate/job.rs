@@ -180,9 +180,11 @@ impl Job {
 
     /// Ends it where it was asked to, or where there is nothing to do.
     pub fn look_around(&mut self, parts: &mut Parts<'_>) {
+        // In this order: the caller's, set between the two looks, is no deadline.
+        let is_cancelled = self.cancel.is_cancelled();
         let reason = if self.stopped || self.caller.is_cancelled() {
             FinishReason::Cancelled
-        } else if self.cancel.is_cancelled() {
+        } else if is_cancelled {
             FinishReason::Deadline
         } else if self.task.options.max_new_tokens == 0 {
             FinishReason::Length
@@ -263,9 +265,12 @@ impl Job {
                     true => Wanted::Last,
                     false => Wanted::Nothing,
                 };
-                batch.push(Input::new(&mut **state, ids, wanted));
+                batch.push(Input::new(&mut **state, ids, wanted).cancel(&self.cancel));
             }
-            (Turn::Samples, _) => batch.extend(self.samples.iter_mut().filter_map(Sample::input)),
+            (Turn::Samples, _) => {
+                let inputs = self.samples.iter_mut().filter_map(Sample::input);
+                batch.extend(inputs.map(|input| input.cancel(&self.cancel)));
+            }
             _ => {}
         }
     }
@@ -292,7 +297,9 @@ impl Job {
                     }
                     // A draw takes up to a millisecond, and there may be hundreds.
                     if self.cancel.is_cancelled() {
-                        self.samples[i].take_back();
+                        if !logits.sequence(row).is_empty() {
+                            self.samples[i].take_back();
+                        }
                         row += 1;
                         continue;
                     }
