@@ -1,5 +1,5 @@
-//! Many requests at once on a thread of its own: prompts that begin the same share their work, one
-//! has a deadline, one is cancelled, and memory for keys and values is bounded.
+//! Many requests at once, computed together on a thread of their own: each has a deadline, one is
+//! cancelled, and memory for keys and values is bounded.
 //!
 //! `cargo run --release --example many`
 
@@ -59,6 +59,5 @@ fn main() -> codegeex::Result<()> {
             }
         }
     }
-    println!("{:?}", service.progress());
     Ok(())
 }
