@@ -15,6 +15,7 @@ mod rank;
 mod reader;
 mod scan;
 mod scope;
+mod stop;
 mod syntax;
 mod table;
 
@@ -24,4 +25,5 @@ pub use overlap::without_overlap;
 pub use rank::{Likelihood, Ranked, rank};
 pub use scan::{Kind, Open, Scanner, Token, scan};
 pub use scope::cut_at_scope;
+pub use stop::{CodeStop, StopRule, cut};
 pub use syntax::{BlockComment, Blocks, Functions, Opener, Quote, Raw, Syntax, When};
