@@ -21,7 +21,12 @@ use crate::prompt::Language;
 /// that is open at the cursor goes on in the answer. Blank lines, comment lines and lines inside
 /// of round and square brackets or of strings have no indentation that would count. How blocks
 /// are delimited is a matter of the [`Syntax`]; where nothing delimits them, [`Block`](Self::Block)
-/// and [`Function`](Self::Function) are [`Unindented`](Self::Unindented).
+/// goes by indentation, and [`Function`](Self::Function) is [`Unindented`](Self::Unindented).
+///
+/// If the text before the cursor ends with what opens a block of indentation (`:`) and the cursor
+/// stands on a blank line below, the answer has to be indented more, and is empty if it is not.
+/// On other blank lines the first character of the answer may stand further left than the line
+/// before, and then decides what it is part of.
 ///
 /// What is cut off begins at the line break before the deciding line, so that blank lines and
 /// less indented comments before it go as well; after a closing bracket or word, which belongs to
@@ -49,12 +54,9 @@ pub enum StopRule {
     /// before a block: see [`Functions`](super::Functions). In Haskell and Lean it is a
     /// declaration with all of its lines that begin with the same name.
     Function,
-    /// A line that is indented less than the cursor's, or that is not indented more where the
-    /// text before the cursor ends with what opens a block (`:`, `{`, `then`).
-    ///
-    /// On a blank line, the line before it counts instead, but the first character of the answer
-    /// may stand further left and then decides. Nothing is indented less than the outermost
-    /// level: there the rule never fires. Lines of the C preprocessor do not count.
+    /// The first line of code that begins in the first column, unless it begins with what closes
+    /// a block (`}`, `end`), with `{`, or is one of the C preprocessor. At the outermost level the
+    /// first line of the answer may be such a line, and the next one ends it.
     Unindented,
 }
 

@@ -49,6 +49,9 @@ pub struct Syntax {
     pub functions: Functions,
     /// Begins a line that has no indentation of its own: `#` of the C preprocessor.
     pub directive: Option<char>,
+    /// Whether a bracket that opens a block stands on the line of what it belongs to, so that
+    /// lines end statements: Go.
+    pub line_ends_statement: bool,
 }
 
 /// A comment with an end.

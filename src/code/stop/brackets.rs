@@ -31,6 +31,10 @@ const CONTROL: &[&str] = &[
     "loop",
     "new",
     "return",
+    "case",
+    "default",
+    "record",
+    "fixed",
 ];
 /// Words of types: brackets before them say nothing.
 const TYPES: &[&str] = &[
@@ -46,19 +50,25 @@ const TYPES: &[&str] = &[
     "object",
 ];
 
+/// Brackets directly after these are part of a type: `interface{}`.
+const ANONYMOUS: &[&str] = &["struct", "interface"];
+
 /// What stands before a block since the last statement.
 #[derive(Debug, Clone, Copy, Default)]
 struct Header {
     has_parameters: bool,
     has_control: bool,
     has_function_word: bool,
-    after_equals: bool,
+    /// Whether the last character was the first one of an arrow: `=>`, `->`.
+    may_be_arrow: bool,
+    after_anonymous: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     is_block: bool,
     is_function: bool,
+    is_type: bool,
     /// What stood before the bracket.
     header: Header,
 }
@@ -102,22 +112,26 @@ impl Frames {
     /// Which rules fire at a token.
     pub(super) fn token(&mut self, token: &Token<'_>) -> [Option<StopRule>; 2] {
         let is_stray = token.kind == Kind::Stray && token.is_block;
+        let mut is_type = false;
         if token.depth < self.open.len() {
-            let before = self.open[token.depth].header;
+            let closed = self.open[token.depth];
             self.open.truncate(token.depth);
-            self.header = before;
+            is_type = closed.is_type;
+            self.header = closed.header;
             self.header.has_parameters |= token.text == ")";
-            self.header.after_equals = false;
-        }
-        if matches!(token.kind, Kind::Closer | Kind::Stray) && token.is_block {
-            self.header = Header::default();
+            self.header.may_be_arrow = false;
+            self.header.after_anonymous = false;
         }
         match token.kind {
-            Kind::Word | Kind::Symbol => self.read(token.text),
-            Kind::Opener if token.is_block => self.read(token.text),
-            Kind::Newline if matches!(self.syntax.blocks, Blocks::Keywords { .. }) => {
+            Kind::Closer | Kind::Stray if token.is_block && !is_type => {
                 self.header = Header::default();
             }
+            Kind::Word | Kind::Symbol => self.read(token.text),
+            // A word that opens; brackets are no part of what stands before them.
+            Kind::Opener if token.is_block && !matches!(token.text, "(" | "[" | "{") => {
+                self.read(token.text);
+            }
+            Kind::Newline if self.line_ends_statement() => self.header = Header::default(),
             _ => {}
         }
         if token.depth > self.open.len() && self.open.len() < MAX_FRAMES {
@@ -133,10 +147,17 @@ impl Frames {
         ]
     }
 
+    /// Whether what stands before a block stands on its line, as far as no brackets are open.
+    fn line_ends_statement(&self) -> bool {
+        matches!(self.syntax.blocks, Blocks::Keywords { .. }) || self.syntax.line_ends_statement
+    }
+
     fn opens(&mut self, token: &Token<'_>) {
         // A line break opens what its last word, `then`, began.
         let is_block = token.is_block || token.kind == Kind::Newline;
+        let is_type = self.header.after_anonymous && token.text == "{";
         let is_function = is_block
+            && !is_type
             && match self.syntax.functions {
                 Functions::Words(_) => self.header.has_function_word,
                 Functions::Parameters => {
@@ -150,6 +171,7 @@ impl Frames {
         self.open.push(Frame {
             is_block,
             is_function,
+            is_type,
             header,
         });
         if self.is_answer {
@@ -164,9 +186,11 @@ impl Frames {
     }
 
     fn read(&mut self, text: &str) {
+        let in_brackets = self.open.last().is_some_and(|f| !f.is_block);
         let header = &mut self.header;
-        let is_arrow = text == ">" && header.after_equals;
-        header.after_equals = text == "=";
+        let is_arrow = text == ">" && header.may_be_arrow;
+        header.may_be_arrow = matches!(text, "=" | "-");
+        header.after_anonymous = ANONYMOUS.contains(&text);
         if text == ";" {
             *header = Header::default();
             return;
@@ -178,10 +202,12 @@ impl Frames {
                 });
             }
             Functions::Parameters => {
-                header.has_function_word |= text == "function" || is_arrow;
                 header.has_control |= CONTROL.contains(&text);
+                header.has_function_word |= text == "function" || is_arrow && !header.has_control;
+                // Round brackets before these were those of a call: `f()`, `x = {`.
+                let ends_call = text == "=" || text == "," && in_brackets;
                 // What follows `class` has to have brackets of its own.
-                header.has_parameters &= !TYPES.contains(&text);
+                header.has_parameters &= !ends_call && !TYPES.contains(&text);
             }
             Functions::Outermost => {}
         }

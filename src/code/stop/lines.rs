@@ -57,6 +57,18 @@ struct Watch {
     undecided_from: Option<usize>,
 }
 
+/// How a line of code begins.
+#[derive(Debug, Clone, Copy)]
+enum First<'a> {
+    /// With what closes a block that another line opened, or with the bracket that opens one for
+    /// it.
+    Bracket,
+    /// With this, whole.
+    Word(&'a str),
+    /// With this, and more may belong to it.
+    BeginningOf(&'a str),
+}
+
 enum Verdict {
     Keeps,
     Ends,
@@ -77,8 +89,11 @@ pub(super) struct Lines {
     read: usize,
     cursor: Option<usize>,
     is_cursor_line: bool,
-    /// Whether the answer's first character decides the indentation.
+    /// Whether the answer begins on a blank line. Then its first character decides the
+    /// indentation, if it stands further left.
     may_lower: bool,
+    /// Whether it has to be indented more instead, as what stands before it opens a block.
+    has_to_indent: bool,
     /// The line so far.
     indent: usize,
     has_code: bool,
@@ -100,6 +115,7 @@ impl Lines {
             cursor: None,
             is_cursor_line: false,
             may_lower: false,
+            has_to_indent: false,
             indent: 0,
             has_code: false,
             has_comment: false,
@@ -113,9 +129,10 @@ impl Lines {
     pub(super) fn set_cursor(&mut self, rules: &[StopRule], scanner: &Scanner, before: usize) {
         self.cursor = Some(before);
         self.is_cursor_line = true;
-        let is_code = scanner.inside() == Kind::Symbol;
         let is_begun = !self.has_code && !self.has_comment && !scanner.pending().is_empty();
-        self.may_lower = is_code && !self.has_code && !self.has_comment && !is_begun;
+        let is_blank = !self.has_code && !self.has_comment && !is_begun && !self.is_continued;
+        self.has_to_indent = is_blank && self.has_opened;
+        self.may_lower = is_blank && !self.has_opened;
         let last = self.entries.last().map_or(0, |e| e.indent);
         let base = match (is_begun && !self.is_continued, self.has_opened) {
             (true, _) => self.indent,
@@ -126,12 +143,14 @@ impl Lines {
         for &rule in rules {
             let base = match self.effective(rule) {
                 StopRule::Function => self.function_base(functions_below),
+                // At the outermost level the first line of the answer may be unindented.
+                StopRule::Unindented => usize::from(!self.may_lower || last > 0),
                 _ => base,
             };
             self.watches.push(Watch {
                 rule,
                 base,
-                undecided_from: None,
+                undecided_from: self.has_to_indent.then_some(0),
             });
         }
     }
@@ -146,10 +165,10 @@ impl Lines {
         self.watches.iter().filter_map(|w| w.undecided_from).min()
     }
 
-    /// Where nothing delimits blocks, every rule goes by indentation alone.
+    /// Where nothing delimits blocks, nothing tells functions either.
     fn effective(&self, rule: StopRule) -> StopRule {
-        match self.syntax.blocks {
-            Blocks::None => StopRule::Unindented,
+        match (rule, self.syntax.blocks) {
+            (StopRule::Function, Blocks::None) => StopRule::Unindented,
             _ => rule,
         }
     }
@@ -181,7 +200,7 @@ impl Lines {
                 }
                 return;
             }
-            _ if !self.has_code => self.first_code(token.text, found),
+            _ if !self.has_code => self.first_code(token, found),
             _ => {}
         }
         self.code(token);
@@ -231,7 +250,8 @@ impl Lines {
     }
 
     /// The first code of a line.
-    fn first_code(&mut self, text: &str, found: &mut Vec<(StopRule, usize)>) {
+    fn first_code(&mut self, token: &Token<'_>, found: &mut Vec<(StopRule, usize)>) {
+        let text = token.text;
         self.has_code = true;
         let is_directive = self.syntax.directive.is_some_and(|d| text.starts_with(d));
         if self.is_continued || is_directive {
@@ -242,11 +262,18 @@ impl Lines {
         }
         let indent = self.indent;
         if self.cursor.is_some() {
-            self.decide(text, true, found);
+            let closes = matches!(token.kind, Kind::Closer | Kind::Stray);
+            let first = match closes || text == "{" {
+                true => First::Bracket,
+                false => First::Word(text),
+            };
+            self.decide(first, found);
         }
         let opened = self.entries.last().map(|e| e.indent);
         let opened = opened.filter(|&i| i < indent && self.has_opened && self.cursor.is_some());
-        self.entries.retain(|e| e.indent < indent);
+        while self.entries.last().is_some_and(|e| e.indent >= indent) {
+            self.entries.pop();
+        }
         self.entries.push(Entry {
             indent,
             word: text.to_owned(),
@@ -260,6 +287,7 @@ impl Lines {
             // The first block of the answer, or its first declaration.
             match (rule, opened, self.syntax.functions) {
                 (StopRule::Block, Some(outer), _) => self.watches[i].base = outer + 1,
+                (StopRule::Unindented, _, _) => self.watches[i].base = 1,
                 (StopRule::Function, _, Functions::Outermost) => {
                     self.watches[i].base = self.function_base(usize::MAX);
                 }
@@ -301,7 +329,7 @@ impl Lines {
     /// Decides about a line as soon as what its first word may become does not matter.
     pub(super) fn pending(&mut self, scanner: &Scanner, found: &mut Vec<(StopRule, usize)>) {
         let text = scanner.pending();
-        let is_open = !self.has_code && !self.has_comment && !self.is_cursor_line;
+        let is_open = !self.has_code && !self.has_comment;
         if text.is_empty() || !is_open || self.is_continued || self.undecided_from().is_none() {
             return;
         }
@@ -316,19 +344,19 @@ impl Lines {
                 .get(..text.len())
                 .is_some_and(|w| w.eq_ignore_ascii_case(text));
         if !is_comment && !text.starts_with(char::is_whitespace) {
-            self.decide(text, false, found);
+            self.decide(First::BeginningOf(text), found);
         }
     }
 
-    fn decide(&mut self, text: &str, is_whole: bool, found: &mut Vec<(StopRule, usize)>) {
+    fn decide(&mut self, first: First<'_>, found: &mut Vec<(StopRule, usize)>) {
         let at = self.answered();
         for i in 0..self.watches.len() {
-            let verdict = match self.is_cursor_line {
+            let verdict = match self.is_cursor_line && !self.has_to_indent {
                 true => {
                     self.lower(i);
                     Verdict::Keeps
                 }
-                false => self.verdict(&self.watches[i], text, is_whole),
+                false => self.verdict(&self.watches[i], first),
             };
             let watch = &mut self.watches[i];
             match verdict {
@@ -344,39 +372,51 @@ impl Lines {
         if self.may_lower && self.indent < self.watches[watch].base {
             self.watches[watch].base = match self.effective(self.watches[watch].rule) {
                 StopRule::Function => self.function_base(self.indent),
+                StopRule::Unindented => return,
                 _ => self.indent,
             };
         }
     }
 
-    fn verdict(&self, watch: &Watch, text: &str, is_whole: bool) -> Verdict {
+    fn verdict(&self, watch: &Watch, first: First<'_>) -> Verdict {
         if self.indent >= watch.base {
             return Verdict::Keeps;
+        }
+        let rule = self.effective(watch.rule);
+        if rule == StopRule::Unindented {
+            // A word may close as well.
+            let has_words = matches!(self.syntax.blocks, Blocks::Keywords { .. });
+            return match first {
+                First::Bracket => Verdict::Keeps,
+                First::BeginningOf(_) if has_words => Verdict::DependsOnMore,
+                _ => Verdict::Ends,
+            };
         }
         let header = self.entries.iter().rfind(|e| e.indent < watch.base);
         let Some(header) = header.filter(|e| e.indent == self.indent) else {
             return Verdict::Ends;
         };
-        let may_follow = |word: &str| match is_whole {
-            true => word == text,
-            false => word.starts_with(text),
+        let may_be = |word: &str| match first {
+            First::Bracket => false,
+            First::Word(text) => word == text,
+            First::BeginningOf(text) => word.starts_with(text),
         };
-        let follows = match (self.effective(watch.rule), self.syntax.blocks) {
+        let follows = match (rule, self.syntax.blocks) {
             (StopRule::Block, Blocks::Indentation { continuations, .. }) => continuations
                 .iter()
                 .filter(|(word, _)| *word == header.word)
-                .any(|(_, next)| next.iter().any(|w| may_follow(w))),
+                .any(|(_, next)| next.iter().any(|w| may_be(w))),
             (StopRule::Function, Blocks::Indentation { .. }) => {
                 matches!(self.syntax.functions, Functions::Outermost)
                     && !DECLARATIONS.contains(&header.word.as_str())
-                    && may_follow(&header.word)
+                    && may_be(&header.word)
             }
             _ => false,
         };
-        match (follows, is_whole) {
-            (true, true) => Verdict::Keeps,
-            (true, false) => Verdict::DependsOnMore,
+        match (follows, first) {
             (false, _) => Verdict::Ends,
+            (true, First::BeginningOf(_)) => Verdict::DependsOnMore,
+            (true, _) => Verdict::Keeps,
         }
     }
 }
