@@ -1,8 +1,10 @@
-//! What can be said of source text without parsing it: what is code, string or comment, and which
-//! brackets are open; and what editors do with completions before they show them.
+//! What can be said of source text without parsing it: what is code, string or comment, which
+//! brackets are open, and where a line, a block or a function ends; and what editors do with
+//! completions before they show them.
 //!
 //! Text to text, and pure: no model and no tokenizer. [`Syntax`] says how each language is
-//! written, and [`Scanner`] reads text in pieces by it. The rest are functions over a completion
+//! written, [`Scanner`] reads text in pieces by it, and [`CodeStop`] ends text where a [`StopRule`]
+//! says, while it streams. The rest are functions over a completion
 //! and the text around the cursor, best called in this order: [`reindent`], [`cut_at_scope`],
 //! [`without_overlap`], [`distinct`], [`rank`]. None of it is a parser: every language is
 //! approximated, by the same few means, and [`Syntax`] says where that shows.
