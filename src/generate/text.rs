@@ -118,3 +118,6 @@ fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> String {
         .collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,8 @@ pub(super) struct Lines {
     has_comment: bool,
     is_continued: bool,
     depth_before: usize,
-    last_char: Option<char>,
+    /// The last two characters.
+    last_chars: [Option<char>; 2],
 }
 
 impl Lines {
@@ -121,7 +122,7 @@ impl Lines {
             has_comment: false,
             is_continued: false,
             depth_before: 0,
-            last_char: None,
+            last_chars: [None; 2],
         }
     }
 
@@ -196,7 +197,7 @@ impl Lines {
                 for c in token.text.chars() {
                     self.blank_or_comment(c);
                     self.read += c.len_utf8();
-                    self.last_char = Some(c);
+                    self.last_chars = [self.last_chars[1], Some(c)];
                 }
                 return;
             }
@@ -205,7 +206,7 @@ impl Lines {
         }
         self.code(token);
         self.read += token.text.len();
-        self.last_char = token.text.chars().next_back();
+        self.last_chars = [None, token.text.chars().next_back()];
     }
 
     fn blank_or_comment(&mut self, c: char) {
@@ -231,10 +232,11 @@ impl Lines {
 
     fn line_break(&mut self) {
         let end = self.answered();
-        let is_crlf = self.last_char == Some('\r');
+        let is_crlf = self.last_chars[1] == Some('\r');
+        let before = self.last_chars[usize::from(!is_crlf)];
         let in_brackets = self.open.last() == Some(&false);
         self.is_continued = !matches!(self.syntax.blocks, Blocks::None)
-            && (in_brackets || self.last_char == Some('\\'));
+            && (in_brackets || before == Some('\\'));
         for watch in &mut self.watches {
             let from = end.saturating_sub(usize::from(is_crlf));
             watch.undecided_from = match self.is_continued {
