@@ -197,7 +197,9 @@ impl Lines {
                 for c in token.text.chars() {
                     self.blank_or_comment(c);
                     self.read += c.len_utf8();
-                    self.last_chars = [self.last_chars[1], Some(c)];
+                    // A backslash in a comment continues nothing.
+                    let last = Some(c).filter(|_| token.kind != Kind::Comment || c == '\r');
+                    self.last_chars = [self.last_chars[1], last];
                 }
                 return;
             }
@@ -235,8 +237,8 @@ impl Lines {
         let is_crlf = self.last_chars[1] == Some('\r');
         let before = self.last_chars[usize::from(!is_crlf)];
         let in_brackets = self.open.last() == Some(&false);
-        self.is_continued = !matches!(self.syntax.blocks, Blocks::None)
-            && (in_brackets || before == Some('\\'));
+        self.is_continued =
+            !matches!(self.syntax.blocks, Blocks::None) && (in_brackets || before == Some('\\'));
         for watch in &mut self.watches {
             let from = end.saturating_sub(usize::from(is_crlf));
             watch.undecided_from = match self.is_continued {
