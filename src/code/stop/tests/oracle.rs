@@ -95,10 +95,8 @@ fn rows(text: &[char]) -> Vec<Row> {
         let end = (start..text.len())
             .find(|&i| text[i] == '\n')
             .unwrap_or(text.len());
-        let in_string = start > 0 && start < text.len() && {
-            // The line break before belongs to the string, too.
-            masked.in_string[start - 1]
-        };
+        // The line break before belongs to the string, too.
+        let in_string = start > 0 && masked.in_string[start - 1];
         let breaks = start > 0 && {
             let before: String = text[..start].iter().collect();
             let before = before.strip_suffix('\n').unwrap_or(&before);
@@ -299,7 +297,7 @@ fn is_function(header: &str, in_brackets: bool) -> bool {
         let is_word = c.is_alphanumeric() || c == '_';
         match tokens.last_mut() {
             Some(last) if is_word && was_word => last.push(c),
-            _ if !c.is_whitespace() && c != '\u{1}' => tokens.push(c.to_string()),
+            _ if !c.is_whitespace() => tokens.push(c.to_string()),
             _ => {}
         }
         was_word = is_word;
@@ -350,6 +348,7 @@ fn brackets(rule: StopRule, before: &str, text: &str) -> Option<usize> {
             return None;
         };
         if masked.in_string[at] || masked.in_comment[at] {
+            since.push(' ');
             continue;
         }
         let mut is_stray = false;
@@ -368,14 +367,13 @@ fn brackets(rule: StopRule, before: &str, text: &str) -> Option<usize> {
                 });
             }
             ')' | ']' | '}' => {
+                since.push(' ');
                 let opener = "([{".chars().nth(")]}".find(c).unwrap()).unwrap();
                 match frames.iter().rposition(|f| f.bracket == opener) {
                     Some(i) => {
                         since = frames.swap_remove(i).since;
                         frames.truncate(i);
-                        if c == ')' {
-                            since.push(')');
-                        }
+                        since.push(if c == ')' { ')' } else { ' ' });
                     }
                     None => is_stray = c == '}',
                 }
