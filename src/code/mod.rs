@@ -4,13 +4,14 @@
 //!
 //! Text to text, and pure: no model and no tokenizer. [`Syntax`] says how each language is
 //! written, [`Scanner`] reads text in pieces by it, and [`CodeStop`] ends text where a [`StopRule`]
-//! says, while it streams. The rest are functions over a completion
-//! and the text around the cursor, best called in this order: [`reindent`], [`cut_at_scope`],
-//! [`without_overlap`], [`distinct`], [`rank`]. None of it is a parser: every language is
-//! approximated, by the same few means, and [`Syntax`] says where that shows.
+//! says, while it streams; [`EvalCut`] says which rules HumanEval-X goes by. The rest are functions
+//! over a completion and the text around the cursor, best called in this order: [`reindent`],
+//! [`cut_at_scope`], [`without_overlap`], [`distinct`], [`rank`]. None of it is a parser: every
+//! language is approximated, by the same few means, and [`Syntax`] says where that shows.
 #![forbid(unsafe_code)]
 
 mod distinct;
+mod humaneval;
 mod indent;
 mod overlap;
 mod rank;
@@ -22,6 +23,7 @@ mod syntax;
 mod table;
 
 pub use distinct::distinct;
+pub use humaneval::EvalCut;
 pub use indent::{Indentation, reindent};
 pub use overlap::without_overlap;
 pub use rank::{Likelihood, Ranked, rank};

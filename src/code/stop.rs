@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use self::brackets::Frames;
 use self::lines::Lines;
+use super::humaneval::Finished;
 use super::scan::{Kind, Scanner};
 use super::syntax::{Blocks, Syntax};
 use crate::error::{Error, bail};
@@ -58,23 +59,33 @@ pub enum StopRule {
     /// a block (`}`, `end`), with `{`, or is one of the C preprocessor. At the outermost level the
     /// first line of the answer may be such a line, and the next one ends it.
     Unindented,
+    /// Where the reference ends the generation for HumanEval-X: in Python as soon as a line begins
+    /// in the first column, in C++, Java, JavaScript, Go and Rust when the answer has one `}` more
+    /// than `{`, wherever they stand; in other languages nowhere.
+    ///
+    /// It is asked after every piece, as the reference asks after every token, and cuts nothing
+    /// off: [`EvalCut`](super::EvalCut) does that. So this rule, unlike the others, depends on the
+    /// pieces, and the text before the cursor does not matter to it.
+    HumanEval,
 }
 
-const RULES: [StopRule; 4] = [
+const RULES: [StopRule; 5] = [
     StopRule::Line,
     StopRule::Block,
     StopRule::Function,
     StopRule::Unindented,
+    StopRule::HumanEval,
 ];
 
 impl StopRule {
-    /// The name: `line`, `block`, `function`, `unindented`.
+    /// The name: `line`, `block`, `function`, `unindented`, `humaneval`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Line => "line",
             Self::Block => "block",
             Self::Function => "function",
             Self::Unindented => "unindented",
+            Self::HumanEval => "humaneval",
         }
     }
 }
@@ -93,7 +104,8 @@ impl FromStr for StopRule {
             Some(rule) => Ok(rule),
             None => bail!(
                 InvalidArgument,
-                "no stop rule is called {name:?}; there are line, block, function, unindented"
+                "no stop rule is called {name:?}; there are line, block, function, \
+                 unindented, humaneval"
             ),
         }
     }
@@ -125,6 +137,8 @@ pub struct CodeStop {
     scanner: Scanner,
     frames: Frames,
     lines: Lines,
+    /// Of [`StopRule::HumanEval`], where it is one of the rules.
+    finished: Option<Finished>,
     /// The answer's end that is not passed on yet, and where it begins in the answer.
     held: String,
     held_from: usize,
@@ -134,7 +148,7 @@ pub struct CodeStop {
 /// Whether a rule goes by lines and their indentation, and not by what closes blocks.
 fn is_by_lines(rule: StopRule, blocks: Blocks) -> bool {
     match rule {
-        StopRule::Line => false,
+        StopRule::Line | StopRule::HumanEval => false,
         StopRule::Unindented => true,
         StopRule::Block | StopRule::Function => {
             matches!(blocks, Blocks::Indentation { .. } | Blocks::None)
@@ -167,6 +181,7 @@ impl CodeStop {
             scanner,
             frames,
             lines,
+            finished: (rules.contains(&StopRule::HumanEval)).then(|| Finished::new(language)),
             held: String::new(),
             held_from: 0,
             fired: None,
@@ -190,6 +205,13 @@ impl CodeStop {
                 self.held.clear();
                 self.fired = Some(rule);
             }
+        }
+        if self.fired.is_none()
+            && let Some(finished) = &mut self.finished
+            && finished.push(text)
+        {
+            out.push_str(&std::mem::take(&mut self.held));
+            self.fired = Some(StopRule::HumanEval);
         }
         if self.fired.is_none() {
             let keep = self.certain().saturating_sub(self.held_from);
@@ -242,7 +264,7 @@ impl CodeStop {
     /// How long the answer is at least, whatever comes.
     fn certain(&self) -> usize {
         let mut end = self.held_from + self.held.len();
-        if self.rules.is_empty() {
+        if self.rules.iter().all(|&r| r == StopRule::HumanEval) {
             return end;
         }
         let by_lines = self

@@ -305,7 +305,7 @@ pub enum FinishReason {
 impl FinishReason {
     /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`,
     /// `deadline`, `prefill_limit`; for rules of code `end_of_line`, `end_of_block`,
-    /// `end_of_function`, `unindented_line`.
+    /// `end_of_function`, `unindented_line`, `humaneval`.
     pub fn name(self) -> &'static str {
         match self {
             Self::EndOfText => "end_of_text",
@@ -315,6 +315,7 @@ impl FinishReason {
                 StopRule::Block => "end_of_block",
                 StopRule::Function => "end_of_function",
                 StopRule::Unindented => "unindented_line",
+                StopRule::HumanEval => "humaneval",
             },
             Self::Length => "length",
             Self::ContextFull => "context_full",

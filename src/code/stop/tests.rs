@@ -152,7 +152,7 @@ proptest! {
         which in 0usize..56,
         before in source(),
         text in source(),
-        rules in proptest::sample::subsequence(RULES.to_vec(), 1..=3),
+        rules in proptest::sample::subsequence(vec![LINE, BLOCK, FUNCTION, UNINDENTED], 1..=3),
     ) {
         let language = Language::all().nth(which).unwrap();
         check_pieces(&rules, language, &before, &text);
