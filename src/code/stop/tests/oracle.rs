@@ -344,9 +344,7 @@ fn brackets(rule: StopRule, before: &str, text: &str) -> Option<usize> {
                 _ => block.is_none(),
             };
         }
-        let Some(&c) = masked.code.get(at) else {
-            return None;
-        };
+        let &c = masked.code.get(at)?;
         if masked.in_string[at] || masked.in_comment[at] {
             since.push(' ');
             continue;
