@@ -127,14 +127,14 @@ fn long_texts() {
     for name in ["python", "c", "haskell", "lua"] {
         // Deeper and deeper, open and open.
         let mut text = String::new();
-        for i in 0..1_500 {
+        for i in 0..400 {
             text.push_str(&" ".repeat(i));
             text.push_str("if (x) {:\n");
         }
-        text.push_str(&"\n".repeat(200_000));
-        text.push_str(&"(".repeat(200_000));
-        text.push_str(&"w".repeat(200_000));
-        text.push_str(&"\"\"\"\n".repeat(50_000));
+        text.push_str(&"\n".repeat(20_000));
+        text.push_str(&"(".repeat(20_000));
+        text.push_str(&"w".repeat(20_000));
+        text.push_str(&"\"\"\"\n".repeat(5_000));
         let rules = [FUNCTION, BLOCK, UNINDENTED];
         let before = "def f():\n int f() {";
         let mut stop = CodeStop::new(&rules, language(name), before);
