@@ -79,6 +79,16 @@ impl Job {
                 config.padded_vocab_size
             );
         }
+        let cut = match options.heal {
+            true => (generator.text_tokens()).cut(&**generator.tokenizer(), &prompt),
+            false => None,
+        };
+        let mut prompt = prompt;
+        let mut due = Vec::new();
+        if let Some(cut) = cut {
+            prompt.truncate(cut.kept);
+            due = cut.due;
+        }
         Ok(Self {
             id,
             samples: (0..options.samples)
@@ -101,6 +111,7 @@ impl Job {
                 chain: options.chain(),
                 positions: config.max_position_embeddings,
                 prompt,
+                due,
                 options,
             },
         })
@@ -343,6 +354,7 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     fn desk<'d>(&'d mut self, job: u64, stopped: &'d mut bool) -> Desk<'d> {
         Desk {
+            generator: self.generator,
             tokenizer: &**self.generator.tokenizer(),
             candidates: self.candidates,
             job,

@@ -10,7 +10,7 @@ use super::rng;
 use super::sampler::{History, Sampler};
 use super::speculate::{Drafter, Position};
 use super::stop::StopStrings;
-use super::{Completion, Event};
+use super::{Completion, Event, Generator};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, State, Wanted};
@@ -22,6 +22,9 @@ pub(super) type OnJobEvent<'a> = &'a mut dyn FnMut(u64, Event<'_>) -> ControlFlo
 /// What all samples of a request have in common.
 pub(super) struct Task {
     pub prompt: Vec<u32>,
+    /// Bytes that followed the prompt and that every sample begins with, see
+    /// [`heal`](super::heal).
+    pub due: Vec<u8>,
     pub options: GenerateOptions,
     pub chain: Vec<Arc<dyn Sampler>>,
     /// Positions of the model.
@@ -30,6 +33,7 @@ pub(super) struct Task {
 
 /// Where drawn tokens go, and what drawing needs.
 pub(super) struct Desk<'a> {
+    pub generator: &'a Generator,
     pub tokenizer: &'a dyn Tokenizer,
     /// Memory that is used again and again.
     pub candidates: &'a mut Candidates,
@@ -79,6 +83,7 @@ impl Sample {
             completion: Completion {
                 text: String::new(),
                 ids: Vec::new(),
+                healed: 0,
                 logprobs: Vec::new(),
                 top_logprobs: Vec::new(),
                 finish_reason: FinishReason::Length,
@@ -234,6 +239,11 @@ impl Sample {
         // Rows of the embedding beyond the tokenizer's ids are padding.
         let vocabulary = desk.tokenizer.vocab_size();
         desk.candidates.retain(|c| (c.id as usize) < vocabulary);
+        let due = &task.due[self.completion.healed..];
+        if !due.is_empty() {
+            let tokens = desk.generator.text_tokens();
+            tokens.restrict(desk.tokenizer, due, desk.candidates);
+        }
         let history = History {
             prompt: &task.prompt,
             generated: ids,
@@ -258,7 +268,13 @@ impl Sample {
 
         let mut decoded = String::new();
         let mut text = String::new();
-        self.decoder.push_token(desk.tokenizer, id, &mut decoded)?;
+        if due.is_empty() {
+            self.decoder.push_token(desk.tokenizer, id, &mut decoded)?;
+        } else if let Some(bytes) = desk.tokenizer.token_bytes(id) {
+            let owed = bytes.len().min(due.len());
+            completion.healed += owed;
+            self.decoder.push(&bytes[owed..], &mut decoded)?;
+        }
         let stop = self.stops.push(&decoded, &mut text);
         completion.text.push_str(&text);
         let reason = if let Some(index) = stop {

@@ -50,6 +50,11 @@ impl TestModel {
         })
     }
 
+    /// The logits after these tokens.
+    pub fn apply(&self, ids: &[u32], logits: &mut [f32]) {
+        (self.rule)(ids, logits);
+    }
+
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
