@@ -35,6 +35,8 @@ pub(super) struct Job {
     row: Option<Vec<f32>>,
     /// Tokens of the prompt that were there already.
     reused: usize,
+    /// Tokens of the prompt that were computed.
+    computed: usize,
     turn: Turn,
     /// The callback asked to stop.
     stopped: bool,
@@ -55,6 +57,8 @@ pub(super) struct Finished {
     pub prompt: Vec<u32>,
     pub state: Option<Box<dyn State>>,
     pub reused: usize,
+    /// Tokens of the prompt that were computed.
+    pub computed: usize,
 }
 
 impl Job {
@@ -100,6 +104,7 @@ impl Job {
             state: None,
             row: None,
             reused: 0,
+            computed: 0,
             turn: Turn::Nothing,
             stopped: false,
             failure: None,
@@ -292,7 +297,8 @@ impl Job {
     ) -> usize {
         match std::mem::replace(&mut self.turn, Turn::Nothing) {
             Turn::Nothing | Turn::Prompt(0) => {}
-            Turn::Prompt(_) => {
+            Turn::Prompt(tokens) => {
+                self.computed += tokens;
                 self.row = logits.last(row).map(|r| r.to_vec());
                 row += 1;
             }
@@ -340,6 +346,7 @@ impl Job {
             prompt: self.task.prompt,
             state: self.kept.or(self.state).filter(|_| self.keeps),
             reused: self.reused,
+            computed: self.computed,
         }
     }
 }

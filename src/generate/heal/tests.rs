@@ -139,7 +139,6 @@ fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
     assert_eq!(due("a functio"), " functio");
     assert_eq!(encode("a functio").len(), 4);
     assert_eq!(due("System.out.prin"), "prin");
-    assert_eq!(due("a !="), "");
     // `Ar` and `gu` become `Arg` and `ument`: no token begins with `Argu`.
     assert_eq!(due("# InvalidArgu"), "Argu");
     // Nothing before a first token, nothing of control tokens.
