@@ -23,7 +23,7 @@ use crate::sampling::SamplingArgs;
 /// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
 /// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, min_p,
 /// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
-/// banned_ids, seed, stop and n where they differ from the options given here, or with num_beams,
+/// banned_ids, seed, stop, heal and n where they differ from the options given here, or with num_beams,
 /// length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
@@ -44,6 +44,10 @@ pub struct Args {
     /// Language of the prompt: begins it with the language's tag line.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Option<Language>,
+    /// Draw the last tokens of the prompt again where text that follows may change them: for
+    /// prompts that end inside a word or a run of spaces.
+    #[arg(long)]
+    heal: bool,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -71,6 +75,7 @@ struct Request {
     banned_ids: Option<Vec<u32>>,
     seed: Option<u64>,
     stop: Option<OneOrMany>,
+    heal: Option<bool>,
     n: Option<usize>,
     num_beams: Option<usize>,
     length_penalty: Option<f32>,
@@ -112,7 +117,8 @@ impl From<Completion> for Choice {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let options = args.sampling.options(args.special.policy())?;
+    let mut options = args.sampling.options(args.special.policy())?;
+    options.heal = args.heal;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
     let generator = args.model.generator()?;
     if args.jsonl {
@@ -299,6 +305,7 @@ fn answer_lines(
             .banned_ids
             .unwrap_or(std::mem::take(&mut set.banned_ids));
         set.seed = request.seed.unwrap_or(set.seed);
+        set.heal = request.heal.unwrap_or(set.heal);
         set.samples = request.n.unwrap_or(set.samples);
         match request.stop {
             Some(OneOrMany::One(stop)) => set.stop = vec![stop],
