@@ -36,6 +36,8 @@ pub(super) struct Job {
     row: Option<Vec<f32>>,
     /// Tokens of the prompt that were there already.
     reused: usize,
+    /// Tokens of the prompt that were computed.
+    computed: usize,
     turn: Turn,
     /// The callback asked to stop.
     stopped: bool,
@@ -56,6 +58,8 @@ pub(super) struct Finished {
     pub prompt: Vec<u32>,
     pub state: Option<Box<dyn State>>,
     pub reused: usize,
+    /// Tokens of the prompt that were computed.
+    pub computed: usize,
 }
 
 impl Job {
@@ -82,6 +86,16 @@ impl Job {
         }
         let tokenizer = &**generator.tokenizer();
         let text = Text::new(&options.stop, options.stop_at.as_ref(), tokenizer, &prompt)?;
+        let cut = match options.heal {
+            true => (generator.text_tokens()).cut(&**generator.tokenizer(), &prompt),
+            false => None,
+        };
+        let mut prompt = prompt;
+        let mut due = Vec::new();
+        if let Some(cut) = cut {
+            prompt.truncate(cut.kept);
+            due = cut.due;
+        }
         Ok(Self {
             id,
             samples: (0..options.samples)
@@ -93,6 +107,7 @@ impl Job {
             state: None,
             row: None,
             reused: 0,
+            computed: 0,
             turn: Turn::Nothing,
             stopped: false,
             failure: None,
@@ -104,6 +119,7 @@ impl Job {
                 chain: options.chain(),
                 positions: config.max_position_embeddings,
                 prompt,
+                due,
                 options,
             },
         })
@@ -289,7 +305,8 @@ impl Job {
     ) -> usize {
         match std::mem::replace(&mut self.turn, Turn::Nothing) {
             Turn::Nothing | Turn::Prompt(0) => {}
-            Turn::Prompt(_) => {
+            Turn::Prompt(tokens) => {
+                self.computed += tokens;
                 self.row = logits.last(row).map(|r| r.to_vec());
                 row += 1;
             }
@@ -339,6 +356,7 @@ impl Job {
             prompt: self.task.prompt,
             state: self.kept.or(self.state).filter(|_| self.keeps),
             reused: self.reused,
+            computed: self.computed,
         }
     }
 }
@@ -353,6 +371,7 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     fn desk<'d>(&'d mut self, job: u64, stopped: &'d mut bool) -> Desk<'d> {
         Desk {
+            generator: self.generator,
             tokenizer: &**self.generator.tokenizer(),
             candidates: self.candidates,
             job,

@@ -11,6 +11,7 @@
 
 mod beam;
 mod candidates;
+mod heal;
 mod job;
 mod options;
 mod prefixes;
@@ -26,12 +27,12 @@ mod stop;
 mod text;
 
 #[cfg(test)]
-mod test_model;
+pub(crate) mod test_model;
 #[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
@@ -40,6 +41,8 @@ use crate::tokenizer::Tokenizer;
 
 pub use crate::model::PREFILL_TOKENS;
 pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
+use heal::TextTokens;
+
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
 pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES, StopAt};
 pub use sampler::{
@@ -92,6 +95,9 @@ pub struct Completion {
     pub text: String,
     /// Its tokens, those of what was cut off included, without an end of text.
     pub ids: Vec<u32>,
+    /// Bytes at the beginning of the tokens that belong to the prompt and not to the text, see
+    /// [`GenerateOptions::heal`]; 0 without healing.
+    pub healed: usize,
     /// The log-probability of each token under the model, before any sampler.
     pub logprobs: Vec<f32>,
     /// The likeliest tokens in the place of each token, as many as the options ask for; empty
@@ -108,12 +114,18 @@ pub struct Completion {
 pub struct Generator {
     model: Arc<dyn Model>,
     tokenizer: Arc<dyn Tokenizer>,
+    /// Made when a prompt is healed first.
+    text_tokens: Arc<OnceLock<TextTokens>>,
 }
 
 impl Generator {
     /// Joins a model and a tokenizer.
     pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Self {
-        Self { model, tokenizer }
+        Self {
+            model,
+            tokenizer,
+            text_tokens: Arc::default(),
+        }
     }
 
     /// The model.
@@ -171,6 +183,11 @@ impl Generator {
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         Session::new(self).generate(prompt, options, cancel, on_event)
+    }
+
+    fn text_tokens(&self) -> &TextTokens {
+        self.text_tokens
+            .get_or_init(|| TextTokens::new(&*self.tokenizer))
     }
 
     fn check_prompt(&self, ids: &[u32]) -> Result<()> {

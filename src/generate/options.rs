@@ -67,6 +67,35 @@ pub struct GenerateOptions {
     pub samplers: Vec<Arc<dyn Sampler>>,
     /// What a special token spelled out in the prompt means.
     pub special_tokens: SpecialTokens,
+    /// Token healing: takes the last tokens of the prompt back, as many as text that follows may
+    /// change, and draws them again among those that agree with the prompt's bytes, before any
+    /// other stage. So a prompt may end anywhere, inside a word or a run of spaces.
+    ///
+    /// The text of a completion is what follows the prompt; its ids begin with the tokens drawn
+    /// again, [`Completion::healed`](super::Completion::healed) says how many bytes they owe the
+    /// prompt, and `max_new_tokens` counts them. A control token ends what is taken back, and the
+    /// first token of a prompt stays. Bans apply to the tokens drawn again as well.
+    ///
+    /// It costs the tokens drawn again, one or two mostly, and for the first request of a
+    /// [`Generator`](super::Generator) some 10 ms to sort the vocabulary.
+    ///
+    /// ```
+    /// # fn main() -> codegeex::Result<()> {
+    /// # use codegeex::{generate::*, model::load, tokenizer::*};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+    /// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
+    /// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+    /// let mut options = GenerateOptions::default();
+    /// options.max_new_tokens = 3;
+    /// options.heal = true;
+    /// let found = generator.complete("# language: Python\nimport os\nimpor", &options)?;
+    /// // The model has `import` as one token.
+    /// assert!(found[0].text.starts_with("t "));
+    /// assert_eq!(found[0].healed, "impor".len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub heal: bool,
     /// Also reports the likeliest tokens at each place, so many of them, before any sampler. Each
     /// costs a pass over the logits.
     pub top_logprobs: usize,
@@ -143,6 +172,7 @@ impl Default for GenerateOptions {
             banned_ids: Vec::new(),
             samplers: Vec::new(),
             special_tokens: SpecialTokens::AsText,
+            heal: false,
             top_logprobs: 0,
             deadline: None,
             prefill_limit: None,

@@ -10,7 +10,7 @@ use super::rng;
 use super::sampler::{History, Sampler};
 use super::speculate::{Drafter, Position};
 use super::text::Text;
-use super::{Completion, Event};
+use super::{Completion, Event, Generator};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, State, Wanted};
@@ -22,6 +22,9 @@ pub(super) type OnJobEvent<'a> = &'a mut dyn FnMut(u64, Event<'_>) -> ControlFlo
 /// What all samples of a request have in common.
 pub(super) struct Task {
     pub prompt: Vec<u32>,
+    /// Bytes that followed the prompt and that every sample begins with, see
+    /// [`heal`](super::heal).
+    pub due: Vec<u8>,
     pub options: GenerateOptions,
     pub chain: Vec<Arc<dyn Sampler>>,
     /// Positions of the model.
@@ -30,6 +33,7 @@ pub(super) struct Task {
 
 /// Where drawn tokens go, and what drawing needs.
 pub(super) struct Desk<'a> {
+    pub generator: &'a Generator,
     pub tokenizer: &'a dyn Tokenizer,
     /// Memory that is used again and again.
     pub candidates: &'a mut Candidates,
@@ -78,6 +82,7 @@ impl Sample {
             completion: Completion {
                 text: String::new(),
                 ids: Vec::new(),
+                healed: 0,
                 logprobs: Vec::new(),
                 top_logprobs: Vec::new(),
                 finish_reason: FinishReason::Length,
@@ -233,6 +238,11 @@ impl Sample {
         // Rows of the embedding beyond the tokenizer's ids are padding.
         let vocabulary = desk.tokenizer.vocab_size();
         desk.candidates.retain(|c| (c.id as usize) < vocabulary);
+        let due = &task.due[self.completion.healed..];
+        if !due.is_empty() {
+            let tokens = desk.generator.text_tokens();
+            tokens.restrict(desk.tokenizer, due, desk.candidates);
+        }
         let history = History {
             prompt: &task.prompt,
             generated: ids,
@@ -256,7 +266,15 @@ impl Sample {
         }
 
         let mut text = String::new();
-        let stop = self.text.push(desk.tokenizer, id, &mut text)?;
+        let stop = if due.is_empty() {
+            self.text.push(desk.tokenizer, id, &mut text)?
+        } else if let Some(bytes) = desk.tokenizer.token_bytes(id) {
+            let owed = bytes.len().min(due.len());
+            completion.healed += owed;
+            self.text.push_bytes(&bytes[owed..], &mut text)?
+        } else {
+            None
+        };
         completion.text.push_str(&text);
         let reason = if stop.is_some() {
             stop

@@ -56,6 +56,13 @@ impl Text {
         Ok(self.take(&decoded, out))
     }
 
+    /// The same for bytes, such as those of a token that come after what it heals.
+    pub fn push_bytes(&mut self, bytes: &[u8], out: &mut String) -> Result<Option<FinishReason>> {
+        let mut decoded = String::new();
+        self.decoder.push(bytes, &mut decoded)?;
+        Ok(self.take(&decoded, out))
+    }
+
     /// Ends it: what was held back is text after all, unless that makes something end it before.
     pub fn finish(&mut self, out: &mut String) -> Option<FinishReason> {
         if self.ended {

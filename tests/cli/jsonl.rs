@@ -94,15 +94,17 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
         json!({"prompt": PROMPT, "presence_penalty": -9, "frequency_penalty": 0.5}),
         json!({"prompt": PROMPT, "logit_bias": {"198": 100, "7": -5.5}}),
         json!({"prompt": PROMPT, "banned_ids": [198, 4808]}),
-        json!({"prompt": PROMPT, "logit_bias": null, "min_p": null}),
+        json!({"prompt": PROMPT, "heal": true}),
+        json!({"prompt": PROMPT, "logit_bias": null, "min_p": null, "heal": null}),
     ];
-    let sets: [fn(&mut GenerateOptions); 7] = [
+    let sets: [fn(&mut GenerateOptions); 8] = [
         |o| (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4),
         |o| (o.temperature, o.typical_p, o.seed) = (1.5, 0.4, 4),
         |o| o.repetition_penalty = 1.5,
         |o| (o.presence_penalty, o.frequency_penalty) = (-9.0, 0.5),
         |o| o.logit_bias = vec![(198, 100.0), (7, -5.5)],
         |o| o.banned_ids = vec![198, 4808],
+        |o| o.heal = true,
         |_| (),
     ];
     let found = json_lines(&run(&ARGS, input(&requests)).ok());
@@ -110,7 +112,7 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
     assert_eq!(found, expected);
     assert_eq!(found[4]["ids"], json!(vec![198; 8]));
     // All but the last differ from the plain answer, so every field was heard.
-    assert!(found[..6].iter().all(|answer| *answer != found[6]));
+    assert!(found[..7].iter().all(|answer| *answer != found[7]));
 
     // The command line's hold where a request says nothing.
     let flags = [
@@ -122,7 +124,7 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
         "0.1",
     ];
     let args = [&ARGS[..], &flags[..]].concat();
-    let found = json_lines(&run(&args, input(&requests[6..])).ok());
+    let found = json_lines(&run(&args, input(&requests[7..])).ok());
     assert_eq!(found[0]["ids"], json!(vec![198; 8]));
 }
 

@@ -123,6 +123,11 @@ impl BeamArgs {
                  and logit_bias",
             ));
         }
+        if options.heal {
+            return Err(invalid(
+                "num_beams does not heal the end of the prompt; give one of the two",
+            ));
+        }
         let mut search = BeamOptions::default();
         search.num_beams = num_beams;
         search.max_new_tokens = options.max_new_tokens;

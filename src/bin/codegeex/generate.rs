@@ -25,7 +25,7 @@ use crate::sampling::SamplingArgs;
 /// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
 /// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, min_p,
 /// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
-/// banned_ids, seed, stop, stop_at and n where they differ from the options given here, or with
+/// banned_ids, seed, stop, stop_at, heal and n where they differ from the options given here, or with
 /// num_beams, length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
@@ -50,6 +50,10 @@ pub struct Args {
     /// several times. Needs --lang.
     #[arg(long, value_name = "RULE", value_parser = rule)]
     stop_at: Vec<StopRule>,
+    /// Draw the last tokens of the prompt again where text that follows may change them: for
+    /// prompts that end inside a word or a run of spaces.
+    #[arg(long)]
+    heal: bool,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -78,6 +82,7 @@ struct Request {
     seed: Option<u64>,
     stop: Option<OneOrMany>,
     stop_at: Option<OneOrMany>,
+    heal: Option<bool>,
     n: Option<usize>,
     num_beams: Option<usize>,
     length_penalty: Option<f32>,
@@ -136,6 +141,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let stop_at = stop_at(&args.stop_at, args.lang);
         options.stop_at = stop_at.map_err(|e| Failure::Usage(e.to_string()))?;
     }
+    options.heal = args.heal;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
     let generator = args.model.generator()?;
     if args.jsonl {
@@ -345,6 +351,7 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
             .banned_ids
             .unwrap_or(std::mem::take(&mut set.banned_ids));
         set.seed = request.seed.unwrap_or(set.seed);
+        set.heal = request.heal.unwrap_or(set.heal);
         set.samples = request.n.unwrap_or(set.samples);
         if let Some(stop) = request.stop {
             set.stop = stop.into_vec();
