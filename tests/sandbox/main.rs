@@ -5,7 +5,7 @@ use codegeex::eval::sandbox::{Command, End, Policy, Sandbox};
 
 #[test]
 fn first() {
-    let sandbox = Sandbox::detect(Policy::Bubblewrap).unwrap();
+    let sandbox = Sandbox::detect(Policy::Namespaces).unwrap();
     let folder = sandbox.folder(64 << 20).unwrap();
     folder.write("a/hello.sh", b"id; ls -la / /dev /tmp/ /etc; ls -la /proc/self/fd; cat /proc/self/status; env; pwd; echo hi; cat; ulimit -a; mount; echo x > x").unwrap();
     let command = Command::new("sh", &folder).arg("a/hello.sh").stdin("given");

@@ -12,8 +12,11 @@ mod bubblewrap;
 mod folder;
 mod fork;
 mod hold;
+mod inside;
 mod limits;
+mod namespaces;
 mod overlay;
+mod root;
 mod seccomp;
 mod server;
 mod stdio;
@@ -30,6 +33,7 @@ use super::{Command, Outcome, Policy};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result, bail};
 use bubblewrap::Bubblewrap;
+use namespaces::Namespaces;
 use stdio::Stdio3;
 use watch::{Both, Kept, Launch};
 
@@ -39,6 +43,7 @@ pub(super) struct Sandbox(Arc<Mechanism>);
 #[derive(Debug)]
 enum Mechanism {
     Bubblewrap(Bubblewrap),
+    Namespaces(Namespaces),
 }
 
 impl Sandbox {
@@ -48,6 +53,10 @@ impl Sandbox {
                 view::of_this_machine(),
                 seccomp::program()?,
             )?),
+            Policy::Namespaces => Mechanism::Namespaces(Namespaces {
+                view: view::of_this_machine(),
+                filter: seccomp::program()?,
+            }),
             _ => bail!(BackendUnavailable, "sandbox: not there yet"),
         };
         Ok(Self(Arc::new(mechanism)))
@@ -56,6 +65,7 @@ impl Sandbox {
     pub(super) fn name(&self) -> &'static str {
         match &*self.0 {
             Mechanism::Bubblewrap(_) => "bubblewrap",
+            Mechanism::Namespaces(_) => "namespaces",
         }
     }
 
@@ -97,6 +107,7 @@ impl Sandbox {
     fn prepare(&self, command: &Command, stdio: Stdio3) -> Result<Launch> {
         match &*self.0 {
             Mechanism::Bubblewrap(bubblewrap) => bubblewrap.prepare(command, stdio),
+            Mechanism::Namespaces(namespaces) => namespaces.prepare(command, stdio),
         }
     }
 }
