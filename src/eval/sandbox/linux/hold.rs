@@ -73,6 +73,11 @@ impl Ids {
     }
 }
 
+/// Who programs run as, outside, if that is not the calling user.
+pub(super) fn programs_id() -> Option<u32> {
+    Ids::of_this_process().is_root.then_some(NOBODY)
+}
+
 /// Whether a map of ids has nobody.
 fn maps(path: &str) -> bool {
     let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -24,6 +24,7 @@ mod usage;
 mod view;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) use folder::Folder;
@@ -71,6 +72,14 @@ impl Sandbox {
 
     pub(super) fn folder(&self, disk: u64) -> Result<Folder> {
         Folder::in_memory(disk)
+    }
+
+    pub(super) fn make_writable(&self, path: &Path) -> Result<()> {
+        match hold::programs_id() {
+            Some(id) => std::os::unix::fs::chown(path, Some(id), Some(id))
+                .map_err(|e| Error::io(path, "give it to programs", e)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn run(&self, command: &Command, cancel: &CancelToken) -> Result<Outcome> {
