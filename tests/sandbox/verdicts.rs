@@ -29,15 +29,9 @@ fn exit_codes_and_signals() {
 fn a_program_that_cannot_be_started_is_an_error() {
     each(|sandbox| {
         let folder = armed(sandbox, MIB);
-        folder.write("not-a-program", b"\x7fELF").unwrap();
         let none = CancelToken::new();
         let error = sandbox.run(&Command::new("no-such-program", &folder), &none);
         assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
-        assert!(
-            sandbox
-                .run(&Command::new("./not-a-program", &folder), &none)
-                .is_err()
-        );
         assert!(sandbox.run(&Command::new("/tmp", &folder), &none).is_err());
         let command = Command::new("true", &folder).read_only("/no/such/folder");
         assert!(sandbox.run(&command, &none).is_err());

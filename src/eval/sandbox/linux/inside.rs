@@ -137,17 +137,19 @@ impl Report {
     }
 }
 
-/// Runs as the first process of new namespaces until the program has ended.
+/// Runs as the first process of new namespaces until the program has ended. `keep` are: what to
+/// wait on before anything is done, where to report, and what is closed when the program is
+/// executed.
 pub(super) fn run(
     image: &Image,
     argv: &[*const c_char],
     env: &[*const c_char],
-    go: BorrowedFd,
-    report: BorrowedFd,
+    keep: [BorrowedFd; 3],
 ) -> Result<(), (Step, Errno)> {
     // Ended with the thread outside that waits for it; it may be gone by now, then so is `go`.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::Fork))?;
-    close_but(&[go, report], &image.stdio).map_err(at(Step::Streams))?;
+    let [go, report, _] = keep;
+    close_but(&keep, &image.stdio).map_err(at(Step::Streams))?;
     let mut byte = [0];
     if rustix::io::read(go, &mut byte) != Ok(1) {
         return Err((Step::Fork, Errno::SRCH));
@@ -187,10 +189,11 @@ pub(super) fn run(
 }
 
 /// Closes what came from the host, but these.
-fn close_but(keep: &[BorrowedFd; 2], stdio: &Stdio3) -> rustix::io::Result<()> {
+fn close_but(keep: &[BorrowedFd; 3], stdio: &Stdio3) -> rustix::io::Result<()> {
     let mut kept = [
         keep[0].as_raw_fd(),
         keep[1].as_raw_fd(),
+        keep[2].as_raw_fd(),
         stdio.stdin.as_raw_fd(),
         stdio.stdout.as_raw_fd(),
         stdio.stderr.as_raw_fd(),

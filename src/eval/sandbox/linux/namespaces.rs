@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use seccompiler::BpfProgram;
@@ -49,6 +50,10 @@ impl Namespaces {
         Ok(Box::new(move || {
             let (report, report_theirs) = pipe()?;
             let (go, go_theirs) = super::stdio::go_ahead()?;
+            let (executed, executed_theirs) = pipe()?;
+            rustix::fs::fcntl_setfl(&executed, OFlags::NONBLOCK)
+                .map_err(|e| failed("make a pipe", e))?;
+            let keep = [&go_theirs, &report_theirs, &executed_theirs].map(|fd| fd.as_fd());
             let argv = inside::pointers(&image.args);
             let env = inside::pointers(&image.env);
             let start = || -> Result<(), (inside::Step, Errno)> {
@@ -60,13 +65,7 @@ impl Namespaces {
                         Report::Started(pid).send(report_theirs.as_fd());
                         Ok(())
                     }
-                    None => inside::run(
-                        &image,
-                        &argv,
-                        &env,
-                        go_theirs.as_fd(),
-                        report_theirs.as_fd(),
-                    ),
+                    None => inside::run(&image, &argv, &env, keep),
                 }
             };
             let blocked = fork::block_signals();
@@ -81,9 +80,9 @@ impl Namespaces {
             };
             drop(blocked);
             let forked = forked.map_err(|e| failed("fork", e))?;
-            drop((report_theirs, go_theirs));
+            drop((report_theirs, go_theirs, executed_theirs));
             forked.wait();
-            Running::adopt(report, go)
+            Running::adopt(report, go, executed)
         }))
     }
 }
@@ -156,12 +155,14 @@ struct Running {
     first: Pid,
     ended: OwnedFd,
     report: OwnedFd,
+    /// At its end once the program has been executed. Until then, its memory is a copy of ours.
+    executed: Option<OwnedFd>,
     meter: Option<Meter>,
     is_reaped: bool,
 }
 
 impl Running {
-    fn adopt(report: OwnedFd, go: OwnedFd) -> Result<Box<dyn Group>> {
+    fn adopt(report: OwnedFd, go: OwnedFd, executed: OwnedFd) -> Result<Box<dyn Group>> {
         let first = match Report::receive(report.as_fd()) {
             Some(Report::Started(pid)) => pid,
             Some(Report::Failed(step, errno)) => return Err(failed(step.what(), errno)),
@@ -179,6 +180,7 @@ impl Running {
             first,
             ended,
             report,
+            executed: Some(executed),
             meter: None,
             is_reaped: false,
         };
@@ -222,6 +224,12 @@ impl Group for Running {
     }
 
     fn usage(&mut self, exact_above: u64) -> Usage {
+        if let Some(executed) = &self.executed {
+            match rustix::io::read(executed, &mut [0]) {
+                Ok(0) => self.executed = None,
+                _ => return Usage::default(),
+            }
+        }
         if self.meter.is_none() {
             let root = format!("/proc/{}/root/proc", self.first.as_raw_nonzero());
             self.meter = Meter::of_namespace(Path::new(&root));

@@ -135,7 +135,11 @@ pub(super) fn watch(
         if now < next_look {
             continue;
         }
-        let usage = group.usage(limits.memory);
+        let mut usage = group.usage(limits.memory);
+        if usage.memory > limits.memory {
+            // While processes that share memory end, one look may count some of it twice.
+            usage.memory = group.usage(limits.memory).memory.min(usage.memory);
+        }
         peak_memory = usage.memory.max(peak_memory);
         if usage.memory > limits.memory {
             break Some(End::OutOfMemory);
