@@ -11,6 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 use seccompiler::BpfProgram;
 
@@ -286,6 +288,9 @@ impl Group for Running {
         self.bwrap
             .wait()
             .map_err(|e| failed("wait for bubblewrap", e))?;
+        // It may end before what it started has.
+        self.kill();
+        wait(&self.first_fd);
         let mut line = String::new();
         let _ = self.status.read_line(&mut line);
         let message: Message = serde_json::from_str(&line).unwrap_or_default();
@@ -308,5 +313,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
         let _ = self.bwrap.wait();
+        wait(&self.first_fd);
     }
+}
+
+/// Waits until a first process, and with it all others of its namespace, is gone.
+fn wait(first: &OwnedFd) {
+    let mut fds = [PollFd::new(first, PollFlags::IN)];
+    while let Ok(0) | Err(Errno::INTR) = rustix::event::poll(&mut fds, None) {}
 }

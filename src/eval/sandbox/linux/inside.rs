@@ -5,10 +5,16 @@
 //! system calls on what was prepared before, allocates nothing, takes no lock and does not panic.
 
 use std::ffi::{CStr, CString, c_char};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 use seccompiler::BpfProgram;
@@ -156,6 +162,7 @@ pub(super) fn run(
     }
     rustix::process::setsid().map_err(at(Step::Fork))?;
     image.root.enter().map_err(at(Step::Root))?;
+    lend_proc(go).map_err(at(Step::Root))?;
     fork::loopback().map_err(at(Step::Network))?;
     fork::host_name(c"sandbox").map_err(at(Step::Network))?;
     lower_ids().map_err(at(Step::Ids))?;
@@ -186,6 +193,36 @@ pub(super) fn run(
             Err(errno) => return Err((Step::Fork, errno)),
         }
     }
+}
+
+/// Gives the host the `/proc` of the program's processes, to look at what they use: a host that is
+/// not root has no other way to it.
+fn lend_proc(to: BorrowedFd) -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let proc = rustix::fs::open(c"/proc", flags, Mode::empty())?;
+    let fds = [proc.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(Errno::NOBUFS);
+    }
+    let bytes = [IoSlice::new(b"p")];
+    rustix::net::sendmsg(to, &bytes, &mut control, SendFlags::NOSIGNAL).map(drop)
+}
+
+/// Takes what [`lend_proc`] gave, once it has.
+pub(super) fn take_proc(from: BorrowedFd) -> Option<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut bytes = [IoSliceMut::new(&mut byte)];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    rustix::net::recvmsg(from, &mut bytes, &mut control, flags).ok()?;
+    let mut fds = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    fds.next()?.next()
 }
 
 /// Closes what came from the host, but these.

@@ -18,7 +18,7 @@ use super::fork::{self, fork};
 use super::inside::{self, Image, Report};
 use super::root::Root;
 use super::stdio::Stdio3;
-use super::usage::{Meter, Usage};
+use super::usage::{Members, Meter, Usage};
 use super::view::Entry;
 use super::watch::{Group, Launch, Status};
 use super::{failed, limits, overlay};
@@ -155,6 +155,7 @@ struct Running {
     first: Pid,
     ended: OwnedFd,
     report: OwnedFd,
+    go: OwnedFd,
     /// At its end once the program has been executed. Until then, its memory is a copy of ours.
     executed: Option<OwnedFd>,
     meter: Option<Meter>,
@@ -180,12 +181,13 @@ impl Running {
             first,
             ended,
             report,
+            go,
             executed: Some(executed),
             meter: None,
             is_reaped: false,
         };
         // Where this fails the process has ended, which is seen soon.
-        let _ = super::stdio::give(&go);
+        let _ = super::stdio::give(&running.go);
         Ok(Box::new(running))
     }
 }
@@ -231,8 +233,8 @@ impl Group for Running {
             }
         }
         if self.meter.is_none() {
-            let root = format!("/proc/{}/root/proc", self.first.as_raw_nonzero());
-            self.meter = Meter::of_namespace(Path::new(&root));
+            let proc = inside::take_proc(self.go.as_fd());
+            self.meter = proc.map(|proc| Meter::new(proc, Members::Namespace));
         }
         match &self.meter {
             Some(meter) => meter.read(exact_above),
