@@ -9,4 +9,5 @@ mod folders;
 mod machine;
 mod servers;
 mod traces;
+mod unsandboxed;
 mod verdicts;

@@ -11,8 +11,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 use seccompiler::BpfProgram;
 
@@ -75,7 +73,7 @@ impl Bubblewrap {
         bwrap.stdout(Stdio::from(stdio.stdout));
         bwrap.stderr(Stdio::from(stdio.stderr));
 
-        let entry = command.folder.0.held().entry()?;
+        let entry = command.folder.0.held()?.entry()?;
         let passed = [&status_theirs, &block_theirs, &filter].map(|fd| fd.as_raw_fd());
         let set = limits::of(&command.limits);
         let parent = rustix::process::getpid();
@@ -290,7 +288,7 @@ impl Group for Running {
             .map_err(|e| failed("wait for bubblewrap", e))?;
         // It may end before what it started has.
         self.kill();
-        wait(&self.first_fd);
+        super::stdio::wait_for_end(&self.first_fd);
         let mut line = String::new();
         let _ = self.status.read_line(&mut line);
         let message: Message = serde_json::from_str(&line).unwrap_or_default();
@@ -313,12 +311,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
         let _ = self.bwrap.wait();
-        wait(&self.first_fd);
+        super::stdio::wait_for_end(&self.first_fd);
     }
-}
-
-/// Waits until a first process, and with it all others of its namespace, is gone.
-fn wait(first: &OwnedFd) {
-    let mut fds = [PollFd::new(first, PollFlags::IN)];
-    while let Ok(0) | Err(Errno::INTR) = rustix::event::poll(&mut fds, None) {}
 }

@@ -46,7 +46,7 @@ impl Namespaces {
             filter: self.filter.clone(),
             stdio: stdio.above_standard()?,
         };
-        let entry = command.folder.0.held().entry()?;
+        let entry = command.folder.0.held()?.entry()?;
         Ok(Box::new(move || {
             let (report, report_theirs) = pipe()?;
             let (go, go_theirs) = super::stdio::go_ahead()?;

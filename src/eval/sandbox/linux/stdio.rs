@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
 
 use super::failed;
 use crate::error::Result;
@@ -53,7 +55,7 @@ fn fill(bytes: &[u8]) -> rustix::io::Result<OwnedFd> {
     while !rest.is_empty() {
         match rustix::io::write(&fd, rest) {
             Ok(n) => rest = &rest[n..],
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(e) => return Err(e),
         }
     }
@@ -79,4 +81,10 @@ pub(super) fn go_ahead() -> Result<(OwnedFd, OwnedFd)> {
 /// Lets the other end go on. No signal is raised if it is gone.
 pub(super) fn give(ours: &OwnedFd) -> rustix::io::Result<()> {
     rustix::net::send(ours, b"x", rustix::net::SendFlags::NOSIGNAL).map(drop)
+}
+
+/// Waits until a process has ended; with the first one of a process namespace, all others have.
+pub(super) fn wait_for_end(process: &OwnedFd) {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    while let Ok(0) | Err(Errno::INTR) = rustix::event::poll(&mut fds, None) {}
 }

@@ -180,7 +180,7 @@ pub(super) fn watch(
 
 fn not_started(message: &[u8]) -> Error {
     let message = String::from_utf8_lossy(message);
-    let kind = if message.contains("No such file") {
+    let kind = if message.contains("execvp") && message.contains("No such file") {
         ErrorKind::NotFound
     } else {
         ErrorKind::BackendUnavailable
