@@ -90,16 +90,20 @@ fn the_root_folder_has_nothing_of_the_users() {
 fn the_environment_does_not_leak() {
     // Cargo sets this for tests, so this process has it.
     assert!(std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CARGO")));
+    let host = tempfile::tempdir().unwrap();
     each(|sandbox| {
         let folder = armed(sandbox, 1 << 20);
         let script = "env; cat /proc/*/environ | tr '\\0' '\\n'; tr '\\0' ' ' < /proc/1/cmdline";
         let command = shell(&folder, script)
             .env("GIVEN", "this")
-            .env("GIVEN", "that");
+            .env("GIVEN", "that")
+            .mount(host.path(), "/shown", Access::ReadOnly);
         let outcome = run(sandbox, &command);
         let output = text(&outcome.stdout);
         assert!(!output.contains("CARGO"), "{output}");
         assert!(!output.contains("target/"), "{output}");
+        // Not even where on the machine that is which it is shown.
+        assert!(!output.contains(host.path().to_str().unwrap()), "{output}");
         assert!(
             output.contains("GIVEN=that") && !output.contains("GIVEN=this"),
             "{output}"

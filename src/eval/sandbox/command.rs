@@ -1,4 +1,5 @@
 //! What is run, what it sees of the machine, what it may use, and how it ended.
+#![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
