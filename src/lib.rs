@@ -62,6 +62,7 @@
 //! |---|---|
 //! | none (default) | the library |
 //! | `cli` | the `codegeex` program; needs clap, indicatif and ctrlc |
+//! | `eval` | the module `eval`, for Linux; needs rustix, libc and seccompiler there |
 
 #[cfg(target_endian = "big")]
 compile_error!("codegeex reads little-endian checkpoints in place and needs such a target");
@@ -73,6 +74,8 @@ pub mod checksum;
 pub mod code;
 pub mod edit;
 pub mod error;
+#[cfg(feature = "eval")]
+pub mod eval;
 pub mod generate;
 mod kernels;
 pub mod memory;
