@@ -126,6 +126,27 @@ impl Bytes {
         })
     }
 
+    /// Like [`map`](Self::map), and locks the pages: they are read now, and stay in memory until
+    /// the last window into them is gone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] when the system does not allow this process to lock so much.
+    pub fn map_locked(path: &Path) -> Result<Self> {
+        let bytes = Self::map(path)?;
+        if let Owner::Mapped(map) = &*bytes.owner {
+            map.lock().map_err(|e| {
+                let message = format!(
+                    "{}: cannot lock {} bytes in memory: {e}; raise the limit of locked memory \
+                     (ulimit -l), or map without locking",
+                    path.display(),
+                    map.len()
+                );
+                Error::new(ErrorKind::OutOfMemory, message).with_source(e)
+            })?;
+        }
+        Ok(bytes)
+    }
+
     /// Reads a whole file into memory of its own.
     ///
     /// # Errors

@@ -61,6 +61,7 @@
 //! | feature | effect |
 //! |---|---|
 //! | none (default) | the library |
+//! | `capi` | the C ABI of `include/codegeex.h`, for `libcodegeex.so`; no further dependency |
 //! | `cli` | the `codegeex` program; needs clap, indicatif and ctrlc |
 //! | `eval` | the module `eval`, for Linux; needs rustix, libc and seccompiler there |
 
@@ -70,6 +71,9 @@ compile_error!("codegeex reads little-endian checkpoints in place and needs such
 pub mod backend;
 pub mod bytes;
 pub mod cancel;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod capi;
 pub mod checksum;
 pub mod code;
 pub mod edit;

@@ -22,9 +22,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["generate", "model", "tokenizer", "prompt", "code"],
     ),
     ("eval", &["generate", "tokenizer", "prompt", "code"]),
+    (
+        "capi",
+        &[
+            "backend",
+            "code",
+            "edit",
+            "generate",
+            "model",
+            "prompt",
+            "tokenizer",
+            "weights",
+        ],
+    ),
 ];
 /// Files and folders that may contain `unsafe`.
-const UNSAFE: &[&str] = &["kernels/", "bytes.rs", "threads.rs", "eval/sandbox/"];
+const UNSAFE: &[&str] = &[
+    "kernels/",
+    "capi/",
+    "bytes.rs",
+    "threads.rs",
+    "eval/sandbox/",
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

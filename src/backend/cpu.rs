@@ -201,6 +201,10 @@ impl Backend for Cpu {
     type Activations = Array2<f32>;
     type Cache = CpuCache;
 
+    fn instruction_set(&self) -> Option<InstructionSet> {
+        Some(self.isa.set())
+    }
+
     fn name(&self) -> String {
         format!(
             "cpu {}, {} threads, {} keys and values",

@@ -190,6 +190,11 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
 
+    /// The instruction set of the kernels, where it computes on this machine's processor.
+    fn instruction_set(&self) -> Option<InstructionSet> {
+        None
+    }
+
     /// The same backend for the operations of one call, which keep within `control`: they
     /// compute with no more threads than it allows, and end with
     /// [`Cancelled`](crate::ErrorKind::Cancelled) soon after it is cancelled, within a fraction of

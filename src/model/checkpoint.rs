@@ -162,7 +162,7 @@ impl Checkpoint {
         meter.expect(copied.sum());
         match options.memory {
             MemoryMode::Map => Ok(mapped),
-            MemoryMode::Copy => Self::open_as(MemoryMode::Copy, path, options, &meter),
+            other => Self::open_as(other, path, options, &meter),
         }
     }
 

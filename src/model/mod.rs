@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 
-use crate::backend::{Cpu, CpuOptions};
+use crate::backend::{Cpu, CpuOptions, InstructionSet};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::memory;
@@ -196,6 +196,11 @@ pub trait Model: Send + Sync + fmt::Debug {
 
     /// One line for logs: sizes, backend, threads.
     fn describe(&self) -> String;
+
+    /// The instruction set of the kernels, where the model computes on this machine's processor.
+    fn instruction_set(&self) -> Option<InstructionSet> {
+        None
+    }
 
     /// An empty sequence.
     fn new_state(&self) -> Box<dyn State>;

@@ -11,7 +11,7 @@ pub struct Language {
 }
 
 /// Names as the reference knows them; some languages have two.
-const LANGUAGES: [(&str, &str); 56] = [
+pub(crate) const LANGUAGES: [(&str, &str); 56] = [
     ("c", "// language: C"),
     ("c++", "// language: C++"),
     ("cpp", "// language: C++"),

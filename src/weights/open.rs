@@ -22,6 +22,9 @@ pub enum MemoryMode {
     Map,
     /// Files are read into memory of their own, which nothing that happens to them can change.
     Copy,
+    /// Files are mapped and locked: all of their pages are read, and the system never takes one
+    /// back. It allows that for as many bytes as the process may lock (`ulimit -l`).
+    Lock,
 }
 
 /// How and before whom files are loaded.
@@ -46,6 +49,7 @@ impl Loader<'_> {
         self.meter.cancel().check()?;
         match self.memory {
             MemoryMode::Map => Bytes::map(path),
+            MemoryMode::Lock => Bytes::map_locked(path),
             MemoryMode::Copy => {
                 let bytes = Bytes::read_watched(path, &mut |n| self.meter.copied(n))?;
                 self.meter.keep(&bytes);

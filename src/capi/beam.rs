@@ -1,0 +1,411 @@
+//! `codegeex_beam_options` and beam search.
+
+use std::ffi::c_char;
+
+use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle, unknown};
+use super::cancel::codegeex_cancel_token;
+use super::completions::{codegeex_completions, of_beams};
+use super::error::codegeex_error;
+use super::generate::cancel_or_never;
+use super::generate_options::{SPECIAL, special_name};
+use super::model::codegeex_model;
+use super::settings::{self, Options, Setting, copy_or_default, json, number, one_of};
+use super::status::codegeex_status;
+use super::tokenizer::special_tokens;
+use crate::generate::{BeamOptions, BeamRules, EarlyStopping};
+
+/// What a beam search is asked to do. What is not set is as in a new one: four beams of at most 128
+/// tokens by the rules of the reference; NULL stands for a new one.
+///
+/// Threads: setters on one thread at a time; any number of threads may use one that does not
+/// change.
+#[allow(non_camel_case_types)]
+pub struct codegeex_beam_options(std::convert::Infallible);
+
+impl Handle for codegeex_beam_options {
+    const TAG: Tag = Tag::BeamOptions;
+    type Value = Options<BeamSettings>;
+}
+
+/// The options, with the numbers of the other rules beside, so that setters come in any order.
+#[derive(Clone, Default)]
+pub struct BeamSettings {
+    options: BeamOptions,
+    hugging_face: bool,
+    length_penalty: Option<f32>,
+    early_stopping: EarlyStopping,
+}
+
+impl BeamSettings {
+    fn length_penalty(&self) -> f32 {
+        self.length_penalty.unwrap_or(1.0)
+    }
+
+    fn finish(self) -> BeamOptions {
+        let rules = match self.hugging_face {
+            false => BeamRules::Reference,
+            true => BeamRules::HuggingFace {
+                length_penalty: self.length_penalty(),
+                early_stopping: self.early_stopping,
+            },
+        };
+        BeamOptions {
+            rules,
+            ..self.options
+        }
+    }
+}
+
+/// The rules of the CodeGeeX reference: the score is the sum of the log-probabilities.
+pub const CODEGEEX_BEAM_RULES_REFERENCE: i32 = 0;
+/// The rules of `generate` in Hugging Face transformers.
+pub const CODEGEEX_BEAM_RULES_HUGGING_FACE: i32 = 1;
+
+/// Looks for better beams until the best running one is no better than the worst finished one.
+pub const CODEGEEX_EARLY_STOPPING_NO: i32 = 0;
+/// Does not look for better beams.
+pub const CODEGEEX_EARLY_STOPPING_YES: i32 = 1;
+/// Looks for better beams as long as one could be better.
+pub const CODEGEEX_EARLY_STOPPING_NEVER: i32 = 2;
+
+const EARLY: &[(&str, EarlyStopping)] = &[
+    ("no", EarlyStopping::No),
+    ("yes", EarlyStopping::Yes),
+    ("never", EarlyStopping::Never),
+];
+
+const RULES: &[(&str, bool)] = &[("reference", false), ("hugging_face", true)];
+
+const TABLE: &[Setting<BeamSettings>] = &[
+    Setting {
+        key: "num_beams\0",
+        help: "Beams that run at a time, and results at most.\0",
+        set: |o, v| {
+            o.options.num_beams = number(v)?;
+            Ok(())
+        },
+        get: |o| o.options.num_beams.to_string(),
+    },
+    Setting {
+        key: "max_new_tokens\0",
+        help: "New tokens at most.\0",
+        set: |o, v| {
+            o.options.max_new_tokens = number(v)?;
+            Ok(())
+        },
+        get: |o| o.options.max_new_tokens.to_string(),
+    },
+    Setting {
+        key: "rules\0",
+        help: "How beams are scored: reference or hugging_face.\0",
+        set: |o, v| {
+            o.hugging_face = one_of(v, RULES)?;
+            Ok(())
+        },
+        get: |o| RULES[usize::from(o.hugging_face)].0.to_owned(),
+    },
+    Setting {
+        key: "length_penalty\0",
+        help: "With the rules of hugging_face: the power of the length that divides a score.\0",
+        set: |o, v| {
+            o.length_penalty = Some(number(v)?);
+            Ok(())
+        },
+        get: |o| o.length_penalty().to_string(),
+    },
+    Setting {
+        key: "early_stopping\0",
+        help: "With the rules of hugging_face: no, yes or never.\0",
+        set: |o, v| {
+            o.early_stopping = one_of(v, EARLY)?;
+            Ok(())
+        },
+        get: |o| {
+            let found = EARLY.iter().find(|(_, e)| *e == o.early_stopping);
+            found.map_or("", |(name, _)| name).to_owned()
+        },
+    },
+    Setting {
+        key: "stop\0",
+        help: "Texts that end a beam, as a JSON array of strings.\0",
+        set: |o, v| {
+            o.options.stop = json(v, "a JSON array of strings")?;
+            Ok(())
+        },
+        get: |o| serde_json::json!(o.options.stop).to_string(),
+    },
+    Setting {
+        key: "banned_ids\0",
+        help: "Ids that no beam contains, as a JSON array of numbers.\0",
+        set: |o, v| {
+            o.options.banned_ids = json(v, "a JSON array of ids")?;
+            Ok(())
+        },
+        get: |o| serde_json::json!(o.options.banned_ids).to_string(),
+    },
+    Setting {
+        key: "special_tokens\0",
+        help: "What a special token spelled out in the prompt means: text or parse.\0",
+        set: |o, v| {
+            o.options.special_tokens = one_of(v, SPECIAL)?;
+            Ok(())
+        },
+        get: |o| special_name(o.options.special_tokens).to_owned(),
+    },
+];
+
+/// Makes options: four beams, 128 new tokens, the rules of the reference, no stop strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_new(
+    options: *mut *mut codegeex_beam_options,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.out(options, "options")?;
+        options.set(new_handle(Options::new(BeamSettings::default())));
+        Ok(())
+    })
+}
+
+/// Sets an option by its key, both as text. A value that is refused changes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set(
+    options: *mut codegeex_beam_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *const c_char,
+    value_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let key = call.text(key, key_len, "key")?;
+        let value = call.text(value, value_len, "value")?;
+        settings::set(TABLE, &options, key, value)
+    })
+}
+
+/// The value of an option as text, such as codegeex_beam_options_set takes.
+///
+/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_get(
+    options: *const codegeex_beam_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *mut *mut c_char,
+    value_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let key = call.text(key, key_len, "key")?;
+        let (value, len) = (call.out(value, "value")?, call.out(value_len, "value_len")?);
+        settings::get(TABLE, &options, key, value, len)
+    })
+}
+
+/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
+/// NULL, receives a static string that says what it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_key(
+    index: usize,
+    help: *mut *const c_char,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        Ok(settings::key(call, TABLE, index, help))
+    })
+}
+
+/// Beams that run at a time and results at most: 1 to 1024.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_num_beams(
+    options: *mut codegeex_beam_options,
+    num_beams: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.options.num_beams = num_beams);
+        Ok(())
+    })
+}
+
+/// New tokens at most.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_max_new_tokens(
+    options: *mut codegeex_beam_options,
+    max_new_tokens: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.options.max_new_tokens = max_new_tokens);
+        Ok(())
+    })
+}
+
+/// How beams are scored and when a search ends: one of `CODEGEEX_BEAM_RULES_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_rules(
+    options: *mut codegeex_beam_options,
+    rules: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let hugging_face = match rules {
+            CODEGEEX_BEAM_RULES_REFERENCE => false,
+            CODEGEEX_BEAM_RULES_HUGGING_FACE => true,
+            _ => {
+                let expected = "CODEGEEX_BEAM_RULES_REFERENCE, CODEGEEX_BEAM_RULES_HUGGING_FACE";
+                return unknown("rules", rules, expected);
+            }
+        };
+        options.change(|o| o.hugging_face = hugging_face);
+        Ok(())
+    })
+}
+
+/// With the rules of Hugging Face: the power of the length that divides a score, from -64 to 64; 1
+/// unless set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_length_penalty(
+    options: *mut codegeex_beam_options,
+    length_penalty: f32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.length_penalty = Some(length_penalty));
+        Ok(())
+    })
+}
+
+/// With the rules of Hugging Face: one of `CODEGEEX_EARLY_STOPPING_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_early_stopping(
+    options: *mut codegeex_beam_options,
+    early_stopping: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let early = match early_stopping {
+            CODEGEEX_EARLY_STOPPING_NO => EarlyStopping::No,
+            CODEGEEX_EARLY_STOPPING_YES => EarlyStopping::Yes,
+            CODEGEEX_EARLY_STOPPING_NEVER => EarlyStopping::Never,
+            _ => {
+                let expected = "CODEGEEX_EARLY_STOPPING_NO, CODEGEEX_EARLY_STOPPING_YES, \
+                                CODEGEEX_EARLY_STOPPING_NEVER";
+                return unknown("early_stopping", early_stopping, expected);
+            }
+        };
+        options.change(|o| o.early_stopping = early);
+        Ok(())
+    })
+}
+
+/// Adds a text that ends a beam.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_add_stop(
+    options: *mut codegeex_beam_options,
+    text: *const c_char,
+    text_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let text = call.text(text, text_len, "text")?.to_owned();
+        options.change(|o| o.options.stop.push(text));
+        Ok(())
+    })
+}
+
+/// Ids that no beam contains, in place of those that were set before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_banned_ids(
+    options: *mut codegeex_beam_options,
+    ids: *const u32,
+    ids_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let ids = call.slice(ids, ids_len, "ids")?.to_vec();
+        options.change(|o| o.options.banned_ids = ids);
+        Ok(())
+    })
+}
+
+/// What a special token spelled out in the prompt means: one of `CODEGEEX_SPECIAL_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_set_special_tokens(
+    options: *mut codegeex_beam_options,
+    special: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let special = special_tokens(special)?;
+        options.change(|o| o.options.special_tokens = special);
+        Ok(())
+    })
+}
+
+/// Frees options. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_beam_options_free(options: *mut codegeex_beam_options) {
+    // SAFETY: options of this library, or NULL.
+    unsafe { free_handle(options) }
+}
+
+/// Searches for the likeliest continuations of a prompt: at most as many as there are beams, best
+/// first. Once `cancel` is set, the beams of that moment are the result.
+///
+/// `options` and `cancel` may be NULL. `beams` receives a handle; free it with
+/// codegeex_completions_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_beam_search(
+    model: *const codegeex_model,
+    prompt: *const c_char,
+    prompt_len: usize,
+    options: *const codegeex_beam_options,
+    cancel: *const codegeex_cancel_token,
+    beams: *mut *mut codegeex_completions,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let prompt = call.text(prompt, prompt_len, "prompt")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).finish();
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let beams = call.out(beams, "beams")?;
+        let found = model.generator.beam_search(prompt, &options, &cancel);
+        beams.set(of_beams(model.log.note("searching", found)?));
+        Ok(())
+    })
+}
+
+/// Like codegeex_model_beam_search, for a prompt of ids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_beam_search_from(
+    model: *const codegeex_model,
+    prompt: *const u32,
+    prompt_len: usize,
+    options: *const codegeex_beam_options,
+    cancel: *const codegeex_cancel_token,
+    beams: *mut *mut codegeex_completions,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let prompt = call.slice(prompt, prompt_len, "prompt")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).finish();
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let beams = call.out(beams, "beams")?;
+        let found = model.generator.beam_search_from(prompt, &options, &cancel);
+        beams.set(of_beams(model.log.note("searching", found)?));
+        Ok(())
+    })
+}

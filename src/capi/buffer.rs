@@ -1,0 +1,83 @@
+//! Buffers that are handed to the caller: one kind, one function that frees them.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ffi::{c_char, c_void};
+
+use super::boundary::{Out, Result};
+use crate::error::{Error, ErrorKind};
+
+/// Before the first byte lies the size; as long as the strictest alignment.
+const HEADER: usize = 16;
+
+/// Frees a text or an array that a function of this library returned for the caller to keep:
+/// wherever the documentation says "free with codegeex_free". NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_free(buffer: *mut c_void) {
+    if buffer.is_null() {
+        return;
+    }
+    // SAFETY: a buffer of `copied`, which put the size before it.
+    unsafe {
+        let start = buffer.cast::<u8>().sub(HEADER);
+        let size = start.cast::<usize>().read();
+        dealloc(start, Layout::from_size_align_unchecked(size, HEADER));
+    }
+}
+
+/// A copy for the caller, zero bytes behind it.
+fn copied<T: bytemuck::NoUninit>(values: &[T]) -> Result<*mut T> {
+    let bytes: &[u8] = bytemuck::cast_slice(values);
+    // Behind a text there is a zero, so that it can be used as a C string.
+    let size = HEADER + bytes.len() + 4;
+    let layout = Layout::from_size_align(size, HEADER).ok();
+    // SAFETY: the size is not zero.
+    let start = layout.map_or(std::ptr::null_mut(), |layout| unsafe { alloc(layout) });
+    if start.is_null() {
+        let message = format!("{size} bytes for a result are not to be had");
+        return Err(Error::new(ErrorKind::OutOfMemory, message).into());
+    }
+    // SAFETY: the block has a header, the bytes and four more.
+    unsafe {
+        start.cast::<usize>().write(size);
+        let data = start.add(HEADER);
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+        data.add(bytes.len()).write_bytes(0, 4);
+        Ok(data.cast())
+    }
+}
+
+/// Hands out an array.
+pub fn give<T: bytemuck::NoUninit>(values: &[T], data: Out<*mut T>, len: Out<usize>) -> Result<()> {
+    data.set(copied(values)?);
+    len.set(values.len());
+    Ok(())
+}
+
+/// Hands out a text.
+pub fn give_text(text: &str, data: Out<*mut c_char>, len: Out<usize>) -> Result<()> {
+    data.set(copied(text.as_bytes())?.cast());
+    len.set(text.len());
+    Ok(())
+}
+
+/// A text that a handle keeps, with the zero behind it that C wants.
+#[derive(Debug, Clone, Default)]
+pub struct KeptText(String);
+
+impl KeptText {
+    pub fn new(text: &str) -> Self {
+        Self(format!("{text}\0"))
+    }
+
+    /// Its pointer; the length goes to `len`.
+    pub fn lend(&self, len: Out<usize>) -> *const c_char {
+        len.set(self.0.len().saturating_sub(1));
+        self.0.as_ptr().cast()
+    }
+}
+
+/// The pointer of an array that a handle keeps; the length goes to `len`.
+pub fn lend<T>(values: &[T], len: Out<usize>) -> *const T {
+    len.set(values.len());
+    values.as_ptr()
+}

@@ -1,0 +1,69 @@
+//! `codegeex_cancel_token`.
+
+use std::time::{Duration, Instant};
+
+use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::error::codegeex_error;
+use super::status::codegeex_status;
+use crate::cancel::CancelToken;
+
+/// A flag that asks running calls to stop, set once and never cleared. One token serves any number
+/// of calls, at the same time too.
+///
+/// Threads: any thread may use one at any time; setting it is what it is for.
+#[allow(non_camel_case_types)]
+pub struct codegeex_cancel_token(std::convert::Infallible);
+
+impl Handle for codegeex_cancel_token {
+    const TAG: Tag = Tag::CancelToken;
+    type Value = CancelToken;
+}
+
+/// Makes a token that is not set. With `timeout_ms` above 0 it sets itself so many milliseconds from
+/// now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_cancel_token_new(
+    timeout_ms: u64,
+    token: *mut *mut codegeex_cancel_token,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let token = call.out(token, "token")?;
+        let made = match timeout_ms {
+            0 => CancelToken::new(),
+            // One that no clock reaches is none.
+            ms => CancelToken::new().until(Instant::now().checked_add(Duration::from_millis(ms))),
+        };
+        token.set(new_handle(made));
+        Ok(())
+    })
+}
+
+/// Sets the token: calls that were given it return as soon as they see it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_cancel_token_cancel(
+    token: *const codegeex_cancel_token,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        call.get(token, "token")?.cancel();
+        Ok(())
+    })
+}
+
+/// Whether the token is set: 1 or 0; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_cancel_token_is_cancelled(
+    token: *const codegeex_cancel_token,
+) -> i32 {
+    guard_value!(0, |call| {
+        Ok(i32::from(call.get(token, "token")?.is_cancelled()))
+    })
+}
+
+/// Frees a token. Calls that were given it go on. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_cancel_token_free(token: *mut codegeex_cancel_token) {
+    // SAFETY: a token of this library, or NULL.
+    unsafe { free_handle(token) }
+}

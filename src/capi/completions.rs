@@ -1,0 +1,228 @@
+//! `codegeex_completions`: the samples of a generation or the beams of a search.
+
+use std::ffi::c_char;
+
+use super::boundary::{Call, Handle, Held, Result, Tag, free_handle, guard_value, new_handle};
+use super::buffer::{KeptText, lend};
+use super::event::{CODEGEEX_FINISH_NONE, codegeex_token_logprob, finish_number, pairs};
+use crate::error::{Error, ErrorKind};
+use crate::generate::{Beam, Completion, FinishReason, Speculated};
+
+/// The finished samples of a generation, or the beams of a search, best first.
+///
+/// Threads: immutable; any number of threads may read one at once.
+#[allow(non_camel_case_types)]
+pub struct codegeex_completions(std::convert::Infallible);
+
+pub struct OneCompletion {
+    text: KeptText,
+    ids: Vec<u32>,
+    logprobs: Vec<f32>,
+    top: Vec<Vec<codegeex_token_logprob>>,
+    reason: FinishReason,
+    score: f64,
+    speculated: Speculated,
+    healed: usize,
+}
+
+impl Handle for codegeex_completions {
+    const TAG: Tag = Tag::Completions;
+    type Value = Vec<OneCompletion>;
+}
+
+pub(super) fn of_samples(completions: Vec<Completion>) -> *mut codegeex_completions {
+    let one = |c: Completion| OneCompletion {
+        text: KeptText::new(&c.text),
+        top: c.top_logprobs.iter().map(|t| pairs(t).collect()).collect(),
+        score: c.logprobs.iter().map(|l| f64::from(*l)).sum(),
+        ids: c.ids,
+        logprobs: c.logprobs,
+        reason: c.finish_reason,
+        speculated: c.speculated,
+        healed: c.healed,
+    };
+    new_handle(completions.into_iter().map(one).collect())
+}
+
+pub(super) fn of_beams(beams: Vec<Beam>) -> *mut codegeex_completions {
+    let one = |b: Beam| OneCompletion {
+        text: KeptText::new(&b.text),
+        ids: b.ids,
+        logprobs: b.logprobs,
+        top: Vec::new(),
+        reason: b.finish_reason,
+        score: b.score,
+        speculated: Speculated::default(),
+        healed: 0,
+    };
+    new_handle(beams.into_iter().map(one).collect())
+}
+
+/// The completion at an index, of a handle that the caller keeps for as long as it uses what is
+/// lent.
+///
+/// # Safety
+/// As for [`Call::get`].
+unsafe fn one<R>(
+    call: &mut Call,
+    completions: *const codegeex_completions,
+    index: usize,
+    read: impl FnOnce(&OneCompletion) -> R,
+) -> Result<R> {
+    // SAFETY: the caller's promise.
+    let all: Held<_> = unsafe { call.get(completions, "completions") }?;
+    match all.get(index) {
+        Some(completion) => Ok(read(completion)),
+        None => {
+            let message = format!("completion {index} of {}", all.len());
+            Err(Error::new(ErrorKind::InvalidArgument, message).into())
+        }
+    }
+}
+
+/// How many there are; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_count(
+    completions: *const codegeex_completions,
+) -> usize {
+    guard_value!(0, |call| {
+        Ok(call.get(completions, "completions")?.len())
+    })
+}
+
+/// The text of one, UTF-8, with a zero behind it, without the stop string that ended it. It belongs
+/// to the completions. NULL for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_text(
+    completions: *const codegeex_completions,
+    index: usize,
+    len: *mut usize,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        one(call, completions, index, |c| c.text.lend(len))
+    })
+}
+
+/// The tokens of one, those of the stop string included. They belong to the completions. NULL for
+/// NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_ids(
+    completions: *const codegeex_completions,
+    index: usize,
+    len: *mut usize,
+) -> *const u32 {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        one(call, completions, index, |c| lend(&c.ids, len))
+    })
+}
+
+/// The log-probability of each token of one under the model, before any sampler. They belong to the
+/// completions. NULL for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_logprobs(
+    completions: *const codegeex_completions,
+    index: usize,
+    len: *mut usize,
+) -> *const f32 {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        one(call, completions, index, |c| lend(&c.logprobs, len))
+    })
+}
+
+/// The likeliest tokens in the place of token `token` of one, best first, as many as the options
+/// asked for. They belong to the completions. NULL for NULL or an index out of range, and where none
+/// were asked for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_top_logprobs(
+    completions: *const codegeex_completions,
+    index: usize,
+    token: usize,
+    len: *mut usize,
+) -> *const codegeex_token_logprob {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        one(call, completions, index, |c| {
+            c.top
+                .get(token)
+                .map_or(std::ptr::null(), |top| lend(top, len))
+        })
+    })
+}
+
+/// Why one ended: one of `CODEGEEX_FINISH_*`; CODEGEEX_FINISH_NONE for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_finish_reason(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> i32 {
+    guard_value!(CODEGEEX_FINISH_NONE, |call| {
+        one(call, completions, index, |c| finish_number(c.reason))
+    })
+}
+
+/// The index in the options of the stop string that ended one; SIZE_MAX where none did.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_stop_index(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> usize {
+    guard_value!(usize::MAX, |call| {
+        one(call, completions, index, |c| match c.reason {
+            FinishReason::Stop(stop) => stop,
+            _ => usize::MAX,
+        })
+    })
+}
+
+/// For a beam its score by the rules of the search, for a sample the sum of its log-probabilities. 0
+/// for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_score(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> f64 {
+    guard_value!(0.0, |call| { one(call, completions, index, |c| c.score) })
+}
+
+/// How many tokens of one were guessed by speculation; 0 for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_drafted(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> usize {
+    guard_value!(0, |call| {
+        one(call, completions, index, |c| c.speculated.drafted)
+    })
+}
+
+/// How many of the guessed tokens of one the model chose as well; 0 for NULL or an index out of
+/// range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_accepted(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> usize {
+    guard_value!(0, |call| {
+        one(call, completions, index, |c| c.speculated.accepted)
+    })
+}
+
+/// How many bytes of the prompt the first tokens of one stand for, where the options heal: its text
+/// begins after them. 0 for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_healed(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> usize {
+    guard_value!(0, |call| { one(call, completions, index, |c| c.healed) })
+}
+
+/// Frees completions and what they lent. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_free(completions: *mut codegeex_completions) {
+    // SAFETY: completions of this library, or NULL.
+    unsafe { free_handle(completions) }
+}

@@ -1,0 +1,283 @@
+//! `codegeex_convert_options` and conversion, quantization included.
+
+use std::ffi::{c_char, c_void};
+use std::path::Path;
+
+use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::cancel::codegeex_cancel_token;
+use super::error::codegeex_error;
+use super::generate::cancel_or_never;
+use super::model::{Progress, codegeex_progress_callback};
+use super::open_options::codegeex_open_options;
+use super::settings::{self, Options, Setting, copy_or_default, flag, number, one_of};
+use super::status::codegeex_status;
+use crate::model::{Checkpoint, ConvertOptions, convert};
+use crate::num::DType;
+use crate::tensor::PackedScheme;
+use crate::weights::Watch;
+
+/// How a checkpoint is converted. What is not set is as in a new one: every type as it is, nothing
+/// quantized, no file replaced; NULL stands for a new one.
+///
+/// Threads: setters on one thread at a time; any number of threads may use one that does not
+/// change.
+#[allow(non_camel_case_types)]
+pub struct codegeex_convert_options(std::convert::Infallible);
+
+impl Handle for codegeex_convert_options {
+    const TAG: Tag = Tag::ConvertOptions;
+    type Value = Options<ConvertOptions>;
+}
+
+const DTYPES: &[(&str, Option<DType>)] = &[
+    ("keep", None),
+    ("f32", Some(DType::F32)),
+    ("f16", Some(DType::F16)),
+    ("bf16", Some(DType::BF16)),
+];
+
+const SCHEMES: &[(&str, Option<PackedScheme>)] = &[
+    ("none", None),
+    ("int8", Some(PackedScheme::Int8)),
+    ("int4", Some(PackedScheme::Int4)),
+];
+
+const TABLE: &[Setting<ConvertOptions>] = &[
+    Setting {
+        key: "dtype\0",
+        help: "Type of what is not quantized: keep, f32, f16 or bf16.\0",
+        set: |o, v| {
+            o.dtype = one_of(v, DTYPES)?;
+            Ok(())
+        },
+        get: |o| name_of(DTYPES, o.dtype),
+    },
+    Setting {
+        key: "quantize\0",
+        help: "Quantizes the linear layers: none, int8 or int4.\0",
+        set: |o, v| {
+            o.quantize = one_of(v, SCHEMES)?;
+            Ok(())
+        },
+        get: |o| name_of(SCHEMES, o.quantize),
+    },
+    Setting {
+        key: "quantize_head\0",
+        help: "Quantizes the word embedding, which is the LM head as well, to eight bits.\0",
+        set: |o, v| {
+            o.quantize_head = flag(v)?;
+            Ok(())
+        },
+        get: |o| o.quantize_head.to_string(),
+    },
+    Setting {
+        key: "threads\0",
+        help: "Threads that quantize; 0 means one for each core.\0",
+        set: |o, v| {
+            o.threads = number(v)?;
+            Ok(())
+        },
+        get: |o| o.threads.to_string(),
+    },
+    Setting {
+        key: "overwrite\0",
+        help: "Whether a file that is there already may be replaced: true or false.\0",
+        set: |o, v| {
+            o.overwrite = flag(v)?;
+            Ok(())
+        },
+        get: |o| o.overwrite.to_string(),
+    },
+];
+
+fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
+    let found = names.iter().find(|(_, v)| *v == value);
+    found.map_or("", |(name, _)| name).to_owned()
+}
+
+/// Makes options: every type as it is, nothing quantized, no file replaced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_new(
+    options: *mut *mut codegeex_convert_options,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.out(options, "options")?;
+        options.set(new_handle(Options::new(ConvertOptions::default())));
+        Ok(())
+    })
+}
+
+/// Sets an option by its key, both as text. A value that is refused changes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_set(
+    options: *mut codegeex_convert_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *const c_char,
+    value_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let key = call.text(key, key_len, "key")?;
+        let value = call.text(value, value_len, "value")?;
+        settings::set(TABLE, &options, key, value)
+    })
+}
+
+/// The value of an option as text, such as codegeex_convert_options_set takes.
+///
+/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_get(
+    options: *const codegeex_convert_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *mut *mut c_char,
+    value_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let key = call.text(key, key_len, "key")?;
+        let (value, len) = (call.out(value, "value")?, call.out(value_len, "value_len")?);
+        settings::get(TABLE, &options, key, value, len)
+    })
+}
+
+/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
+/// NULL, receives a static string that says what it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_key(
+    index: usize,
+    help: *mut *const c_char,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        Ok(settings::key(call, TABLE, index, help))
+    })
+}
+
+/// The element type of every tensor that is not quantized, by name: `keep`, `f32`, `f16` or `bf16`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_set_dtype(
+    options: *mut codegeex_convert_options,
+    name: *const c_char,
+    name_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let name = call.text(name, name_len, "name")?;
+        settings::set(TABLE, &options, "dtype", name)
+    })
+}
+
+/// What the linear layers are quantized to, by name: `none`, `int8` or `int4`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_set_quantize(
+    options: *mut codegeex_convert_options,
+    name: *const c_char,
+    name_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let name = call.text(name, name_len, "name")?;
+        settings::set(TABLE, &options, "quantize", name)
+    })
+}
+
+/// Whether the word embedding, which is the LM head as well, is quantized to eight bits: nonzero is
+/// yes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_set_quantize_head(
+    options: *mut codegeex_convert_options,
+    quantize: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.quantize_head = quantize != 0);
+        Ok(())
+    })
+}
+
+/// Threads that quantize; 0 means one for each core that the process may use.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_set_threads(
+    options: *mut codegeex_convert_options,
+    threads: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.threads = threads);
+        Ok(())
+    })
+}
+
+/// Whether a file that is there already may be replaced, as a whole and at the end: nonzero is yes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_set_overwrite(
+    options: *mut codegeex_convert_options,
+    overwrite: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.overwrite = overwrite != 0);
+        Ok(())
+    })
+}
+
+/// Frees options. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert_options_free(options: *mut codegeex_convert_options) {
+    // SAFETY: options of this library, or NULL.
+    unsafe { free_handle(options) }
+}
+
+/// Converts a checkpoint in any form into one safetensors file, quantized if the options say so. A
+/// call that fails or is cancelled, which is CODEGEEX_CANCELLED, leaves `out` as it was.
+///
+/// Of `open_options`, which may be NULL as may `options`, `cancel` and `progress`, memory and
+/// configuration count. `progress` hears bytes that were written, and of how many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_convert(
+    path: *const c_char,
+    path_len: usize,
+    open_options: *const codegeex_open_options,
+    out: *const c_char,
+    out_len: usize,
+    options: *const codegeex_convert_options,
+    cancel: *const codegeex_cancel_token,
+    progress: codegeex_progress_callback,
+    userdata: *mut c_void,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let path = call.text(path, path_len, "path")?;
+        let opened = copy_or_default(call.get_or_none(open_options, "open_options")?.as_ref());
+        let out = call.text(out, out_len, "out")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let progress = Progress::new(progress, userdata);
+        // A flag of our own: a callback that cancels this call leaves the caller's alone.
+        let cancel = cancel.until(None);
+        let mut open = opened.load.open;
+        open.watch = Watch::new().cancel(cancel.clone());
+        let log = opened.log;
+        let checkpoint = log.note(
+            "opening a checkpoint",
+            Checkpoint::open(Path::new(path), &open),
+        )?;
+        let mut hear = |done, total| {
+            if progress.hear(done, total).is_break() {
+                cancel.cancel();
+            }
+        };
+        let done = convert(&checkpoint, Path::new(out), &options, &mut hear, &cancel);
+        Ok(log.note("converting", done)?)
+    })
+}

@@ -1,0 +1,301 @@
+//! `codegeex_model`: an opened checkpoint with a tokenizer, ready to compute.
+
+use std::ffi::{c_char, c_void};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::boundary::{Handle, Tag, Userdata, free_handle, guard, guard_value, new_handle};
+use super::buffer::KeptText;
+use super::cancel::codegeex_cancel_token;
+use super::error::codegeex_error;
+use super::log::{CODEGEEX_LOG_INFO, Log};
+use super::open_options::{OpenSettings, codegeex_open_options};
+use super::settings::copy_or_default;
+use super::status::codegeex_status;
+use super::tokenizer::codegeex_tokenizer;
+use super::version::tier_name;
+
+use crate::cancel::CancelToken;
+use crate::generate::Generator;
+use crate::model::{EstimateOptions, estimate, load};
+use crate::weights::Watch;
+
+/// A model with its tokenizer, ready to compute.
+///
+/// Threads: immutable; any number of threads may use one at once.
+#[allow(non_camel_case_types)]
+pub struct codegeex_model(std::convert::Infallible);
+
+pub struct ModelValue {
+    pub generator: Generator,
+    pub log: Log,
+    describe: KeptText,
+    config: KeptText,
+}
+
+impl Handle for codegeex_model {
+    const TAG: Tag = Tag::Model;
+    type Value = ModelValue;
+}
+
+/// Hears how far a long call is: `done` of `total`, in the unit that the call names. Returns 0 to go
+/// on, anything else to cancel the call. It runs on the thread of the call and must not unwind.
+#[allow(non_camel_case_types)]
+pub type codegeex_progress_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, done: u64, total: u64) -> i32>;
+
+/// A progress callback with its userdata.
+#[derive(Clone, Copy)]
+pub(super) struct Progress(codegeex_progress_callback, Userdata);
+
+// SAFETY: it is called on the thread of the call that it was given to, and by nobody later.
+unsafe impl Send for Progress {}
+// SAFETY: the same.
+unsafe impl Sync for Progress {}
+
+impl Progress {
+    pub fn new(callback: codegeex_progress_callback, userdata: *mut c_void) -> Self {
+        Self(callback, Userdata(userdata))
+    }
+
+    pub fn hear(&self, done: u64, total: u64) -> ControlFlow<()> {
+        let Some(callback) = self.0 else {
+            return ControlFlow::Continue(());
+        };
+        // SAFETY: the caller's function, during its call.
+        match unsafe { callback(self.1.0, done, total) } {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    }
+}
+
+/// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors.
+///
+/// `options`, `cancel` and `progress` may be NULL. `progress` hears bytes that were copied, of all
+/// that will be; both are 0 where all is used where it is mapped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_open(
+    path: *const c_char,
+    path_len: usize,
+    options: *const codegeex_open_options,
+    cancel: *const codegeex_cancel_token,
+    progress: codegeex_progress_callback,
+    userdata: *mut c_void,
+    model: *mut *mut codegeex_model,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let path = call.text(path, path_len, "path")?;
+        let OpenSettings {
+            load: mut options,
+            tokenizer,
+            log,
+        } = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let cancel = call.get_or_none(cancel, "cancel")?;
+        let model = call.out(model, "model")?;
+        let progress = Progress::new(progress, userdata);
+        options.open.watch = Watch::new()
+            .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
+            .on_progress(move |done, total| progress.hear(done, total));
+        let loaded = log.note("opening a model", load(path, &options))?;
+        let tokenizer = tokenizer.unwrap_or_else(super::tokenizer::codegeex);
+        log.say(CODEGEEX_LOG_INFO, || {
+            format!("{path}: {}", loaded.describe())
+        });
+        model.set(new_handle(ModelValue {
+            describe: KeptText::new(&loaded.describe()),
+            config: KeptText::new(&loaded.config().to_json()),
+            generator: Generator::new(loaded, tokenizer),
+            log,
+        }));
+        Ok(())
+    })
+}
+
+/// Sizes of a model. Set `struct_size` to `sizeof` before it is filled; later releases may add fields
+/// at the end.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct codegeex_model_info {
+    /// Size of this struct in bytes.
+    pub struct_size: usize,
+    /// Decoder layers, the top query layer not counted.
+    pub num_layers: usize,
+    /// Width of the hidden state.
+    pub hidden_size: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key and value heads.
+    pub num_kv_heads: usize,
+    /// Ids that logits are computed for; those from the tokenizer's vocabulary size on are padding.
+    pub vocab_size: usize,
+    /// Longest sequence.
+    pub max_positions: usize,
+    /// Number of parameters.
+    pub parameters: u64,
+}
+
+/// Fills `info`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_get_info(
+    model: *const codegeex_model,
+    info: *mut codegeex_model_info,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let info = call.sized(info, "info")?;
+        let config = model.generator.model().config();
+        info.set(codegeex_model_info {
+            struct_size: 0,
+            num_layers: config.num_layers,
+            hidden_size: config.hidden_size,
+            num_attention_heads: config.num_attention_heads,
+            num_kv_heads: config.num_kv_heads(),
+            vocab_size: config.padded_vocab_size,
+            max_positions: config.max_position_embeddings,
+            parameters: config.parameters() as u64,
+        });
+        Ok(())
+    })
+}
+
+/// One line about a model: sizes, backend, kernels, threads. UTF-8, with a zero behind it; it belongs
+/// to the model. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_describe(
+    model: *const codegeex_model,
+    len: *mut usize,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        Ok(call.get(model, "model")?.describe.lend(len))
+    })
+}
+
+/// The configuration of a model as JSON, with a zero behind it; it belongs to the model. NULL for
+/// NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_config_json(
+    model: *const codegeex_model,
+    len: *mut usize,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        Ok(call.get(model, "model")?.config.lend(len))
+    })
+}
+
+/// The name of the instruction set that the kernels of a model use, a static string. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_kernels(model: *const codegeex_model) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        let model = call.get(model, "model")?;
+        let name = model.generator.model().instruction_set();
+        Ok(name.map_or(std::ptr::null(), tier_name))
+    })
+}
+
+/// A number that tells a model and its weights from others: states that one saved, another with the
+/// same number can restore. It is taken when it is first asked for, from a sample of the weights.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_fingerprint(
+    model: *const codegeex_model,
+    fingerprint: *mut u64,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let out = call.out(fingerprint, "fingerprint")?;
+        match model.generator.model().fingerprint() {
+            Some(found) => out.set(u64::from_le_bytes(found.to_bytes())),
+            None => return Err(no_fingerprint().into()),
+        }
+        Ok(())
+    })
+}
+
+fn no_fingerprint() -> crate::Error {
+    let message = "this kind of model has no fingerprint";
+    crate::Error::new(crate::ErrorKind::InvalidArgument, message)
+}
+
+/// The tokenizer of a model, as a handle of its own: free it with codegeex_tokenizer_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_tokenizer(
+    model: *const codegeex_model,
+    tokenizer: *mut *mut codegeex_tokenizer,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let tokenizer = call.out(tokenizer, "tokenizer")?;
+        tokenizer.set(new_handle(Arc::clone(model.generator.tokenizer())));
+        Ok(())
+    })
+}
+
+/// Frees a model. Sessions, states and services that use it go on, and its threads end with the last
+/// of them. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_free(model: *mut codegeex_model) {
+    // SAFETY: a model of this library, or NULL.
+    unsafe { free_handle(model) }
+}
+
+/// What a model will take, in bytes. Set `struct_size` to `sizeof` before it is filled; later
+/// releases may add fields at the end.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct codegeex_memory_estimate {
+    /// Size of this struct in bytes.
+    pub struct_size: usize,
+    /// Weights used where they lie in mapped files, shared between processes.
+    pub weights_mapped: u64,
+    /// Weights in memory of their own.
+    pub weights_owned: u64,
+    /// Keys and values of one token.
+    pub cache_per_token: u64,
+    /// Keys and values of every sequence at its full length.
+    pub cache: u64,
+    /// Activations of the largest call, and logits.
+    pub scratch: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+/// How much memory a checkpoint will take with these options, for `sequences` at the same time of
+/// `positions` tokens each, without loading it. `options` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_estimate_memory(
+    path: *const c_char,
+    path_len: usize,
+    options: *const codegeex_open_options,
+    sequences: usize,
+    positions: usize,
+    result: *mut codegeex_memory_estimate,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let path = call.text(path, path_len, "path")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let result = call.sized(result, "result")?;
+        let load = options.load;
+        let wanted = EstimateOptions::new(sequences, positions).kv(load.cpu.kv);
+        let found = estimate(Path::new(path), &load.open, &wanted)?;
+        result.set(codegeex_memory_estimate {
+            struct_size: 0,
+            weights_mapped: found.weights_mapped,
+            weights_owned: found.weights_owned,
+            cache_per_token: found.cache_per_token,
+            cache: found.cache,
+            scratch: found.scratch,
+            total: found.total(),
+        });
+        Ok(())
+    })
+}

@@ -1,0 +1,121 @@
+//! Languages, prompts and templates.
+
+use std::ffi::c_char;
+
+use super::boundary::guard;
+use super::boundary::guard_value;
+use super::buffer::give_text;
+use super::error::codegeex_error;
+use super::status::codegeex_status;
+use super::version::zero_terminated;
+use crate::prompt::language::LANGUAGES;
+use crate::prompt::{self, Language, Template};
+
+/// Names and tag lines with a zero behind each.
+static C_NAMES: [[[u8; 32]; 2]; LANGUAGES.len()] = {
+    let mut names = [[[0; 32]; 2]; LANGUAGES.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = [
+            zero_terminated(LANGUAGES[i].0),
+            zero_terminated(LANGUAGES[i].1),
+        ];
+        i += 1;
+    }
+    names
+};
+
+/// How many names of languages there are; some languages have two.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_languages() -> usize {
+    LANGUAGES.len()
+}
+
+/// The name of a language by its index from 0, such as `python`; a static string. NULL for an index
+/// out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_language_name(index: usize) -> *const c_char {
+    guard_value!(std::ptr::null(), |_call| {
+        Ok(C_NAMES
+            .get(index)
+            .map_or(std::ptr::null(), |n| n[0].as_ptr().cast()))
+    })
+}
+
+/// The tag line of a language by its index from 0, such as `# language: Python`; a static string.
+/// NULL for an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_language_tag(index: usize) -> *const c_char {
+    guard_value!(std::ptr::null(), |_call| {
+        Ok(C_NAMES
+            .get(index)
+            .map_or(std::ptr::null(), |n| n[1].as_ptr().cast()))
+    })
+}
+
+/// The index of a language by its name; upper and lower case are equal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_language_find(
+    name: *const c_char,
+    name_len: usize,
+    index: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let name = call.text(name, name_len, "name")?;
+        let out = call.out(index, "index")?;
+        let found = Language::from_name(name)?;
+        let index = LANGUAGES.iter().position(|(n, _)| *n == found.name());
+        out.set(index.unwrap_or_default());
+        Ok(())
+    })
+}
+
+/// The prompt for completing code in a language, by its name: the tag line, then the code so far.
+///
+/// `prompt` receives `prompt_len` bytes, with a zero behind them; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_prompt_generation(
+    language: *const c_char,
+    language_len: usize,
+    code: *const c_char,
+    code_len: usize,
+    prompt: *mut *mut c_char,
+    prompt_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let language = Language::from_name(call.text(language, language_len, "language")?)?;
+        let code = call.text(code, code_len, "code")?;
+        let (out, len) = (
+            call.out(prompt, "prompt")?,
+            call.out(prompt_len, "prompt_len")?,
+        );
+        give_text(&prompt::generation(language, code), out, len)
+    })
+}
+
+/// Puts an input into the places of a template: `<INPUT>` stands for the whole of it, `<INPUT:a,b>`
+/// for its lines from a up to, but without, b.
+///
+/// `prompt` receives `prompt_len` bytes, with a zero behind them; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_template_expand(
+    template: *const c_char,
+    template_len: usize,
+    input: *const c_char,
+    input_len: usize,
+    prompt: *mut *mut c_char,
+    prompt_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let template = call.text(template, template_len, "template")?;
+        let input = call.text(input, input_len, "input")?;
+        let (out, len) = (
+            call.out(prompt, "prompt")?,
+            call.out(prompt_len, "prompt_len")?,
+        );
+        give_text(&Template::parse(template)?.expand(input)?, out, len)
+    })
+}

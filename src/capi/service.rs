@@ -1,0 +1,556 @@
+//! `codegeex_service` and `codegeex_ticket`: many requests at once, computed together on a thread of
+//! the service's own.
+
+use std::ffi::c_char;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use super::boundary::{Exclusive, Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::cancel::codegeex_cancel_token;
+use super::completions::{codegeex_completions, of_samples};
+use super::error::codegeex_error;
+use super::event::{
+    CODEGEEX_EVENT_DONE, CODEGEEX_EVENT_NONE, codegeex_event, codegeex_token_logprob, pairs,
+};
+use super::generate::{cancel_or_never, noted};
+use super::generate_options::codegeex_generate_options;
+use super::log::Log;
+use super::model::codegeex_model;
+use super::settings::{self, Options, Setting, copy_or_default, number, number_or_none, or_none};
+use super::status::codegeex_status;
+use crate::cancel::CancelToken;
+use crate::error::{Error, ErrorKind};
+use crate::generate::{
+    Completion, Request, SchedulerOptions, Service, Ticket, TicketEvent, WhenFull,
+};
+
+/// Bounds of a service. What is not set is as in a new one: 64 sequences at once, 1024 requests that
+/// wait; NULL stands for a new one.
+///
+/// Threads: setters on one thread at a time; any number of threads may use one that does not
+/// change.
+#[allow(non_camel_case_types)]
+pub struct codegeex_service_options(std::convert::Infallible);
+
+impl Handle for codegeex_service_options {
+    const TAG: Tag = Tag::ServiceOptions;
+    type Value = Options<SchedulerOptions>;
+}
+
+/// Computes requests of any number of threads together: the weights are read once a step for all.
+///
+/// Threads: any number of threads may use one at once. It has a thread of its own, which ends when
+/// the service is freed; requests that are under way are cancelled then.
+#[allow(non_camel_case_types)]
+pub struct codegeex_service(std::convert::Infallible);
+
+pub struct ServiceValue {
+    // Mutexes where the library has none: a service's sender is not shared between threads.
+    service: Mutex<Service>,
+    model: crate::generate::Generator,
+    log: Log,
+}
+
+impl Handle for codegeex_service {
+    const TAG: Tag = Tag::Service;
+    type Value = ServiceValue;
+}
+
+/// A request that is under way. Freeing it cancels the request.
+///
+/// Threads: codegeex_ticket_cancel from any thread at any time; of the others one call at a time, a
+/// second one is CODEGEEX_BUSY.
+#[allow(non_camel_case_types)]
+pub struct codegeex_ticket(std::convert::Infallible);
+
+pub struct TicketValue {
+    cancel: CancelToken,
+    log: Log,
+    waiting: Exclusive<Waiting>,
+}
+
+/// What whoever waits has.
+struct Waiting {
+    ticket: Ticket,
+    /// What the last event lent.
+    text: String,
+    top: Vec<codegeex_token_logprob>,
+    /// How it ended, until it is fetched.
+    result: Option<crate::Result<Vec<Completion>>>,
+    over: bool,
+}
+
+impl Handle for codegeex_ticket {
+    const TAG: Tag = Tag::Ticket;
+    type Value = TicketValue;
+}
+
+/// A setting that is a number in a field of the options.
+macro_rules! numeric {
+    ($key:literal, $field:ident, $help:literal) => {
+        Setting {
+            key: concat!($key, "\0"),
+            help: concat!($help, "\0"),
+            set: |o, v| {
+                o.$field = number(v)?;
+                Ok(())
+            },
+            get: |o| o.$field.to_string(),
+        }
+    };
+}
+
+const TABLE: &[Setting<SchedulerOptions>] = &[
+    numeric!(
+        "sequences",
+        sequences,
+        "Sequences that are computed together at most."
+    ),
+    numeric!(
+        "prefill_tokens",
+        prefill_tokens,
+        "Tokens of prompts that a step computes at most."
+    ),
+    Setting {
+        key: "cache_bytes\0",
+        help: "The most bytes of keys and values that may be planned for; none means no limit.\0",
+        set: |o, v| {
+            o.cache_bytes = number_or_none(v)?;
+            Ok(())
+        },
+        get: |o| or_none(o.cache_bytes),
+    },
+    numeric!(
+        "prefixes",
+        prefixes,
+        "Prompts that are kept after they were computed, for requests that begin the same."
+    ),
+    numeric!("waiting", waiting, "Requests that wait at most."),
+];
+
+/// Makes options: 64 sequences at once, 8 kept prompts, 1024 requests that wait, no limit of memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_new(
+    options: *mut *mut codegeex_service_options,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.out(options, "options")?;
+        options.set(new_handle(Options::new(SchedulerOptions::default())));
+        Ok(())
+    })
+}
+
+/// Sets an option by its key, both as text. A value that is refused changes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_set(
+    options: *mut codegeex_service_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *const c_char,
+    value_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let key = call.text(key, key_len, "key")?;
+        let value = call.text(value, value_len, "value")?;
+        settings::set(TABLE, &options, key, value)
+    })
+}
+
+/// The value of an option as text, such as codegeex_service_options_set takes.
+///
+/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_get(
+    options: *const codegeex_service_options,
+    key: *const c_char,
+    key_len: usize,
+    value: *mut *mut c_char,
+    value_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let key = call.text(key, key_len, "key")?;
+        let (value, len) = (call.out(value, "value")?, call.out(value_len, "value_len")?);
+        settings::get(TABLE, &options, key, value, len)
+    })
+}
+
+/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
+/// NULL, receives a static string that says what it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_key(
+    index: usize,
+    help: *mut *const c_char,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        Ok(settings::key(call, TABLE, index, help))
+    })
+}
+
+/// Sequences that are computed together at most, at least 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_set_sequences(
+    options: *mut codegeex_service_options,
+    sequences: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.sequences = sequences);
+        Ok(())
+    })
+}
+
+/// Tokens of prompts that a step computes at most, at least 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_set_prefill_tokens(
+    options: *mut codegeex_service_options,
+    prefill_tokens: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.prefill_tokens = prefill_tokens);
+        Ok(())
+    })
+}
+
+/// Prompts that are kept after they were computed, for requests that begin the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_set_prefixes(
+    options: *mut codegeex_service_options,
+    prefixes: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.prefixes = prefixes);
+        Ok(())
+    })
+}
+
+/// Requests that wait at most.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_set_waiting(
+    options: *mut codegeex_service_options,
+    waiting: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.waiting = waiting);
+        Ok(())
+    })
+}
+
+/// The most bytes of keys and values that may be planned for; UINT64_MAX means no limit but the
+/// model's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_set_cache_bytes(
+    options: *mut codegeex_service_options,
+    cache_bytes: u64,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.cache_bytes = (cache_bytes != u64::MAX).then_some(cache_bytes));
+        Ok(())
+    })
+}
+
+/// Frees options. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_options_free(options: *mut codegeex_service_options) {
+    // SAFETY: options of this library, or NULL.
+    unsafe { free_handle(options) }
+}
+
+/// Starts a service. `options` may be NULL. It keeps the model.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_new(
+    model: *const codegeex_model,
+    options: *const codegeex_service_options,
+    service: *mut *mut codegeex_service,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let out = call.out(service, "service")?;
+        let service = Service::start(&model.generator, options)?;
+        out.set(new_handle(ServiceValue {
+            service: Mutex::new(service),
+            model: model.generator.clone(),
+            log: model.log.clone(),
+        }));
+        Ok(())
+    })
+}
+
+/// Waits with a request when there is no room: codegeex_service_submit.
+pub const CODEGEEX_WHEN_FULL_WAIT: i32 = 0;
+/// Refuses a request when there is no room, with CODEGEEX_BUSY: codegeex_service_submit.
+pub const CODEGEEX_WHEN_FULL_REFUSE: i32 = 1;
+
+fn when_full(value: i32) -> super::boundary::Result<WhenFull> {
+    match value {
+        CODEGEEX_WHEN_FULL_WAIT => Ok(WhenFull::Wait),
+        CODEGEEX_WHEN_FULL_REFUSE => Ok(WhenFull::Refuse),
+        _ => {
+            let expected = "CODEGEEX_WHEN_FULL_WAIT, CODEGEEX_WHEN_FULL_REFUSE";
+            super::boundary::unknown("when_full", value, expected)
+        }
+    }
+}
+
+/// Hands a request in, for a prompt of text. `options` and `cancel` may be NULL. `when_full` is one of
+/// `CODEGEEX_WHEN_FULL_*`. A service with too many waiting requests is CODEGEEX_BUSY; what is wrong
+/// with the request itself comes with the end of the ticket.
+///
+/// `ticket` receives a handle; free it with codegeex_ticket_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_submit(
+    service: *const codegeex_service,
+    prompt: *const c_char,
+    prompt_len: usize,
+    options: *const codegeex_generate_options,
+    when_full: i32,
+    cancel: *const codegeex_cancel_token,
+    ticket: *mut *mut codegeex_ticket,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let service = call.get(service, "service")?;
+        let prompt = call.text(prompt, prompt_len, "prompt")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let when_full = self::when_full(when_full)?;
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let out = call.out(ticket, "ticket")?;
+        let ids = service
+            .model
+            .tokenizer()
+            .encode(prompt, options.special_tokens);
+        let mut request = Request::new(ids, options);
+        (request.when_full, request.cancel) = (when_full, cancel);
+        out.set(service.submit(request)?);
+        Ok(())
+    })
+}
+
+/// Like codegeex_service_submit, for a prompt of ids.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_submit_from(
+    service: *const codegeex_service,
+    prompt: *const u32,
+    prompt_len: usize,
+    options: *const codegeex_generate_options,
+    when_full: i32,
+    cancel: *const codegeex_cancel_token,
+    ticket: *mut *mut codegeex_ticket,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let service = call.get(service, "service")?;
+        let prompt = call.slice(prompt, prompt_len, "prompt")?;
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let when_full = self::when_full(when_full)?;
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let out = call.out(ticket, "ticket")?;
+        let mut request = Request::new(prompt.to_vec(), options);
+        (request.when_full, request.cancel) = (when_full, cancel);
+        out.set(service.submit(request)?);
+        Ok(())
+    })
+}
+
+impl ServiceValue {
+    fn submit(&self, request: Request) -> super::boundary::Result<*mut codegeex_ticket> {
+        // The ticket's own flag, so that cancelling it leaves the caller's alone.
+        let cancel = request.cancel.until(None);
+        let request = Request {
+            cancel: cancel.clone(),
+            ..request
+        };
+        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = service.submit(request)?;
+        Ok(new_handle(TicketValue {
+            cancel,
+            log: self.log.clone(),
+            waiting: Exclusive::new(Waiting {
+                ticket,
+                text: String::new(),
+                top: Vec::new(),
+                result: None,
+                over: false,
+            }),
+        }))
+    }
+}
+
+/// How full a service is. Set `struct_size` to `sizeof` before it is filled; later releases may add
+/// fields at the end.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct codegeex_service_progress {
+    /// Size of this struct in bytes.
+    pub struct_size: usize,
+    /// Requests that wait for room.
+    pub waiting: usize,
+    /// Requests that were admitted.
+    pub running: usize,
+    /// Samples that are being generated.
+    pub sequences: usize,
+    /// Bytes of keys and values that are planned for, kept prefixes included.
+    pub cache_bytes: u64,
+    /// Tokens of prompts that were found in kept prefixes, since the beginning.
+    pub reused_tokens: u64,
+}
+
+/// Fills `progress`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_get_progress(
+    service: *const codegeex_service,
+    progress: *mut codegeex_service_progress,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(service, "service")?;
+        let out = call.sized(progress, "progress")?;
+        let service = value.service.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = service.progress();
+        out.set(codegeex_service_progress {
+            struct_size: 0,
+            waiting: progress.waiting,
+            running: progress.running,
+            sequences: progress.sequences,
+            cache_bytes: progress.cache_bytes,
+            reused_tokens: progress.reused_tokens,
+        });
+        Ok(())
+    })
+}
+
+/// Cancels what is under way, waits for the service's thread to end and frees the service. Tickets
+/// still get their last events. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_service_free(service: *mut codegeex_service) {
+    // SAFETY: a service of this library, or NULL.
+    unsafe { free_handle(service) }
+}
+
+/// What happens next to a request: with `wait` nonzero waits for it, otherwise an event of the kind
+/// CODEGEEX_EVENT_NONE says that there is nothing yet. After CODEGEEX_EVENT_DONE there is nothing but
+/// that.
+///
+/// Set `event->struct_size` to `sizeof` before. What the event points to is valid until the next call
+/// with this ticket.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_ticket_next(
+    ticket: *mut codegeex_ticket,
+    wait: i32,
+    event: *mut codegeex_event,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(ticket, "ticket")?;
+        let out = call.sized(event, "event")?;
+        let mut waiting = value.waiting.get("ticket")?;
+        out.set(waiting.next(wait != 0));
+        Ok(())
+    })
+}
+
+impl Waiting {
+    fn next(&mut self, wait: bool) -> codegeex_event {
+        if self.over {
+            return codegeex_event::of_kind(CODEGEEX_EVENT_DONE);
+        }
+        let event = match wait {
+            true => self.ticket.recv(),
+            false => match self.ticket.try_recv() {
+                None => return codegeex_event::of_kind(CODEGEEX_EVENT_NONE),
+                some => some,
+            },
+        };
+        match event {
+            Some(TicketEvent::Token {
+                sample,
+                id,
+                logprob,
+                top_logprobs,
+                text,
+            }) => {
+                (self.text, self.top) = (text, pairs(&top_logprobs).collect());
+                codegeex_event::token(sample, id, logprob, &self.text, &self.top)
+            }
+            Some(TicketEvent::End {
+                sample,
+                text,
+                reason,
+            }) => {
+                self.text = text;
+                codegeex_event::end(sample, &self.text, reason)
+            }
+            Some(TicketEvent::Done(result)) => self.end(result),
+            None => {
+                let message = "the service ended before the request did";
+                self.end(Err(Error::new(ErrorKind::Cancelled, message)))
+            }
+        }
+    }
+
+    fn end(&mut self, result: crate::Result<Vec<Completion>>) -> codegeex_event {
+        (self.result, self.over) = (Some(result), true);
+        codegeex_event::of_kind(CODEGEEX_EVENT_DONE)
+    }
+}
+
+/// Waits for the end of a request, passing over its events, and fetches all of its samples, or the
+/// error that ended it. They can be fetched once.
+///
+/// `completions` receives a handle; free it with codegeex_completions_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_ticket_wait(
+    ticket: *mut codegeex_ticket,
+    completions: *mut *mut codegeex_completions,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(ticket, "ticket")?;
+        let out = call.out(completions, "completions")?;
+        let mut waiting = value.waiting.get("ticket")?;
+        while !waiting.over {
+            waiting.next(true);
+        }
+        let result = waiting.result.take().ok_or_else(|| {
+            let message = "the samples of this ticket were fetched already";
+            Error::new(ErrorKind::InvalidArgument, message)
+        })?;
+        out.set(of_samples(noted(&value.log, result)?));
+        Ok(())
+    })
+}
+
+/// Ends a request. It still gets its last events. Any thread may call it, while another waits too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_ticket_cancel(
+    ticket: *const codegeex_ticket,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        call.get(ticket, "ticket")?.cancel.cancel();
+        Ok(())
+    })
+}
+
+/// Cancels a request and frees its ticket. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_ticket_free(ticket: *mut codegeex_ticket) {
+    // SAFETY: a ticket of this library, or NULL.
+    unsafe { free_handle(ticket) }
+}

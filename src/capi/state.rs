@@ -1,0 +1,413 @@
+//! `codegeex_state` and `codegeex_logits`: the forward pass itself, for whoever decodes on their own.
+
+use std::sync::Arc;
+
+use super::boundary::{
+    Call, Exclusive, Handle, Held, Result, Tag, free_handle, guard, guard_value, new_handle,
+    unknown,
+};
+use super::buffer::{give, lend};
+use super::cancel::codegeex_cancel_token;
+use super::error::codegeex_error;
+use super::event::{codegeex_token_logprob, pairs};
+use super::generate::cancel_or_never;
+use super::model::codegeex_model;
+use super::status::codegeex_status;
+use crate::cancel::Control;
+use crate::error::{Error, ErrorKind, bail};
+use crate::generate::{log_probability, top_log_probabilities};
+use crate::model::{Input, Logits, Model, PREFILL_TOKENS, State, Wanted};
+
+/// The state of one sequence: what a model remembers of the tokens that it was fed. It keeps the
+/// model.
+///
+/// Threads: one call at a time; a second one is CODEGEEX_BUSY.
+#[allow(non_camel_case_types)]
+pub struct codegeex_state(std::convert::Infallible);
+
+pub struct StateValue {
+    model: Arc<dyn Model>,
+    state: Exclusive<Box<dyn State>>,
+}
+
+impl Handle for codegeex_state {
+    const TAG: Tag = Tag::State;
+    type Value = StateValue;
+}
+
+fn new_state(model: Arc<dyn Model>, state: Box<dyn State>) -> *mut codegeex_state {
+    new_handle(StateValue {
+        model,
+        state: Exclusive::new(state),
+    })
+}
+
+/// Logits of a call, row by row.
+///
+/// Threads: immutable; any number of threads may read one at once.
+#[allow(non_camel_case_types)]
+pub struct codegeex_logits(std::convert::Infallible);
+
+pub struct LogitsValue {
+    /// `[rows, vocabulary]`.
+    rows: Vec<Vec<f32>>,
+    vocabulary: usize,
+}
+
+impl Handle for codegeex_logits {
+    const TAG: Tag = Tag::Logits;
+    type Value = LogitsValue;
+}
+
+/// No logits: the tokens only enter the state.
+pub const CODEGEEX_LOGITS_NONE: i32 = 0;
+/// The logits that follow the last token.
+pub const CODEGEEX_LOGITS_LAST: i32 = 1;
+/// The logits that follow each token.
+pub const CODEGEEX_LOGITS_ALL: i32 = 2;
+
+fn wanted(value: i32) -> Result<Wanted> {
+    match value {
+        CODEGEEX_LOGITS_NONE => Ok(Wanted::Nothing),
+        CODEGEEX_LOGITS_LAST => Ok(Wanted::Last),
+        CODEGEEX_LOGITS_ALL => Ok(Wanted::All),
+        _ => {
+            let expected = "CODEGEEX_LOGITS_NONE, CODEGEEX_LOGITS_LAST, CODEGEEX_LOGITS_ALL";
+            unknown("wanted", value, expected)
+        }
+    }
+}
+
+fn of_logits(all: &Logits, sequences: usize, vocabulary: usize) -> LogitsValue {
+    let rows = (0..sequences).flat_map(|s| {
+        let rows = all.sequence(s);
+        rows.rows()
+            .into_iter()
+            .map(|r| r.to_vec())
+            .collect::<Vec<_>>()
+    });
+    LogitsValue {
+        rows: rows.collect(),
+        vocabulary,
+    }
+}
+
+/// Makes an empty state.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_new(
+    model: *const codegeex_model,
+    state: *mut *mut codegeex_state,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let out = call.out(state, "state")?;
+        let model = Arc::clone(model.generator.model());
+        let state = model.new_state();
+        out.set(new_state(model, state));
+        Ok(())
+    })
+}
+
+/// Feeds the tokens of a prompt, however many, a part at a time. No logits are computed: feed the
+/// last token with codegeex_state_decode.
+///
+/// After an error the state has the parts that were fed before it. `cancel` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_prefill(
+    state: *mut codegeex_state,
+    ids: *const u32,
+    ids_len: usize,
+    cancel: *const codegeex_cancel_token,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(state, "state")?;
+        let ids = call.slice(ids, ids_len, "ids")?;
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let mut state = value.state.get("state")?;
+        for part in ids.chunks(PREFILL_TOKENS) {
+            let mut batch = [Input::new(&mut **state, part, Wanted::Nothing)];
+            value.model.forward(&mut batch, &Control::from(&cancel))?;
+        }
+        Ok(())
+    })
+}
+
+/// Feeds one or more tokens and returns the logits that are wanted: one of `CODEGEEX_LOGITS_*`. In
+/// any split of the tokens the logits are the same to the bit. After an error the state is as before.
+///
+/// `cancel` may be NULL. `logits` receives a handle, with no rows where none are wanted; free it
+/// with codegeex_logits_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_decode(
+    state: *mut codegeex_state,
+    ids: *const u32,
+    ids_len: usize,
+    wanted: i32,
+    cancel: *const codegeex_cancel_token,
+    logits: *mut *mut codegeex_logits,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(state, "state")?;
+        let ids = some_ids(call.slice(ids, ids_len, "ids")?)?;
+        let wanted = self::wanted(wanted)?;
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let out = call.out(logits, "logits")?;
+        let mut state = value.state.get("state")?;
+        let mut batch = [Input::new(&mut **state, ids, wanted)];
+        let found = value.model.forward(&mut batch, &Control::from(&cancel))?;
+        let vocabulary = value.model.config().padded_vocab_size;
+        out.set(new_handle(of_logits(&found, 1, vocabulary)));
+        Ok(())
+    })
+}
+
+fn some_ids(ids: &[u32]) -> crate::Result<&[u32]> {
+    if ids.is_empty() {
+        bail!(InvalidArgument, "there are no ids; feed one at least");
+    }
+    Ok(ids)
+}
+
+/// Feeds one token to each of several states of one model in one call, which reads the weights once
+/// for all: state `i` gets `ids[i]`. The states have to be different ones.
+///
+/// `cancel` may be NULL. `logits` receives a handle whose row `i` follows `ids[i]`; free it with
+/// codegeex_logits_free. After an error all states are as before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_states_decode(
+    states: *const *mut codegeex_state,
+    ids: *const u32,
+    states_len: usize,
+    cancel: *const codegeex_cancel_token,
+    logits: *mut *mut codegeex_logits,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let states = call.slice(states, states_len, "states")?;
+        let ids = some_ids(call.slice(ids, states_len, "ids")?)?;
+        let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
+        let out = call.out(logits, "logits")?;
+        let mut values: Vec<Held<StateValue>> = Vec::new();
+        for &state in states {
+            values.push(call.get(state, "state")?);
+        }
+        // A state that is there twice is in use by this very call.
+        let mut locked = Vec::new();
+        for value in &values {
+            locked.push(value.state.get("state")?);
+        }
+        let model = Arc::clone(&values[0].model);
+        let mut batch: Vec<Input<'_>> = (locked.iter_mut().zip(ids))
+            .map(|(state, id)| Input::new(&mut ***state, std::slice::from_ref(id), Wanted::Last))
+            .collect();
+        let found = model.forward(&mut batch, &Control::from(&cancel))?;
+        let vocabulary = model.config().padded_vocab_size;
+        out.set(new_handle(of_logits(&found, ids.len(), vocabulary)));
+        Ok(())
+    })
+}
+
+/// Tokens that a state was fed, which is the position of the next one; 0 for NULL and while a call
+/// runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_len(state: *const codegeex_state) -> usize {
+    guard_value!(0, |call| {
+        let value = call.get(state, "state")?;
+        let state = value.state.get("state")?;
+        Ok(state.len())
+    })
+}
+
+/// Bytes of memory, those shared with forks counted in full; 0 for NULL and while a call runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_bytes(state: *const codegeex_state) -> usize {
+    guard_value!(0, |call| {
+        let value = call.get(state, "state")?;
+        let state = value.state.get("state")?;
+        Ok(state.bytes())
+    })
+}
+
+/// Forgets all but the first `tokens`; more than there are changes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_truncate(
+    state: *mut codegeex_state,
+    tokens: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(state, "state")?;
+        value.state.get("state")?.truncate(tokens);
+        Ok(())
+    })
+}
+
+/// A second state with the same tokens. Memory is shared until one of the two is fed.
+///
+/// `fork` receives a handle; free it with codegeex_state_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_fork(
+    state: *const codegeex_state,
+    fork: *mut *mut codegeex_state,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(state, "state")?;
+        let out = call.out(fork, "fork")?;
+        let forked = value.state.get("state")?.fork();
+        out.set(new_state(Arc::clone(&value.model), forked));
+        Ok(())
+    })
+}
+
+/// Saves a state to memory.
+///
+/// `bytes` receives an array of `bytes_len` bytes; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_save(
+    state: *const codegeex_state,
+    bytes: *mut *mut u8,
+    bytes_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let value = call.get(state, "state")?;
+        let (bytes, len) = (call.out(bytes, "bytes")?, call.out(bytes_len, "bytes_len")?);
+        let state = value.state.get("state")?;
+        let mut saved = Vec::new();
+        value.model.save_state(&**state, &mut saved)?;
+        give(&saved, bytes, len)
+    })
+}
+
+/// Reads a state from memory that a model with the same fingerprint saved. It goes on with the same
+/// bits.
+///
+/// `state` receives a handle; free it with codegeex_state_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_restore(
+    model: *const codegeex_model,
+    bytes: *const u8,
+    bytes_len: usize,
+    state: *mut *mut codegeex_state,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let model = call.get(model, "model")?;
+        let mut bytes = call.slice(bytes, bytes_len, "bytes")?;
+        let out = call.out(state, "state")?;
+        let model = Arc::clone(model.generator.model());
+        let restored = model.restore_state(&mut bytes)?;
+        out.set(new_state(model, restored));
+        Ok(())
+    })
+}
+
+/// Frees a state. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_state_free(state: *mut codegeex_state) {
+    // SAFETY: a state of this library, or NULL.
+    unsafe { free_handle(state) }
+}
+
+/// How many rows there are; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_logits_rows(logits: *const codegeex_logits) -> usize {
+    guard_value!(0, |call| { Ok(call.get(logits, "logits")?.rows.len()) })
+}
+
+/// How many logits a row has; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_logits_vocab_size(logits: *const codegeex_logits) -> usize {
+    guard_value!(0, |call| { Ok(call.get(logits, "logits")?.vocabulary) })
+}
+
+/// A row of logits. They belong to the handle. NULL for NULL or a row out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_logits_row(
+    logits: *const codegeex_logits,
+    row: usize,
+    len: *mut usize,
+) -> *const f32 {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        let logits = call.get(logits, "logits")?;
+        Ok(logits
+            .rows
+            .get(row)
+            .map_or(std::ptr::null(), |row| lend(row, len)))
+    })
+}
+
+/// # Safety
+/// As for [`Call::get`].
+unsafe fn checked_row<R>(
+    call: &mut Call,
+    logits: *const codegeex_logits,
+    row: usize,
+    read: impl FnOnce(&[f32]) -> Result<R>,
+) -> Result<R> {
+    // SAFETY: the caller's promise.
+    let logits = unsafe { call.get(logits, "logits") }?;
+    match logits.rows.get(row) {
+        Some(row) => read(row),
+        None => {
+            let message = format!("row {row} of {}", logits.rows.len());
+            Err(Error::new(ErrorKind::InvalidArgument, message).into())
+        }
+    }
+}
+
+/// The log-probability of an id after a row.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_logits_log_probability(
+    logits: *const codegeex_logits,
+    row: usize,
+    id: u32,
+    logprob: *mut f32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let out = call.out(logprob, "logprob")?;
+        let found = checked_row(call, logits, row, |row| {
+            if id as usize >= row.len() {
+                let message = format!("token id {id}, expected one below {}", row.len());
+                return Err(Error::new(ErrorKind::TokenOutOfRange, message).into());
+            }
+            Ok(log_probability(row, id))
+        })?;
+        out.set(found);
+        Ok(())
+    })
+}
+
+/// The `count` likeliest ids after a row with their log-probabilities, best first.
+///
+/// `top` receives an array of `top_len` pairs; free it with codegeex_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_logits_top(
+    logits: *const codegeex_logits,
+    row: usize,
+    count: usize,
+    top: *mut *mut codegeex_token_logprob,
+    top_len: *mut usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let (out, len) = (call.out(top, "top")?, call.out(top_len, "top_len")?);
+        let found = checked_row(call, logits, row, |row| {
+            Ok(top_log_probabilities(row, count))
+        })?;
+        give(&pairs(&found).collect::<Vec<_>>(), out, len)
+    })
+}
+
+/// Frees logits. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_logits_free(logits: *mut codegeex_logits) {
+    // SAFETY: logits of this library, or NULL.
+    unsafe { free_handle(logits) }
+}
