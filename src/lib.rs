@@ -39,6 +39,7 @@
 //! | [`code`] | source text without parsing it: scanner, post-processing of completions |
 //! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
 //! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
+//! | `eval` | HumanEval-X: problems, samples, pass@k, reports (feature `eval`) |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
 //! | [`error`], [`cancel`], [`checksum`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
@@ -61,6 +62,7 @@
 //! |---|---|
 //! | none (default) | the library |
 //! | `cli` | the `codegeex` program; needs clap, indicatif and ctrlc |
+//! | `eval` | the module `eval`, and with `cli` the command `humaneval`; needs flate2 |
 
 #[cfg(target_endian = "big")]
 compile_error!("codegeex reads little-endian checkpoints in place and needs such a target");
@@ -71,6 +73,8 @@ pub mod cancel;
 pub mod checksum;
 pub mod code;
 pub mod error;
+#[cfg(feature = "eval")]
+pub mod eval;
 pub mod generate;
 mod kernels;
 pub mod memory;

@@ -17,6 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backend", &["kernels"]),
     ("model", &["weights", "quant", "backend"]),
     ("generate", &["model", "tokenizer", "prompt"]),
+    (
+        "eval",
+        &["generate", "model", "tokenizer", "prompt", "code"],
+    ),
 ];
 /// Files and folders that may contain `unsafe`.
 const UNSAFE: &[&str] = &["kernels/", "bytes.rs", "threads.rs"];

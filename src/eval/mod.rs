@@ -1,0 +1,21 @@
+//! HumanEval-X (paper, section 4): from problems to samples, and from results to pass@k.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | [`dataset`] | the problems, read from the published files |
+//! | [`samples`] | the files that generation writes and evaluation reads, and the results |
+//! | [`shard`] | one piece of a job of many |
+//! | `jsonl` | files of JSON lines from anywhere |
+//!
+//! What comes from outside is hostile here: lines and files have caps, and an error names the
+//! file and the line. This module draws no tokens of its own and knows no command line.
+#![forbid(unsafe_code)]
+
+pub mod dataset;
+mod jsonl;
+pub mod samples;
+pub mod shard;
+
+pub use dataset::{Language, Problem};
+pub use samples::{Run, Sample, SampleResult};
+pub use shard::Shard;
