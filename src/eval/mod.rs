@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`dataset`] | the problems, read from the published files |
 //! | [`samples`] | the files that generation writes and evaluation reads, and the results |
+//! | [`passk`] | the estimator of pass@k, its interval, budgets over languages |
 //! | [`shard`] | one piece of a job of many |
 //! | `jsonl` | files of JSON lines from anywhere |
 //!
@@ -13,9 +14,11 @@
 
 pub mod dataset;
 mod jsonl;
+pub mod passk;
 pub mod samples;
 pub mod shard;
 
 pub use dataset::{Language, Problem};
+pub use passk::{pass_at_budget, pass_at_k, split_budget};
 pub use samples::{Run, Sample, SampleResult};
 pub use shard::Shard;

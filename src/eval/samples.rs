@@ -303,7 +303,7 @@ mod tests {
         sample.completion_id = Some(9);
         sample.source = Some(Language::Cpp);
         let result = SampleResult::of(&sample, false, "timed_out", "after 5 s");
-        let line = lines(&[result.clone()]);
+        let line = lines(std::slice::from_ref(&result));
         assert!(line.starts_with(r#"{"task_id":"Java/3","completion_id":9,"source":"cpp","passed":false,"verdict":"timed_out","result":"after 5 s","#));
         assert_eq!(read::<SampleResult>(&line).remove(0).unwrap(), result);
     }
