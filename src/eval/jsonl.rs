@@ -117,6 +117,11 @@ impl Lines {
         }
     }
 
+    /// Number of the line that was read last, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The file and the line that was read last, for errors.
     pub fn place(&self) -> String {
         place(&self.path, self.number)

@@ -4,7 +4,10 @@
 //! |---|---|
 //! | [`dataset`] | the problems, read from the published files |
 //! | [`samples`] | the files that generation writes and evaluation reads, and the results |
+//! | [`merge`] | results of many files put together and checked |
 //! | [`passk`] | the estimator of pass@k, its interval, budgets over languages |
+//! | [`report`] | pass@k of an experiment as a table, JSON and CSV |
+//! | [`chart`] | the same as SVG |
 //! | [`shard`] | one piece of a job of many |
 //! | `jsonl` | files of JSON lines from anywhere |
 //!
@@ -12,13 +15,18 @@
 //! file and the line. This module draws no tokens of its own and knows no command line.
 #![forbid(unsafe_code)]
 
+pub mod chart;
 pub mod dataset;
 mod jsonl;
+pub mod merge;
 pub mod passk;
+pub mod report;
 pub mod samples;
 pub mod shard;
 
 pub use dataset::{Language, Problem};
+pub use merge::{Expected, Merger, Tally, Task};
 pub use passk::{pass_at_budget, pass_at_k, split_budget};
+pub use report::{Report, ReportOptions};
 pub use samples::{Run, Sample, SampleResult};
 pub use shard::Shard;

@@ -210,6 +210,11 @@ impl<T: Record> Records<T> {
         })
     }
 
+    /// Number of the line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.lines.number()
+    }
+
     /// The file and the line that was read last, for errors about a record.
     pub fn place(&self) -> String {
         self.lines.place()
