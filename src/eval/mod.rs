@@ -3,6 +3,10 @@
 //! | file | what it is for |
 //! |---|---|
 //! | [`dataset`] | the problems, read from the published files |
+//! | [`prompts`] | what the model is given |
+//! | [`generation`] | samples of a model, batched, written as they come, resumed |
+//! | `finish` | where the reference ends a completion |
+//! | `sample_file` | a file that grows by whole records |
 //! | [`samples`] | the files that generation writes and evaluation reads, and the results |
 //! | [`merge`] | results of many files put together and checked |
 //! | [`passk`] | the estimator of pass@k, its interval, budgets over languages |
@@ -17,16 +21,22 @@
 
 pub mod chart;
 pub mod dataset;
+mod finish;
+pub mod generation;
 mod jsonl;
 pub mod merge;
 pub mod passk;
+pub mod prompts;
 pub mod report;
+mod sample_file;
 pub mod samples;
 pub mod shard;
 
 pub use dataset::{Language, Problem};
+pub use generation::{GenerationOptions, GenerationProgress, generate};
 pub use merge::{Expected, Merger, Tally, Task};
 pub use passk::{pass_at_budget, pass_at_k, split_budget};
+pub use prompts::Prompt;
 pub use report::{Report, ReportOptions};
 pub use samples::{Run, Sample, SampleResult};
 pub use shard::Shard;
