@@ -76,6 +76,8 @@ pub struct GenerationProgress {
     pub resumed: u64,
     /// Those that have ended since.
     pub ended: u64,
+    /// Those of them that are in the file: each waits for the ones before it.
+    pub written: u64,
     /// Tokens that were generated since, by those that have ended and by those that have not.
     pub tokens: u64,
     /// Tokens of a sample at most.
@@ -156,6 +158,7 @@ pub fn generate(
         samples: range.end - range.start,
         resumed: there,
         ended: 0,
+        written: 0,
         tokens: 0,
         longest: job.longest as u64,
         elapsed: Duration::ZERO,
@@ -388,6 +391,7 @@ impl Work<'_> {
             while let Some(sample) = self.ended.remove(&self.written) {
                 file.append(&sample)?;
                 self.written += 1;
+                self.progress.written += 1;
             }
             self.progress.elapsed = clock.elapsed();
             on_progress(&self.progress);
