@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::dataset::Language;
-use super::finish::{Finish, clean};
 use super::merge::Task;
 use super::prompts::Prompt;
 use super::sample_file::SampleFile;
@@ -21,11 +20,13 @@ use super::samples::{Run, Sample};
 use super::shard::Shard;
 use crate::cancel::CancelToken;
 use crate::checksum::Xxh64;
+use crate::code::EvalCut;
 use crate::error::{Result, bail};
 use crate::generate::{
     Event, FinishReason, GenerateOptions, Generator, Request, RequestId, Scheduler,
-    SchedulerOptions, Update,
+    SchedulerOptions, StopAt, Update,
 };
+use crate::prompt;
 use crate::tokenizer::SpecialTokens;
 
 /// How samples are drawn. The default is the paper's: 200 samples, temperature 0.8, top-p 0.95,
@@ -45,6 +46,8 @@ pub struct GenerationOptions {
     pub seed: u64,
     /// Whether the prompts have a tag line. It is written into the records.
     pub tag: bool,
+    /// Where completions end, and what is kept of them.
+    pub cut: EvalCut,
     /// The part of the samples that is made here.
     pub shard: Shard,
     /// Sequences that are computed together.
@@ -60,6 +63,7 @@ impl Default for GenerationOptions {
             max_tokens: 1024,
             seed: 0,
             tag: true,
+            cut: EvalCut::Reference,
             shard: Shard::WHOLE,
             sequences: 16,
         }
@@ -198,7 +202,7 @@ struct Tokens<'a> {
 /// What does not change during the work.
 struct Job<'a> {
     task: Task,
-    language: Language,
+    language: prompt::Language,
     prompts: Vec<Tokens<'a>>,
     options: &'a GenerationOptions,
     run: Run,
@@ -237,7 +241,7 @@ impl<'a> Job<'a> {
         let fingerprint = model.fingerprint();
         let this = Self {
             task,
-            language: task.language(),
+            language: task.language().of_prompts()?,
             run: Run {
                 model: fingerprint.map_or_else(
                     || "unknown".to_owned(),
@@ -250,7 +254,7 @@ impl<'a> Job<'a> {
                 top_p: options.top_p,
                 max_tokens: options.max_tokens,
                 tag: options.tag,
-                cut: "reference".to_owned(),
+                cut: options.cut.name().to_owned(),
             },
             longest: prompts.iter().map(|p| p.room).max().unwrap_or(0),
             prompts,
@@ -283,18 +287,20 @@ impl<'a> Job<'a> {
 
     /// How a sample is drawn.
     fn of_sample(&self, prompt: usize, sample: u32) -> GenerateOptions {
-        let (seed, room) = match self.prompts.get(prompt) {
-            Some(prompt) => (prompt.seed, prompt.room),
-            None => (0, 0),
-        };
-        GenerateOptions {
-            max_new_tokens: room,
+        let mut options = GenerateOptions {
             temperature: self.options.temperature,
             top_p: self.options.top_p,
-            seed,
             first_sample: sample,
             ..GenerateOptions::default()
+        };
+        if let Some(tokens) = self.prompts.get(prompt) {
+            options.max_new_tokens = tokens.room;
+            options.seed = tokens.seed;
+            let mut stop = StopAt::new(self.language, [self.options.cut.rule()]);
+            stop.before = Some(tokens.prompt.code.clone());
+            options.stop_at = Some(stop);
         }
+        options
     }
 
     /// A record without its completion.
@@ -350,11 +356,9 @@ fn seed_of(seed: u64, task: Task, task_id: &str) -> u64 {
 struct Running {
     at: u64,
     text: String,
-    finish: Finish,
     tokens: u64,
     score: f64,
-    /// Why it ended, once it has; nothing stands for the rule of the language.
-    ended: Option<Option<FinishReason>>,
+    ended: Option<FinishReason>,
 }
 
 /// What changes during the work.
@@ -428,7 +432,6 @@ impl Work<'_> {
                 Running {
                     at: self.next,
                     text: String::new(),
-                    finish: Finish::new(self.job.language),
                     tokens: 0,
                     score: 0.0,
                     ended: None,
@@ -454,17 +457,11 @@ impl Work<'_> {
                     sample.score += f64::from(logprob);
                     progress.tokens += 1;
                     sample.text.push_str(text);
-                    if sample.finish.push(text) {
-                        sample.ended.get_or_insert(None);
-                        return ControlFlow::Break(());
-                    }
                 }
-                Update::Event(Event::End { text, reason, .. }) if sample.ended.is_none() => {
+                Update::Event(Event::End { text, reason, .. }) => {
                     sample.text.push_str(text);
-                    let by_rule = sample.finish.push(text);
-                    sample.ended = Some((!by_rule).then_some(reason));
+                    sample.ended = Some(reason);
                 }
-                Update::Event(_) => {}
                 Update::Done(Ok(_)) => done.push(id),
                 Update::Done(Err(error)) => {
                     failure.get_or_insert(error);
@@ -489,12 +486,12 @@ impl Work<'_> {
     /// Takes a sample that has ended.
     fn take(&mut self, sample: Running) -> Result<()> {
         let mut ending = match sample.ended {
-            Some(None) => Ending::new(1, "end_of_function"),
-            Some(Some(reason @ FinishReason::EndOfText)) => Ending::new(2, reason.name()),
-            Some(Some(reason @ (FinishReason::Length | FinishReason::ContextFull))) => {
+            Some(reason @ FinishReason::Code(_)) => Ending::new(1, reason.name()),
+            Some(reason @ FinishReason::EndOfText) => Ending::new(2, reason.name()),
+            Some(reason @ (FinishReason::Length | FinishReason::ContextFull)) => {
                 Ending::new(0, reason.name())
             }
-            Some(Some(FinishReason::Cancelled)) => return Ok(()),
+            Some(FinishReason::Cancelled) => return Ok(()),
             other => bail!(
                 Internal,
                 "a sample ended with {other:?}, which nobody asked for"
@@ -502,11 +499,16 @@ impl Work<'_> {
         };
         ending.score = sample.score;
         ending.tokens = sample.tokens;
-        match ending.finish {
+        if ending.finish == 0 {
             // Nothing says where it should have ended; the reference leaves it as it is.
-            0 => self.keep(sample.at, &sample.text, &ending),
-            _ => self.keep(sample.at, &clean(self.job.language, &sample.text), &ending),
+            self.keep(sample.at, &sample.text, &ending);
+            return Ok(());
         }
+        let (prompt, _) = self.job.place(sample.at);
+        let before = &self.job.prompts[prompt].prompt.code;
+        let cut = self.job.options.cut;
+        let text = cut.clean(self.job.language, before, &sample.text);
+        self.keep(sample.at, &text, &ending);
         Ok(())
     }
 

@@ -5,7 +5,6 @@
 //! | [`dataset`] | the problems, read from the published files |
 //! | [`prompts`] | what the model is given |
 //! | [`generation`] | samples of a model, batched, written as they come, resumed |
-//! | `finish` | where the reference ends a completion |
 //! | `sample_file` | a file that grows by whole records |
 //! | [`samples`] | the files that generation writes and evaluation reads, and the results |
 //! | [`merge`] | results of many files put together and checked |
@@ -21,7 +20,6 @@
 
 pub mod chart;
 pub mod dataset;
-mod finish;
 pub mod generation;
 mod jsonl;
 pub mod merge;

@@ -19,6 +19,8 @@ pub struct Prompt {
     pub task_id: String,
     /// What the model goes on from.
     pub text: String,
+    /// The end of it that is code in the language of the answer: what decides where that ends.
+    pub code: String,
 }
 
 /// The prompts of a generation, in the order of the problems. `tag` puts the language's tag line
@@ -38,11 +40,12 @@ pub fn generation(problems: &[Problem], tag: bool) -> Result<Vec<Prompt>> {
         };
         let text = match tag {
             true => prompt::generation(language.of_prompts()?, &code),
-            false => code,
+            false => code.clone(),
         };
         Ok(Prompt {
             task_id: problem.task_id.clone(),
             text,
+            code,
         })
     });
     prompts.collect()
@@ -78,6 +81,7 @@ pub fn translation(sources: &[Problem], targets: &[Problem]) -> Result<Vec<Promp
         Ok(Prompt {
             task_id: target.task_id.clone(),
             text: task.prompt,
+            code: target.declaration.clone(),
         })
     });
     prompts.collect()
@@ -92,3 +96,6 @@ pub fn pairs() -> Vec<Task> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use codegeex::code::EvalCut;
 use codegeex::eval::generation::{Generated, GenerationProgress};
 use codegeex::eval::{GenerationOptions, Language, Shard, Task, dataset, generate, prompts};
 
@@ -71,6 +72,10 @@ pub struct Args {
     /// Begin prompts without the tag line of the language. Translations never have one.
     #[arg(long)]
     no_tag: bool,
+    /// Where completions end: reference, whose scores compare with those published, or
+    /// code-aware, for which braces in strings and comments are none.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    cut: EvalCut,
     /// Samples that are computed together: more are faster in all and take more memory.
     #[arg(long, default_value_t = 16, value_name = "N")]
     batch: usize,
@@ -116,6 +121,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     options.max_tokens = args.max_tokens;
     options.seed = args.seed;
     options.tag = !args.no_tag && args.from.is_none();
+    options.cut = args.cut;
     options.shard = args.shard;
     options.sequences = args.batch;
     let generator = args.model.generator()?;
