@@ -88,7 +88,10 @@ impl<'a> Evaluator<'a> {
         options: EvaluateOptions,
     ) -> Result<Self> {
         if options.timeout.is_zero() || options.memory == 0 || options.output == 0 {
-            bail!(InvalidArgument, "a limit of zero, expected time, memory and output above it");
+            bail!(
+                InvalidArgument,
+                "a limit of zero, expected time, memory and output above it"
+            );
         }
         let mut found = HashMap::new();
         for problem in problems {
@@ -209,7 +212,12 @@ impl<'a> Evaluator<'a> {
             };
             let is_translation = sample.source.is_some();
             let tests = self.options.tests;
-            programs.push(Program::assemble(problem, &sample.generation, tests, is_translation)?);
+            programs.push(Program::assemble(
+                problem,
+                &sample.generation,
+                tests,
+                is_translation,
+            )?);
         }
         let built = toolchain.build(&programs, &context)?;
         if built.len() != samples.len() {
@@ -227,7 +235,12 @@ impl<'a> Evaluator<'a> {
                 Built::Failed(judgement, seconds) => (judgement, seconds, 0.0, 0),
                 Built::Artifact(artifact) => {
                     let done = context.run(&artifact, toolchain)?;
-                    (done.judgement, artifact.seconds, done.seconds, done.peak_memory)
+                    (
+                        done.judgement,
+                        artifact.seconds,
+                        done.seconds,
+                        done.peak_memory,
+                    )
                 }
             };
             results.push(result(sample, &judgement, compile, run, memory));

@@ -17,7 +17,9 @@
 //! | `jsonl` | files of JSON lines from anywhere |
 //!
 //! What comes from outside is hostile here: lines and files have caps, and an error names the
-//! file and the line. This module draws no tokens of its own and knows no command line.
+//! file and the line. This module draws no tokens of its own and knows no command line. Only the sandbox has `unsafe` code.
+#![deny(unsafe_code)]
+
 pub mod chart;
 pub mod dataset;
 pub mod evaluate;
@@ -27,6 +29,7 @@ pub mod passk;
 pub mod program;
 pub mod report;
 pub mod samples;
+#[allow(unsafe_code)]
 pub mod sandbox;
 pub mod shard;
 pub mod toolchain;
@@ -36,8 +39,8 @@ pub use dataset::{Language, Problem};
 pub use evaluate::{EvaluateOptions, Evaluator};
 pub use merge::{Expected, Merger, Tally, Task};
 pub use passk::{pass_at_budget, pass_at_k, split_budget};
-pub use report::{Report, ReportOptions};
 pub use program::{Program, Tests};
+pub use report::{Report, ReportOptions};
 pub use samples::{Run, Sample, SampleResult};
 pub use shard::Shard;
 pub use toolchain::{Prepared, Toolchains};

@@ -144,7 +144,10 @@ fn python(head: &str, generation: &str) -> String {
     let body: Vec<&str> = generation.split('\n').take_while(is_body).collect();
     let body = body.join("\n");
     let mut text = PYTHON.join("\n");
-    if [head, &body].iter().any(|t| words(t).any(|w| w == "np" || w == "numpy")) {
+    if [head, &body]
+        .iter()
+        .any(|t| words(t).any(|w| w == "np" || w == "numpy"))
+    {
         text.push_str("\nimport numpy\nimport numpy as np");
     }
     format!("{text}\n{head}{body}\n")

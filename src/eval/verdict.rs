@@ -122,7 +122,10 @@ mod tests {
         let long = Judgement::new(Verdict::Exception, "é\n\u{1b}".repeat(200));
         assert_eq!(long.reason.chars().count(), REASON + 1);
         assert!(!long.reason.contains(['\n', '\u{1b}']));
-        assert_eq!(line_of("a\n\nerror: b\nc\n\n", |l| l.contains("error")), "error: b");
+        assert_eq!(
+            line_of("a\n\nerror: b\nc\n\n", |l| l.contains("error")),
+            "error: b"
+        );
         assert_eq!(line_of("a\nb\n\n", |l| l.contains("error")), "b");
         assert_eq!(line_of("\n", |_| true), "");
     }

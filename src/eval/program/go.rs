@@ -74,5 +74,10 @@ fn packages_used(text: &str) -> Vec<String> {
 
 /// What stands between double quotes: import paths of an import block.
 fn quoted(imports: &str) -> Vec<String> {
-    imports.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    imports
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }

@@ -331,8 +331,14 @@ mod tests {
     fn the_report_is_taken_from_what_was_printed() {
         assert_eq!(report("a\nb", "xx"), ("a\nb".to_owned(), None));
         let passed = Some("passed".to_owned());
-        assert_eq!(report("\nxx passed\n", "xx"), (String::new(), passed.clone()));
-        assert_eq!(report("a\n\nxx passed\nb", "xx"), ("a\nb".to_owned(), passed));
+        assert_eq!(
+            report("\nxx passed\n", "xx"),
+            (String::new(), passed.clone())
+        );
+        assert_eq!(
+            report("a\n\nxx passed\nb", "xx"),
+            ("a\nb".to_owned(), passed)
+        );
         assert_eq!(report("xx", "xx"), (String::new(), Some(String::new())));
     }
 

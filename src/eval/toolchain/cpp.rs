@@ -42,10 +42,16 @@ impl Found {
             missing.push(lacks(what, "apt-get install g++"));
         }
         if !check("#include <openssl/md5.h>\n") {
-            missing.push(lacks("the headers of OpenSSL", "apt-get install libssl-dev"));
+            missing.push(lacks(
+                "the headers of OpenSSL",
+                "apt-get install libssl-dev",
+            ));
         }
         if !check("#include <boost/any.hpp>\n") {
-            missing.push(lacks("the headers of Boost", "apt-get install libboost-dev"));
+            missing.push(lacks(
+                "the headers of Boost",
+                "apt-get install libboost-dev",
+            ));
         }
         if !missing.is_empty() {
             return Err(missing);
@@ -69,7 +75,14 @@ impl Found {
                 )
             };
             compiler(&["-x", "c", "-O1", "-c", "wrap_main.c", "-o", "wrap_main.o"])?;
-            compiler(&[STANDARD, "-x", "c++-header", "prelude.h", "-o", "prelude.h.gch"])?;
+            compiler(&[
+                STANDARD,
+                "-x",
+                "c++-header",
+                "prelude.h",
+                "-o",
+                "prelude.h.gch",
+            ])?;
             Ok(())
         })?;
         Ok(Cpp {

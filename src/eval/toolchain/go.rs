@@ -60,7 +60,11 @@ const BATCH: usize = 8;
 /// Bytes of an object file and of an executable at most.
 const OBJECT: u64 = 64 << 20;
 /// One core for each worker.
-const ENV: &[(&str, &str)] = &[("GOMAXPROCS", "1"), ("GOGC", "off"), ("GOTOOLCHAIN", "local")];
+const ENV: &[(&str, &str)] = &[
+    ("GOMAXPROCS", "1"),
+    ("GOGC", "off"),
+    ("GOTOOLCHAIN", "local"),
+];
 
 /// A Go distribution.
 pub(super) struct Found {
@@ -105,7 +109,13 @@ impl Found {
 
     pub fn prepare(&self, cache: &Path, cancel: &CancelToken) -> Result<Go> {
         let packages = PACKAGES.join(" ");
-        let key = [&*self.version, &*self.root.to_string_lossy(), MODULE, SUMS, &packages];
+        let key = [
+            &*self.version,
+            &*self.root.to_string_lossy(),
+            MODULE,
+            SUMS,
+            &packages,
+        ];
         let folder = cache::folder(cache, "go", &key, |folder| self.make(folder, cancel))?;
         let tools = self.command(&folder).args(["env", "GOTOOLDIR"]).output();
         let tools = tools.map_err(|e| Error::io(&self.go, "run", e))?.stdout;
@@ -129,7 +139,10 @@ impl Found {
             \"github.com/stretchr/testify/assert\"\n)\n\nfunc TestOne(t *testing.T) {\n    \
             assert.Equal(t, 1, 1)\n}\n";
         cache::write(&folder.join("humaneval_test.go"), test)?;
-        run(self.command(folder).args(["test", "humaneval_test.go"]), cancel)?;
+        run(
+            self.command(folder).args(["test", "humaneval_test.go"]),
+            cancel,
+        )?;
         let mut list = self.command(folder);
         let format = "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}";
         list.args(["list", "-export", "-deps", "-f", format])
@@ -214,18 +227,22 @@ impl Go {
             self.compile.clone().into(),
             self.folder.join("program.cfg").into(),
         ];
-        let outcome =
-            context.build_step(folder, Path::new("/bin/sh"), &args, ENV, &self.mounts)?;
+        let outcome = context.build_step(folder, Path::new("/bin/sh"), &args, ENV, &self.mounts)?;
         if !outcome.end.is_success() {
             return Ok((outcome, Vec::new()));
         }
         let mut compiled = Vec::new();
         for n in 0..programs.len() {
             if folder.read(format!("p{n}.ok"), 1).is_err() {
-                let said = folder.read(format!("p{n}.err"), 1 << 20).unwrap_or_default();
+                let said = folder
+                    .read(format!("p{n}.err"), 1 << 20)
+                    .unwrap_or_default();
                 let said = String::from_utf8_lossy(&said);
                 let line = line_of(&said, |l| l.contains(".go:"));
-                compiled.push(Compiled::Failed(Judgement::new(Verdict::CompileError, line)));
+                compiled.push(Compiled::Failed(Judgement::new(
+                    Verdict::CompileError,
+                    line,
+                )));
                 continue;
             }
             let object = folder.read(format!("p{n}.a"), OBJECT)?;
@@ -265,8 +282,7 @@ impl Go {
             self.compile.clone().into(),
             self.link.clone().into(),
         ];
-        let outcome =
-            context.build_step(folder, Path::new("/bin/sh"), &args, ENV, &self.mounts)?;
+        let outcome = context.build_step(folder, Path::new("/bin/sh"), &args, ENV, &self.mounts)?;
         if !outcome.end.is_success() {
             return Ok((outcome, None));
         }

@@ -90,10 +90,15 @@ impl Found {
 
     pub fn prepare(&self, cache: &Path, cancel: &CancelToken) -> Result<Java> {
         let home = self.home.to_string_lossy();
-        let key = [&*self.version, &*home, DRIVER, SERVER, WARM_UP, &JVM.join(" ")];
-        let folder = cache::folder(cache, "java", &key, |folder| {
-            self.make(folder, cancel)
-        })?;
+        let key = [
+            &*self.version,
+            &*home,
+            DRIVER,
+            SERVER,
+            WARM_UP,
+            &JVM.join(" "),
+        ];
+        let folder = cache::folder(cache, "java", &key, |folder| self.make(folder, cancel))?;
         let mut mounts = self.mounts();
         mounts.push(folder.clone());
         let java = self.tool("java");
@@ -114,10 +119,19 @@ impl Found {
         text("CodegeexDriver.java", DRIVER)?;
         text("CompileServer.java", SERVER)?;
         text("CodegeexWarmUp.java", WARM_UP)?;
-        tool("javac", &["-d", "driver", "CodegeexDriver.java", "CodegeexWarmUp.java"])?;
+        tool(
+            "javac",
+            &["-d", "driver", "CodegeexDriver.java", "CodegeexWarmUp.java"],
+        )?;
         tool("javac", &["-d", "server", "CompileServer.java"])?;
-        tool("jar", &["--create", "--file", "driver.jar", "-C", "driver", "."])?;
-        tool("jar", &["--create", "--file", "server.jar", "-C", "server", "."])?;
+        tool(
+            "jar",
+            &["--create", "--file", "driver.jar", "-C", "driver", "."],
+        )?;
+        tool(
+            "jar",
+            &["--create", "--file", "server.jar", "-C", "server", "."],
+        )?;
         // Archives are an acceleration: a kit that cannot make them runs without.
         for (name, class, argument) in [
             ("driver", "CodegeexDriver", "CodegeexWarmUp"),

@@ -152,7 +152,9 @@ impl Warm {
         stdout.read_exact(&mut length)?;
         let length = u32::from_be_bytes(length) as usize;
         if length > ANSWER {
-            return Err(std::io::Error::other(format!("an answer of {length} bytes")));
+            return Err(std::io::Error::other(format!(
+                "an answer of {length} bytes"
+            )));
         }
         let mut answer = vec![0; length];
         stdout.read_exact(&mut answer)?;
@@ -196,7 +198,9 @@ fn take<'a>(rest: &mut &'a [u8], n: usize) -> Result<&'a [u8]> {
 
 fn number(rest: &mut &[u8]) -> Result<usize> {
     let bytes = take(rest, 4)?;
-    let bytes = bytes.try_into().map_err(|_| odd("the answer is too short"))?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| odd("the answer is too short"))?;
     Ok(u32::from_be_bytes(bytes) as usize)
 }
 

@@ -106,7 +106,10 @@ impl Toolchain for JavaScript {
 
 /// So that Node says what it ran out of, before it is ended for it.
 pub(super) fn memory(context: &Context<'_>) -> String {
-    format!("--max-old-space-size={}", (context.run.memory >> 20) * 3 / 4)
+    format!(
+        "--max-old-space-size={}",
+        (context.run.memory >> 20) * 3 / 4
+    )
 }
 
 /// The reference fails what prints anything: that is how it learns of failed assertions.

@@ -102,7 +102,10 @@ pub(super) fn rust(ready: rust::Rust) -> Naive {
     naive.run.1.push(ready.folder.clone().into());
     naive.env = vec![
         ("RUSTC", ready.rustc.into()),
-        ("CARGO_HOME", Path::new(Folder::INSIDE).join(".cargo").into()),
+        (
+            "CARGO_HOME",
+            Path::new(Folder::INSIDE).join(".cargo").into(),
+        ),
     ];
     naive.mounts = ready.mounts;
     naive.copies = vec![ready.folder];

@@ -48,11 +48,17 @@ impl Found {
         let rustc = Path::new(&sysroot).join("bin/rustc");
         let version = ask(&rustc, &["--version"]);
         if version.is_none() {
-            lacks("rustc", "install Rust with rustup, or: apt-get install rustc cargo");
+            lacks(
+                "rustc",
+                "install Rust with rustup, or: apt-get install rustc cargo",
+            );
         }
         let cargo = in_path("cargo").filter(|c| ask(c, &["--version"]).is_some());
         if cargo.is_none() && version.is_some() {
-            lacks("cargo", "install Rust with rustup, or: apt-get install cargo");
+            lacks(
+                "cargo",
+                "install Rust with rustup, or: apt-get install cargo",
+            );
         }
         if in_path("cc").is_none() {
             lacks("cc, which links", "apt-get install gcc");
@@ -85,14 +91,24 @@ impl Found {
                 for name in CARGO_SETTINGS {
                     cargo.env_remove(name);
                 }
-                cargo.args(args).env("RUSTC", &self.rustc).current_dir(folder);
+                cargo
+                    .args(args)
+                    .env("RUSTC", &self.rustc)
+                    .current_dir(folder);
                 run(&mut cargo, cancel)
             };
             // With the sources beside it, `cargo` needs nothing else, in the sandbox either.
             let settings = cargo(&["vendor", "--locked", "--quiet", "vendor"])?;
             cache::create(&folder.join(".cargo"))?;
             cache::write(&folder.join(".cargo/config.toml"), settings)?;
-            cargo(&["test", "--no-run", "--offline", "--quiet", "--target-dir", "target"])?;
+            cargo(&[
+                "test",
+                "--no-run",
+                "--offline",
+                "--quiet",
+                "--target-dir",
+                "target",
+            ])?;
             Ok(())
         })?;
         let libraries = folder.join("target/debug/deps");
@@ -209,7 +225,9 @@ pub(super) fn explain(failure: &Failure<'_>) -> Judgement {
         return Judgement::new(verdict, reason);
     }
     if failure.stderr.contains("memory allocation of ") {
-        return failure.with(Verdict::OutOfMemory, |l| l.contains("memory allocation of "));
+        return failure.with(Verdict::OutOfMemory, |l| {
+            l.contains("memory allocation of ")
+        });
     }
     failure.with(Verdict::Exception, |l| l.contains("overflowed its stack"))
 }
