@@ -19,8 +19,9 @@ fn evaluate(
     naive: bool,
     solution: impl Fn(&Problem) -> Vec<String>,
 ) -> Vec<SampleResult> {
-    let shared = std::env::var("CODEGEEX_SHARED").expect("CODEGEEX_SHARED names the data");
-    let folder = std::path::Path::new(&shared).join("humaneval-x");
+    let Some(folder) = support::shared("humaneval-x") else {
+        return Vec::new();
+    };
     let problems = dataset::load(&folder, language).unwrap();
     let samples: Vec<_> = problems
         .iter()

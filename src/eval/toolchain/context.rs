@@ -126,7 +126,7 @@ impl Context<'_> {
             command = command.env(name, value);
         }
         for path in mounts {
-            command = command.read_only(path);
+            command = show(command, path);
         }
         let outcome = self.sandbox.run(&command, self.cancel)?;
         self.not_cancelled(&outcome)?;
@@ -174,7 +174,7 @@ impl Context<'_> {
             command = command.env(name, value);
         }
         for path in &artifact.mounts {
-            command = command.read_only(path);
+            command = show(command, path);
         }
         for path in &artifact.copies {
             command = command.mount(path, path, Access::CopyOnWrite);
@@ -310,6 +310,30 @@ pub(super) fn outside_usr<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) ->
         }
     }
     out
+}
+
+/// Shows a part of the machine that a program may read.
+///
+/// Root's sandbox has none of its rights and cannot look into root's own folders, where rustup and
+/// others install; a copy on writing is made with them.
+pub(super) fn show<'a>(command: Command<'a>, path: &Path) -> Command<'a> {
+    if is_hidden(path) {
+        return command.mount(path, path, Access::CopyOnWrite);
+    }
+    command.read_only(path)
+}
+
+#[cfg(unix)]
+fn is_hidden(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
+    let is_closed = |p: &Path| std::fs::metadata(p).is_ok_and(|m| m.mode() & 1 == 0);
+    is_root && path.ancestors().skip(1).any(is_closed)
+}
+
+#[cfg(not(unix))]
+fn is_hidden(_: &Path) -> bool {
+    false
 }
 
 /// 128 bits that nobody can guess, as hexadecimal digits.

@@ -107,7 +107,7 @@ impl Servers {
             .arg("CompileServer")
             .limits(limits);
         for path in &self.mounts {
-            command = command.read_only(path);
+            command = super::context::show(command, path);
         }
         let server = context.sandbox.spawn(&command)?;
         Ok(Warm {
