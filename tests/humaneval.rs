@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use codegeex::cancel::CancelToken;
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
-    EvaluateOptions, Evaluator, Language, Problem, Sample, SampleResult, Toolchains, dataset,
-    toolchain,
+    EvaluateOptions, Evaluator, Language, Problem, Sample, SampleResult, Toolchains, canonical,
+    dataset, toolchain,
 };
 
 fn evaluate(
@@ -54,49 +54,86 @@ fn evaluate(
     results
 }
 
-fn canonical(language: Language) {
-    let results = evaluate(language, false, |p| vec![p.canonical_solution.clone()]);
-    let failed: BTreeMap<&str, &str> = results
-        .iter()
-        .filter(|r| !r.passed)
-        .map(|r| (&*r.task_id, &*r.result))
-        .collect();
-    eprintln!("{failed:#?}");
-    assert!(failed.is_empty());
+/// How a completion closes what the prompt opened.
+fn body(language: Language, statement: &str) -> String {
+    match language {
+        Language::Python => format!("    {statement}\n"),
+        Language::Java => format!("        {statement}\n    }}\n}}"),
+        _ => format!("    {statement}\n}}\n"),
+    }
+}
+
+fn check(language: Language, wrong: &[&str]) {
+    if support::shared("humaneval-x").is_none() {
+        return;
+    }
+    let results = evaluate(language, false, |p| {
+        let wrong = wrong.iter().map(|w| body(language, w));
+        [p.canonical_solution.clone()]
+            .into_iter()
+            .chain(wrong)
+            .collect()
+    });
+    let mut counts = BTreeMap::new();
+    for (n, result) in results.iter().enumerate() {
+        let id = &*result.task_id;
+        let is_canonical = n % (wrong.len() + 1) == 0;
+        let expected = is_canonical && canonical::broken(id).is_none();
+        assert_eq!(result.passed, expected, "{n}: {result:#?}");
+        let key = (is_canonical, result.verdict.clone());
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    eprintln!("{language}: {counts:?}");
+    assert_eq!(results.len(), 164 * (wrong.len() + 1));
 }
 
 #[test]
 #[ignore]
 fn python() {
-    canonical(Language::Python);
+    let wrong = [
+        "return 123456789",
+        "raise ValueError",
+        "sys.exit(0)",
+        "import os; os._exit(0)",
+    ];
+    check(Language::Python, &wrong);
 }
 
 #[test]
 #[ignore]
 fn cpp() {
-    canonical(Language::Cpp);
+    check(Language::Cpp, &["throw 1;", "exit(0);"]);
 }
 
 #[test]
 #[ignore]
 fn java() {
-    canonical(Language::Java);
+    check(
+        Language::Java,
+        &[
+            "throw new RuntimeException();",
+            "System.exit(0); throw null;",
+        ],
+    );
 }
 
 #[test]
 #[ignore]
 fn javascript() {
-    canonical(Language::JavaScript);
+    check(
+        Language::JavaScript,
+        &["return 123456789", "throw 1", "process.exit(0)"],
+    );
 }
 
 #[test]
 #[ignore]
 fn go() {
-    canonical(Language::Go);
+    check(Language::Go, &["panic(1)", "_ = fmt.Sprint(1); panic(2)"]);
 }
 
 #[test]
 #[ignore]
 fn rust() {
-    canonical(Language::Rust);
+    check(Language::Rust, &["panic!()", "std::process::exit(0)"]);
 }

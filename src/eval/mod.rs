@@ -9,6 +9,7 @@
 //! | [`report`] | pass@k of an experiment as a table, JSON and CSV |
 //! | [`chart`] | the same as SVG |
 //! | [`shard`] | one piece of a job of many |
+//! | [`canonical`] | the problems' own solutions as samples, and which of them are broken |
 //! | [`program`] | a completion with its problem and tests: the program to run |
 //! | [`toolchain`] | what each language needs, and how programs are built and run with it |
 //! | [`sandbox`] | runs programs that nobody has read |
@@ -20,6 +21,7 @@
 //! file and the line. This module draws no tokens of its own and knows no command line. Only the sandbox has `unsafe` code.
 #![deny(unsafe_code)]
 
+pub mod canonical;
 pub mod chart;
 pub mod dataset;
 pub mod evaluate;

@@ -25,6 +25,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 const MODULE: &str = include_str!("../harness/go/mod.txt");
 const SUMS: &str = include_str!("../harness/go/sum.txt");
+const REPORT: &str = include_str!("../harness/report.go.txt");
+const MAIN: &str = include_str!("../harness/main.go.txt");
 /// Packages that a program can import.
 const PACKAGES: &[&str] = &[
     "testing",
@@ -54,7 +56,7 @@ const PACKAGES: &[&str] = &[
     "unicode/utf8",
 ];
 /// What the harness imports.
-const HARNESS: &[&str] = &["io", "os", "testing", "testing/internal/testdeps"];
+const HARNESS: &[&str] = &["os", "syscall", "testing", "testing/internal/testdeps"];
 /// Programs that are linked together.
 const BATCH: usize = 8;
 /// Bytes of an object file and of an executable at most.
@@ -71,6 +73,7 @@ pub(super) struct Found {
     pub version: String,
     go: PathBuf,
     root: PathBuf,
+    tools: PathBuf,
 }
 
 impl Found {
@@ -78,13 +81,15 @@ impl Found {
         let go = in_path("go");
         let answer = go.as_ref().and_then(|go| {
             let root = ask(go, &["env", "GOROOT"])?;
-            Some((ask(go, &["env", "GOVERSION"])?, root, go.clone()))
+            let tools = ask(go, &["env", "GOTOOLDIR"])?;
+            Some((ask(go, &["env", "GOVERSION"])?, root, tools, go.clone()))
         });
         match answer {
-            Some((version, root, go)) if is_recent(&version) => Ok(Self {
+            Some((version, root, tools, go)) if is_recent(&version) => Ok(Self {
                 version: format!("Go {}", version.trim_start_matches("go")),
                 go,
                 root: root.into(),
+                tools: tools.into(),
             }),
             _ => {
                 let what = "go, version 1.18 or later";
@@ -114,16 +119,14 @@ impl Found {
             &*self.root.to_string_lossy(),
             MODULE,
             SUMS,
+            REPORT,
             &packages,
         ];
         let folder = cache::folder(cache, "go", &key, |folder| self.make(folder, cancel))?;
-        let tools = self.command(&folder).args(["env", "GOTOOLDIR"]).output();
-        let tools = tools.map_err(|e| Error::io(&self.go, "run", e))?.stdout;
-        let tools = PathBuf::from(String::from_utf8_lossy(&tools).trim());
         Ok(Go {
             go: self.go.clone(),
-            compile: tools.join("compile"),
-            link: tools.join("link"),
+            compile: self.tools.join("compile"),
+            link: self.tools.join("link"),
             mounts: super::context::outside_usr([&self.root, &folder]),
             folder,
         })
@@ -152,7 +155,7 @@ impl Found {
         let listed = run(list.env("CGO_ENABLED", "0"), cancel)?;
         let packages = folder.join("packages");
         cache::create(&packages)?;
-        let (mut all, mut importable, mut harness) = Default::default();
+        let (mut all, mut importable, mut harness) = (String::new(), String::new(), String::new());
         for (n, line) in listed.lines().filter(|l| !l.is_empty()).enumerate() {
             let (path, file) = line.split_once('=').ok_or_else(|| {
                 let what = format!("`go list` says {line:?}, expected a package and its file");
@@ -170,9 +173,19 @@ impl Found {
             add(&mut importable, PACKAGES.contains(&path));
             add(&mut harness, HARNESS.contains(&path));
         }
-        cache::write(&folder.join("all.cfg"), &all)?;
-        cache::write(&folder.join("program.cfg"), &importable)?;
-        cache::write(&folder.join("harness.cfg"), &harness)
+        cache::write(&folder.join("harness.cfg"), &harness)?;
+        cache::write(&folder.join("report.go"), REPORT)?;
+        let mut compile = Command::new(self.tools.join("compile"));
+        compile.args(["-p", "0harness", "-importcfg", "harness.cfg", "-pack"]);
+        compile.args(["-o", "report.a", "report.go"]);
+        run(compile.current_dir(folder), cancel)?;
+        let report = format!(
+            "packagefile 0harness={}\n",
+            folder.join("report.a").display()
+        );
+        cache::write(&folder.join("all.cfg"), all + &report)?;
+        cache::write(&folder.join("harness.cfg"), harness + &report)?;
+        cache::write(&folder.join("program.cfg"), &importable)
     }
 }
 
@@ -404,8 +417,7 @@ fn harness(chosen: &[(usize, &Program)]) -> String {
             let _ = writeln!(cases, "        add(\"{name}\", p{n}.{name})");
         }
     }
-    include_str!("../harness/main.go.txt")
-        .replace("/*IMPORTS*/", &imports)
+    MAIN.replace("/*IMPORTS*/", &imports)
         .replace("/*CASES*/", &cases)
 }
 
@@ -427,6 +439,12 @@ pub(super) fn explain(failure: &Failure<'_>) -> Judgement {
     if both.contains("runtime: out of memory") || both.contains("cannot allocate memory") {
         let reason = line_of(&both, |l| l.contains("memory"));
         return Judgement::new(Verdict::OutOfMemory, reason);
+    }
+    if both.contains(" [build failed]") || both.contains(" [setup failed]") {
+        return Judgement::new(
+            Verdict::CompileError,
+            line_of(&both, |l| l.contains(".go:")),
+        );
     }
     let is_panic = |l: &str| l.starts_with("panic: ") || l.starts_with("fatal error: ");
     if both.lines().any(is_panic) {

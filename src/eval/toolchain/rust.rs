@@ -224,6 +224,9 @@ pub(super) fn explain(failure: &Failure<'_>) -> Judgement {
         };
         return Judgement::new(verdict, reason);
     }
+    if failure.stderr.contains("error: could not compile ") {
+        return failure.with(Verdict::CompileError, is_error);
+    }
     if failure.stderr.contains("memory allocation of ") {
         return failure.with(Verdict::OutOfMemory, |l| {
             l.contains("memory allocation of ")
