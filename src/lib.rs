@@ -36,7 +36,7 @@
 //! |---|---|
 //! | [`tokenizer`] | text to ids and back, streaming decoder |
 //! | [`prompt`] | language tags, tasks and templates |
-//! | [`code`] | source text without parsing it: scanner, post-processing of completions |
+//! | [`code`] | source text without parsing it: scanner, where code ends, post-processing of completions |
 //! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
 //! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
 //! | `eval` | HumanEval-X: problems, samples, pass@k, reports (feature `eval`) |

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("quant", &["kernels"]),
     ("backend", &["kernels"]),
     ("model", &["weights", "quant", "backend"]),
-    ("generate", &["model", "tokenizer", "prompt"]),
+    ("generate", &["model", "tokenizer", "prompt", "code"]),
     (
         "eval",
         &["generate", "model", "tokenizer", "prompt", "code"],

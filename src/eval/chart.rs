@@ -154,7 +154,8 @@ fn bars(canvas: &mut Canvas, report: &Report, tasks: &[&TaskReport], top: f64) -
         let y = at(share);
         let colour = if tick == 0 { INK } else { FAINT };
         canvas.line((left, y), (left + width, y), colour);
-        let label = short(share * 100.0);
+        // Ends of axes are round, so that no fraction is long.
+        let label = format!("{}", (share * 10_000.0).round() / 100.0);
         canvas.text(left - 8.0, y + 4.0, 11, "end", "normal", &label);
     }
     for (g, (name, values)) in groups.iter().enumerate() {
@@ -191,7 +192,8 @@ fn scale(share: f64) -> f64 {
     ends.into_iter().find(|&end| share <= end).unwrap_or(1.0)
 }
 
-/// A heat map for each k, side by side: sources down, targets across. Returns the width of the
+/// A heat map for each k, side by side: sources down, targets across, from the lowest mean in
+/// the lightest colour to the highest in the darkest. Returns the width of the
 /// whole and the height of this part.
 fn heat_maps(canvas: &mut Canvas, tasks: &[&TaskReport], top: f64) -> (f64, f64) {
     const CELL: (f64, f64) = (62.0, 40.0);
@@ -215,7 +217,8 @@ fn heat_maps(canvas: &mut Canvas, tasks: &[&TaskReport], top: f64) -> (f64, f64)
     for i in 0..ks {
         let left = MARGIN + i as f64 * map + NAMES;
         let values = tasks.iter().filter_map(|t| Some((t, t.pass_at_k.get(i)?)));
-        let most = values.clone().map(|(_, p)| p.mean).fold(0.0, f64::max);
+        let means = values.clone().map(|(_, p)| p.mean);
+        let (least, most) = (means.clone().fold(1.0, f64::min), means.fold(0.0, f64::max));
         let k = tasks.first().map_or(0, |t| t.pass_at_k[i].k);
         let name = format!("pass@{k}");
         let middle = left + side * CELL.0 / 2.0;
@@ -236,7 +239,10 @@ fn heat_maps(canvas: &mut Canvas, tasks: &[&TaskReport], top: f64) -> (f64, f64)
                 continue;
             };
             let (x, y) = (left + column as f64 * CELL.0, top + row as f64 * CELL.1);
-            let (fill, ink) = shade(if most > 0.0 { p.mean / most } else { 0.0 });
+            let (fill, ink) = shade(match most > least {
+                true => (p.mean - least) / (most - least),
+                false => 0.0,
+            });
             let hint = format!(
                 "{}, pass@{}: {:.2} [{:.2}, {:.2}]",
                 task.task(),
@@ -433,15 +439,6 @@ mod tests {
             (1.0, 1.0),
         ] {
             assert_eq!(scale(share), end);
-        }
-    }
-
-    /// Writes what a person should look at, where `CODEGEEX_CHARTS` names a folder.
-    #[test]
-    fn a_chart_to_look_at() {
-        if let Some(folder) = std::env::var_os("CODEGEEX_CHARTS") {
-            let path = std::path::Path::new(&folder).join("chart.svg");
-            std::fs::write(path, chart(&tallies(true), "An example")).unwrap();
         }
     }
 }

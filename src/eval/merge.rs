@@ -190,6 +190,11 @@ impl Merger {
         Ok(read)
     }
 
+    /// The languages that there are results in.
+    pub fn languages(&self) -> BTreeSet<Language> {
+        self.tasks.keys().map(|task| task.language()).collect()
+    }
+
     /// The results of all files, by task.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use super::jsonl::{Caps, Lines};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The reference writes all ids of a completion into its line; that is still far below.
-const CAPS: Caps = Caps {
+pub(super) const CAPS: Caps = Caps {
     line: 64 << 20,
     total: 1 << 40,
 };

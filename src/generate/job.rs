@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::options::FinishReason;
 use super::sample::{Desk, OnJobEvent, Sample, Task};
+use super::text::Text;
 use super::{Candidates, Completion, GenerateOptions, Generator};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Error, Result, bail};
@@ -79,11 +80,13 @@ impl Job {
                 config.padded_vocab_size
             );
         }
+        let tokenizer = &**generator.tokenizer();
+        let text = Text::new(&options.stop, options.stop_at.as_ref(), tokenizer, &prompt)?;
         Ok(Self {
             id,
             samples: (0..options.samples)
-                .map(|i| Sample::new(i, &options))
-                .collect::<Result<_>>()?,
+                .map(|i| Sample::new(i, &options, text.clone()))
+                .collect(),
             started: 0,
             caller: cancel.clone(),
             cancel: cancel.until(options.deadline),

@@ -6,7 +6,7 @@
 //! A [`Scheduler`] computes many requests together, a [`Service`] does so on a thread of its own.
 //! They all run on the scheduler: a single request is one without company. All samples of one
 //! prompt share its computation. This module knows no languages and no tasks; prompts come
-//! ready-made.
+//! ready-made, and [`code`](crate::code) tells where code ends.
 #![forbid(unsafe_code)]
 
 mod beam;
@@ -23,6 +23,7 @@ mod service;
 mod session;
 mod speculate;
 mod stop;
+mod text;
 
 #[cfg(test)]
 mod test_model;
@@ -40,7 +41,7 @@ use crate::tokenizer::Tokenizer;
 pub use crate::model::PREFILL_TOKENS;
 pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
-pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
+pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES, StopAt};
 pub use sampler::{
     BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
     Sampler, Temperature, TopK, TopP, TypicalP,
@@ -68,7 +69,8 @@ pub enum Event<'a> {
         /// ask for.
         top_logprobs: &'a [(u32, f32)],
         /// The text that is certain now and was not before. It may be empty: a token may end
-        /// inside a character, and what may begin a stop string is held back.
+        /// inside a character, and what may begin a stop string is held back, as is what a rule
+        /// of code may cut off: line breaks.
         text: &'a str,
     },
     /// A sample is complete.
@@ -86,9 +88,9 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Completion {
-    /// Its text, without the stop string that ended it.
+    /// Its text, without the stop string that ended it, or up to where the rule of code ended it.
     pub text: String,
-    /// Its tokens, those of the stop string included, without an end of text.
+    /// Its tokens, those of what was cut off included, without an end of text.
     pub ids: Vec<u32>,
     /// The log-probability of each token under the model, before any sampler.
     pub logprobs: Vec<f32>,

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
-use codegeex::generate::{Completion, GenerateOptions};
+use codegeex::code::StopRule;
+use codegeex::generate::{Completion, GenerateOptions, StopAt};
+use codegeex::prompt::Language;
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
@@ -142,6 +144,36 @@ fn options_of_the_command_line_hold_where_a_request_says_nothing() {
 }
 
 #[test]
+fn code_ends_answers_by_the_rules_of_its_language() {
+    let python = Language::from_name("python").unwrap();
+    let prompt = "def f(x):\n    return";
+    let ended = |rules: &[StopRule]| {
+        library(&format!("# language: Python\n{prompt}"), |o| {
+            o.max_new_tokens = 96;
+            o.stop_at = Some(StopAt::new(python, rules.iter().copied()));
+        })
+    };
+    let line = ended(&[StopRule::Line]).remove(0);
+    assert_eq!(line["finish_reason"], "end_of_line");
+    let function = ended(&[StopRule::Function]).remove(0);
+    assert_eq!(function["finish_reason"], "end_of_function");
+    let args = [&ARGS[..4], &["--lang", "python", "--stop-at", "function"]].concat();
+    let requests = [
+        json!({"prompt": prompt, "max_new_tokens": 96}),
+        json!({"prompt": prompt, "max_new_tokens": 96, "stop_at": "line"}),
+        json!({"prompt": prompt, "max_new_tokens": 96, "stop_at": ["block", "line"]}),
+        json!({"prompt": prompt, "max_new_tokens": 8, "stop_at": []}),
+    ];
+    let found = json_lines(&run(&args, input(&requests)).ok());
+    assert_eq!(found[..3], [function.clone(), line.clone(), line]);
+    assert_eq!(found[3]["finish_reason"], "length");
+
+    let args = "generate --max-new-tokens 96 --lang python --stop-at line --stop-at function";
+    let args: Vec<&str> = args.split(' ').chain([prompt]).collect();
+    assert_eq!(run(&args, "").ok(), found[1]["text"].as_str().unwrap());
+}
+
+#[test]
 fn the_reference_continues_prompts_the_same_way() {
     let Some(path) = shared("golden/greedy.json") else {
         return;
@@ -161,7 +193,7 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
     let good = json!({"prompt": "x = ", "max_new_tokens": 2}).to_string();
     let long = json!({"prompt": "x = 1\n".repeat(1000)}).to_string();
     let with = |field: &str| format!("{{\"prompt\": \"x\", {field}}}");
-    let cases: [(String, i64, &str); 31] = [
+    let cases: [(String, i64, &str); 34] = [
         ("{\"prompt\": \"x\"".into(), 100, "EOF"),
         ("[]".into(), 100, "expected a JSON object"),
         ("\"x".into(), 100, "EOF"),
@@ -199,6 +231,13 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
         (with("\"seed\": 18446744073709551616"), 100, "not a request"),
         (with("\"stop\": 5"), 100, "a list of strings"),
         (with("\"stop\": \"\""), 100, "stop string 0 is empty"),
+        (with("\"stop_at\": 5"), 100, "a list of strings"),
+        (with("\"stop_at\": \"line\""), 100, "lang"),
+        (
+            with("\"lang\": \"go\", \"stop_at\": [\"row\"]"),
+            100,
+            "no stop rule is called \"row\"",
+        ),
         ("{\"prompt\": \"\"}".into(), 100, "empty"),
         (long, 102, "2048"),
     ];

@@ -113,7 +113,7 @@ impl Found {
             (Self::Java(f), true) => Box::new(naive::java(f)),
             (Self::JavaScript(f), true) => Box::new(naive::javascript(f.prepare(cache, cancel)?)),
             (Self::Go(f), true) => Box::new(naive::go(f.prepare(cache, cancel)?)),
-            (Self::Rust(f), true) => Box::new(naive::rust(f.prepare(cache, cancel)?)),
+            (Self::Rust(f), true) => Box::new(naive::rust(&f.prepare(cache, cancel)?)),
         })
     }
 }

@@ -93,22 +93,13 @@ pub(super) fn go(ready: go::Go) -> Naive {
     naive
 }
 
-pub(super) fn rust(ready: rust::Rust) -> Naive {
-    let script = "cp program.rs \"$1/src/bin/program.rs\" && cd \"$1\" && \
-        exec \"$0\" test --quiet --offline --target-dir target --bin program";
-    let shell = Path::new("/bin/sh");
-    let mut naive = Naive::new(Language::Rust, "program.rs", shell, &["-c", script]);
-    naive.run.1.push(ready.cargo.into());
-    naive.run.1.push(ready.folder.clone().into());
-    naive.env = vec![
-        ("RUSTC", ready.rustc.into()),
-        (
-            "CARGO_HOME",
-            Path::new(Folder::INSIDE).join(".cargo").into(),
-        ),
-    ];
-    naive.mounts = ready.mounts;
-    naive.copies = vec![ready.folder];
+/// The reference has cargo call the compiler twice, first to check and then to build; here it is
+/// called once.
+pub(super) fn rust(ready: &rust::Rust) -> Naive {
+    let program = Path::new("./program");
+    let mut naive = Naive::new(Language::Rust, "program.rs", program, &[]);
+    naive.compile = Some((ready.rustc.clone(), ready.arguments(false)));
+    naive.mounts.clone_from(&ready.mounts);
     naive
 }
 
@@ -145,7 +136,7 @@ impl Toolchain for Naive {
             }
             artifact.copies.clone_from(&self.copies);
             artifact.seconds = seconds;
-            if self.compile.is_none() && matches!(self.language, Language::Go | Language::Rust) {
+            if self.language == Language::Go {
                 artifact.also_builds = true;
             }
             Ok(Built::Artifact(Box::new(artifact)))

@@ -1,5 +1,6 @@
 //! Rust: the crates that programs may use are compiled once, and programs by `rustc` alone.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -97,18 +98,8 @@ impl Found {
                     .current_dir(folder);
                 run(&mut cargo, cancel)
             };
-            // With the sources beside it, `cargo` needs nothing else, in the sandbox either.
-            let settings = cargo(&["vendor", "--locked", "--quiet", "vendor"])?;
-            cache::create(&folder.join(".cargo"))?;
-            cache::write(&folder.join(".cargo/config.toml"), settings)?;
-            cargo(&[
-                "test",
-                "--no-run",
-                "--offline",
-                "--quiet",
-                "--target-dir",
-                "target",
-            ])?;
+            let target = ["--target-dir", "target"];
+            cargo(&[&["test", "--no-run", "--locked", "--quiet"][..], &target].concat())?;
             Ok(())
         })?;
         let libraries = folder.join("target/debug/deps");
@@ -118,7 +109,6 @@ impl Found {
         }
         Ok(Rust {
             rustc: self.rustc.clone(),
-            cargo: self.sysroot.join("bin/cargo"),
             mounts: super::context::outside_usr([&self.sysroot, &folder]),
             folder,
             externs,
@@ -152,10 +142,31 @@ fn library(folder: &Path, name: &str) -> Result<PathBuf> {
 /// A compiler with the crates and the harness.
 pub(super) struct Rust {
     pub rustc: PathBuf,
-    pub cargo: PathBuf,
     pub mounts: Vec<PathBuf>,
     pub folder: PathBuf,
     externs: Vec<(&'static str, PathBuf)>,
+}
+
+impl Rust {
+    /// How `program.rs` becomes `program`, with the harness or without.
+    pub fn arguments(&self, harness: bool) -> Vec<OsString> {
+        let mut args: Vec<OsString> = Vec::new();
+        args.extend(["--test", "--edition=2021", "program.rs", "-o", "program"].map(Into::into));
+        args.push("--cap-lints=allow".into());
+        args.extend(["-Cdebuginfo=0", "-Copt-level=0", "-Ccodegen-units=1"].map(Into::into));
+        let deps = self.folder.join("target/debug/deps");
+        args.push(format!("-Ldependency={}", deps.display()).into());
+        for (name, file) in &self.externs {
+            args.push("--extern".into());
+            args.push(format!("{name}={}", file.display()).into());
+        }
+        if harness {
+            let object = self.folder.join("wrap_main.o");
+            args.push(format!("-Clink-arg={WRAP}").into());
+            args.push(format!("-Clink-arg={}", object.display()).into());
+        }
+        args
+    }
 }
 
 impl Toolchain for Rust {
@@ -163,20 +174,7 @@ impl Toolchain for Rust {
         let build = |program: &Program| {
             let folder = context.folder()?;
             folder.write("program.rs", program.source().as_bytes())?;
-            let mut args: Vec<std::ffi::OsString> = ["--test", "--edition=2021", "program.rs"]
-                .map(Into::into)
-                .to_vec();
-            args.extend(["-o", "program", "--cap-lints=allow", "-Cdebuginfo=0"].map(Into::into));
-            args.extend(["-Copt-level=0", "-Ccodegen-units=1"].map(Into::into));
-            args.push(format!("-Clink-arg={WRAP}").into());
-            let object = self.folder.join("wrap_main.o");
-            args.push(format!("-Clink-arg={}", object.display()).into());
-            let deps = self.folder.join("target/debug/deps");
-            args.push(format!("-Ldependency={}", deps.display()).into());
-            for (name, file) in &self.externs {
-                args.push("--extern".into());
-                args.push(format!("{name}={}", file.display()).into());
-            }
+            let args = self.arguments(true);
             let outcome = context.build_step(&folder, &self.rustc, &args, &[], &self.mounts)?;
             if !outcome.end.is_success() {
                 let judgement = context.failed_build(&outcome, is_error);
@@ -223,9 +221,6 @@ pub(super) fn explain(failure: &Failure<'_>) -> Judgement {
             Verdict::Exception
         };
         return Judgement::new(verdict, reason);
-    }
-    if failure.stderr.contains("error: could not compile ") {
-        return failure.with(Verdict::CompileError, is_error);
     }
     if failure.stderr.contains("memory allocation of ") {
         return failure.with(Verdict::OutOfMemory, |l| {
