@@ -4,6 +4,10 @@
 //! same whatever the others do and however many workers there are (times and the peak of memory
 //! are measured, and differ).
 
+mod file;
+
+pub use file::{Evaluated, Survey, evaluate_file};
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
