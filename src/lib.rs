@@ -62,7 +62,7 @@
 //! |---|---|
 //! | none (default) | the library |
 //! | `cli` | the `codegeex` program; needs clap, indicatif and ctrlc |
-//! | `eval` | the module `eval`, and with `cli` the command `humaneval`; needs flate2 |
+//! | `eval` | the module `eval`, and with `cli` the command `humaneval`; needs flate2, and on Linux rustix, libc and seccompiler |
 
 #[cfg(target_endian = "big")]
 compile_error!("codegeex reads little-endian checkpoints in place and needs such a target");

@@ -146,7 +146,7 @@ pub fn generate(
 ) -> Result<Generated> {
     let job = Job::new(generator, task, prompts, options)?;
     let range = options.shard.range(job.total());
-    let (mut file, there) = SampleFile::open(out, |number, sample| {
+    let (mut file, there) = SampleFile::open(out, |number, sample: &Sample| {
         let at = range.start + number;
         match at < range.end {
             true => job.check(at, sample),

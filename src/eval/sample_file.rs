@@ -1,4 +1,4 @@
-//! A file of samples that grows: every record in its turn, whole or not at all, and after an
+//! A file of samples or results that grows: every record in its turn, whole or not at all, and after an
 //! interruption from where it stopped.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::jsonl;
-use super::samples::{CAPS, Sample};
+use super::samples::{CAPS, Record};
 use crate::error::{Error, Result, bail};
 
 /// How much work a failing machine may cost.
@@ -29,9 +29,9 @@ impl SampleFile {
     /// [`Busy`](crate::ErrorKind::Busy) where another process writes it,
     /// [`MalformedFile`](crate::ErrorKind::MalformedFile) for a line that is no record, what `expect`
     /// says, and what the system reports.
-    pub fn open(
+    pub fn open<T: Record>(
         path: &Path,
-        mut expect: impl FnMut(u64, &Sample) -> Result<()>,
+        mut expect: impl FnMut(u64, &T) -> Result<()>,
     ) -> Result<(Self, u64)> {
         let mut open = OpenOptions::new();
         let open = open.read(true).write(true).create(true).truncate(false);
@@ -60,8 +60,8 @@ impl SampleFile {
                 break;
             }
             let mut check = || {
-                let sample: Sample = jsonl::parse(line.trim_ascii())?;
-                expect(records, &sample)
+                let record: T = jsonl::parse(line.trim_ascii())?;
+                expect(records, &record)
             };
             check().map_err(|e| e.within(format!("{}: line {}", path.display(), records + 1)))?;
             records += 1;
@@ -88,9 +88,9 @@ impl SampleFile {
     ///
     /// # Errors
     /// What the system reports.
-    pub fn append(&mut self, sample: &Sample) -> Result<()> {
+    pub fn append(&mut self, record: &impl Record) -> Result<()> {
         let failed = |e| Error::io(&self.path, "write", e);
-        let mut line = serde_json::to_vec(sample).map_err(|e| failed(e.into()))?;
+        let mut line = serde_json::to_vec(record).map_err(|e| failed(e.into()))?;
         line.push(b'\n');
         self.file.write_all(&line).map_err(failed)?;
         if self.synced.elapsed() > SYNC_EVERY {

@@ -160,7 +160,7 @@ impl SampleResult {
 }
 
 /// A record of a sample: what [`Records`] can read.
-pub trait Record: DeserializeOwned + sealed::Sealed {
+pub trait Record: DeserializeOwned + Serialize + sealed::Sealed {
     #[doc(hidden)]
     fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>);
 }

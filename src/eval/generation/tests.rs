@@ -273,7 +273,7 @@ fn a_file_of_another_run_is_left_alone() {
 #[test]
 fn a_file_has_one_writer() {
     let (_folder, path) = file();
-    let held = SampleFile::open(&path, |_, _| Ok(())).unwrap();
+    let held = SampleFile::open(&path, |_, _: &Sample| Ok(())).unwrap();
     let error = run(&options(), &path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     drop(held);

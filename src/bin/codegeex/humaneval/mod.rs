@@ -1,5 +1,6 @@
 //! `codegeex humaneval`
 
+mod evaluate;
 mod generate;
 mod report;
 
@@ -12,7 +13,7 @@ use crate::interrupt::Interrupt;
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Example:\n  codegeex humaneval generate --lang python --data humaneval-x --samples 20 --out python.jsonl\n  codegeex humaneval report python_results.jsonl"
+    after_help = "Example:\n  codegeex humaneval generate --lang python --data humaneval-x --samples 20 --out python.jsonl\n  codegeex humaneval evaluate python.jsonl --data humaneval-x\n  codegeex humaneval report python_results.jsonl"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -22,12 +23,16 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Command {
     Generate(generate::Args),
+    Evaluate(evaluate::Args),
+    Setup(evaluate::SetupArgs),
     Report(report::Args),
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     match args.command {
         Command::Generate(args) => generate::run(args, interrupt),
+        Command::Evaluate(args) => evaluate::run(args, interrupt),
+        Command::Setup(args) => evaluate::setup(args, interrupt),
         Command::Report(args) => report::run(args),
     }
 }
