@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::Language;
 use super::passk::Count;
 use super::samples::{Results, Run};
+use super::verdict::Verdict;
 use crate::error::{Result, bail};
 
 /// What was to be done with the problems of a language.
@@ -88,7 +89,8 @@ pub struct Tally {
     pub task: Task,
     /// Samples of each problem by its number, and those that passed.
     pub counts: BTreeMap<u32, Count>,
-    /// How often each verdict was given; `passed` and `failed` where a file has none.
+    /// How often each verdict was given; `passed` and `failed` where a file has none,
+    /// `other` for one that is none of ours.
     pub verdicts: BTreeMap<String, u64>,
     /// What the samples were made with, where that is known.
     pub run: Option<Run>,
@@ -164,6 +166,8 @@ impl Merger {
             let verdict = match (&*result.verdict, result.passed) {
                 ("", true) => "passed",
                 ("", false) => "failed",
+                // A report has room for a few.
+                (verdict, _) if Verdict::from_name(verdict).is_none() => "other",
                 (verdict, _) => verdict,
             };
             *gathered.verdicts.entry(verdict.to_owned()).or_default() += 1;

@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::dataset::Language;
 use super::merge::{Tally, Task};
 use super::passk::{Bootstrap, Count, Estimate, pass_at_budget, pass_at_k, split_budget};
+use super::samples::Run;
+use super::verdict::Verdict;
 use crate::error::{Result, bail};
 
 /// What a report has in it.
@@ -85,6 +87,8 @@ pub struct TaskReport {
     pub pass_at_k: Vec<PassAtK>,
     /// How often each verdict was given.
     pub verdicts: BTreeMap<String, u64>,
+    /// What the samples were made with, where that is known.
+    pub run: Option<Run>,
 }
 
 impl TaskReport {
@@ -195,6 +199,7 @@ impl Report {
                 passed: counts().map(|c| u64::from(c.passed)).sum(),
                 pass_at_k: with_k(ks, estimates),
                 verdicts: tally.verdicts.clone(),
+                run: tally.run.clone(),
             });
             if sums.is_empty() {
                 sums = lists;
@@ -372,7 +377,9 @@ impl Report {
 
     fn verdict_table(&self, out: &mut String) {
         let mut names: Vec<&String> = self.tasks.iter().flat_map(|t| t.verdicts.keys()).collect();
-        names.sort();
+        // In their own order, those of other programs after them.
+        let place = |name: &str| Verdict::ALL.iter().position(|v| v.name() == name);
+        names.sort_by_key(|name| (place(name).unwrap_or(usize::MAX), *name));
         names.dedup();
         let mut head = vec!["verdicts".to_owned()];
         head.extend(names.iter().map(|n| n.replace('_', " ")));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use codegeex::eval::{Language, Toolchains, Verdict, dataset};
 use serde_json::{Value, json};
 
 use crate::command::{codegeex, finish, json_lines, run};
@@ -209,6 +210,76 @@ fn every_language_from_samples_to_a_report() {
             .failed(1)
             .contains("expected a file of results")
     );
+}
+
+/// In the sandbox, for every language whose toolchain is installed; for all with
+/// `CODEGEEX_TOOLCHAINS=all`.
+#[test]
+fn samples_of_the_model_are_run_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: String| folder.path().join(name).to_str().unwrap().to_owned();
+    let data = data();
+    let mut files = Vec::new();
+    for language in Language::ALL {
+        match Toolchains::find(&[language]) {
+            Ok(_) => {}
+            Err(e) if std::env::var_os("CODEGEEX_TOOLCHAINS").is_none() => {
+                eprintln!("skipped: {e}");
+                continue;
+            }
+            Err(e) => panic!("{e}"),
+        }
+        let samples = path(format!("{language}.jsonl"));
+        let more = ["--lang", language.name(), "--samples", "2"];
+        generate(Path::new(&samples), &more);
+        // Two solutions as well, one of them as if translated.
+        let known = path(format!("{language}-known.jsonl"));
+        let problem = dataset::load(&data, language).unwrap().remove(1);
+        let solution = json!({"task_id": problem.task_id, "prompt": problem.prompt,
+            "generation": problem.canonical_solution, "completion_id": 0});
+        let mut translated = solution.clone();
+        let source = if language == Language::Go {
+            "java"
+        } else {
+            "go"
+        };
+        translated["source"] = source.into();
+        std::fs::write(&known, format!("{solution}\n{translated}\n")).unwrap();
+        for (samples, count) in [(samples, 4), (known, 2)] {
+            let results = samples.replace(".jsonl", "_results.jsonl");
+            let args = ["humaneval", "evaluate", &samples, "--out", &results];
+            let args = [&args[..], &["--data", data.to_str().unwrap()]].concat();
+            run(&args, "").ok();
+            let found = json_lines(&std::fs::read_to_string(&results).unwrap());
+            assert_eq!(found.len(), count);
+            for result in &found {
+                let verdict = result["verdict"].as_str().unwrap();
+                let passed = result["passed"].as_bool().unwrap();
+                let verdict = Verdict::from_name(verdict).unwrap();
+                assert_eq!(verdict == Verdict::Passed, passed);
+                assert!(passed || count == 4, "{result}");
+            }
+            files.push((results, count));
+        }
+    }
+    for count in [4, 2] {
+        let mut args = vec!["humaneval", "report"];
+        let files = files.iter().filter(|f| f.1 == count);
+        args.extend(files.map(|f| &*f.0));
+        let languages = args.len() - 2;
+        if languages > 1 {
+            let table = run(&args, "").ok();
+            assert!(
+                table.contains(&format!("average of {languages}")),
+                "{table}"
+            );
+            assert_eq!(
+                table.contains("100.00 [100.00, 100.00]"),
+                count == 2,
+                "{table}"
+            );
+        }
+    }
 }
 
 #[test]
