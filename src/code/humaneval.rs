@@ -54,13 +54,14 @@ impl EvalCut {
         }
     }
 
-    /// Stops a completion while it streams.
+    /// Stops a completion while it streams. `prompt` is the text before it, as far as it is code
+    /// of this language: of a translation the declaration alone.
     pub fn stop(self, language: Language, prompt: &str) -> CodeStop {
         CodeStop::new(&[self.rule()], language, prompt)
     }
 
-    /// What is put behind the prompt to be tested. `prompt` is the text before the completion, in
-    /// Rust the declaration too; `completion` is whole, or what [`stop`](Self::stop) has passed.
+    /// What is put behind the prompt to be tested. `prompt` is as in [`stop`](Self::stop), in Rust
+    /// with the declaration; `completion` is whole, or what [`stop`](Self::stop) has passed.
     ///
     /// [`Reference`](Self::Reference), by language: in Python the completion up to the first
     /// unindented line; in Java up to `public static void main` and then up to the last `}`, with

@@ -24,10 +24,10 @@ use crate::prompt::Language;
 /// are delimited is a matter of the [`Syntax`]; where nothing delimits them, [`Block`](Self::Block)
 /// goes by indentation, and [`Function`](Self::Function) is [`Unindented`](Self::Unindented).
 ///
-/// If the text before the cursor ends with what opens a block of indentation (`:`) and the cursor
-/// stands on a blank line below, the answer has to be indented more, and is empty if it is not.
-/// On other blank lines the first character of the answer may stand further left than the line
-/// before, and then decides what it is part of.
+/// If the text before the cursor ends with what opens a block and the cursor stands on a blank line
+/// below, rules that go by indentation want the answer to be indented more: it is empty if it is
+/// not. On other blank lines the first character of the answer may stand further left than the
+/// line before, and then decides what it is part of.
 ///
 /// What is cut off begins at the line break before the deciding line, so that blank lines and
 /// less indented comments before it go as well; after a closing bracket or word, which belongs to

@@ -277,7 +277,7 @@ fn shade(share: f64) -> (String, &'static str) {
 fn short(percent: f64) -> String {
     match percent {
         p if p >= 99.95 => format!("{p:.0}"),
-        p if p == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         p if p < 1.0 => format!("{p:.2}"),
         p => format!("{p:.1}"),
     }

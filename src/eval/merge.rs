@@ -387,14 +387,19 @@ mod tests {
         let part = "generation of go: Go/1 has 2 of 3 samples; missing: 1";
         assert!(message.contains(part), "{message}");
         assert_eq!(message.lines().count(), 2);
-        let mut expected = Expected::default();
-        expected.partial = true;
+        let expected = Expected {
+            partial: true,
+            ..Expected::default()
+        };
         assert_eq!(merge(&[less], &expected).unwrap()[0].counts[&1].samples, 2);
-        let mut expected = Expected::default();
-        expected.samples = Some(4);
-        assert!(wrong(&[all.clone()], &expected).contains("Go/0 has 3 of 4"));
+        let mut expected = Expected {
+            samples: Some(4),
+            ..Expected::default()
+        };
+        let one = [all.clone()];
+        assert!(wrong(&one, &expected).contains("Go/0 has 3 of 4"));
         expected.samples = Some(2);
-        assert!(wrong(&[all.clone()], &expected).contains("Go/0 has a sample 2, of 2"));
+        assert!(wrong(&one, &expected).contains("Go/0 has a sample 2, of 2"));
         let mut expected = Expected::default();
         let numbers = BTreeSet::from([0, 1, 7]);
         expected.problems.insert(Language::Go, numbers);
@@ -419,7 +424,7 @@ mod tests {
         for result in &mut all {
             result.run = Some(run.clone());
         }
-        let message = merge(&[all.clone()], &Expected::default()).unwrap_err();
+        let message = merge(std::slice::from_ref(&all), &Expected::default()).unwrap_err();
         assert!(
             message
                 .to_string()

@@ -106,7 +106,8 @@ pub struct StopAt {
     pub language: Language,
     /// The first one that fires ends the completion. None of them fires if there are none.
     pub rules: Vec<StopRule>,
-    /// The text before the cursor. `None` means the prompt, from after its last end of text.
+    /// The text before the cursor. `None` means the prompt, from after its last end of text; give
+    /// it where that holds more than code of the language, as for a translation.
     pub before: Option<String>,
 }
 

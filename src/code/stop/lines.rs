@@ -1,11 +1,10 @@
 //! Where lines are indented less, and what that ends.
 
 use super::StopRule;
+use crate::code::reader::after_blank;
 use crate::code::scan::{Kind, Scanner, Token};
 use crate::code::syntax::{Blocks, Functions, Syntax};
 
-/// Columns between tab stops, as Python counts.
-const TAB: usize = 8;
 /// Deeper brackets and blocks are taken for what the last one is.
 const MAX_OPEN: usize = 256;
 
@@ -84,9 +83,11 @@ pub(super) struct Lines {
     entries: Vec<Entry>,
     /// Whether each of what is open is a block.
     open: Vec<bool>,
-    /// What the last code before here opened a block.
+    /// Whether the last code opened a block.
     has_opened: bool,
+    /// Bytes of all the text that came in tokens.
     read: usize,
+    /// How many of them stand before the answer, once that has begun.
     cursor: Option<usize>,
     is_cursor_line: bool,
     /// Whether the answer begins on a blank line. Then its first character decides the
@@ -94,7 +95,7 @@ pub(super) struct Lines {
     may_lower: bool,
     /// Whether it has to be indented more instead, as what stands before it opens a block.
     has_to_indent: bool,
-    /// The line so far.
+    // The line so far.
     indent: usize,
     has_code: bool,
     has_comment: bool,
@@ -224,11 +225,7 @@ impl Lines {
             }
             self.has_comment = true;
         } else if !self.has_code && !self.has_comment {
-            self.indent = match c {
-                '\t' => (self.indent / TAB + 1) * TAB,
-                '\r' => self.indent,
-                _ => self.indent + 1,
-            };
+            self.indent = after_blank(self.indent, c);
         }
     }
 

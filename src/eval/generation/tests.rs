@@ -111,7 +111,9 @@ fn every_sample_is_what_the_generator_alone_gives() {
             assert_eq!(sample.extra["finish"], finish);
             assert_eq!(sample.extra["tokens"], expected.ids.len());
             let score: f64 = expected.logprobs.iter().map(|&x| f64::from(x)).sum();
-            assert_eq!(sample.extra["scores"], score);
+            // Reading JSON may change the last digit.
+            let found = sample.extra["scores"].as_f64().unwrap();
+            assert!((found - score).abs() < 1e-9, "{found} instead of {score}");
             finishes.push(finish);
         }
         assert!(
@@ -179,7 +181,7 @@ fn interrupted_and_resumed_is_as_uninterrupted() {
         let cancel = CancelToken::new();
         let mut steps = 0;
         let stop = cancel.clone();
-        let limit = 9 + 7 * rounds;
+        let limit = 15 + 20 * rounds;
         let generated = generate(
             &MODEL,
             JAVA,
@@ -285,7 +287,7 @@ fn a_file_has_one_writer() {
 #[test]
 fn prompts_that_leave_no_room_have_empty_samples() {
     let (_folder, path) = file();
-    let lengths = java().iter().map(|p| {
+    let lengths = java().into_iter().map(|p| {
         let ids = MODEL.tokenizer().encode(&p.text, SpecialTokens::AsText);
         ids.len() as u32
     });

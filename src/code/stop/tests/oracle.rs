@@ -344,9 +344,7 @@ fn brackets(rule: StopRule, before: &str, text: &str) -> Option<usize> {
                 _ => block.is_none(),
             };
         }
-        let Some(&c) = masked.code.get(at) else {
-            return None;
-        };
+        let &c = masked.code.get(at)?;
         if masked.in_string[at] || masked.in_comment[at] {
             since.push(' ');
             continue;
@@ -505,7 +503,7 @@ fn c_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn python_is_what_the_lines_say(
