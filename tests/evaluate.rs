@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use codegeex::ErrorKind;
 use codegeex::cancel::CancelToken;
+use codegeex::eval::evaluate::{Survey, evaluate_file};
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
     EvaluateOptions, Evaluator, Language, Prepared, Problem, Sample, SampleResult, Toolchains,
-    dataset, toolchain,
+    dataset, samples, toolchain,
 };
 
 fn problems(language: Language) -> Vec<Problem> {
@@ -478,4 +479,82 @@ fn results_come_in_order_and_errors_after_those_before_them() {
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
     assert!(seen.len() >= 3 && seen.len() < 9, "{seen:?}");
     assert_eq!(seen, (0..seen.len() as u32).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_goes_on_where_it_stopped() {
+    let Some(fast) = prepared(Language::Python, false) else {
+        return;
+    };
+    let evaluator =
+        Evaluator::new(&fast, sandbox(), problems(Language::Python), options()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut text = Vec::new();
+    for n in 0..7 {
+        let code = format!("    return {} * number\n", 2 + n % 2);
+        let sample = Sample::new("Python/0", "", &code);
+        samples::write_record(&sample, &mut text).unwrap();
+    }
+    std::fs::write(path("samples.jsonl"), text).unwrap();
+    let none = CancelToken::new();
+    let survey = Survey::of(&path("samples.jsonl"), &none).unwrap();
+    assert_eq!(survey.samples, 7);
+    let run = |out: &str, shard: &str, cancel: &CancelToken| {
+        let from = path("samples.jsonl");
+        let shard = shard.parse().unwrap();
+        evaluate_file(
+            &evaluator,
+            &from,
+            &survey,
+            shard,
+            &path(out),
+            cancel,
+            &mut |at| {
+                if at.written == 2 {
+                    cancel.cancel();
+                }
+            },
+        )
+    };
+    let verdicts = |out: &str| -> Vec<(Option<u32>, bool)> {
+        let results = samples::Results::open(&path(out)).unwrap();
+        results
+            .map(|r| r.map(|r| (r.completion_id, r.passed)).unwrap())
+            .collect()
+    };
+    let first = run("a.jsonl", "0/1", &CancelToken::new()).unwrap();
+    assert!(
+        first.cancelled && first.written >= 2 && first.written < 7,
+        "{first:?}"
+    );
+    // As after a power failure.
+    let mut torn = std::fs::read(path("a.jsonl")).unwrap();
+    torn.truncate(torn.len() - 5);
+    std::fs::write(path("a.jsonl"), torn).unwrap();
+    let mut done = 0;
+    for _ in 0..7 {
+        let next = run("a.jsonl", "0/1", &CancelToken::new()).unwrap();
+        assert!(next.resumed >= done);
+        done = next.resumed + next.written;
+    }
+    let expected: Vec<_> = (0..7).map(|n| (Some(n), n % 2 == 0)).collect();
+    assert_eq!(verdicts("a.jsonl"), expected);
+
+    let mut shards = Vec::new();
+    for n in 0..4 {
+        let out = format!("{n}.jsonl");
+        let done = run(&out, &format!("{n}/4"), &CancelToken::new());
+        if done.unwrap().cancelled {
+            run(&out, &format!("{n}/4"), &CancelToken::new()).unwrap();
+        }
+        shards.extend(verdicts(&out));
+    }
+    assert_eq!(shards, expected);
+
+    let error = run("3.jsonl", "0/4", &none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MalformedFile);
+    assert!(error.to_string().contains("other samples"), "{error}");
+    let error = run("a.jsonl", "0/4", &none).unwrap_err();
+    assert!(error.to_string().contains("more results than"), "{error}");
 }

@@ -81,6 +81,12 @@ impl Sandbox {
         self.0.folder(disk).map(Folder)
     }
 
+    /// Lets programs write to `path`, an existing folder of the machine, where it is mounted for
+    /// writing: as root, who programs do not run as, gives it to them.
+    pub fn make_writable(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.0.make_writable(path.as_ref())
+    }
+
     /// Runs `command` to its end. Errors are those of the sandbox itself, among them a program
     /// that cannot be started ([`NotFound`](crate::ErrorKind::NotFound) where it does not exist); what the
     /// program does is in the outcome.

@@ -54,7 +54,7 @@ impl Bubblewrap {
     /// Makes `command` ready to be started.
     pub(super) fn prepare(&self, command: &Command, stdio: Stdio3) -> Result<Launch> {
         let (status, status_theirs) = pipe()?;
-        let (block_theirs, block) = pipe()?;
+        let (block, block_theirs) = super::stdio::go_ahead()?;
         let filter = super::stdio::sealed(&bytes_of(&self.filter))?;
         let overlays = overlay::prepare(&command.mounts)?;
 
@@ -73,7 +73,7 @@ impl Bubblewrap {
         bwrap.stdout(Stdio::from(stdio.stdout));
         bwrap.stderr(Stdio::from(stdio.stderr));
 
-        let entry = command.folder.0.held().entry()?;
+        let entry = command.folder.0.held()?.entry()?;
         let passed = [&status_theirs, &block_theirs, &filter].map(|fd| fd.as_raw_fd());
         let set = limits::of(&command.limits);
         let parent = rustix::process::getpid();
@@ -82,6 +82,7 @@ impl Bubblewrap {
             overlay::mount(&overlays)?;
             limits::set(&set)?;
             super::fork::die_with(parent)?;
+            super::fork::default_signals();
             super::fork::pass_only(&passed)?;
             Ok(())
         };
@@ -212,7 +213,7 @@ impl Running {
         let mut status = BufReader::new(std::fs::File::from(status));
         let prepared = Self::first_process(&bwrap, &mut status).and_then(|(first, fd, ended)| {
             limits::set_processes(first, processes)?;
-            rustix::io::write(&block, b"x").map_err(|e| failed("let bubblewrap go on", e))?;
+            super::stdio::give(&block).map_err(|e| failed("let bubblewrap go on", e))?;
             Ok((first, fd, ended))
         });
         let (first, first_fd, ended) = match prepared {
@@ -285,6 +286,9 @@ impl Group for Running {
         self.bwrap
             .wait()
             .map_err(|e| failed("wait for bubblewrap", e))?;
+        // It may end before what it started has.
+        self.kill();
+        super::stdio::wait_for_end(&self.first_fd);
         let mut line = String::new();
         let _ = self.status.read_line(&mut line);
         let message: Message = serde_json::from_str(&line).unwrap_or_default();
@@ -307,5 +311,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
         let _ = self.bwrap.wait();
+        super::stdio::wait_for_end(&self.first_fd);
     }
 }

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::hold::Held;
+use super::plain_folder::Plain;
 use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Debug, Clone)]
@@ -18,9 +19,17 @@ pub(in crate::eval::sandbox) struct Folder(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    held: Held,
+    kind: Kind,
     work: OwnedFd,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A file system of its own.
+    Memory(Held),
+    /// A temporary folder of the machine, where nothing better works.
+    Plain(Plain),
 }
 
 const FOLDER: OFlags = OFlags::RDONLY
@@ -51,18 +60,38 @@ impl Folder {
                 .map_err(|e| super::failed("write in a private folder", e))?;
         }
         let path = PathBuf::from(format!("/proc/self/fd/{}", work.as_raw_fd()));
-        Ok(Self(Arc::new(Inner { held, work, path })))
+        let kind = Kind::Memory(held);
+        Ok(Self(Arc::new(Inner { kind, work, path })))
     }
 
-    pub(super) fn held(&self) -> &Held {
-        &self.0.held
+    pub(super) fn plain(disk: u64) -> Result<Self> {
+        let plain = Plain::new(disk)?;
+        let path = plain.path().to_owned();
+        let work = rustix::fs::open(&path, FOLDER, Mode::empty())
+            .map_err(|e| super::failed("open a private folder", e))?;
+        let kind = Kind::Plain(plain);
+        Ok(Self(Arc::new(Inner { kind, work, path })))
     }
 
-    /// Whether nothing can be written any more.
+    /// The namespaces that hold it.
+    pub(super) fn held(&self) -> Result<&Held> {
+        match &self.0.kind {
+            Kind::Memory(held) => Ok(held),
+            Kind::Plain(_) => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "a private folder was made by a sandbox without isolation: make it with the one that runs the command",
+            )),
+        }
+    }
+
+    /// Whether nothing more can be written, or may be.
     pub(super) fn is_full(&self) -> bool {
-        match rustix::fs::fstatfs(&self.0.held.top) {
-            Ok(space) => space.f_bavail == 0 || space.f_ffree == 0,
-            Err(_) => false,
+        match &self.0.kind {
+            Kind::Memory(held) => match rustix::fs::fstatfs(&held.top) {
+                Ok(space) => space.f_bavail == 0 || space.f_ffree == 0,
+                Err(_) => false,
+            },
+            Kind::Plain(plain) => plain.is_full(),
         }
     }
 

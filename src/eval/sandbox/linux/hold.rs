@@ -15,21 +15,25 @@ use std::os::unix::net::UnixStream;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::net::SendFlags;
 use rustix::process::Signal;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::failed;
-use super::fork::{Forked, fork};
+use super::fork::{self, Forked, fork};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the file system is mounted in the mount namespace. It covers what is there, which no
 /// command needs to be shown.
 pub(super) const MOUNTED: &CStr = c"/sys";
 
+/// A folder in it to make a program's root folder on.
+pub(super) const ROOT: &CStr = c"/sys/root";
+
 /// The id of nobody on Linux; owns no files.
 const NOBODY: u32 = 65534;
 
-/// Namespaces with a file system: `tmp`, `tmp/w`, `shm` (written to by programs) and `etc`.
+/// Namespaces with a file system: `tmp`, `tmp/w`, `shm` (written to by programs), `etc` and `root`.
 #[derive(Debug)]
 pub(super) struct Held {
     user: OwnedFd,
@@ -69,6 +73,11 @@ impl Ids {
     }
 }
 
+/// Who programs run as, outside, if that is not the calling user.
+pub(super) fn programs_id() -> Option<u32> {
+    Ids::of_this_process().is_root.then_some(NOBODY)
+}
+
 /// Whether a map of ids has nobody.
 fn maps(path: &str) -> bool {
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -96,6 +105,7 @@ impl Held {
             .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
 
         let (mine, theirs) = UnixStream::pair().map_err(|e| failed("make a pair of sockets", e))?;
+        let blocked = fork::block_signals();
         // SAFETY: `child` makes system calls on what was prepared above and allocates nothing.
         let forked = unsafe {
             fork(|| {
@@ -105,6 +115,7 @@ impl Held {
             })
         }
         .map_err(|e| failed("fork", e))?;
+        drop(blocked);
         drop(theirs);
         let held = Self::adopt(&forked, &mine, &ids);
         forked.kill_and_wait();
@@ -221,6 +232,7 @@ fn child(socket: &UnixStream, is_root: bool, options: &CStr) -> Result<(), Step>
         (c"tmp/w", 0o777),
         (c"shm", 0o777),
         (c"etc", 0o755),
+        (c"root", 0o755),
     ] {
         rustix::fs::mkdir(name, Mode::from_raw_mode(mode)).map_err(at(6))?;
     }
@@ -231,7 +243,8 @@ fn child(socket: &UnixStream, is_root: bool, options: &CStr) -> Result<(), Step>
 fn tell(socket: &UnixStream, done: Result<(), Step>) -> rustix::io::Result<()> {
     let (step, errno) = done.map_or_else(|(step, errno)| (step, errno.raw_os_error()), |()| (0, 0));
     let [a, b, c, d] = errno.to_le_bytes();
-    rustix::io::write(socket, &[step, a, b, c, d]).map(drop)
+    let message = [step, a, b, c, d];
+    rustix::net::send(socket, &message, SendFlags::NOSIGNAL).map(drop)
 }
 
 /// Waits for a message without looking at it.

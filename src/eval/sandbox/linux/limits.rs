@@ -47,12 +47,19 @@ pub(super) fn set(limits: &Set) -> rustix::io::Result<()> {
 /// Since Linux 5.14 they are counted for each user namespace, and before that for the user.
 pub(super) fn set_processes(first: Pid, count: u32) -> Result<()> {
     // The sandbox's own first process counts as well.
-    let count = u64::from(count).saturating_add(1);
+    set_nproc(Some(first), u64::from(count).saturating_add(1))
+        .map_err(|e| failed("limit how many processes there may be", e))
+}
+
+/// The same for the calling process and those that come from it, itself counted. Allocates nothing.
+pub(super) fn set_own_processes(count: u64) -> rustix::io::Result<()> {
+    set_nproc(None, count)
+}
+
+fn set_nproc(pid: Option<Pid>, count: u64) -> rustix::io::Result<()> {
     let new = Rlimit {
         current: Some(count),
         maximum: Some(count),
     };
-    rustix::process::prlimit(Some(first), Resource::Nproc, new)
-        .map(drop)
-        .map_err(|e| failed("limit how many processes there may be", e))
+    rustix::process::prlimit(pid, Resource::Nproc, new).map(drop)
 }

@@ -2,18 +2,25 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `folder`, `hold` | the private folder, and the namespaces that hold it |
-//! | `bubblewrap`, `namespaces`, `plain` | ways to start a program |
+//! | `folder`, `hold`, `plain_folder` | the private folder, and the namespaces that hold it |
+//! | `detect` | which way works here |
+//! | `bubblewrap`, `namespaces` (with `inside`, `root`), `plain` | ways to start a program |
 //! | `view`, `overlay`, `limits`, `seccomp` | what all of them hold a program to |
 //! | `watch`, `usage`, `server` | what happens while it runs |
 //! | `fork`, `stdio` | processes and their streams |
 
 mod bubblewrap;
+mod detect;
 mod folder;
 mod fork;
 mod hold;
+mod inside;
 mod limits;
+mod namespaces;
 mod overlay;
+mod plain;
+mod plain_folder;
+mod root;
 mod seccomp;
 mod server;
 mod stdio;
@@ -21,6 +28,7 @@ mod usage;
 mod view;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) use folder::Folder;
@@ -28,8 +36,9 @@ pub(super) use server::Server;
 
 use super::{Command, Outcome, Policy};
 use crate::cancel::CancelToken;
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result};
 use bubblewrap::Bubblewrap;
+use namespaces::Namespaces;
 use stdio::Stdio3;
 use watch::{Both, Kept, Launch};
 
@@ -39,28 +48,38 @@ pub(super) struct Sandbox(Arc<Mechanism>);
 #[derive(Debug)]
 enum Mechanism {
     Bubblewrap(Bubblewrap),
+    Namespaces(Namespaces),
+    Plain,
 }
 
 impl Sandbox {
     pub(super) fn detect(policy: Policy) -> Result<Self> {
-        let mechanism = match policy {
-            Policy::Auto | Policy::Bubblewrap => Mechanism::Bubblewrap(Bubblewrap::find(
-                view::of_this_machine(),
-                seccomp::program()?,
-            )?),
-            _ => bail!(BackendUnavailable, "sandbox: not there yet"),
-        };
-        Ok(Self(Arc::new(mechanism)))
+        detect::detect(policy)
     }
 
     pub(super) fn name(&self) -> &'static str {
         match &*self.0 {
             Mechanism::Bubblewrap(_) => "bubblewrap",
+            Mechanism::Namespaces(_) => "namespaces",
+            Mechanism::Plain => "none",
         }
     }
 
     pub(super) fn folder(&self, disk: u64) -> Result<Folder> {
-        Folder::in_memory(disk)
+        match &*self.0 {
+            Mechanism::Plain => Folder::plain(disk),
+            _ => Folder::in_memory(disk),
+        }
+    }
+
+    pub(super) fn make_writable(&self, path: &Path) -> Result<()> {
+        match hold::programs_id() {
+            Some(id) if !matches!(*self.0, Mechanism::Plain) => {
+                std::os::unix::fs::chown(path, Some(id), Some(id))
+                    .map_err(|e| Error::io(path, "give it to programs", e))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn run(&self, command: &Command, cancel: &CancelToken) -> Result<Outcome> {
@@ -97,6 +116,8 @@ impl Sandbox {
     fn prepare(&self, command: &Command, stdio: Stdio3) -> Result<Launch> {
         match &*self.0 {
             Mechanism::Bubblewrap(bubblewrap) => bubblewrap.prepare(command, stdio),
+            Mechanism::Namespaces(namespaces) => namespaces.prepare(command, stdio),
+            Mechanism::Plain => plain::prepare(command, stdio),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Meter {
             if !name.to_bytes().iter().all(u8::is_ascii_digit) {
                 continue;
             }
-            let Some(stat) = self.text(name, "stat").and_then(|t| Stat::parse(&t)) else {
+            let Some(stat) = self.stat(name) else {
                 continue;
             };
             let is_first = name == c"1";
@@ -95,18 +95,26 @@ impl Meter {
         }
         if usage.memory > exact_above && pids.len() > 1 {
             // Pages that processes share were counted for each of them.
-            let shares = pids
-                .iter()
-                .map(|(pid, resident)| match self.text(pid, "smaps_rollup") {
+            let shares = pids.iter().map(|(pid, resident)| {
+                match self.text(pid, "smaps_rollup") {
                     Some(text) if text.contains("\nPss:") => {
                         field(&text, "Pss:") + field(&text, "SwapPss:")
                     }
-                    _ => *resident,
-                });
+                    // Ended meanwhile, or only its first thread has.
+                    _ => match self.stat(pid) {
+                        Some(stat) if stat.has_memory() => *resident,
+                        _ => 0,
+                    },
+                }
+            });
             usage.memory = shares.sum();
         }
         usage.cpu = Duration::from_millis(ticks.saturating_mul(1000) / self.ticks);
         usage
+    }
+
+    fn stat(&self, pid: &CStr) -> Option<Stat> {
+        Stat::parse(&self.text(pid, "stat")?)
     }
 
     /// Memory of a process by itself. One whose first thread has ended shows it with the others.
@@ -151,6 +159,11 @@ struct Stat {
 }
 
 impl Stat {
+    /// Whether any of its threads still runs.
+    fn has_memory(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X') || self.threads > 1
+    }
+
     fn parse(text: &str) -> Option<Self> {
         // The second field is the name, in parentheses, and may contain anything.
         let rest = &text[text.rfind(')')? + 1..];

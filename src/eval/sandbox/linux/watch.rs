@@ -135,7 +135,11 @@ pub(super) fn watch(
         if now < next_look {
             continue;
         }
-        let usage = group.usage(limits.memory);
+        let mut usage = group.usage(limits.memory);
+        if usage.memory > limits.memory {
+            // While processes that share memory end, one look may count some of it twice.
+            usage.memory = group.usage(limits.memory).memory.min(usage.memory);
+        }
         peak_memory = usage.memory.max(peak_memory);
         if usage.memory > limits.memory {
             break Some(End::OutOfMemory);
@@ -176,7 +180,7 @@ pub(super) fn watch(
 
 fn not_started(message: &[u8]) -> Error {
     let message = String::from_utf8_lossy(message);
-    let kind = if message.contains("No such file") {
+    let kind = if message.contains("execvp") && message.contains("No such file") {
         ErrorKind::NotFound
     } else {
         ErrorKind::BackendUnavailable
