@@ -21,7 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "edit",
         &["generate", "model", "tokenizer", "prompt", "code"],
     ),
-    ("eval", &["generate", "tokenizer", "prompt", "code"]),
+    (
+        "eval",
+        &["generate", "model", "tokenizer", "prompt", "code"],
+    ),
     (
         "capi",
         &[
