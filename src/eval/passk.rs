@@ -362,7 +362,10 @@ mod tests {
         assert!((found[0].high - (p + half)).abs() < 0.01, "{found:?}");
         // The same draws for both lists.
         assert!((found[0].low + found[1].high - 1.0).abs() < 1e-12);
-        assert_eq!(bootstrap.estimate(&[list.clone()]).unwrap()[0], found[0]);
+        assert_eq!(
+            bootstrap.estimate(std::slice::from_ref(&list)).unwrap()[0],
+            found[0]
+        );
         let seed = Bootstrap {
             seed: 1,
             ..bootstrap

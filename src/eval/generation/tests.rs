@@ -71,7 +71,12 @@ fn records(bytes: &[u8]) -> Vec<Sample> {
 #[test]
 fn every_sample_is_what_the_generator_alone_gives() {
     for cut in [EvalCut::Reference, EvalCut::CodeAware] {
-        let options = GenerationOptions { cut, ..options() };
+        // Long enough for some to come to their end.
+        let options = GenerationOptions {
+            cut,
+            max_tokens: 260,
+            ..options()
+        };
         let found = records(&bytes(&options));
         assert_eq!(found.len(), 10);
         let mut finishes = Vec::new();
@@ -89,7 +94,7 @@ fn every_sample_is_what_the_generator_alone_gives() {
             let mut stop = StopAt::new(language, [cut.rule()]);
             stop.before = Some(prompt.code.clone());
             let alone = GenerateOptions {
-                max_new_tokens: 128 - ids.len(),
+                max_new_tokens: 260 - ids.len(),
                 temperature: 0.8,
                 top_p: 0.95,
                 seed: seed_of(7, JAVA, &prompt.task_id),
