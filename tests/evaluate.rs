@@ -100,6 +100,7 @@ fn check(language: Language, cases: &[(&str, &str)]) {
         );
         assert_eq!(result.passed, expected == "passed");
         assert!(!result.result.is_empty());
+        assert!(!result.result.contains("p4.go"), "{}", result.result);
         assert_eq!(result.task_id, sample.task_id);
     }
 }
