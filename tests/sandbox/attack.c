@@ -79,7 +79,15 @@ static void fork_tree(void) {
     linger(20);
 }
 
+/* Memory that no process has in its own account. */
+static void shared_memory(void) {
+    tried("memfd_create", syscall(SYS_memfd_create, "x", 0));
+    tried("shmget", syscall(SYS_shmget, 0, MIB, 01600));
+    tried("shared memory", mmap(0, MIB, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+}
+
 static void calls(void) {
+    shared_memory();
     char *none = 0;
     tried("unshare", unshare(CLONE_NEWUSER));
     tried("unshare mounts", unshare(CLONE_NEWNS));
@@ -103,9 +111,6 @@ static void calls(void) {
     tried("setuid", setuid(0));
     tried("setgid", setgid(0));
     tried("mknod", mknod("/tmp/w/disk", S_IFBLK | 0600, 0x801));
-    tried("memfd_create", syscall(SYS_memfd_create, "x", 0));
-    tried("shmget", syscall(SYS_shmget, 0, MIB, 01600));
-    tried("shared memory", mmap(0, MIB, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
     tried("mlock", mlock(&none, 1));
     tried("netlink", socket(16, SOCK_RAW, 0));
     tried("packet", socket(17, SOCK_RAW, 0));
@@ -115,7 +120,7 @@ static void calls(void) {
     tried("x32", syscall(0x40000000 | SYS_unshare, CLONE_NEWUSER));
 }
 
-static void connects(const char *port, const char *name) {
+static void connects(const char *port, const char *name, const char *path) {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
     inet_pton(AF_INET, "127.0.0.1", &in.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -128,6 +133,10 @@ static void connects(const char *port, const char *name) {
     strncpy(un.sun_path + 1, name, sizeof un.sun_path - 2);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     tried("abstract", connect(fd, (void *)&un, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+    struct sockaddr_un named = {.sun_family = AF_UNIX};
+    strncpy(named.sun_path, path, sizeof named.sun_path - 1);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    tried("path", connect(fd, (void *)&named, sizeof named));
 }
 
 static void fill(int files, size_t bytes) {
@@ -158,7 +167,8 @@ int main(int argc, char **argv) {
     if (IS("fork-bomb")) fork_bomb();
     if (IS("fork-tree")) fork_tree();
     if (IS("calls")) calls();
-    if (IS("connect")) connects(a, b);
+    if (IS("shared-memory")) shared_memory();
+    if (IS("connect")) connects(a, b, argc > 4 ? argv[4] : "");
     if (IS("allocate")) allocate(0);
     if (IS("allocate-many")) {
         for (int i = 0; i < 64; i++) if (fork() == 0) { touch(16 * MIB); linger(10); _exit(0); }

@@ -7,6 +7,7 @@
 mod breakouts;
 mod folders;
 mod machine;
+mod runtimes;
 mod servers;
 mod traces;
 mod unsandboxed;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Program, Stdio};
 use std::time::{Duration, Instant};
 
+use codegeex::ErrorKind;
 use codegeex::cancel::CancelToken;
 use codegeex::eval::sandbox::{Command, End, Policy, Sandbox};
 
@@ -140,6 +141,55 @@ fn programs_end_with_a_host_that_is_killed() {
             std::thread::sleep(Duration::from_millis(20));
         }
     });
+}
+
+#[test]
+fn without_bubblewrap_there_are_namespaces() {
+    const INNER: &str = "SANDBOX_TESTS_NO_BUBBLEWRAP";
+    const TEST: &str = "traces::without_bubblewrap_there_are_namespaces";
+    if std::env::var_os(INNER).is_some() {
+        let error = Sandbox::detect(Policy::Bubblewrap).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BackendUnavailable);
+        assert!(error.context().contains("install the package"), "{error}");
+        assert_eq!(Sandbox::detect(Policy::Auto).unwrap().name(), "namespaces");
+        return;
+    }
+    let status = alone(TEST, None, INNER, "1")
+        .env("PATH", "/nowhere")
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn without_user_namespaces_nothing_runs() {
+    const INNER: &str = "SANDBOX_TESTS_NO_NAMESPACES";
+    const TEST: &str = "traces::without_user_namespaces_nothing_runs";
+    if std::env::var_os(INNER).is_some() {
+        for policy in [Policy::Auto, Policy::Bubblewrap, Policy::Namespaces] {
+            let error = Sandbox::detect(policy).unwrap_err();
+            println!("{error}");
+            assert_eq!(error.kind(), ErrorKind::BackendUnavailable);
+            assert!(
+                error.context().contains("user.max_user_namespaces=10000"),
+                "{error}"
+            );
+        }
+        assert!(Sandbox::detect(Policy::None).is_ok());
+        return;
+    }
+    // In a user namespace of its own, that setting is its own.
+    let mut program = Program::new("unshare");
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    program
+        .args(["-Ur", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap());
+    program
+        .args(["--nocapture", "--exact", TEST])
+        .env(INNER, "1");
+    match program.status() {
+        Ok(status) => assert!(status.success()),
+        Err(e) => println!("not tested: unshare: {e}"),
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Without isolation, for who asks for it: limits hold, and what is left behind can be deleted.
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
 use codegeex::eval::sandbox::{Access, End, Policy, Sandbox};
 
-use crate::machine::{armed, attack, limits, marker, processes_with, run, shell, text};
+use crate::machine::{armed, attack, limits, marker, processes_with, run, secret, shell, text};
 
 const MIB: u64 = 1 << 20;
 
@@ -61,6 +63,41 @@ fn verdicts() {
     assert_eq!(run(&sandbox, &shell(&folder, &script)).end, End::Exited(0));
     std::thread::sleep(Duration::from_millis(100));
     assert!(processes_with(&name).is_empty());
+}
+
+#[test]
+fn the_attacks_work_where_nothing_stops_them() {
+    // Otherwise the tests of the sandboxes would say nothing.
+    let sandbox = plain();
+    let folder = armed(&sandbox, 8 * MIB);
+    let output = |args: &[&str]| text(&run(&sandbox, &attack(&folder, args)).stdout);
+    let (host, path, secret) = secret(&std::env::temp_dir());
+    let path = path.to_str().unwrap();
+    assert_eq!(output(&["read", path]), secret);
+    let prefixed = format!("/proc/self/root{path}");
+    assert_eq!(output(&["read", &prefixed]), secret);
+    let output_of_write = output(&["write", path]);
+    for what in ["open", "truncate", "create", "rename"] {
+        assert!(
+            output_of_write.contains(&format!("{what}: DONE")),
+            "{output_of_write}"
+        );
+    }
+    assert!(!std::path::Path::new(path).exists());
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let name = marker("abstract");
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _local = UnixListener::bind_addr(&address).unwrap();
+    let socket = host.path().join("socket");
+    let _named = UnixListener::bind(&socket).unwrap();
+    let output = output(&["connect", &port, &name, socket.to_str().unwrap()]);
+    for what in ["tcp: DONE", "abstract: DONE", "path: DONE"] {
+        assert!(output.contains(what), "{output}");
+    }
+    let calls = text(&run(&sandbox, &attack(&folder, &["shared-memory"])).stdout);
+    assert_eq!(calls.matches("DONE").count(), 3, "{calls}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What is run, what it sees of the machine, what it may use, and how it ended.
+#![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -47,9 +48,9 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// Read and execute.
+    /// Read and execute. A server's socket in it can be connected to, so show none.
     ReadOnly,
-    /// Write to a copy that only this run sees and that is gone afterwards: for a warm cache. What
+    /// A folder: write to a copy that only this run sees and that is gone afterwards: for a warm cache. What
     /// is written counts towards the disk limit of the [`Folder`].
     CopyOnWrite,
     /// Write. What one program leaves there the next one finds, so nothing may depend on it that a

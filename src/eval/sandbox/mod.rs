@@ -6,6 +6,10 @@
 //! limit, when it ends itself, and when this process ends. What it is not for: hiding the machine's
 //! load or its clock from the program, and holding back one that knows an unfixed hole of the kernel.
 //!
+//! Memory is that of the processes' pages, looked at every few milliseconds; what the kernel keeps
+//! for open sockets and pipes is bounded by the limits on processes and open files alone. Starting a
+//! program forks this process, which takes longer the more memory of its own it has.
+//!
 //! ```no_run
 //! use codegeex::cancel::CancelToken;
 //! use codegeex::eval::sandbox::{Command, End, Policy, Sandbox};
@@ -50,7 +54,9 @@ pub enum Policy {
     /// Namespaces and seccomp, without another program.
     Namespaces,
     /// Nothing: programs can read and write all that this process can. Limits hold as far as they
-    /// can without isolation: a program that wants to can leave processes behind.
+    /// can without isolation: the number of processes is not limited, and a program that wants to can
+    /// leave some behind. [`Folder::INSIDE`] is not there, so name files relative to it, and every
+    /// mount is what it is on the machine, whatever its [`Access`].
     None,
 }
 
@@ -95,7 +101,8 @@ impl Sandbox {
     }
 
     /// Starts `command` and leaves it running, to talk to. [`Command::stdin`] is not used, standard
-    /// error is kept as for a run, and standard output is not limited.
+    /// error is kept as for a run, and neither standard output nor [`Limits::wall`] limits it;
+    /// [`Limits::cpu`] does. Its standard input is a socket, which it cannot open by name.
     pub fn spawn(&self, command: &Command) -> Result<Server> {
         self.0.spawn(command).map(Server)
     }

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -60,21 +61,24 @@ impl Bubblewrap {
 
         let mut bwrap = std::process::Command::new(&self.program);
         bwrap.env_clear();
-        bwrap.args(self.arguments(command, &overlays));
+        let mut options = self.arguments(command, &overlays);
         for (option, fd) in [
             ("--json-status-fd", &status_theirs),
             ("--block-fd", &block_theirs),
             ("--seccomp", &filter),
         ] {
-            bwrap.arg(option).arg(fd.as_raw_fd().to_string());
+            options.add([option, &fd.as_raw_fd().to_string()]);
         }
+        // Not as arguments: the program can read those of its first process.
+        let options = super::stdio::sealed(&options.joined()?)?;
+        bwrap.arg("--args").arg(options.as_raw_fd().to_string());
         bwrap.arg("--").arg(&command.program).args(&command.args);
         bwrap.stdin(Stdio::from(stdio.stdin));
         bwrap.stdout(Stdio::from(stdio.stdout));
         bwrap.stderr(Stdio::from(stdio.stderr));
 
         let entry = command.folder.0.held()?.entry()?;
-        let passed = [&status_theirs, &block_theirs, &filter].map(|fd| fd.as_raw_fd());
+        let passed = [&status_theirs, &block_theirs, &filter, &options].map(|fd| fd.as_raw_fd());
         let set = limits::of(&command.limits);
         let parent = rustix::process::getpid();
         let prepare = move || {
@@ -96,12 +100,12 @@ impl Bubblewrap {
             let child = child.map_err(|e| Error::io(&program, "start it", e))?;
             // Otherwise this process would hold their ends of the pipes.
             drop(bwrap);
-            drop((status_theirs, block_theirs, filter));
+            drop((status_theirs, block_theirs, filter, options));
             Running::adopt(child, status, block, processes)
         }))
     }
 
-    fn arguments(&self, command: &Command, overlays: &[overlay::Overlay]) -> Vec<OsString> {
+    fn arguments(&self, command: &Command, overlays: &[overlay::Overlay]) -> Arguments {
         let mut args = Arguments(Vec::new());
         args.add([
             "--unshare-user",
@@ -160,13 +164,26 @@ impl Bubblewrap {
         }
         args.add(["--remount-ro", "/dev", "--remount-ro", "/"]);
         args.add(["--chdir", Folder::INSIDE]);
-        args.0
+        args
     }
 }
 
 struct Arguments(Vec<OsString>);
 
 impl Arguments {
+    /// One after the other, each with a zero byte after it.
+    fn joined(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for arg in &self.0 {
+            if arg.as_bytes().contains(&0) {
+                bail!(InvalidArgument, "sandbox: {arg:?} has a zero byte in it");
+            }
+            bytes.extend_from_slice(arg.as_bytes());
+            bytes.push(0);
+        }
+        Ok(bytes)
+    }
+
     fn add<const N: usize>(&mut self, args: [impl AsRef<OsStr>; N]) {
         self.0.extend(args.map(|arg| arg.as_ref().to_owned()));
     }

@@ -1,4 +1,5 @@
 //! Which way of running programs works on this machine, found out by running one.
+#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The private folder of programs, and reading and writing in it from outside, where everything
 //! in it may have been put there by a program to mislead us.
+#![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
 //! Limits that the kernel holds a process to, and all that come from it.
+#![forbid(unsafe_code)]
 
 use std::time::Duration;
 

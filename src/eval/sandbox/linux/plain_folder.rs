@@ -1,5 +1,6 @@
 //! A private folder without isolation: a temporary folder of the machine. Its size is looked at
 //! from time to time, and whatever is in it can be deleted.
+#![forbid(unsafe_code)]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

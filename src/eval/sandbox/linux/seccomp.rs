@@ -4,6 +4,7 @@
 //!
 //! What is denied fails with EPERM, but `clone3`, which hides its flags behind a pointer, with
 //! ENOSYS: C libraries then use `clone`. Calls of another architecture end the process.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! A sandboxed program that is talked to while it runs.
+#![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};

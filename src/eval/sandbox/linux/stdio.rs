@@ -1,4 +1,5 @@
 //! The standard streams of a program, before it starts.
+#![forbid(unsafe_code)]
 
 use std::os::fd::{AsRawFd, OwnedFd};
 

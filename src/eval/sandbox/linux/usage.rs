@@ -9,6 +9,7 @@
 //! limit and more stops a single process that is faster than that. What would
 //! not show here (memory files, System V and nameless shared memory) a program cannot have: see
 //! `seccomp`. Files in memory count towards the folder's size.
+#![forbid(unsafe_code)]
 
 use std::ffi::CStr;
 use std::io::Read;

@@ -1,4 +1,5 @@
 //! Which part of the machine every program sees.
+#![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! Waits for a group of processes, collects what it writes, and ends it when it crosses a limit.
+#![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
