@@ -260,16 +260,20 @@ impl<'a> Evaluator<'a> {
     }
 
     fn context<'c>(&'c self, cancel: &'c CancelToken) -> Context<'c> {
-        let mut run = Limits::default();
-        run.cpu = self.options.timeout;
-        run.wall = self.options.timeout * 3;
-        run.memory = self.options.memory;
-        run.output = self.options.output;
-        let mut build = Limits::default();
-        build.cpu = Duration::from_secs(60);
-        build.wall = Duration::from_secs(180);
-        build.memory = 2 << 30;
-        build.file_size = 256 << 20;
+        let run = Limits {
+            cpu: self.options.timeout,
+            wall: self.options.timeout.saturating_mul(3),
+            memory: self.options.memory,
+            output: self.options.output,
+            ..Limits::default()
+        };
+        let build = Limits {
+            cpu: Duration::from_secs(60),
+            wall: Duration::from_secs(180),
+            memory: 2 << 30,
+            file_size: 256 << 20,
+            ..Limits::default()
+        };
         Context {
             sandbox: self.sandbox,
             cancel,

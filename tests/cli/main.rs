@@ -5,6 +5,8 @@ mod beams;
 mod bench;
 mod checkpoints;
 mod command;
+#[cfg(feature = "eval")]
+mod evaluate;
 mod generate;
 #[cfg(feature = "eval")]
 mod humaneval;

@@ -72,16 +72,9 @@ impl Found {
         }
     }
 
-    /// The kit, and where Debian keeps its settings.
+    /// The kit; the sandbox shows where distributions keep its settings.
     pub fn mounts(&self) -> Vec<PathBuf> {
-        let mut mounts = super::context::outside_usr([&self.home]);
-        let settings = std::fs::canonicalize(self.home.join("conf/net.properties"));
-        if let Some(folder) = settings.ok().and_then(|f| Some(f.parent()?.to_owned())) {
-            if folder.starts_with("/etc") {
-                mounts.push(folder);
-            }
-        }
-        mounts
+        super::context::outside_usr([&self.home])
     }
 
     pub fn tool(&self, name: &str) -> PathBuf {

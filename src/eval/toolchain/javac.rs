@@ -19,6 +19,9 @@ const ANSWER: usize = 32 << 20;
 /// Sources that one JVM compiles, so that what it keeps does not grow for ever.
 const SOURCES: u32 = 2_000;
 
+/// Longer than a JVM lives; each answer has a time limit of its own.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// What became of a source.
 pub(super) enum Answer {
     /// Names, without folders, and bytes.
@@ -92,11 +95,11 @@ impl Servers {
     fn start(&self, context: &Context<'_>) -> Result<Warm> {
         let folder = context.folder()?;
         let archive = self.folder.join("server.jsa");
-        let mut limits = Limits::default();
-        limits.wall = Duration::from_secs(86_400);
-        limits.cpu = limits.wall;
-        limits.memory = context.build.memory;
-        limits.processes = context.build.processes;
+        let limits = Limits {
+            wall: DAY,
+            cpu: DAY,
+            ..context.build.clone()
+        };
         let mut command = Command::new(&self.java, &folder)
             .args(super::java::JVM)
             .arg(format!("-Xmx{}m", (context.build.memory >> 20) / 2))
