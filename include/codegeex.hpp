@@ -765,8 +765,9 @@ class open_options
                     codegeex_log_callback(nullptr), static_cast<void*>(nullptr),
                     codegeex_destroy_callback(nullptr));
     }
-    const codegeex_log_callback say = [](void* self, std::int32_t l, const char* m, std::size_t len) {
-      const auto call = [&] { (*static_cast<held*>(self))(static_cast<log_level>(l), {m, len}); };
+    const codegeex_log_callback say = [](void* userdata, std::int32_t l, const char* m,
+                                         std::size_t len) {
+      const auto call = [&] { (*static_cast<held*>(userdata))(static_cast<log_level>(l), {m, len}); };
 #ifdef CODEGEEX_NO_EXCEPTIONS
       call();
 #else
@@ -776,7 +777,9 @@ class open_options
       }
 #endif
     };
-    const codegeex_destroy_callback destroy = [](void* self) { delete static_cast<held*>(self); };
+    const codegeex_destroy_callback destroy = [](void* userdata) {
+      delete static_cast<held*>(userdata);
+    };
     // The library owns it from the call on, where that fails too.
     if (result<void> made = ensure(); !made) return detail::chain(*this, std::move(made));
     auto kept = std::make_unique<held>(std::move(sink));
