@@ -11,15 +11,14 @@ the other languages of bindings/.
 
 from __future__ import annotations
 
-import io
 import sys
 
 import codegeex
 
 
 def main(path: str) -> None:
-    out = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8", newline="\n")
-    with codegeex.Model(path) as model:
+    out = open(sys.stdout.fileno(), "w", encoding="utf-8", newline="\n", closefd=False)
+    with out, codegeex.Model(path) as model:
         prompt = codegeex.prompt("python", "def read_lines(path):")
         options = codegeex.GenerateOptions(max_new_tokens=48, temperature=0.8, top_p=0.95, seed=7)
         stream = model.stream(prompt, options)
@@ -41,7 +40,6 @@ def main(path: str) -> None:
         options.max_new_tokens, options.temperature = 512, 0.0
         (done,) = model.generate(prompt, options, on_event=count_down)
         out.write(f"-- cancelled after {len(done.ids)} tokens, {done.finish_reason}\n")
-        out.flush()
 
 
 if __name__ == "__main__":

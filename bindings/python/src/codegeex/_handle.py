@@ -184,11 +184,15 @@ def static_text(pointer: int | None) -> str:
 
 def ids_argument(ids: Iterable[int]) -> tuple[Any, int]:
     """Ids as the library takes them: a pointer and how many."""
-    try:
-        held = ids if isinstance(ids, array.array) and ids.typecode == "I" else array.array("I", ids)
-    except (OverflowError, TypeError):
-        # Numbers of numpy, or numbers that are no ids.
-        held = array.array("I", [unsigned(one, 32, "an id") for one in ids])
+    if isinstance(ids, array.array) and ids.typecode == "I":
+        held = ids
+    else:
+        given = list(ids)
+        try:
+            held = array.array("I", given)
+        except OverflowError:
+            # One of them is no id: says which.
+            held = array.array("I", [unsigned(one, 32, "an id") for one in given])
     if not held:
         return None, 0
     return (ctypes.c_uint32 * len(held)).from_buffer_copy(held), len(held)
@@ -243,6 +247,7 @@ def _error(status: int, pointer: int | None) -> errors.Error:
         for index in range(lib.codegeex_error_causes(pointer)):
             data = lib.codegeex_error_cause(pointer, index, byref(length))
             causes.append(ctypes.string_at(data, length.value).decode("utf-8"))
+        status = lib.codegeex_error_code(pointer)
         return errors.of_status(status)(message, tuple(causes), status)
     finally:
         lib.codegeex_error_free(pointer)

@@ -45,7 +45,7 @@ class Logits(Handle):
         """How many logits a row has."""
         return int(value("codegeex_logits_vocab_size", self))
 
-    def __getitem__(self, row: int) -> memoryview:
+    def __getitem__(self, row: int) -> memoryview[float]:
         """A row, as a read-only memoryview of floats over the library's memory, which stays as long
         as the view: ``numpy.asarray(logits[0])`` copies nothing."""
         cell = self._cell
@@ -61,9 +61,11 @@ class Logits(Handle):
         # The view holds the block, and the block the right to use the handle. At exit nothing is
         # given back: a view may be read until the end.
         weakref.finalize(block, cell.release).atexit = False
-        return memoryview(block).cast("B").cast("f").toreadonly()
+        view: Any = memoryview(block).cast("B").cast("f").toreadonly()
+        floats: memoryview[float] = view
+        return floats
 
-    def __iter__(self) -> Iterator[memoryview]:
+    def __iter__(self) -> Iterator[memoryview[float]]:
         return (self[row] for row in range(len(self)))
 
     def log_probability(self, id: int, row: int = -1) -> float:
