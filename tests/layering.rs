@@ -17,9 +17,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backend", &["kernels"]),
     ("model", &["weights", "quant", "backend"]),
     ("generate", &["model", "tokenizer", "prompt"]),
+    (
+        "capi",
+        &[
+            "backend",
+            "code",
+            "generate",
+            "model",
+            "prompt",
+            "tokenizer",
+            "weights",
+        ],
+    ),
 ];
 /// Files and folders that may contain `unsafe`.
-const UNSAFE: &[&str] = &["kernels/", "bytes.rs", "threads.rs"];
+const UNSAFE: &[&str] = &["kernels/", "capi/", "bytes.rs", "threads.rs"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

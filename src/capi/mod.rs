@@ -29,5 +29,9 @@ mod settings;
 pub mod state;
 pub mod status;
 pub mod task;
+#[cfg(codegeex_capi_test)]
+pub mod test_only;
+#[cfg(test)]
+mod tests;
 pub mod tokenizer;
 pub mod version;
