@@ -73,7 +73,7 @@ def test_states(model: Model, prompt: str) -> None:
     assert together[0] == together[2] != together[1]
     with pytest.raises(codegeex.InvalidArgumentError, match="1 states, but 2 ids"):
         State.decode_together([state], [1, 2])
-    with pytest.raises(codegeex.InvalidArgumentError):
+    with pytest.raises(codegeex.BusyError):
         State.decode_together([state, state], [1, 2])
     state.truncate(2)
     assert len(state) == 2

@@ -20,7 +20,7 @@ CASES = [
             "typical_p": 0.5, "repetition_penalty": 1.5, "presence_penalty": 0.5,
             "frequency_penalty": 0.25, "seed": 2**64 - 1, "first_sample": 2, "samples": 3,
             "top_logprobs": 1, "threads": 1, "timeout_ms": 60000, "prefill_limit": 100,
-            "logit_bias": {198: -2.5, 3: math.inf, 4: -math.inf}, "banned_ids": [1, 2],
+            "logit_bias": {198: -2.5, 3: 1.0}, "banned_ids": [1, 2],
             "stop": ["a", "\u4f60\n\"\\"], "special_tokens": SpecialTokens.PARSE,
             "speculation": "lookup:3",
         },
@@ -73,6 +73,13 @@ def test_attributes(kind: type, settings: dict[str, object]) -> None:
         assert getattr(options, name) == before[name]
     assert all(kind.keys().values())  # type: ignore[attr-defined]
     assert kind.__name__ in repr(options)
+
+
+def test_biases() -> None:
+    options = GenerateOptions(logit_bias={3: math.inf, 4: -math.inf, 5: 0.25})
+    assert options.logit_bias == {3: math.inf, 4: -math.inf, 5: 0.25}
+    options.logit_bias = {}
+    assert options.logit_bias == {}
 
 
 def test_none_is_no_limit() -> None:
