@@ -60,7 +60,7 @@ class Logits(Handle):
         block = (c_float * length.value).from_address(data)
         # The view holds the block, and the block the right to use the handle. At exit nothing is
         # given back: a view may be read until the end.
-        weakref.finalize(block, cell.release).atexit = False
+        weakref.finalize(block, cell.release).atexit = False  # type: ignore[misc, unused-ignore]
         view: Any = memoryview(block).cast("B").cast("f").toreadonly()
         floats: memoryview[float] = view
         return floats
