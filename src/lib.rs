@@ -36,9 +36,10 @@
 //! |---|---|
 //! | [`tokenizer`] | text to ids and back, streaming decoder |
 //! | [`prompt`] | language tags, tasks and templates |
-//! | [`code`] | source text without parsing it: scanner, post-processing of completions |
+//! | [`code`] | source text without parsing it: scanner, where code ends, post-processing of completions |
 //! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
 //! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
+//! | [`edit`] | suggestions while somebody types: reuse, clipping, type-through, post-processing |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
 //! | [`error`], [`cancel`], [`checksum`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
@@ -74,6 +75,7 @@ pub mod cancel;
 pub mod capi;
 pub mod checksum;
 pub mod code;
+pub mod edit;
 pub mod error;
 pub mod generate;
 mod kernels;

@@ -16,12 +16,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("quant", &["kernels"]),
     ("backend", &["kernels"]),
     ("model", &["weights", "quant", "backend"]),
-    ("generate", &["model", "tokenizer", "prompt"]),
+    ("generate", &["model", "tokenizer", "prompt", "code"]),
+    ("edit", &["generate", "tokenizer", "prompt", "code"]),
     (
         "capi",
         &[
             "backend",
             "code",
+            "edit",
             "generate",
             "model",
             "prompt",

@@ -14,6 +14,7 @@ pub mod cancel;
 pub mod completions;
 pub mod convert;
 pub mod decoder;
+pub mod edit;
 pub mod error;
 pub mod event;
 pub mod generate;
