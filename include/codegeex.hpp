@@ -133,6 +133,11 @@ enum class finish_reason : std::int32_t {
   deadline = CODEGEEX_FINISH_DEADLINE,
   prefill_limit = CODEGEEX_FINISH_PREFILL_LIMIT,
   other = CODEGEEX_FINISH_OTHER,
+  end_of_line = CODEGEEX_FINISH_END_OF_LINE,
+  end_of_block = CODEGEEX_FINISH_END_OF_BLOCK,
+  end_of_function = CODEGEEX_FINISH_END_OF_FUNCTION,
+  unindented_line = CODEGEEX_FINISH_UNINDENTED_LINE,
+  humaneval = CODEGEEX_FINISH_HUMANEVAL,
 };
 
 /// How beams are scored: CODEGEEX_BEAM_RULES_*.
@@ -146,6 +151,13 @@ enum class early_stopping : std::int32_t {
   no = CODEGEEX_EARLY_STOPPING_NO,
   yes = CODEGEEX_EARLY_STOPPING_YES,
   never = CODEGEEX_EARLY_STOPPING_NEVER,
+};
+
+/// How much of a suggestion is accepted: CODEGEEX_ACCEPT_*.
+enum class accept_part : std::int32_t {
+  word = CODEGEEX_ACCEPT_WORD,
+  line = CODEGEEX_ACCEPT_LINE,
+  all = CODEGEEX_ACCEPT_ALL,
 };
 
 /// Which logits are computed: CODEGEEX_LOGITS_*.
@@ -166,6 +178,7 @@ enum class flow { go_on, cancel };
 
 using model_info = codegeex_model_info;
 using memory_estimate = codegeex_memory_estimate;
+using edit_update = codegeex_edit_update;
 using service_progress = codegeex_service_progress;
 using token_logprob = codegeex_token_logprob;
 
@@ -974,6 +987,13 @@ class generate_options
     return change(codegeex_generate_options_add_task_stops, of.raw());
   }
   self clear_stop() { return change(codegeex_generate_options_clear_stop); }
+  /// Where code of a language ends a completion: the first of `rules`, names with commas between.
+  self stop_at(std::string_view language, std::string_view rules) {
+    return change(codegeex_generate_options_set_stop_at, language.data(), language.size(),
+                  rules.data(), rules.size());
+  }
+  /// Token healing: a prompt may end inside a word or a run of spaces.
+  self heal(bool yes) { return change(codegeex_generate_options_set_heal, yes ? 1 : 0); }
   self special_tokens(codegeex::special_tokens special) {
     return change(codegeex_generate_options_set_special_tokens, static_cast<std::int32_t>(special));
   }
@@ -1066,6 +1086,8 @@ class completion {
   std::size_t drafted() const { return codegeex_completions_drafted(of_, index_); }
   /// Guessed tokens that the model chose as well.
   std::size_t accepted() const { return codegeex_completions_accepted(of_, index_); }
+  /// Bytes of the prompt that the first tokens stand for, where the options heal.
+  std::size_t healed() const { return codegeex_completions_healed(of_, index_); }
 
  private:
   const codegeex_completions* of_;
@@ -1278,6 +1300,8 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
   }
   /// How many tokens of the last prompt did not have to be computed.
   std::size_t reused() const { return codegeex_session_reused(raw()); }
+  /// How many tokens of the last prompt were computed.
+  std::size_t computed() const { return codegeex_session_computed(raw()); }
   /// Bytes of keys and values that are kept.
   std::size_t bytes() const { return codegeex_session_bytes(raw()); }
   /// Forgets all but the first tokens.
@@ -1291,6 +1315,71 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
   returns<std::vector<std::uint8_t>> save() const {
     return detail::give(
         detail::array<std::vector<std::uint8_t>, std::uint8_t>(codegeex_session_save, raw()));
+  }
+};
+
+/// How an edit session suggests.
+class edit_options
+    : public detail::keyed_options<edit_options, codegeex_edit_options, codegeex_edit_options_free,
+                                   codegeex_edit_options_new, codegeex_edit_options_set,
+                                   codegeex_edit_options_get, codegeex_edit_options_key> {
+ public:
+  using keyed_options::keyed_options;
+  using self = chained<edit_options>;
+
+  /// How suggestions are generated, in place of 64 tokens at most and healed. Options that nothing
+  /// was set in are the defaults of a generation.
+  self generate(const generate_options& options) {
+    if (options) return change(codegeex_edit_options_set_generate, options.raw());
+    const result<generate_options> made =
+        detail::make<generate_options>(codegeex_generate_options_new);
+    if (!made) return detail::chain(*this, made.error());
+    return change(codegeex_edit_options_set_generate, made->raw());
+  }
+};
+
+/// Suggests code at a cursor while the text around it changes.
+class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_session_free> {
+ public:
+  using owner::owner;
+
+  static returns<edit_session> create(const model& of, std::string_view language,
+                                      const edit_options& options = {}) {
+    return detail::give(detail::make<edit_session>(codegeex_edit_session_new, of.raw(),
+                                                   language.data(), language.size(),
+                                                   options.raw()));
+  }
+
+  /// Takes the text in, as it is now before and after the cursor. Computes nothing.
+  returns<edit_update> update(std::string_view before, std::string_view after) {
+    edit_update found{};
+    found.struct_size = sizeof found;
+    result<void> r = detail::check(codegeex_edit_session_update, raw(), before.data(),
+                                   before.size(), after.data(), after.size(), &found);
+    return detail::give(r ? result<edit_update>(found) : result<edit_update>(r.error()));
+  }
+  /// Suggests what might follow the cursor, and returns how many suggestions there are.
+  template <class F = std::nullptr_t>
+  returns<std::size_t> suggest(F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
+    detail::callback<F> hears(on_event);
+    return hears.finish(detail::number<std::size_t>(
+        codegeex_edit_session_suggest, raw(), detail::raw_or_null(cancel),
+        detail::event_function<F>(), static_cast<void*>(&hears)));
+  }
+  /// How many suggestions agree with the text as it is now.
+  std::size_t size() const { return codegeex_edit_session_suggestions(raw()); }
+  /// What of a suggestion is not typed or accepted yet.
+  returns<std::string> suggestion(std::size_t index) const {
+    return detail::give(detail::string(codegeex_edit_session_suggestion, raw(), index));
+  }
+  /// Accepts the best suggestion or a part of it, and returns what was inserted.
+  returns<std::string> accept(accept_part part = accept_part::all) {
+    return detail::give(detail::string(codegeex_edit_session_accept, raw(),
+                                       static_cast<std::int32_t>(part)));
+  }
+  /// Drops the suggestions, so that the next ones are computed.
+  returns<void> dismiss() {
+    return detail::give(detail::check(codegeex_edit_session_dismiss, raw()));
   }
 };
 

@@ -98,6 +98,20 @@ TEST(stop_strings) {
   REQUIRE(model.generate(fixture::prompt(), options)[0].text() == text);
 }
 
+TEST(code_ends_and_prompts_are_healed) {
+  const auto model = fixture::model();
+  codegeex::generate_options options = fixture::options(100);
+  options.stop_at("python", "line");
+  REQUIRE(options.get("stop_at") == "python:line");
+  const auto done = model.generate("# language: Python\ndef read_lines(path):\n    x", options);
+  REQUIRE(done[0].finish_reason() == finish_reason::end_of_line);
+  REQUIRE(codegeex::name(done[0].finish_reason()) == "end_of_line");
+  options.stop_at("python", "").heal(true).max_new_tokens(4);
+  REQUIRE(options.get("stop_at") == "none" && options.get("heal") == "true");
+  REQUIRE(model.generate("# language: Python\nimpor", options)[0].healed() > 0);
+  REQUIRE_STATUS(status::invalid_argument, options.stop_at("python", "nothing"));
+}
+
 TEST(options_by_name_and_by_key) {
   codegeex::generate_options options;
   REQUIRE(!options && options.get("max_new_tokens") == "128");

@@ -24,7 +24,8 @@ static_assert(is_move_only<codegeex::cancel_token> && is_move_only<codegeex::tok
               is_move_only<codegeex::session> && is_move_only<codegeex::state> &&
               is_move_only<codegeex::logits> && is_move_only<codegeex::convert_options> &&
               is_move_only<codegeex::service_options> && is_move_only<codegeex::service> &&
-              is_move_only<codegeex::ticket>);
+              is_move_only<codegeex::ticket> && is_move_only<codegeex::edit_options> &&
+              is_move_only<codegeex::edit_session>);
 static_assert(std::is_nothrow_copy_constructible_v<codegeex::error>);
 
 TEST(owners_move) {
@@ -89,7 +90,7 @@ TEST(sessions_keep_and_save) {
   REQUIRE(session.bytes() > 0 && kept.size() >= 8);
   const std::string longer = fixture::prompt() + std::string(first[0].text());
   const auto second = session.generate(longer, fixture::options(8));
-  REQUIRE(session.reused() > 0);
+  REQUIRE(session.reused() > 0 && session.computed() > 0);
 
   const auto bytes = session.save();
   session.save_file(harness::scratch("session"));
@@ -121,6 +122,39 @@ TEST(a_session_in_use_is_busy) {
                                        }
                                      }));
   REQUIRE(found == status::busy);
+}
+
+TEST(edit_sessions_suggest_and_accept) {
+  const auto model = fixture::model();
+  codegeex::edit_options options;
+  options.generate(fixture::options(12)).set("clip_step", "16");
+  REQUIRE(options.get("clip_step") == "16" && !codegeex::edit_options::keys().empty());
+  auto session = codegeex::edit_session::create(model, "python", options);
+  const std::string before = "def read_lines(path):\n    ";
+  const codegeex::edit_update update = session.update(before, "");
+  REQUIRE(update.clipped_bytes == 0 && update.is_alive == 0);
+  std::size_t tokens = 0;
+  const std::size_t count = session.suggest(
+      [&](const codegeex::event& event) { tokens += event.kind == event_kind::token; });
+  REQUIRE(tokens > 0 && count == session.size());
+  REQUIRE(count > 0);
+  const std::string suggestion = session.suggestion(0);
+  REQUIRE(!suggestion.empty());
+  const std::string word = session.accept(codegeex::accept_part::word);
+  REQUIRE(!word.empty() && suggestion.find(word) == 0);
+  REQUIRE(session.update(before + word, "").is_alive == (word.size() < suggestion.size() ? 1 : 0));
+  session.dismiss();
+  REQUIRE(session.size() == 0);
+  REQUIRE(session.accept().empty());
+  REQUIRE_STATUS(status::invalid_argument, session.suggestion(0));
+  bool caught = false;
+  try {
+    static_cast<void>(session.suggest([](const codegeex::event&) { throw 7; }));
+  } catch (int thrown) {
+    caught = thrown == 7;
+  }
+  REQUIRE(caught);
+  REQUIRE_STATUS(status::invalid_argument, codegeex::edit_session::create(model, "klingon"));
 }
 
 TEST(states_and_logits) {
