@@ -23,6 +23,7 @@ STRUCTS = {
     "codegeex_memory_estimate": _abi.MemoryEstimate,
     "codegeex_token_logprob": _abi.TokenLogprob,
     "codegeex_event": _abi.Event,
+    "codegeex_edit_update": _abi.EditUpdate,
     "codegeex_service_progress": _abi.ServiceProgress,
 }
 
@@ -42,7 +43,7 @@ def test_every_function_is_declared_and_used() -> None:
     )
     # Names that are put together: those of handles, of options and of what comes in two forms.
     made = re.compile(
-        r"codegeex_(\w+_free|(open|generate|beam|convert|service)_options_(new|set|get|key|set_\w+)"
+        r"codegeex_(\w+_free|(open|generate|beam|edit|convert|service)_options_(new|set|get|key|set_\w+)"
         r"|(model|session)_generate|\w+_from|task_(complete|explain|docstring|translate|custom))$"
     )
     unused = {name for name in declared if not re.search(rf"\b{name}\b", text)}
@@ -51,7 +52,7 @@ def test_every_function_is_declared_and_used() -> None:
     assert unused == made_or_named
     # And of the options every setter.
     for name in unused:
-        found = re.match(r"codegeex_(?:open|generate|beam|convert|service)_options_set_(\w+)", name)
+        found = re.match(r"codegeex_(?:open|generate|beam|edit|convert|service)_options_set_(\w+)", name)
         if found:
             assert re.search(rf"^    {found[1]}\b.* = ", text, flags=re.M), name
 

@@ -62,6 +62,18 @@ def test_samples_and_stops(model: Model, prompt: str) -> None:
     assert stopped.text == text[: text.index(stop)]
 
 
+def test_code_ends_and_prompts_are_healed(model: Model, prompt: str) -> None:
+    options = GenerateOptions(max_new_tokens=100, stop_at="python:line")
+    (done,) = model.generate(prompt + "\n    x", options)
+    assert done.finish_reason is FinishReason.END_OF_LINE and done.healed == 0
+    options.set_stop_at("python", ["block", "function"])
+    assert options.stop_at == "python:block,function"
+    options.set_stop_at("python", [])
+    assert options.stop_at == "none"
+    (done,) = model.generate("# language: Python\nimpor", max_new_tokens=4, heal=True)
+    assert done.healed > 0
+
+
 def test_callbacks_cancel_after_exactly_so_many_tokens(model: Model, prompt: str) -> None:
     seen = 0
 

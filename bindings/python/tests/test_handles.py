@@ -21,7 +21,7 @@ def test_sessions(model: Model, prompt: str, tmp_path: pathlib.Path) -> None:
     session = Session(model)
     (first,) = session.generate(prompt, max_new_tokens=8)
     (second,) = session.generate(prompt + first.text, max_new_tokens=8)
-    assert session.reused > 0 and session.nbytes > 0
+    assert session.reused > 0 and session.computed > 0 and session.nbytes > 0
     session.save_file(tmp_path / "session")
     ids = model.tokenizer.encode(prompt + first.text)
     for restored in (
@@ -39,6 +39,27 @@ def test_sessions(model: Model, prompt: str, tmp_path: pathlib.Path) -> None:
         Session.restore(model, restored.save()[:100])
     with pytest.raises(codegeex.NotFoundError):
         Session.restore_file(model, tmp_path / "nothing")
+
+
+def test_edit_sessions(model: Model) -> None:
+    generate = codegeex.GenerateOptions(max_new_tokens=12)
+    session = codegeex.EditSession(model, "python", generate=generate, clip_step=16)
+    before = "def read_lines(path):\n    "
+    update = session.update(before)
+    assert update == codegeex.EditUpdate(0, 0, update.moved, False)
+    heard: list[codegeex.Event] = []
+    suggestions = session.suggest(on_event=heard.append)
+    assert any(isinstance(event, Token) for event in heard)
+    assert suggestions == session.suggestions != []
+    word = session.accept(codegeex.AcceptPart.WORD)
+    assert word and suggestions[0].startswith(word)
+    if len(word) < len(suggestions[0]):
+        assert session.update(before + word).is_alive
+        assert session.suggestions[0] == suggestions[0][len(word) :]
+    session.dismiss()
+    assert session.suggestions == [] and session.accept() == ""
+    with pytest.raises(codegeex.InvalidArgumentError):
+        codegeex.EditSession(model, "klingon")
 
 
 def test_a_session_in_use_is_busy(model: Model, prompt: str) -> None:

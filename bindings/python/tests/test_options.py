@@ -8,8 +8,8 @@ import pytest
 
 import codegeex
 from codegeex import (
-    BeamOptions, BeamRules, ConvertOptions, EarlyStopping, GenerateOptions, KvType, MemoryMode,
-    OpenOptions, ServiceOptions, SpecialTokens,
+    BeamOptions, BeamRules, ConvertOptions, EarlyStopping, EditOptions, GenerateOptions, KvType,
+    MemoryMode, OpenOptions, ServiceOptions, SpecialTokens,
 )  # fmt: skip
 
 CASES = [
@@ -22,7 +22,7 @@ CASES = [
             "top_logprobs": 1, "threads": 1, "timeout_ms": 60000, "prefill_limit": 100,
             "logit_bias": {198: -2.5, 3: 1.0}, "banned_ids": [1, 2],
             "stop": ["a", "\u4f60\n\"\\"], "special_tokens": SpecialTokens.PARSE,
-            "speculation": "lookup:3",
+            "speculation": "lookup:3", "stop_at": "go:block,function", "heal": True,
         },
     ),
     (
@@ -38,6 +38,13 @@ CASES = [
         {
             "memory": MemoryMode.COPY, "threads": 1, "isa": "scalar", "kv": KvType.INT8,
             "memory_limit": 0, "config": "none",
+        },
+    ),
+    (
+        EditOptions,
+        {
+            "clip_step": 16, "reindent": False, "cut_at_scope": False, "without_overlap": False,
+            "distinct": False, "rank": False, "suffix_tokens": 3,
         },
     ),
     (

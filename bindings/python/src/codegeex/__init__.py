@@ -18,12 +18,13 @@ from . import errors
 from ._handle import static_text, text_argument
 from ._library import library, load
 from .cancel import CancelToken
+from .edit import AcceptPart, EditSession, EditUpdate
 from .errors import *  # noqa: F403
 from .events import Completion, End, Event, FinishReason, Token, TokenLogprob
 from .model import MemoryEstimate, Model, ModelInfo, Perplexity, Score, convert, estimate_memory
 from .options import (
-    BeamOptions, BeamRules, ConvertOptions, EarlyStopping, GenerateOptions, KvType, MemoryMode,
-    OpenOptions, ServiceOptions,
+    BeamOptions, BeamRules, ConvertOptions, EarlyStopping, EditOptions, GenerateOptions, KvType,
+    MemoryMode, OpenOptions, ServiceOptions,
 )  # fmt: skip
 from .service import Service, ServiceProgress, Ticket, WhenFull
 from .session import Session
@@ -35,8 +36,8 @@ from .tokenizer import Decoder, InvalidUtf8, SpecialTokens, Tokenizer
 __version__ = "0.1.0"
 
 __all__ = [
-    "BeamOptions", "BeamRules", "CancelToken", "Completion", "ConvertOptions", "Decoder",
-    "EarlyStopping", "End", "Event", "FinishReason", "GenerateOptions", "InvalidUtf8", "KvType",
+    "AcceptPart", "BeamOptions", "BeamRules", "CancelToken", "Completion", "ConvertOptions", "Decoder",
+    "EarlyStopping", "EditOptions", "EditSession", "EditUpdate", "End", "Event", "FinishReason", "GenerateOptions", "InvalidUtf8", "KvType",
     "Language", "Logits", "MemoryEstimate", "MemoryMode", "Model", "ModelInfo", "OpenOptions",
     "Perplexity", "Score", "Service", "ServiceOptions", "ServiceProgress", "Session",
     "SpecialTokens", "State", "Stream", "Task", "Ticket", "Token", "TokenLogprob", "Tokenizer",

@@ -39,11 +39,19 @@ FINISH_CANCELLED = 5
 FINISH_DEADLINE = 6
 FINISH_PREFILL_LIMIT = 7
 FINISH_OTHER = 8
+FINISH_END_OF_LINE = 9
+FINISH_END_OF_BLOCK = 10
+FINISH_END_OF_FUNCTION = 11
+FINISH_UNINDENTED_LINE = 12
+FINISH_HUMANEVAL = 13
 BEAM_RULES_REFERENCE = 0
 BEAM_RULES_HUGGING_FACE = 1
 EARLY_STOPPING_NO = 0
 EARLY_STOPPING_YES = 1
 EARLY_STOPPING_NEVER = 2
+ACCEPT_WORD = 0
+ACCEPT_LINE = 1
+ACCEPT_ALL = 2
 LOGITS_NONE = 0
 LOGITS_LAST = 1
 LOGITS_ALL = 2
@@ -119,6 +127,16 @@ class Event(ctypes.Structure):
         ("top_logprobs", c_void_p),
         ("top_logprobs_len", c_size_t),
         ("stop_index", c_size_t),
+    ]
+
+
+class EditUpdate(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("clipped_bytes", c_size_t),
+        ("clipped_lines", c_size_t),
+        ("moved", c_int32),
+        ("is_alive", c_int32),
     ]
 
 
@@ -234,6 +252,8 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_generate_options_set_banned_ids": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_add_stop": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_add_task_stops": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
+    "codegeex_generate_options_set_stop_at": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
+    "codegeex_generate_options_set_heal": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_generate_options_clear_stop": (c_int32, [c_void_p, POINTER(c_void_p)]),
     "codegeex_generate_options_set_special_tokens": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_generate_options_set_speculation_lookup": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
@@ -250,6 +270,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_completions_score": (c_double, [c_void_p, c_size_t]),
     "codegeex_completions_drafted": (c_size_t, [c_void_p, c_size_t]),
     "codegeex_completions_accepted": (c_size_t, [c_void_p, c_size_t]),
+    "codegeex_completions_healed": (c_size_t, [c_void_p, c_size_t]),
     "codegeex_completions_free": (None, [c_void_p]),
     "codegeex_model_generate": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_model_generate_from": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
@@ -278,6 +299,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_session_generate_from": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_session_ids": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_session_reused": (c_size_t, [c_void_p]),
+    "codegeex_session_computed": (c_size_t, [c_void_p]),
     "codegeex_session_bytes": (c_size_t, [c_void_p]),
     "codegeex_session_truncate": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_session_save_file": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
@@ -285,6 +307,20 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_session_restore_file": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_session_restore": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_session_free": (None, [c_void_p]),
+    "codegeex_edit_options_new": (c_int32, [POINTER(c_void_p), POINTER(c_void_p)]),
+    "codegeex_edit_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
+    "codegeex_edit_options_get": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_edit_options_key": (c_void_p, [c_size_t, c_void_p]),
+    "codegeex_edit_options_set_generate": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
+    "codegeex_edit_options_free": (None, [c_void_p]),
+    "codegeex_edit_session_new": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
+    "codegeex_edit_session_update": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(EditUpdate), POINTER(c_void_p)]),
+    "codegeex_edit_session_suggest": (c_int32, [c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_edit_session_suggestions": (c_size_t, [c_void_p]),
+    "codegeex_edit_session_suggestion": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_edit_session_accept": (c_int32, [c_void_p, c_int32, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_edit_session_dismiss": (c_int32, [c_void_p, POINTER(c_void_p)]),
+    "codegeex_edit_session_free": (None, [c_void_p]),
     "codegeex_state_new": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_state_prefill": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, POINTER(c_void_p)]),
     "codegeex_state_decode": (c_int32, [c_void_p, c_void_p, c_size_t, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),

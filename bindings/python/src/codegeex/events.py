@@ -27,6 +27,11 @@ class FinishReason(enum.IntEnum):
     DEADLINE = _abi.FINISH_DEADLINE
     PREFILL_LIMIT = _abi.FINISH_PREFILL_LIMIT
     OTHER = _abi.FINISH_OTHER
+    END_OF_LINE = _abi.FINISH_END_OF_LINE
+    END_OF_BLOCK = _abi.FINISH_END_OF_BLOCK
+    END_OF_FUNCTION = _abi.FINISH_END_OF_FUNCTION
+    UNINDENTED_LINE = _abi.FINISH_UNINDENTED_LINE
+    HUMANEVAL = _abi.FINISH_HUMANEVAL
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -95,6 +100,9 @@ class Completion:
     drafted: int
     #: Guessed tokens that the model chose as well.
     accepted: int
+    #: Bytes of the prompt that the first tokens stand for, where the options heal: the text begins
+    #: after them.
+    healed: int
 
 
 def pairs(data: bytes | None) -> list[TokenLogprob]:
@@ -158,4 +166,5 @@ def _completion(held: Completions, index: int) -> Completion:
         score=value("codegeex_completions_score", held, index),
         drafted=value("codegeex_completions_drafted", held, index),
         accepted=value("codegeex_completions_accepted", held, index),
+        healed=value("codegeex_completions_healed", held, index),
     )

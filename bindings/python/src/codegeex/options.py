@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BeamOptions", "BeamRules", "BeamSettings", "ConvertOptions", "ConvertSettings",
-    "EarlyStopping", "GenerateOptions", "GenerateSettings", "KvType", "MemoryMode", "OpenOptions",
+    "EarlyStopping", "EditOptions", "EditSettings", "GenerateOptions", "GenerateSettings", "KvType", "MemoryMode", "OpenOptions",
     "OpenSettings", "ServiceOptions", "ServiceSettings",
 ]  # fmt: skip
 
@@ -291,6 +291,8 @@ class GenerateSettings(TypedDict, total=False):
     stop: list[str]
     special_tokens: SpecialTokens
     speculation: str
+    stop_at: str
+    heal: bool
 
 
 class GenerateOptions(Options):
@@ -344,6 +346,11 @@ class GenerateOptions(Options):
     special_tokens = _one_of(SpecialTokens)
     #: Guesses at the next tokens: ``off``, ``lookup``, or ``lookup:N`` for N tokens a step.
     speculation = _Option[str](str, None, str)
+    #: Where code ends a completion: ``none``, or a language and rules, as in ``go:block,function``;
+    #: rules are ``line``, ``block``, ``function``, ``unindented``, ``humaneval``.
+    stop_at = _Option[str](str, None, str)
+    #: Token healing: a prompt may end inside a word or a run of spaces.
+    heal = _flag()
 
     def __init__(self, **settings: Unpack[GenerateSettings]) -> None:
         super().__init__(settings)
@@ -361,6 +368,12 @@ class GenerateOptions(Options):
     def add_task_stops(self, task: Task) -> None:
         """Adds the stop strings of a task."""
         check("codegeex_generate_options_add_task_stops", self, task)
+
+    def set_stop_at(self, language: str, rules: Iterable[str]) -> None:
+        """Where code of a language ends a completion: the first of the rules that fires; none of
+        them means no end by code."""
+        given = (*text_argument(language), *text_argument(",".join(rules)))
+        check("codegeex_generate_options_set_stop_at", self, *given)
 
     def clear_stop(self) -> None:
         """Takes all stop strings away."""
@@ -419,6 +432,64 @@ class BeamOptions(Options):
     def add_stop(self, stop: str) -> None:
         """Adds a text that ends a beam."""
         check("codegeex_beam_options_add_stop", self, *text_argument(stop))
+
+
+class EditSettings(TypedDict, total=False):
+    """The attributes of :class:`EditOptions`, as keywords."""
+
+    generate: GenerateOptions
+    clip_step: int
+    reindent: bool
+    cut_at_scope: bool
+    without_overlap: bool
+    distinct: bool
+    rank: bool
+    suffix_tokens: int
+
+
+def _text_size() -> _Option[int]:
+    """A number that the library has no setter for but the text's."""
+    return _Option(int, None, str)
+
+
+def _text_flag() -> _Option[bool]:
+    """The same for what is true or false."""
+    return _Option(lambda text: text == "true", None, lambda value: "true" if value else "false")
+
+
+class EditOptions(Options):
+    """How an edit session suggests: 64 tokens at most, healed, with all post-processing."""
+
+    _kind = "edit_options"
+    __slots__ = ()
+
+    #: Tokens by which the beginning of what the model sees moves, about.
+    clip_step = _text_size()
+    #: Whether suggestions get the indentation of the file.
+    reindent = _text_flag()
+    #: Whether nothing is suggested beyond the scope of the cursor.
+    cut_at_scope = _text_flag()
+    #: Whether nothing is suggested that follows the cursor already.
+    without_overlap = _text_flag()
+    #: Whether nothing is suggested twice.
+    distinct = _text_flag()
+    #: Whether the best comes first, by the log-probabilities of tokens.
+    rank = _text_flag()
+    #: Tokens of the text after the cursor that suggestions are ranked by, at most.
+    suffix_tokens = _text_size()
+
+    def __init__(self, **settings: Unpack[EditSettings]) -> None:
+        super().__init__(settings)
+
+    def _apply(self, settings: Mapping[str, Any]) -> None:
+        settings = dict(settings)
+        if "generate" in settings:
+            self.set_generate(settings.pop("generate"))
+        super()._apply(settings)
+
+    def set_generate(self, options: GenerateOptions) -> None:
+        """How suggestions are generated, in place of 64 tokens at most and healed."""
+        check("codegeex_edit_options_set_generate", self, options)
 
 
 class ConvertSettings(TypedDict, total=False):

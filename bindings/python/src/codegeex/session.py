@@ -82,6 +82,11 @@ class Session(Handle):
         return int(value("codegeex_session_reused", self))
 
     @property
+    def computed(self) -> int:
+        """How many tokens of the last prompt were computed."""
+        return int(value("codegeex_session_computed", self))
+
+    @property
     def nbytes(self) -> int:
         """Bytes of keys and values that are kept."""
         return int(value("codegeex_session_bytes", self))
