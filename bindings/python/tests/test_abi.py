@@ -52,14 +52,21 @@ def test_every_function_is_declared_and_used() -> None:
     assert unused == made_or_named
     # And of the options every setter.
     for name in unused:
-        found = re.match(r"codegeex_(?:open|generate|beam|edit|convert|service)_options_set_(\w+)", name)
+        found = re.match(
+            r"codegeex_(?:open|generate|beam|edit|convert|service)_options_set_(\w+)", name
+        )
         if found:
             assert re.search(rf"^    {found[1]}\b.* = ", text, flags=re.M), name
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_structs_and_constants_are_those_of_the_compiler(tmp_path: pathlib.Path) -> None:
-    lines = ["#include <stddef.h>", "#include <stdio.h>", '#include "codegeex.h"', "int main(void) {"]
+    lines = [
+        "#include <stddef.h>",
+        "#include <stdio.h>",
+        '#include "codegeex.h"',
+        "int main(void) {",
+    ]
     expected = {}
     for name, struct in STRUCTS.items():
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')

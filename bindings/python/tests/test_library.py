@@ -29,7 +29,9 @@ def library_path() -> pathlib.Path:
     pytest.fail(f"where is {name}?")
 
 
-def run(code: str, package: pathlib.Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def run(
+    code: str, package: pathlib.Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
     folder = pathlib.Path(codegeex.__file__).parent.parent if package is None else package
     kept = {k: v for k, v in os.environ.items() if k not in ("CODEGEEX_LIBRARY", "LD_LIBRARY_PATH")}
     return subprocess.run(
@@ -50,9 +52,7 @@ def test_by_path_and_by_variable(library_path: pathlib.Path) -> None:
         f"import codegeex; codegeex.load({str(library_path)!r}); {USE}", CODEGEEX_LIBRARY="/nowhere"
     )
     assert done.stdout == "0.1.0\n", done.stderr
-    done = run(
-        f"import codegeex; codegeex.load({str(library_path)!r}); codegeex.load('/nowhere')"
-    )
+    done = run(f"import codegeex; codegeex.load({str(library_path)!r}); codegeex.load('/nowhere')")
     assert "LibraryError" in done.stderr and "is loaded already" in done.stderr
 
 

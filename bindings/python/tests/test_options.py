@@ -8,49 +8,91 @@ import pytest
 
 import codegeex
 from codegeex import (
-    BeamOptions, BeamRules, ConvertOptions, EarlyStopping, EditOptions, GenerateOptions, KvType,
-    MemoryMode, OpenOptions, ServiceOptions, SpecialTokens,
-)  # fmt: skip
+    BeamOptions,
+    BeamRules,
+    ConvertOptions,
+    EarlyStopping,
+    EditOptions,
+    GenerateOptions,
+    KvType,
+    MemoryMode,
+    OpenOptions,
+    ServiceOptions,
+    SpecialTokens,
+)
 
 CASES = [
     (
         GenerateOptions,
         {
-            "max_new_tokens": 7, "temperature": 0.5, "top_k": 4, "top_p": 0.5, "min_p": 0.25,
-            "typical_p": 0.5, "repetition_penalty": 1.5, "presence_penalty": 0.5,
-            "frequency_penalty": 0.25, "seed": 2**64 - 1, "first_sample": 2, "samples": 3,
-            "top_logprobs": 1, "threads": 1, "timeout_ms": 60000, "prefill_limit": 100,
-            "logit_bias": {198: -2.5, 3: 1.0}, "banned_ids": [1, 2],
-            "stop": ["a", "\u4f60\n\"\\"], "special_tokens": SpecialTokens.PARSE,
-            "speculation": "lookup:3", "stop_at": "go:block,function", "heal": True,
+            "max_new_tokens": 7,
+            "temperature": 0.5,
+            "top_k": 4,
+            "top_p": 0.5,
+            "min_p": 0.25,
+            "typical_p": 0.5,
+            "repetition_penalty": 1.5,
+            "presence_penalty": 0.5,
+            "frequency_penalty": 0.25,
+            "seed": 2**64 - 1,
+            "first_sample": 2,
+            "samples": 3,
+            "top_logprobs": 1,
+            "threads": 1,
+            "timeout_ms": 60000,
+            "prefill_limit": 100,
+            "logit_bias": {198: -2.5, 3: 1.0},
+            "banned_ids": [1, 2],
+            "stop": ["a", '\u4f60\n"\\'],
+            "special_tokens": SpecialTokens.PARSE,
+            "speculation": "lookup:3",
+            "stop_at": "go:block,function",
+            "heal": True,
         },
     ),
     (
         BeamOptions,
         {
-            "num_beams": 3, "max_new_tokens": 6, "rules": BeamRules.HUGGING_FACE,
-            "length_penalty": 0.5, "early_stopping": EarlyStopping.NEVER, "stop": ["a"],
-            "banned_ids": [7], "special_tokens": SpecialTokens.PARSE,
+            "num_beams": 3,
+            "max_new_tokens": 6,
+            "rules": BeamRules.HUGGING_FACE,
+            "length_penalty": 0.5,
+            "early_stopping": EarlyStopping.NEVER,
+            "stop": ["a"],
+            "banned_ids": [7],
+            "special_tokens": SpecialTokens.PARSE,
         },
     ),
     (
         OpenOptions,
         {
-            "memory": MemoryMode.COPY, "threads": 1, "isa": "scalar", "kv": KvType.INT8,
-            "memory_limit": 0, "config": "none",
+            "memory": MemoryMode.COPY,
+            "threads": 1,
+            "isa": "scalar",
+            "kv": KvType.INT8,
+            "memory_limit": 0,
+            "config": "none",
         },
     ),
     (
         EditOptions,
         {
-            "clip_step": 16, "reindent": False, "cut_at_scope": False, "without_overlap": False,
-            "distinct": False, "rank": False, "suffix_tokens": 3,
+            "clip_step": 16,
+            "reindent": False,
+            "cut_at_scope": False,
+            "without_overlap": False,
+            "distinct": False,
+            "rank": False,
+            "suffix_tokens": 3,
         },
     ),
     (
         ConvertOptions,
         {
-            "dtype": "f16", "quantize": "int4", "quantize_head": True, "threads": 2,
+            "dtype": "f16",
+            "quantize": "int4",
+            "quantize_head": True,
+            "threads": 2,
             "overwrite": True,
         },
     ),
@@ -58,7 +100,7 @@ CASES = [
         ServiceOptions,
         {"sequences": 2, "prefill_tokens": 3, "prefixes": 4, "waiting": 5, "cache_bytes": 6},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("kind", "settings"), CASES)

@@ -99,13 +99,13 @@ def class_name(struct: str) -> str:
 def render(header: Header) -> str:
     """The module."""
     lines = [
-        '"""The C interface as ctypes sees it. Written by tools/abi.py from codegeex.h: do not edit."""',
+        '"""The C interface for ctypes. Written by tools/abi.py from codegeex.h: do not edit."""',
         "",
         "from __future__ import annotations",
         "",
         "import ctypes",
-        "from ctypes import POINTER, c_double, c_float, c_int32, c_size_t, c_uint8, c_uint32, c_uint64",
-        "from ctypes import c_void_p",
+        "from ctypes import POINTER, c_double, c_float, c_int32, c_size_t, c_uint8, c_uint32",
+        "from ctypes import c_uint64, c_void_p",
         "from typing import Any",
         "",
     ]
@@ -116,10 +116,12 @@ def render(header: Header) -> str:
         lines += ["    ]"]
     lines += ["", ""]
     for name, (result, arguments) in header.callbacks.items():
-        lines += [
-            f"{class_name(name)}: Any = ctypes.CFUNCTYPE({', '.join([result, *arguments])})"
-        ]
-    lines += ["", "# Name: what it returns, what it takes.", "FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {"]
+        lines += [f"{class_name(name)}: Any = ctypes.CFUNCTYPE({', '.join([result, *arguments])})"]
+    lines += [
+        "",
+        "# Name: what it returns, what it takes.",
+        "FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {",
+    ]
     for name, (result, arguments) in header.functions.items():
         lines += [f'    "{name}": ({result}, [{", ".join(arguments)}]),']
     lines += ["}", ""]

@@ -23,9 +23,17 @@ from .errors import *  # noqa: F403
 from .events import Completion, End, Event, FinishReason, Token, TokenLogprob
 from .model import MemoryEstimate, Model, ModelInfo, Perplexity, Score, convert, estimate_memory
 from .options import (
-    BeamOptions, BeamRules, ConvertOptions, EarlyStopping, EditOptions, GenerateOptions, KvType,
-    MemoryMode, OpenOptions, ServiceOptions,
-)  # fmt: skip
+    BeamOptions,
+    BeamRules,
+    ConvertOptions,
+    EarlyStopping,
+    EditOptions,
+    GenerateOptions,
+    KvType,
+    MemoryMode,
+    OpenOptions,
+    ServiceOptions,
+)
 from .service import Service, ServiceProgress, Ticket, WhenFull
 from .session import Session
 from .state import Logits, State, WantedLogits
@@ -36,15 +44,59 @@ from .tokenizer import Decoder, InvalidUtf8, SpecialTokens, Tokenizer
 __version__ = "0.1.0"
 
 __all__ = [
-    "AcceptPart", "BeamOptions", "BeamRules", "CancelToken", "Completion", "ConvertOptions", "Decoder",
-    "EarlyStopping", "EditOptions", "EditSession", "EditUpdate", "End", "Event", "FinishReason", "GenerateOptions", "InvalidUtf8", "KvType",
-    "Language", "Logits", "MemoryEstimate", "MemoryMode", "Model", "ModelInfo", "OpenOptions",
-    "Perplexity", "Score", "Service", "ServiceOptions", "ServiceProgress", "Session",
-    "SpecialTokens", "State", "Stream", "Task", "Ticket", "Token", "TokenLogprob", "Tokenizer",
-    "WantedLogits", "WhenFull", "abi_version", "convert", "cpu_tier", "cpu_tiers",
-    "estimate_memory", "expand_template", "find_language", "has_feature", "languages",
-    "library_version", "load", "prompt",
-]  # fmt: skip
+    "AcceptPart",
+    "BeamOptions",
+    "BeamRules",
+    "CancelToken",
+    "Completion",
+    "ConvertOptions",
+    "Decoder",
+    "EarlyStopping",
+    "EditOptions",
+    "EditSession",
+    "EditUpdate",
+    "End",
+    "Event",
+    "FinishReason",
+    "GenerateOptions",
+    "InvalidUtf8",
+    "KvType",
+    "Language",
+    "Logits",
+    "MemoryEstimate",
+    "MemoryMode",
+    "Model",
+    "ModelInfo",
+    "OpenOptions",
+    "Perplexity",
+    "Score",
+    "Service",
+    "ServiceOptions",
+    "ServiceProgress",
+    "Session",
+    "SpecialTokens",
+    "State",
+    "Stream",
+    "Task",
+    "Ticket",
+    "Token",
+    "TokenLogprob",
+    "Tokenizer",
+    "WantedLogits",
+    "WhenFull",
+    "abi_version",
+    "convert",
+    "cpu_tier",
+    "cpu_tiers",
+    "estimate_memory",
+    "expand_template",
+    "find_language",
+    "has_feature",
+    "languages",
+    "library_version",
+    "load",
+    "prompt",
+]
 __all__ += errors.__all__
 
 

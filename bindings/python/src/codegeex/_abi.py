@@ -1,10 +1,10 @@
-"""The C interface as ctypes sees it. Written by tools/abi.py from codegeex.h: do not edit."""
+"""The C interface for ctypes. Written by tools/abi.py from codegeex.h: do not edit."""
 
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_double, c_float, c_int32, c_size_t, c_uint8, c_uint32, c_uint64
-from ctypes import c_void_p
+from ctypes import POINTER, c_double, c_float, c_int32, c_size_t, c_uint8, c_uint32
+from ctypes import c_uint64, c_void_p
 from typing import Any
 
 VERSION_MAJOR = 0

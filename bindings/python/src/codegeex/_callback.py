@@ -94,7 +94,7 @@ _LEVELS = {
 
 
 def log_level(level: int) -> int:
-    """The library's level whose messages, and more serious ones, a level of ``logging`` lets pass."""
+    """The library's level up to which a level of ``logging`` lets messages pass."""
     passing = [ours for ours, theirs in _LEVELS.items() if theirs >= level]
     return max(passing, default=_abi.LOG_ERROR)
 

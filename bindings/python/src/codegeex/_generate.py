@@ -36,9 +36,7 @@ def run(
     """Generates on this thread."""
     with _callback.events(on_event) as (pointer, userdata):
         # Owned at once: what the callback raised leaves here.
-        held = Completions._of(
-            handle(function, owner, *prompt, options, cancel, pointer, userdata)
-        )
+        held = Completions._of(handle(function, owner, *prompt, options, cancel, pointer, userdata))
     return copy_completions(held)
 
 

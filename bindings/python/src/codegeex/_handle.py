@@ -214,7 +214,7 @@ def unsigned(given: Any, bits: int, what: str) -> int:
     """A number that fits; ctypes would cut it."""
     number = operator.index(given)
     if not 0 <= number < 1 << bits:
-        raise errors.InvalidArgumentError(f"{what} is {number}, and must be from 0 to 2**{bits} - 1")
+        raise errors.InvalidArgumentError(f"{what} is {number}, and must be from 0 to 2**{bits}-1")
     return number
 
 

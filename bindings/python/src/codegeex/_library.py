@@ -59,7 +59,9 @@ def _open(path: str | None) -> ctypes.CDLL:
         # A name without a slash would be searched for elsewhere.
         return _try([os.path.abspath(path)])
     beside = pathlib.Path(__file__).resolve().parent
-    candidates = [str(beside / name) for name in (_SONAME, "libcodegeex.so") if (beside / name).exists()]
+    candidates = [
+        str(beside / name) for name in (_SONAME, "libcodegeex.so") if (beside / name).exists()
+    ]
     candidates += [_SONAME, "libcodegeex.so"]
     found = ctypes.util.find_library("codegeex")
     return _try(candidates + ([found] if found else []))

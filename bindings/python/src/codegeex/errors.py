@@ -5,13 +5,31 @@ from __future__ import annotations
 from . import _abi
 
 __all__ = [
-    "Error", "InvalidArgumentError", "TokenOutOfRangeError", "ContextOverflowError",
-    "StateMismatchError", "IoError", "NotFoundError", "MalformedFileError",
-    "UnsupportedFileError", "MissingTensorError", "ShapeMismatchError", "MissingConfigError",
-    "InvalidConfigError", "InvalidUtf8Error", "InvalidVocabularyError", "NonFiniteError",
-    "OutOfMemoryError", "BackendUnavailableError", "BusyError", "CancelledError", "InternalError",
-    "PanicError", "PoisonedError", "LibraryError",
-]  # fmt: skip
+    "Error",
+    "InvalidArgumentError",
+    "TokenOutOfRangeError",
+    "ContextOverflowError",
+    "StateMismatchError",
+    "IoError",
+    "NotFoundError",
+    "MalformedFileError",
+    "UnsupportedFileError",
+    "MissingTensorError",
+    "ShapeMismatchError",
+    "MissingConfigError",
+    "InvalidConfigError",
+    "InvalidUtf8Error",
+    "InvalidVocabularyError",
+    "NonFiniteError",
+    "OutOfMemoryError",
+    "BackendUnavailableError",
+    "BusyError",
+    "CancelledError",
+    "InternalError",
+    "PanicError",
+    "PoisonedError",
+    "LibraryError",
+]
 
 
 class Error(Exception):

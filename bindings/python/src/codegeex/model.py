@@ -11,15 +11,31 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 from . import _abi, _callback, _generate
 from ._generate import OnEvent, Prompt
 from ._handle import (
-    Handle, check, handle, ids_argument, lent, lent_text, size, static_text, text_argument, value,
-)  # fmt: skip
+    Handle,
+    check,
+    handle,
+    ids_argument,
+    lent,
+    lent_text,
+    size,
+    static_text,
+    text_argument,
+    value,
+)
 from ._interrupt import interruptible
 from .cancel import CancelToken
 from .events import Completion, Completions, TokenLogprob, copy_completions, floats, pairs
 from .options import (
-    BeamOptions, BeamSettings, ConvertOptions, ConvertSettings, GenerateOptions, GenerateSettings,
-    OpenOptions, OpenSettings, options_or_settings,
-)  # fmt: skip
+    BeamOptions,
+    BeamSettings,
+    ConvertOptions,
+    ConvertSettings,
+    GenerateOptions,
+    GenerateSettings,
+    OpenOptions,
+    OpenSettings,
+    options_or_settings,
+)
 from .stream import Stream
 from .tokenizer import Tokenizer
 
@@ -27,8 +43,14 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = [
-    "MemoryEstimate", "Model", "ModelInfo", "Perplexity", "Score", "convert", "estimate_memory",
-]  # fmt: skip
+    "MemoryEstimate",
+    "Model",
+    "ModelInfo",
+    "Perplexity",
+    "Score",
+    "convert",
+    "estimate_memory",
+]
 
 OnProgress = Callable[[int, int], object]
 
@@ -242,9 +264,16 @@ class Model(Handle):
             found, log_probability, tokens = c_double(), c_double(), c_size_t()
             with _callback.progress(progress) as (pointer, userdata):
                 check(
-                    "codegeex_model_perplexity", self, *arguments, token, pointer, userdata,
-                    byref(found), byref(log_probability), byref(tokens),
-                )  # fmt: skip
+                    "codegeex_model_perplexity",
+                    self,
+                    *arguments,
+                    token,
+                    pointer,
+                    userdata,
+                    byref(found),
+                    byref(log_probability),
+                    byref(tokens),
+                )
             return Perplexity(found.value, log_probability.value, tokens.value)
 
         return interruptible(run, token.cancel)
@@ -288,8 +317,6 @@ def convert(
 
     def run() -> None:
         with _callback.progress(progress) as (pointer, userdata):
-            check(
-                "codegeex_convert", *source, opening, *target, options, token, pointer, userdata
-            )
+            check("codegeex_convert", *source, opening, *target, options, token, pointer, userdata)
 
     interruptible(run, token.cancel)

@@ -10,13 +10,21 @@ import ctypes
 import enum
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generic, TypedDict, TypeVar, overload
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypedDict, TypeVar, overload
 
 from . import _abi, _callback
 from ._handle import (
-    Handle, check, handle, ids_argument, size, static_text, text, text_argument, unsigned,
-)  # fmt: skip
+    Handle,
+    check,
+    handle,
+    ids_argument,
+    size,
+    static_text,
+    text,
+    text_argument,
+    unsigned,
+)
 from ._library import library
 from .errors import InvalidArgumentError
 from .tokenizer import SpecialTokens, Tokenizer
@@ -28,10 +36,23 @@ if TYPE_CHECKING:
     from .task import Task
 
 __all__ = [
-    "BeamOptions", "BeamRules", "BeamSettings", "ConvertOptions", "ConvertSettings",
-    "EarlyStopping", "EditOptions", "EditSettings", "GenerateOptions", "GenerateSettings", "KvType", "MemoryMode", "OpenOptions",
-    "OpenSettings", "ServiceOptions", "ServiceSettings",
-]  # fmt: skip
+    "BeamOptions",
+    "BeamRules",
+    "BeamSettings",
+    "ConvertOptions",
+    "ConvertSettings",
+    "EarlyStopping",
+    "EditOptions",
+    "EditSettings",
+    "GenerateOptions",
+    "GenerateSettings",
+    "KvType",
+    "MemoryMode",
+    "OpenOptions",
+    "OpenSettings",
+    "ServiceOptions",
+    "ServiceSettings",
+]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.IntEnum)
@@ -163,7 +184,7 @@ def _name() -> _Option[str]:
     return _Option(str, lambda value, name: text_argument(value))
 
 
-def _limit(bits: int) -> _Option["int | None"]:
+def _limit(bits: int) -> _Option[int | None]:
     """A number, or ``None`` for none, which the library takes as the largest."""
 
     def arguments(value: int | None, name: str) -> tuple[Any, ...]:
@@ -296,7 +317,7 @@ class GenerateSettings(TypedDict, total=False):
 
 
 class GenerateOptions(Options):
-    """What a generation is asked to do: greedy, 128 new tokens and one sample unless told otherwise.
+    """What a generation is asked to do: greedy, 128 new tokens, one sample unless told otherwise.
 
     Numbers out of range are reported by the call that uses the options.
     """
@@ -554,10 +575,10 @@ class ServiceOptions(Options):
         super().__init__(settings)
 
 
-O = TypeVar("O", bound=Options)
+K = TypeVar("K", bound=Options)
 
 
-def options_or_settings(kind: type[O], options: O | None, settings: Mapping[str, Any]) -> O | None:
+def options_or_settings(kind: type[K], options: K | None, settings: Mapping[str, Any]) -> K | None:
     """The options of a call: those given, or those that keywords make."""
     if options is not None and settings:
         raise InvalidArgumentError("give options or settings by keyword, and not both")

@@ -16,8 +16,12 @@ from .cancel import CancelToken
 from .events import Completion, Completions, Event, copy_completions, event_of
 from .model import Model
 from .options import (
-    GenerateOptions, GenerateSettings, ServiceOptions, ServiceSettings, options_or_settings,
-)  # fmt: skip
+    GenerateOptions,
+    GenerateSettings,
+    ServiceOptions,
+    ServiceSettings,
+    options_or_settings,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -110,7 +114,7 @@ _DONE = object()
 
 
 class Service(Handle):
-    """Computes requests of any number of threads together: the weights are read once a step for all.
+    """Computes requests of any number of threads together: a step reads the weights once for all.
 
     Bounds are given by :class:`ServiceOptions` or its attributes as keywords. Closing it cancels
     what is under way.

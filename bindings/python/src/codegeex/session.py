@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 from . import _generate
 from ._generate import OnEvent, Prompt
 from ._handle import (
-    Handle, bytes_argument, check, handle, id_list, octets, size, text_argument, value,
-)  # fmt: skip
+    Handle,
+    bytes_argument,
+    check,
+    handle,
+    id_list,
+    octets,
+    size,
+    text_argument,
+    value,
+)
 from .cancel import CancelToken
 from .events import Completion
 from .model import Model

@@ -11,8 +11,17 @@ from typing import Any
 
 from . import _abi
 from ._handle import (
-    Handle, bytes_argument, check, handle, ids_argument, octets, records, size, unsigned, value,
-)  # fmt: skip
+    Handle,
+    bytes_argument,
+    check,
+    handle,
+    ids_argument,
+    octets,
+    records,
+    size,
+    unsigned,
+    value,
+)
 from ._interrupt import interruptible
 from ._library import library
 from .cancel import CancelToken

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Callable, Union
+from typing import Callable
 
 from .cancel import CancelToken
 from .events import Completion, Event
@@ -30,7 +30,7 @@ class _Flow:
     that nobody holds any more ends."""
 
     def __init__(self, cancel: CancelToken | None) -> None:
-        self.queue: queue.SimpleQueue[Union[Event, _Over]] = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[Event | _Over] = queue.SimpleQueue()
         self.token = cancel if cancel is not None else CancelToken()
         # The caller's token may serve other calls.
         self._owns_token = cancel is None

@@ -73,7 +73,7 @@ class Task(Handle):
 
     @classmethod
     def translate(cls, source: str, code: str, target: str, declaration: str = "") -> Task:
-        """The translation of code from one language into another; ``declaration`` is how it begins."""
+        """The translation of code into another language; ``declaration`` is how it begins."""
         return cls._make("translate", source, code, target, declaration)
 
     @classmethod

@@ -8,8 +8,16 @@ from collections.abc import Iterable
 
 from . import _abi
 from ._handle import (
-    Handle, handle, id_list, ids_argument, octets, text, text_argument, unsigned, value,
-)  # fmt: skip
+    Handle,
+    handle,
+    id_list,
+    ids_argument,
+    octets,
+    text,
+    text_argument,
+    unsigned,
+    value,
+)
 
 __all__ = ["Decoder", "InvalidUtf8", "SpecialTokens", "Tokenizer"]
 
@@ -82,7 +90,9 @@ class Decoder(Handle):
     _kind = "decoder"
     __slots__ = ()
 
-    def __init__(self, tokenizer: Tokenizer, invalid_utf8: InvalidUtf8 = InvalidUtf8.REPLACE) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, invalid_utf8: InvalidUtf8 = InvalidUtf8.REPLACE
+    ) -> None:
         self._own(handle("codegeex_decoder_new", tokenizer, int(invalid_utf8)))
 
     def push(self, id: int) -> str:
