@@ -223,7 +223,7 @@ def test_closing_what_runs(model_path: str, prompt: str) -> None:
 def test_what_nobody_holds_is_freed(model_path: str, prompt: str) -> None:
     model = Model(model_path)
     cell, watched = model._cell, weakref.ref(model)
-    model.generate(prompt, max_new_tokens=2, on_event=[].append)
+    model.generate(prompt, max_new_tokens=2, on_event=lambda event: None)
     session = Session(model)
     with pytest.raises(codegeex.Error):
         model.generate(prompt, temperature=-1.0)
