@@ -1,0 +1,76 @@
+"""A generation, which models and sessions begin alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Callable, Union
+
+from . import _callback
+from ._handle import Handle, handle, ids_argument, text_argument
+from ._interrupt import interruptible
+from .cancel import CancelToken
+from .events import Completion, Completions, Event, copy_completions
+from .options import GenerateOptions
+from .stream import Stream
+
+#: A text, or ids.
+Prompt = Union[str, Iterable[int]]
+OnEvent = Callable[[Event], object]
+
+
+def prompt_argument(function: str, prompt: Prompt) -> tuple[str, Any, int]:
+    """The function for a text or for ids, and the prompt as it takes it."""
+    if isinstance(prompt, str):
+        return (function, *text_argument(prompt))
+    return (f"{function}_from", *ids_argument(prompt))
+
+
+def run(
+    function: str,
+    owner: Handle,
+    prompt: tuple[Any, int],
+    options: GenerateOptions | None,
+    on_event: OnEvent | None,
+    cancel: CancelToken,
+) -> list[Completion]:
+    """Generates on this thread."""
+    with _callback.events(on_event) as (pointer, userdata):
+        # Owned at once: what the callback raised leaves here.
+        held = Completions._of(handle(function, owner, *prompt, options, cancel, pointer, userdata))
+    return copy_completions(held)
+
+
+def generate(
+    kind: str,
+    owner: Handle,
+    prompt: Prompt,
+    options: GenerateOptions | None,
+    on_event: OnEvent | None,
+    cancel: CancelToken | None,
+) -> list[Completion]:
+    """Generates and waits."""
+    function, *given = prompt_argument(f"codegeex_{kind}_generate", prompt)
+    token = cancel if cancel is not None else CancelToken()
+    data, length = given
+    return interruptible(
+        lambda: run(function, owner, (data, length), options, on_event, token), token.cancel
+    )
+
+
+def stream(
+    kind: str,
+    owner: Handle,
+    prompt: Prompt,
+    options: GenerateOptions | None,
+    cancel: CancelToken | None,
+) -> Stream:
+    """Generates on a thread of its own."""
+    function, *given = prompt_argument(f"codegeex_{kind}_generate", prompt)
+    data, length = given
+    # What is wrong with the handle is better heard here than from the stream.
+    owner._cell.acquire()
+    owner._cell.release()
+    return Stream(
+        lambda on_event, token: run(function, owner, (data, length), options, on_event, token),
+        cancel,
+    )

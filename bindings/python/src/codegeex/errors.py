@@ -1,0 +1,197 @@
+"""What goes wrong: one class for each status, under :class:`Error`."""
+
+from __future__ import annotations
+
+from . import _abi
+
+__all__ = [
+    "Error",
+    "InvalidArgumentError",
+    "TokenOutOfRangeError",
+    "ContextOverflowError",
+    "StateMismatchError",
+    "IoError",
+    "NotFoundError",
+    "MalformedFileError",
+    "UnsupportedFileError",
+    "MissingTensorError",
+    "ShapeMismatchError",
+    "MissingConfigError",
+    "InvalidConfigError",
+    "InvalidUtf8Error",
+    "InvalidVocabularyError",
+    "NonFiniteError",
+    "OutOfMemoryError",
+    "BackendUnavailableError",
+    "BusyError",
+    "CancelledError",
+    "InternalError",
+    "PanicError",
+    "PoisonedError",
+    "LibraryError",
+]
+
+
+class Error(Exception):
+    """Something that the library reports.
+
+    ``message`` says what was found, what was expected and what to do; ``causes`` are the messages
+    of the errors behind it, the nearest first; ``status`` is the number of codegeex.h.
+    """
+
+    status = 0
+
+    def __init__(self, message: str, causes: tuple[str, ...] = (), status: int | None = None):
+        super().__init__(": ".join((message, *causes)))
+        self.message = message
+        self.causes = causes
+        if status is not None:
+            self.status = status
+
+
+class InvalidArgumentError(Error, ValueError):
+    """An argument is outside what is accepted, or a handle was closed."""
+
+    status = _abi.INVALID_ARGUMENT
+
+
+class TokenOutOfRangeError(InvalidArgumentError):
+    """A token id is not below the vocabulary size."""
+
+    status = _abi.TOKEN_OUT_OF_RANGE
+
+
+class ContextOverflowError(Error):
+    """A sequence would grow past the positions that the model has."""
+
+    status = _abi.CONTEXT_OVERFLOW
+
+
+class StateMismatchError(Error):
+    """A state was handed to a model that did not make it."""
+
+    status = _abi.STATE_MISMATCH
+
+
+class IoError(Error, OSError):
+    """Reading or writing failed in the operating system."""
+
+    status = _abi.IO
+
+
+class NotFoundError(IoError, FileNotFoundError):
+    """A file or folder does not exist."""
+
+    status = _abi.NOT_FOUND
+
+
+class MalformedFileError(Error):
+    """A file breaks the rules of its own format."""
+
+    status = _abi.MALFORMED_FILE
+
+
+class UnsupportedFileError(Error):
+    """A file is well-formed but uses something that the library does not read."""
+
+    status = _abi.UNSUPPORTED_FILE
+
+
+class MissingTensorError(Error):
+    """A checkpoint lacks a tensor that the model needs."""
+
+    status = _abi.MISSING_TENSOR
+
+
+class ShapeMismatchError(Error):
+    """A tensor has another shape than the model's configuration says."""
+
+    status = _abi.SHAPE_MISMATCH
+
+
+class MissingConfigError(Error):
+    """Nothing says how the model is configured."""
+
+    status = _abi.MISSING_CONFIG
+
+
+class InvalidConfigError(Error):
+    """A model configuration contradicts itself or is outside what is supported."""
+
+    status = _abi.INVALID_CONFIG
+
+
+class InvalidUtf8Error(Error, ValueError):
+    """Bytes are not valid UTF-8 where text is needed."""
+
+    status = _abi.INVALID_UTF8
+
+
+class InvalidVocabularyError(Error):
+    """A tokenizer vocabulary is inconsistent."""
+
+    status = _abi.INVALID_VOCABULARY
+
+
+class NonFiniteError(Error, ArithmeticError):
+    """A computation met NaN or infinity where a number is needed."""
+
+    status = _abi.NON_FINITE
+
+
+class OutOfMemoryError(Error, MemoryError):
+    """An allocation was refused, by the system or by a limit that was set."""
+
+    status = _abi.OUT_OF_MEMORY
+
+
+class BackendUnavailableError(Error):
+    """A backend or an instruction set is not there on this machine."""
+
+    status = _abi.BACKEND_UNAVAILABLE
+
+
+class BusyError(Error):
+    """There is no room at the moment, or the handle serves another call."""
+
+    status = _abi.BUSY
+
+
+class CancelledError(Error):
+    """The caller asked to stop."""
+
+    status = _abi.CANCELLED
+
+
+class InternalError(Error):
+    """A broken invariant of the library: please report it."""
+
+    status = _abi.INTERNAL
+
+
+class PanicError(InternalError):
+    """A panic inside the library, which was caught: please report it."""
+
+    status = _abi.PANIC
+
+
+class PoisonedError(InternalError):
+    """An earlier call with the same handle panicked; it can only be closed."""
+
+    status = _abi.POISONED
+
+
+class LibraryError(Error, ImportError):
+    """The shared library was not found, or does not serve this package."""
+
+
+def of_status(status: int) -> type[Error]:
+    """The class of a status; ``Error`` itself for one that came later."""
+    return _CLASSES.get(status, Error)
+
+
+def _below(base: type[Error]) -> list[type[Error]]:
+    return [one for sub in base.__subclasses__() for one in (sub, *_below(sub))]
+
+
+_CLASSES = {one.status: one for one in _below(Error) if one.status}
