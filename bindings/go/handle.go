@@ -69,19 +69,20 @@ func closeWithGarbage[T any](object *T, o *owner) *T {
 	return object
 }
 
-// use calls f with the handle of an owner as a *T.
-func use[T any](o *owner, f func(*T) error) error {
+// use calls f with the handle of an owner as a P, a pointer of C's. (Types that C does not tell us
+// are no type arguments, but pointers to them are.)
+func use[P any](o *owner, f func(P) error) error {
 	handle, err := o.acquire()
 	if err != nil {
 		return err
 	}
 	defer o.release()
-	return f((*T)(handle))
+	return f(*(*P)(unsafe.Pointer(&handle)))
 }
 
 // ask is use for functions that cannot fail; of what was closed they say the zero value.
-func ask[T, R any](o *owner, f func(*T) R) (result R) {
-	_ = use(o, func(handle *T) error {
+func ask[P, R any](o *owner, f func(P) R) (result R) {
+	_ = use(o, func(handle P) error {
 		result = f(handle)
 		return nil
 	})
@@ -89,9 +90,10 @@ func ask[T, R any](o *owner, f func(*T) R) (result R) {
 }
 
 // useOptional is use where there may be no owner at all, which f gets as nil.
-func useOptional[T any](o *owner, f func(*T) error) error {
+func useOptional[P any](o *owner, f func(P) error) error {
 	if o == nil {
-		return f(nil)
+		var none P
+		return f(none)
 	}
 	return use(o, f)
 }

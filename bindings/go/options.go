@@ -48,11 +48,11 @@ func (s *setting) done(o *owner) (*owner, error) {
 }
 
 // value reads an option of an owner, which it closes.
-func value[T any](
+func value[P any](
 	o *owner,
 	err error,
 	key string,
-	get func(o *T, key *C.char, keyLen C.size_t, value **C.char, valueLen *C.size_t, err **C.codegeex_error) C.codegeex_status,
+	get func(o P, key *C.char, keyLen C.size_t, value **C.char, valueLen *C.size_t, err **C.codegeex_error) C.codegeex_status,
 ) (string, error) {
 	if err != nil {
 		return "", err
@@ -61,7 +61,7 @@ func value[T any](
 	var text *C.char
 	var n C.size_t
 	k, kn := cText(key)
-	err = use(o, func(options *T) error {
+	err = use(o, func(options P) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {
 			return get(options, k, kn, &text, &n, err)
 		})
