@@ -84,9 +84,11 @@ func (o *OpenOptions) build() (*owner, error) {
 			return C.codegeex_open_options_set_memory_limit(h, C.uint64_t(o.MemoryLimit), e)
 		})
 	}
-	if o.Tokenizer != nil && s.err == nil {
-		s.err = use(o.Tokenizer.own, func(t *C.codegeex_tokenizer) error {
-			return call(func(e failure) status { return C.codegeex_open_options_set_tokenizer(h, t, e) })
+	if o.Tokenizer != nil {
+		s.use(func() error {
+			return use(o.Tokenizer.own, func(t *C.codegeex_tokenizer) error {
+				return call(func(e failure) status { return C.codegeex_open_options_set_tokenizer(h, t, e) })
+			})
 		})
 	}
 	if o.Logger != nil {

@@ -18,12 +18,17 @@ type OptionKey struct {
 	Help string
 }
 
-// A setting sets the options behind a handle one after the other, until one is refused.
+// setting sets options behind a handle one after the other, until one is refused.
 type setting struct{ err error }
 
 func (s *setting) set(f func(err **C.codegeex_error) C.codegeex_status) {
+	s.use(func() error { return call(f) })
+}
+
+// use sets an option that is an object of ours.
+func (s *setting) use(f func() error) {
 	if s.err == nil {
-		s.err = call(f)
+		s.err = f()
 	}
 }
 
@@ -288,16 +293,12 @@ func (o *GenerateOptions) build() (*owner, error) {
 	}
 	s.set(func(e failure) status { return C.codegeex_generate_options_set_threads(h, size(o.Threads), e) })
 	if draft := o.Speculation.Draft; draft != nil {
-		s.set(func(e failure) status {
-			status := C.codegeex_status(C.CODEGEEX_OK)
-			closed := use(draft.own, func(m *C.codegeex_model) error {
-				status = C.codegeex_generate_options_set_speculation_model(h, m, size(o.Speculation.Tokens), e)
-				return nil
+		s.use(func() error {
+			return use(draft.own, func(m *C.codegeex_model) error {
+				return call(func(e failure) status {
+					return C.codegeex_generate_options_set_speculation_model(h, m, size(o.Speculation.Tokens), e)
+				})
 			})
-			if s.err == nil {
-				s.err = closed
-			}
-			return status
 		})
 	} else if o.Speculation.Tokens != 0 {
 		s.set(func(e failure) status {
