@@ -45,7 +45,38 @@ pub(crate) fn free_aside<T: Send + 'static>(bytes: usize, value: T) {
     }
     let thread = std::thread::Builder::new().name("codegeex-free".to_owned());
     // Where no thread starts, the closure is dropped here, and the value with it.
-    let _ = thread.spawn(move || drop(value));
+    let started = thread.spawn(move || drop(value));
+    #[cfg(feature = "capi")]
+    if let Ok(started) = started {
+        aside::keep(started);
+    }
+    #[cfg(not(feature = "capi"))]
+    drop(started);
+}
+
+/// The threads that free aside, for a shared library that may be unloaded: their code must stay until
+/// they end.
+#[cfg(feature = "capi")]
+pub(crate) mod aside {
+    use std::sync::{Mutex, PoisonError};
+    use std::thread::JoinHandle;
+
+    static RUNNING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+    pub(super) fn keep(thread: JoinHandle<()>) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|thread| !thread.is_finished());
+        running.push(thread);
+    }
+
+    /// Waits for all of them.
+    pub(crate) fn wait() {
+        let running = std::mem::take(&mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in running {
+            // A destructor that panicked has said so.
+            let _ = thread.join();
+        }
+    }
 }
 
 fn check_against(bytes: usize, available: Option<u64>, what: &str, advice: &str) -> Result<()> {

@@ -29,5 +29,7 @@ mod settings;
 pub mod state;
 pub mod status;
 pub mod task;
+#[cfg(codegeex_capi_test)]
+pub mod test_only;
 pub mod tokenizer;
 pub mod version;

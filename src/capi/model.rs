@@ -61,13 +61,13 @@ impl Progress {
     }
 
     pub fn hear(&self, done: u64, total: u64) -> ControlFlow<()> {
+        let Some(callback) = self.0 else {
+            return ControlFlow::Continue(());
+        };
         // SAFETY: the caller's function, during its call.
-        match self
-            .0
-            .map(|callback| unsafe { callback(self.1.0, done, total) })
-        {
-            None | Some(0) => ControlFlow::Continue(()),
-            Some(_) => ControlFlow::Break(()),
+        match unsafe { callback(self.1.0, done, total) } {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
         }
     }
 }

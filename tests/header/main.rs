@@ -1,6 +1,9 @@
-//! `include/codegeex.h` is what cbindgen makes of `src/capi/`.
+//! `include/codegeex.h` is what cbindgen makes of `src/capi/`, and the generated files of the C tests
+//! are what that header says: a function that is added is in all of them.
 //!
-//! `CODEGEEX_BLESS=1 cargo test --features capi --test header` writes it.
+//! `CODEGEEX_BLESS=1 cargo test --features capi --test header` writes them.
+
+mod tables;
 
 use std::path::{Path, PathBuf};
 
@@ -63,20 +66,33 @@ fn generate() -> String {
     String::from_utf8(text).unwrap()
 }
 
-#[test]
-fn the_committed_header_is_what_the_sources_say() {
-    let path = root().join("include/codegeex.h");
-    let generated = generate();
+/// Compares a committed file with what it should be, or writes it.
+fn compare(path: &str, expected: &str) {
+    let whole = root().join(path);
     if std::env::var_os("CODEGEEX_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &generated).unwrap();
+        std::fs::create_dir_all(whole.parent().unwrap()).unwrap();
+        std::fs::write(&whole, expected).unwrap();
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let committed = std::fs::read_to_string(&whole).unwrap_or_default();
     assert!(
-        committed == generated,
-        "include/codegeex.h is not what src/capi/ says; write it anew with\n\
+        committed == expected,
+        "{path} is not what src/capi/ says; write it anew with\n\
          CODEGEEX_BLESS=1 cargo test --features capi --test header"
     );
+}
+
+#[test]
+fn the_committed_header_is_what_the_sources_say() {
+    compare("include/codegeex.h", &generate());
+}
+
+#[test]
+fn the_tables_of_the_c_tests_are_what_the_header_says() {
+    let functions = tables::functions(&generate());
+    assert!(functions.len() > 150);
+    compare("tests/capi/symbols.txt", &tables::symbols(&functions));
+    compare("tests/capi/generated/nulls.c", &tables::nulls(&functions));
+    compare("tests/capi/generated/shim.c", &tables::shim(&functions));
 }
 
 #[test]
@@ -84,7 +100,7 @@ fn every_file_with_an_entry_is_a_section() {
     let mut found: Vec<String> = std::fs::read_dir(root().join("src/capi"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| has_entry(path))
+        .filter(|path| has_entry(path) && !path.ends_with("test_only.rs"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     found.sort();

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds the C library and installs it: tools/install-capi.sh PREFIX [--profile NAME] [--features LIST]
+#
+# Lays down what `cargo cinstall --prefix PREFIX` does with the metadata in Cargo.toml: the shared
+# library with its soname links, the static one, the header, codegeex.pc, and a CMake package. The
+# default profile is release-capi; `--profile dev` builds in a fraction of the time.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+usage() { echo "usage: tools/install-capi.sh PREFIX [--profile NAME] [--features LIST]" >&2; exit 2; }
+prefix="" profile=release-capi features=capi
+while [ $# -gt 0 ]; do
+  case $1 in
+    --profile) [ $# -ge 2 ] || usage; profile=$2; shift 2 ;;
+    --features) [ $# -ge 2 ] || usage; features=$2; shift 2 ;;
+    -*) usage ;;
+    *) [ -z "$prefix" ] || usage; prefix=$1; shift ;;
+  esac
+done
+[ -n "$prefix" ] || usage
+mkdir -p "$prefix"
+prefix=$(cd "$prefix" && pwd)
+
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
+abi=$(sed -n 's/^#define CODEGEEX_ABI_MAJOR \([0-9]*\)$/\1/p' "$root/include/codegeex.h")
+[ -n "$version" ] && [ -n "$abi" ]
+
+# Crate types are given here and not in Cargo.toml, as cargo-c does too: every other build of the
+# crate would link a shared library that nobody asked for. A soname on the static library's command
+# line does nothing.
+target=${CARGO_TARGET_DIR:-$root/target}
+case $profile in dev) folder=$target/debug ;; *) folder=$target/$profile ;; esac
+cargo rustc --locked --quiet --manifest-path "$root/Cargo.toml" --lib --features "$features" \
+  --profile "$profile" --crate-type cdylib,staticlib -- -C "link-arg=-Wl,-soname,libcodegeex.so.$abi"
+
+install -d "$prefix"/{include,lib/pkgconfig,lib/cmake/codegeex}
+install -m 644 "$root"/include/codegeex.h* "$prefix/include/"
+# The file of the other versions goes, so that links never point to a stranger.
+rm -f "$prefix"/lib/libcodegeex.so*
+install -m 755 "$folder/libcodegeex.so" "$prefix/lib/libcodegeex.so.$version"
+ln -s "libcodegeex.so.$version" "$prefix/lib/libcodegeex.so.$abi"
+ln -s "libcodegeex.so.$abi" "$prefix/lib/libcodegeex.so"
+install -m 644 "$folder/libcodegeex.a" "$prefix/lib/libcodegeex.a"
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" "$root/tools/capi/codegeex.pc.in" \
+  >"$prefix/lib/pkgconfig/codegeex.pc"
+install -m 644 "$root"/tools/capi/codegeex-config*.cmake "$prefix/lib/cmake/codegeex/"
