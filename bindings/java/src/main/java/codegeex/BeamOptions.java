@@ -130,8 +130,8 @@ public final class BeamOptions {
          */
         public Builder addStop(String text) {
             setters.add((frame, o) -> {
-                Frame.Array text = frame.text(text);
-                return Native.beam_options_add_stop(o, text.at(), text.len(), frame.error);
+                Frame.Array at = frame.text(text);
+                return Native.beam_options_add_stop(o, at.at(), at.len(), frame.error);
             });
             return this;
         }

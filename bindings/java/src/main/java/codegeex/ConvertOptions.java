@@ -74,8 +74,8 @@ public final class ConvertOptions {
          */
         public Builder dtype(String dtype) {
             setters.add((frame, o) -> {
-                Frame.Array text = frame.text(dtype);
-                return Native.convert_options_set_dtype(o, text.at(), text.len(), frame.error);
+                Frame.Array at = frame.text(dtype);
+                return Native.convert_options_set_dtype(o, at.at(), at.len(), frame.error);
             });
             return this;
         }
@@ -88,8 +88,8 @@ public final class ConvertOptions {
          */
         public Builder quantize(String quantize) {
             setters.add((frame, o) -> {
-                Frame.Array text = frame.text(quantize);
-                return Native.convert_options_set_quantize(o, text.at(), text.len(), frame.error);
+                Frame.Array at = frame.text(quantize);
+                return Native.convert_options_set_quantize(o, at.at(), at.len(), frame.error);
             });
             return this;
         }

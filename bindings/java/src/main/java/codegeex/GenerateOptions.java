@@ -236,7 +236,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder timeout(Duration timeout) {
-            long millis = Frame.size(timeout.toMillis(), "timeout");
+            long millis = timeout.isZero() ? 0 : Math.max(1, Frame.size(timeout.toMillis(), "timeout"));
             setters.add((frame, o) -> Native.generate_options_set_timeout_ms(o, millis, frame.error));
             return this;
         }
@@ -297,8 +297,8 @@ public final class GenerateOptions {
          */
         public Builder addStop(String text) {
             setters.add((frame, o) -> {
-                Frame.Array text = frame.text(text);
-                return Native.generate_options_add_stop(o, text.at(), text.len(), frame.error);
+                Frame.Array at = frame.text(text);
+                return Native.generate_options_add_stop(o, at.at(), at.len(), frame.error);
             });
             return this;
         }

@@ -98,8 +98,8 @@ public final class OpenOptions {
          */
         public Builder isa(String isa) {
             setters.add((frame, o) -> {
-                Frame.Array text = frame.text(isa);
-                return Native.open_options_set_isa(o, text.at(), text.len(), frame.error);
+                Frame.Array at = frame.text(isa);
+                return Native.open_options_set_isa(o, at.at(), at.len(), frame.error);
             });
             return this;
         }

@@ -10,25 +10,24 @@ import java.util.concurrent.locks.LockSupport;
  * looks a hundred times a second as long as there are such calls.
  */
 final class Running implements AutoCloseable {
-    private static final Set<Running> WATCHED = ConcurrentHashMap.newKeySet();
+    private static final Set<Watch> WATCHED = ConcurrentHashMap.newKeySet();
     /** Whether the watcher has nothing to do. It says so before it looks, so that nobody is missed. */
     private static volatile boolean idle;
 
-    private static final Thread WATCHER = new Thread(Running::watch, "codegeex-interrupts");
+    private static final Thread WATCHER = new Thread(Running::lookAtAll, "codegeex-interrupts");
 
     static {
         WATCHER.setDaemon(true);
         WATCHER.start();
     }
 
-    private final Thread thread;
     private final CancelToken[] tokens;
     private final MemorySegment token;
+    private final Watch watch;
     private boolean closed;
 
     /** Begins a call; tokens may be null. */
     Running(CancelToken... tokens) {
-        thread = Thread.currentThread();
         this.tokens = tokens;
         long timeout = 0;
         for (CancelToken of : tokens) {
@@ -45,13 +44,39 @@ final class Running implements AutoCloseable {
                 of.add(this);
             }
         }
-        if (thread.isInterrupted()) {
-            cancel();
+        watch = watch();
+    }
+
+    /** A thread that waits, and whose interrupt cancels the call. */
+    final class Watch implements AutoCloseable {
+        private final Thread thread = Thread.currentThread();
+
+        private void look() {
+            if (thread.isInterrupted()) {
+                cancel();
+            }
         }
-        WATCHED.add(this);
+
+        @Override
+        public void close() {
+            WATCHED.remove(this);
+        }
+    }
+
+    /** Looks at interrupts of this thread until it is closed. */
+    Watch watch() {
+        Watch watch = new Watch();
+        watch.look();
+        WATCHED.add(watch);
         if (idle) {
             LockSupport.unpark(WATCHER);
         }
+        return watch;
+    }
+
+    /** Ends the watch of the thread that began the call, which goes on without it. */
+    void detach() {
+        watch.close();
     }
 
     MemorySegment token() {
@@ -66,7 +91,7 @@ final class Running implements AutoCloseable {
 
     @Override
     public void close() {
-        WATCHED.remove(this);
+        watch.close();
         for (CancelToken of : tokens) {
             if (of != null) {
                 of.remove(this);
@@ -78,7 +103,7 @@ final class Running implements AutoCloseable {
         }
     }
 
-    private static void watch() {
+    private static void lookAtAll() {
         while (true) {
             idle = true;
             if (WATCHED.isEmpty()) {
@@ -87,11 +112,7 @@ final class Running implements AutoCloseable {
                 idle = false;
                 LockSupport.parkNanos(WATCHED, 10_000_000);
             }
-            for (Running call : WATCHED) {
-                if (call.thread.isInterrupted()) {
-                    call.cancel();
-                }
-            }
+            WATCHED.forEach(Watch::look);
         }
     }
 }
