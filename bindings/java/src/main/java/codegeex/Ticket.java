@@ -28,7 +28,7 @@ public final class Ticket implements AutoCloseable {
      * @return a token, or the end of a sample; empty at the end of the request
      */
     public Optional<Token> next() {
-        try (Running.Watch watch = request.watch()) {
+        try (Running.Watch _ = request.watch()) {
             return next(1);
         }
     }
@@ -67,7 +67,7 @@ public final class Ticket implements AutoCloseable {
      * @throws CodegeexException what ended the request
      */
     public List<Completion> await() {
-        try (Frame frame = new Frame(); Handle.Use ticket = own.use(); Running.Watch watch = request.watch()) {
+        try (Frame frame = new Frame(); Handle.Use ticket = own.use(); Running.Watch _ = request.watch()) {
             MemorySegment out = frame.pointer();
             frame.check(Native.ticket_wait(ticket.at(), out, frame.error));
             return Completion.take(Frame.at(out));
