@@ -63,6 +63,7 @@ func (o *BeamOptions) build() (*owner, error) {
 	type failure = **C.codegeex_error
 	type status = C.codegeex_status
 	var s setting
+	s.nonNegative(o.NumBeams, o.MaxNewTokens)
 	s.set(func(e failure) status { return C.codegeex_beam_options_new(&h, e) })
 	if s.err != nil {
 		return nil, s.err

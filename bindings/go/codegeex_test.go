@@ -83,7 +83,7 @@ func TestErrors(t *testing.T) {
 		t.Errorf("broken file: %v", err)
 	}
 	for _, options := range []*GenerateOptions{
-		{TopP: 2}, {Samples: -1}, {Extra: map[string]string{"no such": "1"}},
+		{TopP: 2}, {Samples: -1}, {TopK: -1}, {PrefillLimit: -1}, {Extra: map[string]string{"no such": "1"}},
 		{Extra: map[string]string{"seed": "many"}}, {Temperature: float32(math.NaN())},
 	} {
 		if _, err := open(t, nil).Generate(background, code, options); !errors.Is(err, ErrInvalidArgument) {

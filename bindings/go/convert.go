@@ -39,6 +39,7 @@ func (o *ConvertOptions) build() (*owner, error) {
 	type failure = **C.codegeex_error
 	type status = C.codegeex_status
 	var s setting
+	s.nonNegative(o.Threads)
 	s.set(func(e failure) status { return C.codegeex_convert_options_new(&h, e) })
 	if s.err != nil {
 		return nil, s.err

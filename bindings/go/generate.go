@@ -193,7 +193,7 @@ func (g generateCall) run(ctx context.Context, prompt Prompt, options *GenerateO
 	if err != nil {
 		return nil, err
 	}
-	defer g.own.release()
+	defer g.own.owned.release()
 	err = useOptional(built, func(o *C.codegeex_generate_options) error {
 		to.options = o
 		return callContext(ctx, func(cancel *C.codegeex_cancel_token, err **C.codegeex_error) C.codegeex_status {

@@ -10,10 +10,12 @@ import (
 // ErrClosed is what methods of a closed object return.
 var ErrClosed = errors.New("codegeex: use after Close")
 
-// An owner owns one handle of the library. The object of the user's points to it and never the
-// other way, so that a cleanup of the object can close it. A handle is freed once, when it was
-// closed and no call uses it any more: closing while a call runs is safe, and does not wait.
-type owner struct {
+// An owner owns one handle of the library. It is freed once, when it was closed or the owner became
+// garbage, and no call uses it any more: closing while a call runs is safe, and does not wait.
+type owner struct{ *owned }
+
+// owned is what a cleanup keeps, which must not know the owner.
+type owned struct {
 	free func(unsafe.Pointer)
 
 	mu     sync.Mutex
@@ -23,7 +25,9 @@ type owner struct {
 }
 
 func newOwner(handle unsafe.Pointer, free func(unsafe.Pointer)) *owner {
-	return &owner{handle: handle, free: free}
+	o := &owner{&owned{handle: handle, free: free}}
+	runtime.AddCleanup(o, (*owned).close, o.owned)
+	return o
 }
 
 // acquire lends the handle until release.
@@ -31,6 +35,8 @@ func (o *owner) acquire() (unsafe.Pointer, error) {
 	if o == nil {
 		return nil, ErrClosed
 	}
+	// Otherwise the owner may become garbage between its last use and the count.
+	defer runtime.KeepAlive(o)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -40,7 +46,13 @@ func (o *owner) acquire() (unsafe.Pointer, error) {
 	return o.handle, nil
 }
 
-func (o *owner) release() {
+func (o *owner) close() {
+	if o != nil {
+		o.owned.close()
+	}
+}
+
+func (o *owned) release() {
 	o.mu.Lock()
 	o.users--
 	last := o.closed && o.users == 0
@@ -50,10 +62,7 @@ func (o *owner) release() {
 	}
 }
 
-func (o *owner) close() {
-	if o == nil {
-		return
-	}
+func (o *owned) close() {
 	o.mu.Lock()
 	last := !o.closed && o.users == 0
 	o.closed = true
@@ -63,12 +72,6 @@ func (o *owner) close() {
 	}
 }
 
-// closeWithGarbage closes an owner when the object that has it is unreachable.
-func closeWithGarbage[T any](object *T, o *owner) *T {
-	runtime.AddCleanup(object, (*owner).close, o)
-	return object
-}
-
 // use calls f with the handle of an owner as a P, a pointer of C's. (Types that C does not tell us
 // are no type arguments, but pointers to them are.)
 func use[P any](o *owner, f func(P) error) error {
@@ -76,7 +79,8 @@ func use[P any](o *owner, f func(P) error) error {
 	if err != nil {
 		return err
 	}
-	defer o.release()
+	// Of what the owner has, not of the owner: it may become garbage meanwhile.
+	defer o.owned.release()
 	return f(*(*P)(unsafe.Pointer(&handle)))
 }
 

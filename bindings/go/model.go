@@ -68,6 +68,7 @@ func (o *OpenOptions) build() (*owner, error) {
 	type failure = **C.codegeex_error
 	type status = C.codegeex_status
 	var s setting
+	s.nonNegative(o.Threads)
 	s.set(func(e failure) status { return C.codegeex_open_options_new(&h, e) })
 	if s.err != nil {
 		return nil, s.err
@@ -99,11 +100,13 @@ func (o *OpenOptions) build() (*owner, error) {
 				level = max(level, l.c)
 			}
 		}
-		s.set(func(e failure) status {
-			userdata := C.codegeex_go_userdata(C.uintptr_t(cgo.NewHandle(o.Logger)))
-			return C.codegeex_open_options_set_log(h, level, C.codegeex_log_callback(C.codegeex_go_log),
-				userdata, C.codegeex_destroy_callback(C.codegeex_go_log_destroy), e)
-		})
+		if level != 0 {
+			s.set(func(e failure) status {
+				userdata := C.codegeex_go_userdata(C.uintptr_t(cgo.NewHandle(o.Logger)))
+				return C.codegeex_open_options_set_log(h, level, C.codegeex_log_callback(C.codegeex_go_log),
+					userdata, C.codegeex_destroy_callback(C.codegeex_go_log_destroy), e)
+			})
+		}
 	}
 	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
 		return C.codegeex_open_options_set(h, k, kn, v, vn, e)
@@ -175,7 +178,7 @@ func Open(ctx context.Context, path string, options *OpenOptions) (*Model, error
 	m := &Model{newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_model_free((*C.codegeex_model)(p))
 	})}
-	return closeWithGarbage(m, m.own), nil
+	return m, nil
 }
 
 // Close gives the model's memory and threads back, once nothing else uses them. It returns nil.

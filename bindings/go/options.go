@@ -4,6 +4,7 @@ package codegeex
 import "C"
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -200,8 +201,22 @@ type GenerateOptions struct {
 	Extra map[string]string
 }
 
-// size is a number for C, where a negative one is too large to be true.
+// size is a number for C, where there are no negative ones: see nonNegative.
 func size(n int) C.size_t { return C.size_t(n) }
+
+// nonNegative refuses numbers that C would take for enormous ones, which mean something there.
+func (s *setting) nonNegative(numbers ...int) {
+	s.use(func() error { return nonNegative(numbers...) })
+}
+
+func nonNegative(numbers ...int) error {
+	for _, n := range numbers {
+		if n < 0 {
+			return &Error{Code: ErrInvalidArgument, Message: fmt.Sprintf("a number is %d, expected none below 0", n)}
+		}
+	}
+	return nil
+}
 
 func freeGenerateOptions(p unsafe.Pointer) {
 	C.codegeex_generate_options_free((*C.codegeex_generate_options)(p))
@@ -215,6 +230,7 @@ func (o *GenerateOptions) build() (*owner, error) {
 	type failure = **C.codegeex_error
 	type status = C.codegeex_status
 	var s setting
+	s.nonNegative(o.MaxNewTokens, o.TopK, o.Samples, o.TopLogprobs, o.PrefillLimit, o.Threads, o.Speculation.Tokens)
 	s.set(func(e failure) status { return C.codegeex_generate_options_new(&h, e) })
 	if s.err != nil {
 		return nil, s.err

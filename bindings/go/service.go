@@ -36,6 +36,7 @@ func (o *ServiceOptions) build() (*owner, error) {
 	type failure = **C.codegeex_error
 	type status = C.codegeex_status
 	var s setting
+	s.nonNegative(o.Sequences, o.PrefillTokens, o.Prefixes, o.Waiting)
 	s.set(func(e failure) status { return C.codegeex_service_options_new(&h, e) })
 	if s.err != nil {
 		return nil, s.err
@@ -103,7 +104,7 @@ func (m *Model) NewService(options *ServiceOptions) (*Service, error) {
 	service := &Service{newOwner(unsafe.Pointer(s), func(p unsafe.Pointer) {
 		C.codegeex_service_free((*C.codegeex_service)(p))
 	})}
-	return closeWithGarbage(service, service.own), nil
+	return service, nil
 }
 
 // Close cancels what is under way and waits for the service's thread to end. Tickets still get their
@@ -158,7 +159,7 @@ func (s *Service) Submit(ctx context.Context, prompt Prompt, options *GenerateOp
 		free()
 		C.codegeex_ticket_free((*C.codegeex_ticket)(p))
 	})}
-	return closeWithGarbage(ticket, ticket.own), nil
+	return ticket, nil
 }
 
 // A ServiceProgress says how full a service is.

@@ -19,7 +19,7 @@ func newSession(h *C.codegeex_session) *Session {
 	s := &Session{newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_session_free((*C.codegeex_session)(p))
 	})}
-	return closeWithGarbage(s, s.own)
+	return s
 }
 
 // NewSession makes a session that was fed nothing.
@@ -118,6 +118,9 @@ func (s *Session) Bytes() int {
 
 // Truncate forgets all but the first tokens; more than there are changes nothing.
 func (s *Session) Truncate(tokens int) error {
+	if err := nonNegative(tokens); err != nil {
+		return err
+	}
 	return use(s.own, func(h *C.codegeex_session) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {
 			return C.codegeex_session_truncate(h, size(tokens), err)

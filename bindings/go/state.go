@@ -29,7 +29,7 @@ func newState(h *C.codegeex_state) *State {
 	s := &State{newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_state_free((*C.codegeex_state)(p))
 	})}
-	return closeWithGarbage(s, s.own)
+	return s
 }
 
 // NewState makes an empty state.
@@ -104,7 +104,7 @@ func DecodeStates(ctx context.Context, states []*State, ids []uint32) (*Logits, 
 		if err != nil {
 			return nil, err
 		}
-		defer s.own.release()
+		defer s.own.owned.release()
 		handles[i] = (*C.codegeex_state)(h)
 	}
 	p, n := cIDs(ids)
@@ -130,6 +130,9 @@ func (s *State) Bytes() int {
 
 // Truncate forgets all but the first tokens; more than there are changes nothing.
 func (s *State) Truncate(tokens int) error {
+	if err := nonNegative(tokens); err != nil {
+		return err
+	}
 	return use(s.own, func(h *C.codegeex_state) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {
 			return C.codegeex_state_truncate(h, size(tokens), err)
@@ -173,7 +176,7 @@ func newLogits(h *C.codegeex_logits) *Logits {
 	l := &Logits{newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_logits_free((*C.codegeex_logits)(p))
 	})}
-	return closeWithGarbage(l, l.own)
+	return l
 }
 
 // Rows is how many there are.

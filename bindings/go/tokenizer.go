@@ -24,7 +24,7 @@ func newTokenizer(h *C.codegeex_tokenizer) *Tokenizer {
 	t := &Tokenizer{newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_tokenizer_free((*C.codegeex_tokenizer)(p))
 	})}
-	return closeWithGarbage(t, t.own)
+	return t
 }
 
 // NewTokenizer makes the tokenizer of CodeGeeX's published checkpoints, which is compiled in.
@@ -130,7 +130,7 @@ func (t *Tokenizer) NewDecoder(invalid InvalidUTF8) (*Decoder, error) {
 	decoder := &Decoder{newOwner(unsafe.Pointer(d), func(p unsafe.Pointer) {
 		C.codegeex_decoder_free((*C.codegeex_decoder)(p))
 	})}
-	return closeWithGarbage(decoder, decoder.own), nil
+	return decoder, nil
 }
 
 // Push is the text that an id completes, which may be empty. After ErrInvalidUTF8 the bytes in

@@ -12,7 +12,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -84,7 +83,7 @@ final class ModelTest {
         assertEquals(201, missing.status().number());
         assertTrue(missing.getMessage().contains("/no/such/file"));
         Path broken = folder.resolve("broken.safetensors");
-        Files.writeString(broken, "\10\0\0\0\0\0\0\0{\"a\":", StandardCharsets.ISO_8859_1);
+        Files.write(broken, new byte[] {8, 0, 0, 0, 0, 0, 0, 0, (byte) 0x7b, 0x22, 0x61, 0x22, 0x3a});
         assertThrows(FileFormatException.class, () -> Model.open(broken));
         try (Model model = open()) {
             for (GenerateOptions options : List.of(GenerateOptions.builder().topP(2).build(),

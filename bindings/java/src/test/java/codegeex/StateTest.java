@@ -173,7 +173,7 @@ final class StateTest {
             try (var threads = Executors.newCachedThreadPool()) {
                 Ticket ticket = service.submit(CODE, endless());
                 Future<List<Completion>> waiting = threads.submit(ticket::await);
-                ticket.next();
+                Thread.sleep(20);
                 ticket.close();
                 try {
                     assertEquals(FinishReason.CANCELLED, waiting.get().getFirst().finishReason());
