@@ -1,1 +1,1 @@
-tagSearchIndex = [];updateSearchResults();
+tagSearchIndex = [{"l":"Serialized Form","h":"","k":"18","u":"serialized-form.html"}];updateSearchResults();
