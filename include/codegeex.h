@@ -202,9 +202,34 @@
 #define CODEGEEX_FINISH_PREFILL_LIMIT 7
 
 /**
- * A reason that came after this ABI.
+ * A reason that has no number yet.
  */
 #define CODEGEEX_FINISH_OTHER 8
+
+/**
+ * A rule of code: the line ended.
+ */
+#define CODEGEEX_FINISH_END_OF_LINE 9
+
+/**
+ * A rule of code: the block ended.
+ */
+#define CODEGEEX_FINISH_END_OF_BLOCK 10
+
+/**
+ * A rule of code: the function ended.
+ */
+#define CODEGEEX_FINISH_END_OF_FUNCTION 11
+
+/**
+ * A rule of code: a line began in the first column.
+ */
+#define CODEGEEX_FINISH_UNINDENTED_LINE 12
+
+/**
+ * A rule of code: where the reference ends the generation for HumanEval-X.
+ */
+#define CODEGEEX_FINISH_HUMANEVAL 13
 
 /**
  * The rules of the CodeGeeX reference: the score is the sum of the log-probabilities.
@@ -230,6 +255,21 @@
  * Looks for better beams as long as one could be better.
  */
 #define CODEGEEX_EARLY_STOPPING_NEVER 2
+
+/**
+ * White space, then a word or a run of other characters.
+ */
+#define CODEGEEX_ACCEPT_WORD 0
+
+/**
+ * The first line that is not blank, with its line break and the blank ones before it.
+ */
+#define CODEGEEX_ACCEPT_LINE 1
+
+/**
+ * All of it.
+ */
+#define CODEGEEX_ACCEPT_ALL 2
 
 /**
  * No logits: the tokens only enter the state.
@@ -296,6 +336,23 @@ typedef struct codegeex_convert_options codegeex_convert_options;
  * Threads: one call at a time; a second one is CODEGEEX_BUSY.
  */
 typedef struct codegeex_decoder codegeex_decoder;
+
+/**
+ * How an edit session suggests. What is not set is as in a new one: 64 tokens at most, healed, with
+ * all post-processing; NULL stands for a new one.
+ *
+ * Threads: setters on one thread at a time; any number of threads may use one that does not
+ * change.
+ */
+typedef struct codegeex_edit_options codegeex_edit_options;
+
+/**
+ * Suggests code at a cursor while the text around it changes. It keeps the model.
+ *
+ * Threads: one call at a time; a second one is CODEGEEX_BUSY, from a callback too. To end a
+ * suggestion from another thread, set the cancel token that it was given.
+ */
+typedef struct codegeex_edit_session codegeex_edit_session;
 
 /**
  * What went wrong: a status, a sentence that says what was found, what was expected and what to do,
@@ -573,6 +630,33 @@ typedef struct codegeex_event {
  * called the generation, and must not unwind. It may free handles, those of the running call too.
  */
 typedef int32_t (*codegeex_event_callback)(void *userdata, const struct codegeex_event *event);
+
+/**
+ * What a new text changed. Set `struct_size` to `sizeof` before it is filled; later releases may add
+ * fields at the end.
+ */
+typedef struct codegeex_edit_update {
+    /**
+     * Size of this struct in bytes.
+     */
+    size_t struct_size;
+    /**
+     * Bytes from the beginning of the text that the model does not see, because it is too long.
+     */
+    size_t clipped_bytes;
+    /**
+     * Line breaks in them.
+     */
+    size_t clipped_lines;
+    /**
+     * 1 if what the model sees begins elsewhere than before, so that it will be read anew.
+     */
+    int32_t moved;
+    /**
+     * 1 if a suggestion agrees with what was typed: nothing need be computed.
+     */
+    int32_t is_alive;
+} codegeex_edit_update;
 
 /**
  * How full a service is. Set `struct_size` to `sizeof` before it is filled; later releases may add
@@ -1464,6 +1548,27 @@ codegeex_status codegeex_generate_options_add_task_stops(struct codegeex_generat
                                                          struct codegeex_error **error);
 
 /**
+ * Where code of a language, by its name, ends a completion: the first of `rules` that fires, names
+ * with commas between: `line`, `block`, `function`, `unindented`, `humaneval`. Empty rules mean no
+ * end by code. No token is drawn after the one that decides it.
+ */
+codegeex_status codegeex_generate_options_set_stop_at(struct codegeex_generate_options *options,
+                                                      const char *language,
+                                                      size_t language_len,
+                                                      const char *rules,
+                                                      size_t rules_len,
+                                                      struct codegeex_error **error);
+
+/**
+ * Token healing: whether the last tokens of the prompt are taken back and drawn again among those
+ * that agree with its bytes, so that a prompt may end inside a word or a run of spaces; nonzero is
+ * yes.
+ */
+codegeex_status codegeex_generate_options_set_heal(struct codegeex_generate_options *options,
+                                                   int32_t heal,
+                                                   struct codegeex_error **error);
+
+/**
  * Takes all stop strings away.
  */
 codegeex_status codegeex_generate_options_clear_stop(struct codegeex_generate_options *options,
@@ -1501,7 +1606,8 @@ void codegeex_generate_options_free(struct codegeex_generate_options *options);
 
 /**
  * The name of a reason: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`, `deadline`,
- * `prefill_limit`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for what is none.
+ * `prefill_limit`, and of the rules of code `end_of_line`, `end_of_block`, `end_of_function`,
+ * `unindented_line`, `humaneval`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for what is none.
  */
 const char *codegeex_finish_reason_name(int32_t reason);
 
@@ -1572,6 +1678,12 @@ size_t codegeex_completions_drafted(const struct codegeex_completions *completio
  * range.
  */
 size_t codegeex_completions_accepted(const struct codegeex_completions *completions, size_t index);
+
+/**
+ * How many bytes of the prompt the first tokens of one stand for, where the options heal: its text
+ * begins after them. 0 for NULL or an index out of range.
+ */
+size_t codegeex_completions_healed(const struct codegeex_completions *completions, size_t index);
 
 /**
  * Frees completions and what they lent. NULL is allowed.
@@ -1833,6 +1945,11 @@ codegeex_status codegeex_session_ids(const struct codegeex_session *session,
 size_t codegeex_session_reused(const struct codegeex_session *session);
 
 /**
+ * How many tokens of the last prompt were computed; 0 for NULL and while a call runs.
+ */
+size_t codegeex_session_computed(const struct codegeex_session *session);
+
+/**
  * Bytes of keys and values that are kept; 0 for NULL and while a call runs.
  */
 size_t codegeex_session_bytes(const struct codegeex_session *session);
@@ -1887,6 +2004,131 @@ codegeex_status codegeex_session_restore(const struct codegeex_model *model,
  * Frees a session. NULL is allowed.
  */
 void codegeex_session_free(struct codegeex_session *session);
+
+/**
+ * Makes options: 64 tokens at most, healed, all post-processing.
+ */
+codegeex_status codegeex_edit_options_new(struct codegeex_edit_options **options,
+                                          struct codegeex_error **error);
+
+/**
+ * Sets an option by its key, both as text. A value that is refused changes nothing.
+ */
+codegeex_status codegeex_edit_options_set(struct codegeex_edit_options *options,
+                                          const char *key,
+                                          size_t key_len,
+                                          const char *value,
+                                          size_t value_len,
+                                          struct codegeex_error **error);
+
+/**
+ * The value of an option as text, such as codegeex_edit_options_set takes.
+ *
+ * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ */
+codegeex_status codegeex_edit_options_get(const struct codegeex_edit_options *options,
+                                          const char *key,
+                                          size_t key_len,
+                                          char **value,
+                                          size_t *value_len,
+                                          struct codegeex_error **error);
+
+/**
+ * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
+ * NULL, receives a static string that says what it is.
+ */
+const char *codegeex_edit_options_key(size_t index, const char **help);
+
+/**
+ * How suggestions are generated, in place of 64 tokens at most and healed. Text is only ever text
+ * here, whatever these options say of special tokens.
+ */
+codegeex_status codegeex_edit_options_set_generate(struct codegeex_edit_options *options,
+                                                   const struct codegeex_generate_options *generate,
+                                                   struct codegeex_error **error);
+
+/**
+ * Frees options. NULL is allowed.
+ */
+void codegeex_edit_options_free(struct codegeex_edit_options *options);
+
+/**
+ * Makes an edit session for a language, by its name. `options` may be NULL.
+ *
+ * `session` receives a handle; free it with codegeex_edit_session_free.
+ */
+codegeex_status codegeex_edit_session_new(const struct codegeex_model *model,
+                                          const char *language,
+                                          size_t language_len,
+                                          const struct codegeex_edit_options *options,
+                                          struct codegeex_edit_session **session,
+                                          struct codegeex_error **error);
+
+/**
+ * Takes the text in, as it is now before and after the cursor. Computes nothing. `update` may be
+ * NULL.
+ */
+codegeex_status codegeex_edit_session_update(struct codegeex_edit_session *session,
+                                             const char *before,
+                                             size_t before_len,
+                                             const char *after,
+                                             size_t after_len,
+                                             struct codegeex_edit_update *update,
+                                             struct codegeex_error **error);
+
+/**
+ * Suggests what might follow the cursor: what there is already and agrees with the text, or else
+ * what the model says. The callback hears of that as it comes, before post-processing. Cancelled, it
+ * suggests what there is by then.
+ *
+ * `cancel` and `callback` may be NULL. `count` receives how many suggestions there are, best first;
+ * read them with codegeex_edit_session_suggestion.
+ */
+codegeex_status codegeex_edit_session_suggest(struct codegeex_edit_session *session,
+                                              const struct codegeex_cancel_token *cancel,
+                                              codegeex_event_callback callback,
+                                              void *userdata,
+                                              size_t *count,
+                                              struct codegeex_error **error);
+
+/**
+ * The suggestions that agree with the text as it is now; 0 for NULL and while a call runs.
+ */
+size_t codegeex_edit_session_suggestions(const struct codegeex_edit_session *session);
+
+/**
+ * What of a suggestion, by its index from 0, is not typed or accepted yet.
+ *
+ * `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+ */
+codegeex_status codegeex_edit_session_suggestion(const struct codegeex_edit_session *session,
+                                                 size_t index,
+                                                 char **text,
+                                                 size_t *text_len,
+                                                 struct codegeex_error **error);
+
+/**
+ * Accepts the best suggestion or a part of it, one of `CODEGEEX_ACCEPT_*`, as if it were typed.
+ *
+ * `text` receives the `text_len` bytes that were inserted, none where there is no suggestion, with a
+ * zero behind them; free it with codegeex_free.
+ */
+codegeex_status codegeex_edit_session_accept(struct codegeex_edit_session *session,
+                                             int32_t accept,
+                                             char **text,
+                                             size_t *text_len,
+                                             struct codegeex_error **error);
+
+/**
+ * Drops the suggestions, so that the next ones are computed.
+ */
+codegeex_status codegeex_edit_session_dismiss(struct codegeex_edit_session *session,
+                                              struct codegeex_error **error);
+
+/**
+ * Frees an edit session. NULL is allowed.
+ */
+void codegeex_edit_session_free(struct codegeex_edit_session *session);
 
 /**
  * Makes an empty state.

@@ -36,9 +36,11 @@
 //! |---|---|
 //! | [`tokenizer`] | text to ids and back, streaming decoder |
 //! | [`prompt`] | language tags, tasks and templates |
-//! | [`code`] | source text without parsing it: scanner, post-processing of completions |
+//! | [`code`] | source text without parsing it: scanner, where code ends, post-processing of completions |
 //! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
 //! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
+//! | [`edit`] | suggestions while somebody types: reuse, clipping, type-through, post-processing |
+//! | `eval` | HumanEval-X: problems, samples, pass@k, reports (feature `eval`) |
 //! | [`backend`] | what a model computes with; the CPU |
 //! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
 //! | [`error`], [`cancel`], [`checksum`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
@@ -62,6 +64,7 @@
 //! | none (default) | the library |
 //! | `capi` | the C ABI of `include/codegeex.h`, for `libcodegeex.so`; no further dependency |
 //! | `cli` | the `codegeex` program; needs clap, indicatif and ctrlc |
+//! | `eval` | the module `eval`, and with `cli` the command `humaneval`; needs flate2, and on Linux rustix, libc and seccompiler |
 
 #[cfg(target_endian = "big")]
 compile_error!("codegeex reads little-endian checkpoints in place and needs such a target");
@@ -74,7 +77,10 @@ pub mod cancel;
 pub mod capi;
 pub mod checksum;
 pub mod code;
+pub mod edit;
 pub mod error;
+#[cfg(feature = "eval")]
+pub mod eval;
 pub mod generate;
 mod kernels;
 pub mod memory;

@@ -124,6 +124,67 @@ fn after_a_cancel_at_any_look_everything_is_as_it_was() {
     }
 }
 
+/// One of three sequences of a call is cancelled before any of its layers: the others have the
+/// bits that they have without it, and it goes on later as if nothing had been.
+#[test]
+fn a_sequence_is_cancelled_and_its_company_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = ids(60);
+    let (kept, parts) = (&all[..9], [&all[9..30], &all[9..41], &all[9..10]]);
+    for scheme in [None, Some(PackedScheme::Int8)] {
+        let model = random(folder.path(), scheme, &CpuOptions::new().threads(2));
+        let never = Control::new();
+        let new = || -> Vec<Box<dyn State>> {
+            let mut state = model.new_state();
+            let mut batch = [Input::new(&mut *state, kept, Wanted::Nothing)];
+            model.forward(&mut batch, &never).unwrap();
+            vec![state.fork(), state.fork(), state]
+        };
+        let run = |states: &mut [Box<dyn State>], wanted: Wanted, cancels: [&CancelToken; 3]| {
+            let inputs = states.iter_mut().zip(parts).zip(cancels);
+            let mut batch: Vec<_> = inputs
+                .map(|((state, ids), token)| Input::new(&mut **state, ids, wanted).cancel(token))
+                .collect();
+            let logits = model.forward(&mut batch, &never)?;
+            let bits = |i| logits.sequence(i).iter().map(|x| x.to_bits()).collect();
+            Ok::<[Vec<u32>; 3], codegeex::Error>([bits(0), bits(1), bits(2)])
+        };
+        let flag = CancelToken::new();
+        for wanted in [Wanted::All, Wanted::Last, Wanted::Nothing] {
+            let expected = run(&mut new(), wanted, [&flag; 3]).unwrap();
+            for victim in 0..3 {
+                // Two layers and the top query layer look; the fourth look never comes.
+                for look in 0..4 {
+                    let (stop, _) = cancelled_at(look);
+                    let mut cancels = [&flag; 3];
+                    cancels[victim] = &stop.cancel;
+                    let mut states = new();
+                    let found = run(&mut states, wanted, cancels).unwrap();
+                    for i in 0..3 {
+                        let dropped = i == victim && look < 3;
+                        assert_eq!(found[i].is_empty(), dropped || wanted == Wanted::Nothing);
+                        assert!(
+                            dropped || found[i] == expected[i],
+                            "{victim} at {look}: {i}"
+                        );
+                        let len = if dropped { 0 } else { parts[i].len() };
+                        assert_eq!(states[i].len(), kept.len() + len);
+                        states[i].truncate(kept.len());
+                    }
+                    assert!(run(&mut states, wanted, [&flag; 3]).unwrap() == expected);
+                }
+            }
+        }
+        // Nobody is left.
+        let cancelled = CancelToken::new();
+        cancelled.cancel();
+        let mut states = new();
+        let error = run(&mut states, Wanted::All, [&cancelled; 3]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert!(states.iter().all(|s| s.len() == kept.len()));
+    }
+}
+
 /// Of the default model, with real sizes: a prompt of one chunk, and all logits of another.
 #[test]
 fn the_default_model_stops_anywhere_and_goes_on() {

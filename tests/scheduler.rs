@@ -11,8 +11,8 @@ use codegeex::ErrorKind;
 use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{
-    Completion, GenerateOptions, Generator, Request, RequestId, Scheduler, SchedulerOptions,
-    Session, Speculation, Update,
+    Completion, FinishReason, GenerateOptions, Generator, Request, RequestId, Scheduler,
+    SchedulerOptions, Session, Speculation, Update,
 };
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, Logits, Model, ModelConfig, OpenOptions, PageSize, State,
@@ -213,4 +213,61 @@ fn no_more_memory_is_taken_than_planned() {
             "{pages} pages"
         );
     }
+}
+
+/// A request that is cancelled anywhere, in the middle of a step as well, ends with a part of its
+/// answer; who runs beside it has the same bits.
+#[test]
+fn a_cancelled_request_leaves_its_company_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    write(&path, Some(PackedScheme::Int8));
+    let generator = generator(&path, &CpuOptions::new().threads(1));
+    let requests = &requests()[2..5];
+    let bounds = || {
+        let mut bounds = SchedulerOptions::default();
+        bounds.prefixes = 0;
+        bounds.prefill_tokens = 30;
+        bounds
+    };
+    let expected: Vec<_> = serve(&generator, bounds(), requests).0;
+    let (mut at, mut within_steps) = (0, 0);
+    loop {
+        let looks = AtomicUsize::new(0);
+        let stop = CancelToken::when(move || looks.fetch_add(1, Ordering::Relaxed) == at);
+        let mut scheduler = Scheduler::new(&generator, bounds()).unwrap();
+        let mut order = BTreeMap::new();
+        for (i, (prompt, options)) in requests.iter().enumerate() {
+            let mut request = Request::new(prompt.clone(), options.clone());
+            if i == 1 {
+                request.cancel = stop.clone();
+            }
+            order.insert(scheduler.submit(request).unwrap(), i);
+        }
+        let mut found = vec![Vec::new(); requests.len()];
+        let mut left = true;
+        while left {
+            let before = stop.is_cancelled();
+            left = scheduler.step(&mut |id, update| {
+                if let Update::Done(result) = update {
+                    found[order[&id]] = result.unwrap();
+                }
+                ControlFlow::Continue(())
+            });
+            within_steps += usize::from(!before && stop.is_cancelled());
+        }
+        assert_eq!(bits(&found[0]), bits(&expected[0]), "look {at}");
+        assert_eq!(bits(&found[2]), bits(&expected[2]), "look {at}");
+        for (found, expected) in found[1].iter().zip(&expected[1]) {
+            assert!(expected.ids.starts_with(&found.ids), "look {at}");
+        }
+        if found[1] == expected[1] {
+            break;
+        }
+        let ends = found[1].iter().map(|c| c.finish_reason);
+        assert!(ends.into_iter().any(|r| r == FinishReason::Cancelled));
+        // Looks come in groups of what they interrupt: some of each.
+        at += 1 + at / 16;
+    }
+    assert!(at > 60 && within_steps > 20, "{at} looks, {within_steps}");
 }

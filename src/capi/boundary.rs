@@ -54,6 +54,8 @@ pub enum Tag {
     ServiceOptions,
     Service,
     Ticket,
+    EditOptions,
+    EditSession,
 }
 
 /// A type of which C has pointers and knows nothing else.

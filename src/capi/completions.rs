@@ -22,6 +22,7 @@ pub struct OneCompletion {
     reason: FinishReason,
     score: f64,
     speculated: Speculated,
+    healed: usize,
 }
 
 impl Handle for codegeex_completions {
@@ -38,6 +39,7 @@ pub(super) fn of_samples(completions: Vec<Completion>) -> *mut codegeex_completi
         logprobs: c.logprobs,
         reason: c.finish_reason,
         speculated: c.speculated,
+        healed: c.healed,
     };
     new_handle(completions.into_iter().map(one).collect())
 }
@@ -51,6 +53,7 @@ pub(super) fn of_beams(beams: Vec<Beam>) -> *mut codegeex_completions {
         reason: b.finish_reason,
         score: b.score,
         speculated: Speculated::default(),
+        healed: 0,
     };
     new_handle(beams.into_iter().map(one).collect())
 }
@@ -205,6 +208,16 @@ pub unsafe extern "C" fn codegeex_completions_accepted(
     guard_value!(0, |call| {
         one(call, completions, index, |c| c.speculated.accepted)
     })
+}
+
+/// How many bytes of the prompt the first tokens of one stand for, where the options heal: its text
+/// begins after them. 0 for NULL or an index out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_completions_healed(
+    completions: *const codegeex_completions,
+    index: usize,
+) -> usize {
+    guard_value!(0, |call| { one(call, completions, index, |c| c.healed) })
 }
 
 /// Frees completions and what they lent. NULL is allowed.

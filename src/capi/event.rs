@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
 
 use super::boundary::{Userdata, guard_value};
+use crate::code::StopRule;
 use crate::generate::{Event, FinishReason};
 
 /// Nothing happened: what codegeex_ticket_next reports when it does not wait.
@@ -31,13 +32,30 @@ pub const CODEGEEX_FINISH_CANCELLED: i32 = 5;
 pub const CODEGEEX_FINISH_DEADLINE: i32 = 6;
 /// The prompt has more tokens to compute than allowed.
 pub const CODEGEEX_FINISH_PREFILL_LIMIT: i32 = 7;
-/// A reason that came after this ABI.
+/// A reason that has no number yet.
 pub const CODEGEEX_FINISH_OTHER: i32 = 8;
+/// A rule of code: the line ended.
+pub const CODEGEEX_FINISH_END_OF_LINE: i32 = 9;
+/// A rule of code: the block ended.
+pub const CODEGEEX_FINISH_END_OF_BLOCK: i32 = 10;
+/// A rule of code: the function ended.
+pub const CODEGEEX_FINISH_END_OF_FUNCTION: i32 = 11;
+/// A rule of code: a line began in the first column.
+pub const CODEGEEX_FINISH_UNINDENTED_LINE: i32 = 12;
+/// A rule of code: where the reference ends the generation for HumanEval-X.
+pub const CODEGEEX_FINISH_HUMANEVAL: i32 = 13;
 
 pub(super) fn finish_number(reason: FinishReason) -> i32 {
     match reason {
         FinishReason::EndOfText => CODEGEEX_FINISH_END_OF_TEXT,
         FinishReason::Stop(_) => CODEGEEX_FINISH_STOP,
+        FinishReason::Code(rule) => match rule {
+            StopRule::Line => CODEGEEX_FINISH_END_OF_LINE,
+            StopRule::Block => CODEGEEX_FINISH_END_OF_BLOCK,
+            StopRule::Function => CODEGEEX_FINISH_END_OF_FUNCTION,
+            StopRule::Unindented => CODEGEEX_FINISH_UNINDENTED_LINE,
+            StopRule::HumanEval => CODEGEEX_FINISH_HUMANEVAL,
+        },
         FinishReason::Length => CODEGEEX_FINISH_LENGTH,
         FinishReason::ContextFull => CODEGEEX_FINISH_CONTEXT_FULL,
         FinishReason::Cancelled => CODEGEEX_FINISH_CANCELLED,
@@ -47,7 +65,8 @@ pub(super) fn finish_number(reason: FinishReason) -> i32 {
 }
 
 /// The name of a reason: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`, `deadline`,
-/// `prefill_limit`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for what is none.
+/// `prefill_limit`, and of the rules of code `end_of_line`, `end_of_block`, `end_of_function`,
+/// `unindented_line`, `humaneval`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for what is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_finish_reason_name(reason: i32) -> *const c_char {
     guard_value!(std::ptr::null(), |_call| {
@@ -60,6 +79,11 @@ pub unsafe extern "C" fn codegeex_finish_reason_name(reason: i32) -> *const c_ch
             CODEGEEX_FINISH_CANCELLED => "cancelled\0",
             CODEGEEX_FINISH_DEADLINE => "deadline\0",
             CODEGEEX_FINISH_PREFILL_LIMIT => "prefill_limit\0",
+            CODEGEEX_FINISH_END_OF_LINE => "end_of_line\0",
+            CODEGEEX_FINISH_END_OF_BLOCK => "end_of_block\0",
+            CODEGEEX_FINISH_END_OF_FUNCTION => "end_of_function\0",
+            CODEGEEX_FINISH_UNINDENTED_LINE => "unindented_line\0",
+            CODEGEEX_FINISH_HUMANEVAL => "humaneval\0",
             _ => "other\0",
         };
         Ok(name.as_ptr().cast())

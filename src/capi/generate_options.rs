@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
 use super::error::codegeex_error;
 use super::model::codegeex_model;
-use super::settings::{self, Options, Setting, json, number, number_or_none, one_of, or_none};
+use super::settings::{
+    self, Options, Setting, flag, json, number, number_or_none, one_of, or_none,
+};
 use super::status::codegeex_status;
 use super::task::codegeex_task;
 use super::tokenizer::special_tokens;
+use crate::code::StopRule;
 use crate::error::bail;
-use crate::generate::{Drafts, GenerateOptions, Speculation};
+use crate::generate::{Drafts, GenerateOptions, Speculation, StopAt};
+use crate::prompt::Language;
 use crate::tokenizer::SpecialTokens;
 
 /// What a generation is asked to do. What is not set is as in a new one: greedy, 128 new tokens, one
@@ -137,6 +141,36 @@ const TABLE: &[Setting<GenerateSettings>] = &[
         get: |o| serde_json::json!(o.options.stop).to_string(),
     },
     Setting {
+        key: "stop_at\0",
+        help: "Where code ends a completion: none, or a language and rules, as in go:block,function; \
+               rules are line, block, function, unindented, humaneval.\0",
+        set: |o, v| {
+            o.options.stop_at = match v.trim() {
+                "none" => None,
+                other => match other.split_once(':') {
+                    Some((language, rules)) => Some(stop_at(language, rules)?),
+                    None => bail!(InvalidArgument, "{v:?} is neither none nor LANGUAGE:RULES"),
+                },
+            };
+            Ok(())
+        },
+        get: |o| {
+            or_none(o.options.stop_at.as_ref().map(|at| {
+                let rules: Vec<&str> = at.rules.iter().map(|rule| rule.name()).collect();
+                format!("{}:{}", at.language.name(), rules.join(","))
+            }))
+        },
+    },
+    Setting {
+        key: "heal\0",
+        help: "Token healing: a prompt may end inside a word or a run of spaces; true or false.\0",
+        set: |o, v| {
+            o.options.heal = flag(v)?;
+            Ok(())
+        },
+        get: |o| o.options.heal.to_string(),
+    },
+    Setting {
         key: "banned_ids\0",
         help: "Ids that are never drawn, as a JSON array of numbers.\0",
         set: |o, v| {
@@ -209,6 +243,16 @@ const TABLE: &[Setting<GenerateSettings>] = &[
 pub(super) fn special_name(special: SpecialTokens) -> &'static str {
     let found = SPECIAL.iter().find(|(_, s)| *s == special);
     found.map_or("", |(name, _)| name)
+}
+
+/// The rules of code by their names, with commas between.
+fn stop_at(language: &str, rules: &str) -> crate::Result<StopAt> {
+    let language = Language::from_name(language.trim())?;
+    let rules = rules.split(',').map(|name| name.trim().parse::<StopRule>());
+    Ok(StopAt::new(
+        language,
+        rules.collect::<crate::Result<Vec<_>>>()?,
+    ))
 }
 
 fn lookup(tokens: usize) -> Speculation {
@@ -589,6 +633,47 @@ pub unsafe extern "C" fn codegeex_generate_options_add_task_stops(
         let options = call.get(options, "options")?;
         let task = call.get(task, "task")?;
         options.change(|o| o.options.stop.extend_from_slice(&task.task.stop));
+        Ok(())
+    })
+}
+
+/// Where code of a language, by its name, ends a completion: the first of `rules` that fires, names
+/// with commas between: `line`, `block`, `function`, `unindented`, `humaneval`. Empty rules mean no
+/// end by code. No token is drawn after the one that decides it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_generate_options_set_stop_at(
+    options: *mut codegeex_generate_options,
+    language: *const c_char,
+    language_len: usize,
+    rules: *const c_char,
+    rules_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let language = call.text(language, language_len, "language")?;
+        let rules = call.text(rules, rules_len, "rules")?;
+        let stop_at = match rules {
+            "" => None,
+            rules => Some(self::stop_at(language, rules)?),
+        };
+        options.change(|o| o.options.stop_at = stop_at);
+        Ok(())
+    })
+}
+
+/// Token healing: whether the last tokens of the prompt are taken back and drawn again among those
+/// that agree with its bytes, so that a prompt may end inside a word or a run of spaces; nonzero is
+/// yes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_generate_options_set_heal(
+    options: *mut codegeex_generate_options,
+    heal: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        options.change(|o| o.options.heal = heal != 0);
         Ok(())
     })
 }

@@ -14,6 +14,7 @@ pub mod cancel;
 pub mod completions;
 pub mod convert;
 pub mod decoder;
+pub mod edit;
 pub mod error;
 pub mod event;
 pub mod generate;
@@ -31,5 +32,7 @@ pub mod status;
 pub mod task;
 #[cfg(codegeex_capi_test)]
 pub mod test_only;
+#[cfg(test)]
+mod tests;
 pub mod tokenizer;
 pub mod version;

@@ -19,7 +19,6 @@ use super::version::tier_name;
 use crate::cancel::CancelToken;
 use crate::generate::Generator;
 use crate::model::{EstimateOptions, estimate, load};
-use crate::tokenizer::Gpt2Tokenizer;
 use crate::weights::Watch;
 
 /// A model with its tokenizer, ready to compute.
@@ -101,7 +100,7 @@ pub unsafe extern "C" fn codegeex_model_open(
             .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
             .on_progress(move |done, total| progress.hear(done, total));
         let loaded = log.note("opening a model", load(path, &options))?;
-        let tokenizer = tokenizer.unwrap_or_else(|| Arc::new(Gpt2Tokenizer::codegeex()));
+        let tokenizer = tokenizer.unwrap_or_else(super::tokenizer::codegeex);
         log.say(CODEGEEX_LOG_INFO, || {
             format!("{path}: {}", loaded.describe())
         });

@@ -172,6 +172,16 @@ pub unsafe extern "C" fn codegeex_session_reused(session: *const codegeex_sessio
     })
 }
 
+/// How many tokens of the last prompt were computed; 0 for NULL and while a call runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_session_computed(session: *const codegeex_session) -> usize {
+    guard_value!(0, |call| {
+        let value = call.get(session, "session")?;
+        let session = value.session.get("session")?;
+        Ok(session.computed())
+    })
+}
+
 /// Bytes of keys and values that are kept; 0 for NULL and while a call runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_bytes(session: *const codegeex_session) -> usize {

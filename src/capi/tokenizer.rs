@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::boundary::{Handle, Result, Tag, free_handle, guard, guard_value, new_handle, unknown};
 use super::buffer::{give, give_text};
@@ -55,8 +55,25 @@ pub(super) fn invalid_utf8(value: i32) -> Result<InvalidUtf8> {
     }
 }
 
-fn shared(tokenizer: Gpt2Tokenizer) -> Arc<dyn Tokenizer> {
-    Arc::new(tokenizer)
+/// The compiled-in tokenizer while anybody uses it. Its tables take 10 MB, which the process gets
+/// back with the last handle: a library that is unloaded must not leave them behind.
+static SHARED: Mutex<Weak<Gpt2Tokenizer>> = Mutex::new(Weak::new());
+
+pub(super) fn codegeex() -> Arc<dyn Tokenizer> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    match shared.upgrade() {
+        Some(tokenizer) => tokenizer,
+        None => {
+            let made = Arc::new(Gpt2Tokenizer::build_codegeex());
+            *shared = Arc::downgrade(&made);
+            made
+        }
+    }
+}
+
+/// Forgets what [`codegeex`] remembers.
+pub(super) fn forget() {
+    *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Weak::new();
 }
 
 /// Makes the tokenizer of CodeGeeX's published checkpoints, which is compiled in.
@@ -67,7 +84,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let tokenizer = call.out(tokenizer, "tokenizer")?;
-        tokenizer.set(new_handle(shared(Gpt2Tokenizer::codegeex())));
+        tokenizer.set(new_handle(codegeex()));
         Ok(())
     })
 }
@@ -83,8 +100,8 @@ pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
     guard!(error, |call| {
         let path = call.text(path, path_len, "path")?;
         let tokenizer = call.out(tokenizer, "tokenizer")?;
-        let read = Gpt2Tokenizer::from_folder(Path::new(path))?;
-        tokenizer.set(new_handle(shared(read)));
+        let read: Arc<dyn Tokenizer> = Arc::new(Gpt2Tokenizer::from_folder(Path::new(path))?);
+        tokenizer.set(new_handle(read));
         Ok(())
     })
 }

@@ -63,14 +63,18 @@ pub unsafe extern "C" fn codegeex_has_feature(name: *const c_char, name_len: usi
     })
 }
 
-/// When the library is unloaded, or the process ends, waits for threads that still free memory.
+/// When the library is unloaded, or the process ends, waits for threads that still free memory, and
+/// forgets what is remembered.
 #[cfg(target_os = "linux")]
 #[used]
 // SAFETY: the section is an array of such functions, which the system's loader calls.
 #[unsafe(link_section = ".fini_array")]
 static AT_UNLOAD: extern "C" fn() = {
     extern "C" fn wait() {
-        let _ = std::panic::catch_unwind(crate::memory::aside::wait);
+        let _ = std::panic::catch_unwind(|| {
+            crate::memory::aside::wait();
+            super::tokenizer::forget();
+        });
     }
     wait
 };

@@ -72,7 +72,8 @@ impl Indentation {
 /// - The first line continues the cursor's. If that is blank before the cursor and the completion
 ///   repeats its indentation, so that its first line would be deeper than those after it without
 ///   anything that opens a block, the repetition goes. In languages where indentation is syntax it
-///   goes from a single line as well.
+///   goes from a single line as well. Where the cursor is not at a whole level and the completion
+///   brings it to one, it repeats nothing.
 ///
 /// What aligns lines with something above them, beyond whole levels, stays as spaces. Lines that
 /// begin inside of a string stay as they are, as do blank ones and line ends. A second call
@@ -314,6 +315,10 @@ fn repeats_indentation(
         && at_cursor.indent <= at_cursor.last.indent;
     if cursor == 0 || !first.is_code || first.is_aligned || first.blanks.is_empty() || may_be_deeper
     {
+        return false;
+    }
+    // Who has typed a part of a level is given the rest of it.
+    if !cursor.is_multiple_of(tab) && width(first.blanks, cursor, tab).is_multiple_of(tab) {
         return false;
     }
     match others.iter().find(|l| l.is_code && !l.is_aligned) {

@@ -14,6 +14,7 @@ use crate::prompt::Language;
 ///   apostrophe in JSX text) does not reach further.
 /// - Here-documents, Ruby's `%w[]` and Perl's `q{}` are read as code; formatted strings of Python
 ///   and C# as plain strings, the code inside included.
+/// - Words that close a block do so wherever they stand in code: `echo done` in a shell.
 /// - Preprocessor branches are all read, so that a bracket opened in both counts twice.
 /// - In Vue, HTML and Markdown only comments are known: scripts, styles and fenced code are not.
 /// - Haskell, Lean: layout is indentation, without the rules for operators and `let`.
@@ -49,6 +50,9 @@ pub struct Syntax {
     pub functions: Functions,
     /// Begins a line that has no indentation of its own: `#` of the C preprocessor.
     pub directive: Option<char>,
+    /// Whether a bracket that opens a block stands on the line of what it belongs to, so that
+    /// lines end statements: Go.
+    pub line_ends_statement: bool,
 }
 
 /// A comment with an end.

@@ -149,6 +149,7 @@ const PLAIN: Syntax = Syntax {
     blocks: Blocks::None,
     functions: Functions::Outermost,
     directive: None,
+    line_ends_statement: false,
 };
 
 /// Blocks in curly brackets, comments with slashes, functions by their parameters.
@@ -212,6 +213,7 @@ static JS: Syntax = Syntax {
 static GO: Syntax = Syntax {
     quotes: &[quote("\""), quote("'"), plain_long("`", "`")],
     functions: Functions::Words(&["func"]),
+    line_ends_statement: true,
     ..CURLY_PLAIN
 };
 static RUST: Syntax = Syntax {

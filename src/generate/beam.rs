@@ -24,13 +24,12 @@ use std::cmp::Ordering;
 use super::candidates::{Candidate, Candidates, log_sum_exp};
 use super::options::FinishReason;
 use super::sampler::{BannedIds, History, Sampler};
-use super::stop::StopStrings;
+use super::text::Text;
 use super::{Generator, PREFILL_TOKENS};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{ErrorKind, Result, bail};
 use crate::model::{Input, Logits, State, Wanted};
 use crate::num;
-use crate::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
 
 pub use options::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 
@@ -41,7 +40,7 @@ pub struct Beam {
     /// Its tokens, those of a stop string and the end of text included where they ended it: the
     /// score counts them.
     pub ids: Vec<u32>,
-    /// Its text, without the stop string that ended it.
+    /// Its text, without the stop string that ended it, or up to where the rule of code ended it.
     pub text: String,
     /// The sum of `logprobs`, divided by a power of their number where the rules say so.
     pub score: f64,
@@ -113,6 +112,8 @@ struct Search<'a> {
     generator: &'a Generator,
     prompt: &'a [u32],
     options: &'a BeamOptions,
+    /// Before the first token.
+    text: Text,
     control: Control,
     banned: BannedIds,
     /// New tokens at most, and why no more.
@@ -135,6 +136,7 @@ struct Running {
     sum: f64,
     /// Gone once the last of its continuations has it.
     state: Option<Box<dyn State>>,
+    /// What could end it; none where nothing could.
     text: Option<Text>,
 }
 
@@ -155,43 +157,6 @@ struct Continuation {
     sum: f64,
 }
 
-/// The text of a beam so far, as far as stop strings need it.
-#[derive(Clone)]
-struct Text {
-    decoder: StreamDecoder,
-    stops: StopStrings,
-}
-
-impl Text {
-    fn new(stops: &[String]) -> Result<Self> {
-        Ok(Self {
-            decoder: StreamDecoder::new(InvalidUtf8::Replace),
-            stops: StopStrings::new(stops)?,
-        })
-    }
-
-    /// Appends what a token makes certain; the stop string that it completes, if it does.
-    fn push(
-        &mut self,
-        tokenizer: &dyn Tokenizer,
-        id: u32,
-        out: &mut String,
-    ) -> Result<Option<usize>> {
-        let mut decoded = String::new();
-        self.decoder.push_token(tokenizer, id, &mut decoded)?;
-        Ok(self.stops.push(&decoded, out))
-    }
-
-    fn finish(&mut self, out: &mut String) {
-        let mut decoded = String::new();
-        // Replacing what is not UTF-8 cannot fail.
-        let _ = self.decoder.finish(&mut decoded);
-        if self.stops.push(&decoded, out).is_none() {
-            out.push_str(&self.stops.finish());
-        }
-    }
-}
-
 impl<'a> Search<'a> {
     fn new(
         generator: &'a Generator,
@@ -199,10 +164,12 @@ impl<'a> Search<'a> {
         options: &'a BeamOptions,
         cancel: &CancelToken,
     ) -> Result<Self> {
-        let text = match options.stop.is_empty() {
-            true => None,
-            false => Some(Text::new(&options.stop)?),
-        };
+        let text = Text::new(
+            &options.stop,
+            options.stop_at.as_ref(),
+            &**generator.tokenizer(),
+            prompt,
+        )?;
         // The token after the last position needs none itself: nothing is computed from it.
         let positions = generator.model().config().max_position_embeddings;
         let room = positions + 1 - prompt.len();
@@ -211,13 +178,14 @@ impl<'a> Search<'a> {
             false => (room, FinishReason::ContextFull),
         };
         let first = Running {
-            text,
+            text: text.may_end().then(|| text.clone()),
             ..Running::default()
         };
         Ok(Self {
             generator,
             prompt,
             options,
+            text,
             control: Control::from(cancel),
             banned: BannedIds::new(options.banned_ids.iter().copied()),
             most,
@@ -356,7 +324,7 @@ impl<'a> Search<'a> {
                     let mut certain = String::new();
                     t.push(&**tokenizer, c.id, &mut certain)
                 });
-                found.transpose()?.flatten().map(FinishReason::Stop)
+                found.transpose()?.flatten()
             };
             match reason {
                 Some(reason) if counts => {
@@ -454,23 +422,23 @@ impl<'a> Search<'a> {
 
     fn decode(&self, beam: Finished) -> Result<Beam> {
         let tokenizer = self.generator.tokenizer();
-        let mut text = Text::new(&self.options.stop)?;
+        let mut text = self.text.clone();
         let mut out = String::new();
-        let mut stopped = false;
+        let mut reason = None;
         for &id in &beam.ids {
-            if id != tokenizer.end_of_text() && !stopped {
-                stopped = text.push(&**tokenizer, id, &mut out)?.is_some();
+            if id != tokenizer.end_of_text() && reason.is_none() {
+                reason = text.push(&**tokenizer, id, &mut out)?;
             }
         }
-        if !stopped {
-            text.finish(&mut out);
+        if reason.is_none() {
+            reason = text.finish(&mut out);
         }
         Ok(Beam {
             ids: beam.ids,
             text: out,
             score: beam.score,
             logprobs: beam.logprobs,
-            finish_reason: beam.reason,
+            finish_reason: reason.unwrap_or(beam.reason),
         })
     }
 }

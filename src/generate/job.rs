@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::options::FinishReason;
 use super::sample::{Desk, OnJobEvent, Sample, Task};
+use super::text::Text;
 use super::{Candidates, Completion, GenerateOptions, Generator};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Error, Result, bail};
@@ -35,6 +36,8 @@ pub(super) struct Job {
     row: Option<Vec<f32>>,
     /// Tokens of the prompt that were there already.
     reused: usize,
+    /// Tokens of the prompt that were computed.
+    computed: usize,
     turn: Turn,
     /// The callback asked to stop.
     stopped: bool,
@@ -55,6 +58,8 @@ pub(super) struct Finished {
     pub prompt: Vec<u32>,
     pub state: Option<Box<dyn State>>,
     pub reused: usize,
+    /// Tokens of the prompt that were computed.
+    pub computed: usize,
 }
 
 impl Job {
@@ -79,17 +84,30 @@ impl Job {
                 config.padded_vocab_size
             );
         }
+        let tokenizer = &**generator.tokenizer();
+        let text = Text::new(&options.stop, options.stop_at.as_ref(), tokenizer, &prompt)?;
+        let cut = match options.heal {
+            true => (generator.text_tokens()).cut(&**generator.tokenizer(), &prompt),
+            false => None,
+        };
+        let mut prompt = prompt;
+        let mut due = Vec::new();
+        if let Some(cut) = cut {
+            prompt.truncate(cut.kept);
+            due = cut.due;
+        }
         Ok(Self {
             id,
             samples: (0..options.samples)
-                .map(|i| Sample::new(i, &options))
-                .collect::<Result<_>>()?,
+                .map(|i| Sample::new(i, &options, text.clone()))
+                .collect(),
             started: 0,
             caller: cancel.clone(),
             cancel: cancel.until(options.deadline),
             state: None,
             row: None,
             reused: 0,
+            computed: 0,
             turn: Turn::Nothing,
             stopped: false,
             failure: None,
@@ -101,6 +119,7 @@ impl Job {
                 chain: options.chain(),
                 positions: config.max_position_embeddings,
                 prompt,
+                due,
                 options,
             },
         })
@@ -180,9 +199,11 @@ impl Job {
 
     /// Ends it where it was asked to, or where there is nothing to do.
     pub fn look_around(&mut self, parts: &mut Parts<'_>) {
+        // In this order: the caller's, set between the two looks, is no deadline.
+        let is_cancelled = self.cancel.is_cancelled();
         let reason = if self.stopped || self.caller.is_cancelled() {
             FinishReason::Cancelled
-        } else if self.cancel.is_cancelled() {
+        } else if is_cancelled {
             FinishReason::Deadline
         } else if self.task.options.max_new_tokens == 0 {
             FinishReason::Length
@@ -263,9 +284,12 @@ impl Job {
                     true => Wanted::Last,
                     false => Wanted::Nothing,
                 };
-                batch.push(Input::new(&mut **state, ids, wanted));
+                batch.push(Input::new(&mut **state, ids, wanted).cancel(&self.cancel));
             }
-            (Turn::Samples, _) => batch.extend(self.samples.iter_mut().filter_map(Sample::input)),
+            (Turn::Samples, _) => {
+                let inputs = self.samples.iter_mut().filter_map(Sample::input);
+                batch.extend(inputs.map(|input| input.cancel(&self.cancel)));
+            }
             _ => {}
         }
     }
@@ -281,7 +305,8 @@ impl Job {
     ) -> usize {
         match std::mem::replace(&mut self.turn, Turn::Nothing) {
             Turn::Nothing | Turn::Prompt(0) => {}
-            Turn::Prompt(_) => {
+            Turn::Prompt(tokens) => {
+                self.computed += tokens;
                 self.row = logits.last(row).map(|r| r.to_vec());
                 row += 1;
             }
@@ -292,7 +317,9 @@ impl Job {
                     }
                     // A draw takes up to a millisecond, and there may be hundreds.
                     if self.cancel.is_cancelled() {
-                        self.samples[i].take_back();
+                        if !logits.sequence(row).is_empty() {
+                            self.samples[i].take_back();
+                        }
                         row += 1;
                         continue;
                     }
@@ -329,6 +356,7 @@ impl Job {
             prompt: self.task.prompt,
             state: self.kept.or(self.state).filter(|_| self.keeps),
             reused: self.reused,
+            computed: self.computed,
         }
     }
 }
@@ -343,6 +371,7 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     fn desk<'d>(&'d mut self, job: u64, stopped: &'d mut bool) -> Desk<'d> {
         Desk {
+            generator: self.generator,
             tokenizer: &**self.generator.tokenizer(),
             candidates: self.candidates,
             job,

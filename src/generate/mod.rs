@@ -6,11 +6,12 @@
 //! A [`Scheduler`] computes many requests together, a [`Service`] does so on a thread of its own.
 //! They all run on the scheduler: a single request is one without company. All samples of one
 //! prompt share its computation. This module knows no languages and no tasks; prompts come
-//! ready-made.
+//! ready-made, and [`code`](crate::code) tells where code ends.
 #![forbid(unsafe_code)]
 
 mod beam;
 mod candidates;
+mod heal;
 mod job;
 mod options;
 mod prefixes;
@@ -23,14 +24,15 @@ mod service;
 mod session;
 mod speculate;
 mod stop;
+mod text;
 
 #[cfg(test)]
-mod test_model;
+pub(crate) mod test_model;
 #[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
@@ -39,8 +41,10 @@ use crate::tokenizer::Tokenizer;
 
 pub use crate::model::PREFILL_TOKENS;
 pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
+use heal::TextTokens;
+
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
-pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES};
+pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES, StopAt};
 pub use sampler::{
     BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
     Sampler, Temperature, TopK, TopP, TypicalP,
@@ -68,7 +72,8 @@ pub enum Event<'a> {
         /// ask for.
         top_logprobs: &'a [(u32, f32)],
         /// The text that is certain now and was not before. It may be empty: a token may end
-        /// inside a character, and what may begin a stop string is held back.
+        /// inside a character, and what may begin a stop string is held back, as is what a rule
+        /// of code may cut off: line breaks.
         text: &'a str,
     },
     /// A sample is complete.
@@ -86,10 +91,13 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Completion {
-    /// Its text, without the stop string that ended it.
+    /// Its text, without the stop string that ended it, or up to where the rule of code ended it.
     pub text: String,
-    /// Its tokens, those of the stop string included, without an end of text.
+    /// Its tokens, those of what was cut off included, without an end of text.
     pub ids: Vec<u32>,
+    /// Bytes at the beginning of the tokens that belong to the prompt and not to the text, see
+    /// [`GenerateOptions::heal`]; 0 without healing.
+    pub healed: usize,
     /// The log-probability of each token under the model, before any sampler.
     pub logprobs: Vec<f32>,
     /// The likeliest tokens in the place of each token, as many as the options ask for; empty
@@ -106,12 +114,18 @@ pub struct Completion {
 pub struct Generator {
     model: Arc<dyn Model>,
     tokenizer: Arc<dyn Tokenizer>,
+    /// Made when a prompt is healed first.
+    text_tokens: Arc<OnceLock<TextTokens>>,
 }
 
 impl Generator {
     /// Joins a model and a tokenizer.
     pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Self {
-        Self { model, tokenizer }
+        Self {
+            model,
+            tokenizer,
+            text_tokens: Arc::default(),
+        }
     }
 
     /// The model.
@@ -169,6 +183,11 @@ impl Generator {
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         Session::new(self).generate(prompt, options, cancel, on_event)
+    }
+
+    fn text_tokens(&self) -> &TextTokens {
+        self.text_tokens
+            .get_or_init(|| TextTokens::new(&*self.tokenizer))
     }
 
     fn check_prompt(&self, ids: &[u32]) -> Result<()> {

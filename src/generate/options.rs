@@ -9,7 +9,9 @@ use super::sampler::{
     Sampler, Temperature, TopK, TopP, TypicalP,
 };
 use super::speculate::Speculation;
+use crate::code::StopRule;
 use crate::error::{Result, bail};
+use crate::prompt::Language;
 use crate::tokenizer::SpecialTokens;
 
 /// Most samples of one call. Each holds keys, values and a row of logits at once, so that some
@@ -56,12 +58,44 @@ pub struct GenerateOptions {
     pub samples: usize,
     /// Texts that end a completion. They are not part of its text.
     pub stop: Vec<String>,
+    /// Where code ends a completion: with a line, a block or a function. No token is drawn after
+    /// the one that decides it.
+    pub stop_at: Option<StopAt>,
     /// Ids that are never drawn.
     pub banned_ids: Vec<u32>,
     /// Stages of your own, applied in order after bans and penalties, before the temperature.
     pub samplers: Vec<Arc<dyn Sampler>>,
     /// What a special token spelled out in the prompt means.
     pub special_tokens: SpecialTokens,
+    /// Token healing: takes the last tokens of the prompt back, as many as text that follows may
+    /// change, and draws them again among those that agree with the prompt's bytes, before any
+    /// other stage. So a prompt may end anywhere, inside a word or a run of spaces.
+    ///
+    /// The text of a completion is what follows the prompt; its ids begin with the tokens drawn
+    /// again, [`Completion::healed`](super::Completion::healed) says how many bytes they owe the
+    /// prompt, and `max_new_tokens` counts them. A control token ends what is taken back, and the
+    /// first token of a prompt stays. Bans apply to the tokens drawn again as well.
+    ///
+    /// It costs the tokens drawn again, one or two mostly, and for the first request of a
+    /// [`Generator`](super::Generator) some 10 ms to sort the vocabulary.
+    ///
+    /// ```
+    /// # fn main() -> codegeex::Result<()> {
+    /// # use codegeex::{generate::*, model::load, tokenizer::*};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+    /// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
+    /// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+    /// let mut options = GenerateOptions::default();
+    /// options.max_new_tokens = 3;
+    /// options.heal = true;
+    /// let found = generator.complete("# language: Python\nimport os\nimpor", &options)?;
+    /// // The model has `import` as one token.
+    /// assert!(found[0].text.starts_with("t "));
+    /// assert_eq!(found[0].healed, "impor".len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub heal: bool,
     /// Also reports the likeliest tokens at each place, so many of them, before any sampler. Each
     /// costs a pass over the logits.
     pub top_logprobs: usize,
@@ -77,6 +111,44 @@ pub struct GenerateOptions {
     pub threads: usize,
     /// Guesses at the next tokens. They change the time that an answer takes, and not the answer.
     pub speculation: Option<Speculation>,
+}
+
+/// Where code ends a completion, see [`CodeStop`](crate::code::CodeStop).
+///
+/// The text before the cursor is read once for all samples, then every character of a completion
+/// once: nothing beside the computation of a token. Stop strings see the text first; text that
+/// they hold back is held back from this too.
+///
+/// ```
+/// use codegeex::code::StopRule;
+/// use codegeex::generate::{GenerateOptions, StopAt};
+/// use codegeex::prompt::Language;
+///
+/// let mut options = GenerateOptions::default();
+/// options.stop_at = Some(StopAt::new(Language::from_name("go")?, [StopRule::Function]));
+/// # Ok::<(), codegeex::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopAt {
+    /// How the code is written.
+    pub language: Language,
+    /// The first one that fires ends the completion. None of them fires if there are none.
+    pub rules: Vec<StopRule>,
+    /// The text before the cursor. `None` means the prompt, from after its last end of text; give
+    /// it where that holds more than code of the language, as for a translation.
+    pub before: Option<String>,
+}
+
+impl StopAt {
+    /// These rules, for what follows the prompt.
+    pub fn new(language: Language, rules: impl IntoIterator<Item = StopRule>) -> Self {
+        Self {
+            language,
+            rules: rules.into_iter().collect(),
+            before: None,
+        }
+    }
 }
 
 impl Default for GenerateOptions {
@@ -96,9 +168,11 @@ impl Default for GenerateOptions {
             first_sample: 0,
             samples: 1,
             stop: Vec::new(),
+            stop_at: None,
             banned_ids: Vec::new(),
             samplers: Vec::new(),
             special_tokens: SpecialTokens::AsText,
+            heal: false,
             top_logprobs: 0,
             deadline: None,
             prefill_limit: None,
@@ -245,6 +319,8 @@ pub enum FinishReason {
     EndOfText,
     /// A stop string appeared: its index in the options.
     Stop(usize),
+    /// The rule of [`GenerateOptions::stop_at`] that fired.
+    Code(StopRule),
     /// `max_new_tokens` were generated.
     Length,
     /// Every position of the model is taken.
@@ -259,11 +335,19 @@ pub enum FinishReason {
 
 impl FinishReason {
     /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`,
-    /// `deadline`, `prefill_limit`.
+    /// `deadline`, `prefill_limit`; for rules of code `end_of_line`, `end_of_block`,
+    /// `end_of_function`, `unindented_line`, `humaneval`.
     pub fn name(self) -> &'static str {
         match self {
             Self::EndOfText => "end_of_text",
             Self::Stop(_) => "stop",
+            Self::Code(rule) => match rule {
+                StopRule::Line => "end_of_line",
+                StopRule::Block => "end_of_block",
+                StopRule::Function => "end_of_function",
+                StopRule::Unindented => "unindented_line",
+                StopRule::HumanEval => "humaneval",
+            },
             Self::Length => "length",
             Self::ContextFull => "context_full",
             Self::Cancelled => "cancelled",

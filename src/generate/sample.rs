@@ -9,12 +9,12 @@ use super::options::{FinishReason, GenerateOptions};
 use super::rng;
 use super::sampler::{History, Sampler};
 use super::speculate::{Drafter, Position};
-use super::stop::StopStrings;
-use super::{Completion, Event};
+use super::text::Text;
+use super::{Completion, Event, Generator};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, State, Wanted};
-use crate::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
+use crate::tokenizer::Tokenizer;
 
 /// Hears what happens to the samples of jobs, by the job's id.
 pub(super) type OnJobEvent<'a> = &'a mut dyn FnMut(u64, Event<'_>) -> ControlFlow<()>;
@@ -22,6 +22,9 @@ pub(super) type OnJobEvent<'a> = &'a mut dyn FnMut(u64, Event<'_>) -> ControlFlo
 /// What all samples of a request have in common.
 pub(super) struct Task {
     pub prompt: Vec<u32>,
+    /// Bytes that followed the prompt and that every sample begins with, see
+    /// [`heal`](super::heal).
+    pub due: Vec<u8>,
     pub options: GenerateOptions,
     pub chain: Vec<Arc<dyn Sampler>>,
     /// Positions of the model.
@@ -30,6 +33,7 @@ pub(super) struct Task {
 
 /// Where drawn tokens go, and what drawing needs.
 pub(super) struct Desk<'a> {
+    pub generator: &'a Generator,
     pub tokenizer: &'a dyn Tokenizer,
     /// Memory that is used again and again.
     pub candidates: &'a mut Candidates,
@@ -60,32 +64,32 @@ pub(super) struct Sample {
     drafter: Option<Drafter>,
     /// How long the guessing took.
     drafting: Duration,
-    decoder: StreamDecoder,
-    stops: StopStrings,
+    text: Text,
     completion: Completion,
     ended: bool,
 }
 
 impl Sample {
-    pub fn new(index: usize, options: &GenerateOptions) -> Result<Self> {
-        Ok(Self {
+    /// `text` is where its text begins.
+    pub fn new(index: usize, options: &GenerateOptions, text: Text) -> Self {
+        Self {
             index,
             state: None,
             feed: Vec::new(),
             drafter: options.speculation.as_ref().map(Drafter::new),
             drafting: Duration::ZERO,
-            decoder: StreamDecoder::new(InvalidUtf8::Replace),
-            stops: StopStrings::new(&options.stop)?,
+            text,
             completion: Completion {
                 text: String::new(),
                 ids: Vec::new(),
+                healed: 0,
                 logprobs: Vec::new(),
                 top_logprobs: Vec::new(),
                 finish_reason: FinishReason::Length,
                 speculated: Default::default(),
             },
             ended: false,
-        })
+        }
     }
 
     /// Whether it is being generated.
@@ -234,6 +238,11 @@ impl Sample {
         // Rows of the embedding beyond the tokenizer's ids are padding.
         let vocabulary = desk.tokenizer.vocab_size();
         desk.candidates.retain(|c| (c.id as usize) < vocabulary);
+        let due = &task.due[self.completion.healed..];
+        if !due.is_empty() {
+            let tokens = desk.generator.text_tokens();
+            tokens.restrict(desk.tokenizer, due, desk.candidates);
+        }
         let history = History {
             prompt: &task.prompt,
             generated: ids,
@@ -256,13 +265,19 @@ impl Sample {
             completion.top_logprobs.push(top);
         }
 
-        let mut decoded = String::new();
         let mut text = String::new();
-        self.decoder.push_token(desk.tokenizer, id, &mut decoded)?;
-        let stop = self.stops.push(&decoded, &mut text);
+        let stop = if due.is_empty() {
+            self.text.push(desk.tokenizer, id, &mut text)?
+        } else if let Some(bytes) = desk.tokenizer.token_bytes(id) {
+            let owed = bytes.len().min(due.len());
+            completion.healed += owed;
+            self.text.push_bytes(&bytes[owed..], &mut text)?
+        } else {
+            None
+        };
         completion.text.push_str(&text);
-        let reason = if let Some(index) = stop {
-            Some(FinishReason::Stop(index))
+        let reason = if stop.is_some() {
+            stop
         } else if completion.ids.len() == options.max_new_tokens {
             Some(FinishReason::Length)
         } else {
@@ -283,20 +298,13 @@ impl Sample {
         Ok(())
     }
 
-    /// Completes it: the text that was held back is text after all, unless a stop string ended
-    /// it.
+    /// Completes it: the text that was held back is text after all, unless what it holds ends
+    /// it before.
     fn end(&mut self, reason: FinishReason, desk: &mut Desk<'_>) {
         self.ended = true;
-        self.completion.finish_reason = reason;
         let mut text = String::new();
-        if !matches!(reason, FinishReason::Stop(_)) {
-            let mut decoded = String::new();
-            // Replacing what is not UTF-8 cannot fail.
-            let _ = self.decoder.finish(&mut decoded);
-            if self.stops.push(&decoded, &mut text).is_none() {
-                text.push_str(&self.stops.finish());
-            }
-        }
+        let reason = self.text.finish(&mut text).unwrap_or(reason);
+        self.completion.finish_reason = reason;
         self.completion.text.push_str(&text);
         desk.report(Event::End {
             sample: self.index,

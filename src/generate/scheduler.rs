@@ -283,8 +283,9 @@ impl Scheduler {
     /// every token and of every end; when it breaks, that request ends. Returns whether anything
     /// is left to do.
     ///
-    /// A request that fails ends with its error and leaves the others alone. A cancelled one
-    /// ends with the step; the step itself is cut short once all requests in it are cancelled.
+    /// A request that fails ends with its error and leaves the others alone. Of a cancelled one
+    /// nothing is computed any more from the next layer on, and its end is reported with the
+    /// step's; the step itself is cut short once all requests in it are cancelled.
     pub fn step(
         &mut self,
         on_update: &mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>,

@@ -6,7 +6,7 @@ use super::candidates::{log_probability, top_log_probabilities};
 use super::{Generator, PREFILL_TOKENS};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::model::{Input, Wanted};
+use crate::model::{Input, State, Wanted};
 
 /// How likely a model finds given tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,39 @@ impl Generator {
             }
         }
         Ok(score)
+    }
+
+    /// Log-probabilities of `ids[from..]`, where `state` holds fewer than `from` of them.
+    pub(super) fn score_on(
+        &self,
+        state: &mut dyn State,
+        ids: &[u32],
+        from: usize,
+        cancel: &CancelToken,
+    ) -> Result<Vec<f32>> {
+        for chunk in ids[state.len()..from - 1].chunks(PREFILL_TOKENS) {
+            let mut batch = [Input::new(state, chunk, Wanted::Nothing)];
+            self.model().forward(&mut batch, &cancel.into())?;
+        }
+        let mut logprobs = Vec::with_capacity(ids.len() - from);
+        for chunk in ids[from - 1..ids.len() - 1].chunks(SCORE_TOKENS) {
+            let mut batch = [Input::new(state, chunk, Wanted::All)];
+            let logits = self.model().forward(&mut batch, &cancel.into())?;
+            for row in logits.sequence(0).rows() {
+                cancel.check()?;
+                let at = from + logprobs.len();
+                let logprob = log_probability(&row.to_vec(), ids[at]);
+                if logprob.is_nan() {
+                    bail!(
+                        NonFinite,
+                        "the logits after token {} are not finite",
+                        at - 1
+                    );
+                }
+                logprobs.push(logprob);
+            }
+        }
+        Ok(logprobs)
     }
 
     /// Perplexity of any number of tokens, in windows as long as the model has positions. Each

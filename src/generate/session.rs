@@ -9,7 +9,7 @@ use super::job::Job;
 use super::scheduler::{Scheduler, SchedulerOptions, WhenFull};
 use super::{Completion, Event, GenerateOptions, Generator};
 use crate::cancel::CancelToken;
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::model::State;
 
 /// The tokens that a model was fed last, with their keys and values.
@@ -65,6 +65,7 @@ pub struct Session {
     /// What the state was fed.
     ids: Vec<u32>,
     reused: usize,
+    computed: usize,
 }
 
 impl Session {
@@ -75,6 +76,7 @@ impl Session {
             state: None,
             ids: Vec::new(),
             reused: 0,
+            computed: 0,
         }
     }
 
@@ -91,6 +93,12 @@ impl Session {
     /// Tokens of the last prompt that did not have to be computed.
     pub fn reused(&self) -> usize {
         self.reused
+    }
+
+    /// Tokens of the last prompt that were computed. With those that were reused they are fewer
+    /// than the prompt has where it was healed or the call ended early.
+    pub fn computed(&self) -> usize {
+        self.computed
     }
 
     /// Bytes of keys and values that are kept.
@@ -134,7 +142,7 @@ impl Session {
                 break job;
             }
         };
-        self.reused = finished.reused;
+        (self.reused, self.computed) = (finished.reused, finished.computed);
         let completions = finished.result?;
         if let Some(state) = finished.state {
             let generated = completions.first().map_or(&[][..], |c| &c.ids);
@@ -146,13 +154,40 @@ impl Session {
         Ok(completions)
     }
 
+    /// The log-probability of each of `ids[from..]`, given those before it. What the session keeps
+    /// of their beginning is not computed again, and the session stays as it is.
+    ///
+    /// # Errors
+    /// As for [`Generator::score`], and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for
+    /// a `from` of 0 or beyond the end.
+    pub fn score(&self, ids: &[u32], from: usize, cancel: &CancelToken) -> Result<Vec<f32>> {
+        self.generator.check_prompt(ids)?;
+        if from == 0 || from > ids.len() {
+            bail!(
+                InvalidArgument,
+                "tokens from {from} on of {} to score, expected at least one token before them",
+                ids.len()
+            );
+        }
+        let mut state = match &self.state {
+            Some(state) => state.fork(),
+            None => self.generator.model().new_state(),
+        };
+        state.truncate(self.common(ids).min(from - 1));
+        self.generator.score_on(&mut *state, ids, from, cancel)
+    }
+
+    /// Tokens that `ids` and what is kept both begin with.
+    fn common(&self, ids: &[u32]) -> usize {
+        self.ids.iter().zip(ids).take_while(|(a, b)| a == b).count()
+    }
+
     /// Takes the state out with what it has in common with `prompt`, but not all of it: the last
     /// token has to be fed to get its logits.
     fn rewind_to(&mut self, prompt: &[u32]) -> Box<dyn State> {
         let new = || self.generator.model().new_state();
         let mut state = self.state.take().unwrap_or_else(new);
-        let common = self.ids.iter().zip(prompt).take_while(|(a, b)| a == b);
-        state.truncate(common.count().min(prompt.len() - 1));
+        state.truncate(self.common(prompt).min(prompt.len() - 1));
         self.ids.clear();
         state
     }

@@ -362,3 +362,36 @@ fn stages_of_the_caller_see_the_history() {
     // After the scripted token is gone all logits are equal, and the smallest id wins.
     assert_eq!(found.ids, [64, 0, 1]);
 }
+
+#[test]
+fn a_session_scores_as_a_generator_does_and_stays_as_it_is() {
+    let model = Arc::new(test_model::TestModel::noise());
+    let generator = Generator::new(model.clone(), Arc::new(Gpt2Tokenizer::codegeex()));
+    let ids: Vec<u32> = (0..300).map(|i| i * 7 % 1000).collect();
+    let cancel = CancelToken::new();
+    let expected = generator.score(&ids, 0, &cancel).unwrap().logprobs;
+    let mut session = Session::new(&generator);
+    let options = GenerateOptions {
+        max_new_tokens: 3,
+        ..GenerateOptions::default()
+    };
+    for _ in 0..2 {
+        for from in [1, 50, 150, 299, 300] {
+            let fed = model.fed();
+            let found = session.score(&ids, from, &cancel).unwrap();
+            let found: Vec<Option<f32>> = found.into_iter().map(Some).collect();
+            assert_eq!(found, expected[from..], "{from}");
+            let kept = session.ids().len().min(100).min(from - 1);
+            assert_eq!(model.fed() - fed, 299 - kept);
+        }
+        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        session
+            .generate(&ids[..100], &options, &cancel, go_on)
+            .unwrap();
+    }
+    assert_eq!(session.reused(), 99);
+    for from in [0, 301] {
+        let error = session.score(&ids, from, &cancel).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+}

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 
 use crate::backend::{Cpu, CpuOptions, InstructionSet};
-use crate::cancel::Control;
+use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::memory;
 use crate::weights::WeightSource;
@@ -114,12 +114,29 @@ pub struct Input<'a> {
     pub ids: &'a [u32],
     /// Which logits to compute.
     pub wanted: Wanted,
+    /// Ends this sequence and lets the others of the call go on: it then has no logits, and its
+    /// state is as before the call. A [`Transformer`] looks before each layer, so that nothing of
+    /// it is computed after the layer that is under way; a model may also pass it over. To end the
+    /// whole call there is [`Control::cancel`].
+    pub cancel: Option<CancelToken>,
 }
 
 impl<'a> Input<'a> {
-    /// The three fields in order.
+    /// State, ids and wanted logits; nothing cancels it alone.
     pub fn new(state: &'a mut dyn State, ids: &'a [u32], wanted: Wanted) -> Self {
-        Self { state, ids, wanted }
+        Self {
+            state,
+            ids,
+            wanted,
+            cancel: None,
+        }
+    }
+
+    /// Sets what ends this sequence alone.
+    #[must_use]
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
     }
 }
 
@@ -149,7 +166,8 @@ impl Logits {
         Self { values, ranges }
     }
 
-    /// All logits wanted of a sequence, `[rows, vocabulary]`.
+    /// All logits wanted of a sequence, `[rows, vocabulary]`; none when
+    /// [`Input::cancel`] ended it.
     ///
     /// # Panics
     /// When the call had no such sequence.
@@ -158,7 +176,8 @@ impl Logits {
         self.values.slice_axis(Axis(0), Slice::from(range))
     }
 
-    /// The logits that follow the last token of a sequence, or `None` when none were wanted.
+    /// The logits that follow the last token of a sequence, or `None` when none were wanted or
+    /// [`Input::cancel`] ended it.
     ///
     /// # Panics
     /// When the call had no such sequence.

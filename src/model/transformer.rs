@@ -12,7 +12,8 @@
 //!
 //! All tokens of all sequences of a call go through the linear layers together; attention looks
 //! at each sequence's own cache. After the keys and values of the last cached layer, only the
-//! rows whose logits are wanted go on.
+//! rows whose logits are wanted go on. Before each layer, the rows of sequences that were cancelled
+//! go.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +27,7 @@ use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
 use super::{Input, Logits, Model, Wanted};
 use crate::backend::{Backend, CacheShape, HeadShape, InstructionSet, KvCache, PageSize, Query};
-use crate::cancel::Control;
+use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 
 /// A decoder of the GPT family with its parameters on a backend.
@@ -168,9 +169,9 @@ impl<B: Backend> Transformer<B> {
             }
             pass.run(&mut plan, &mut caches, observe)
         })();
-        if result.is_err() {
-            // A call that fails leaves every sequence as it was.
-            for (cache, len) in caches.iter_mut().zip(before) {
+        // A call that fails leaves every sequence as it was, and so does one that drops it.
+        for ((cache, len), dropped) in caches.iter_mut().zip(before).zip(&plan.dropped) {
+            if result.is_err() || *dropped {
                 cache.truncate(len);
             }
         }
@@ -196,6 +197,7 @@ impl<B: Backend> Pass<'_, B> {
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
         for (i, layer) in p.layers.iter().enumerate() {
+            x = self.without_cancelled(x, plan)?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
             let last = p.top_query.is_none() && i + 1 == p.layers.len();
@@ -220,6 +222,7 @@ impl<B: Backend> Pass<'_, B> {
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
             let index = p.layers.len();
+            y = self.without_cancelled(y, plan)?;
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
             drop(t);
@@ -239,6 +242,17 @@ impl<B: Backend> Pass<'_, B> {
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
+    /// The rows of sequences that nobody has cancelled.
+    fn without_cancelled(&self, x: B::Activations, plan: &mut Plan) -> Result<B::Activations> {
+        match plan.drop_cancelled() {
+            None => Ok(x),
+            Some(rows) if rows.is_empty() => {
+                bail!(Cancelled, "every sequence of this call was cancelled")
+            }
+            Some(rows) => self.backend.select(&x, &rows),
+        }
+    }
+
     fn no_logits(&self) -> Array2<f32> {
         Array2::zeros((0, self.model.config.padded_vocab_size))
     }
@@ -255,9 +269,11 @@ impl<B: Backend> Pass<'_, B> {
         let k = self.linear(a, &layer.key)?;
         let v = self.linear(a, &layer.value)?;
         let mut row = 0;
-        for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
-            self.backend.store(cache, index, &k, &v, row, tokens)?;
-            row += tokens;
+        for (cache, tokens) in caches.iter_mut().zip(plan.live_tokens()) {
+            if tokens > 0 {
+                self.backend.store(cache, index, &k, &v, row, tokens)?;
+                row += tokens;
+            }
         }
         Ok(())
     }
@@ -358,6 +374,10 @@ struct Plan {
     wanted: Vec<usize>,
     /// How many of those each sequence has.
     wanted_counts: Vec<usize>,
+    /// What ends a sequence alone.
+    cancels: Vec<Option<CancelToken>>,
+    /// Whether it did.
+    dropped: Vec<bool>,
 }
 
 impl Plan {
@@ -368,6 +388,8 @@ impl Plan {
             queries: Vec::new(),
             wanted: Vec::new(),
             wanted_counts: Vec::new(),
+            cancels: batch.iter().map(|input| input.cancel.clone()).collect(),
+            dropped: vec![false; batch.len()],
         };
         for (sequence, input) in batch.iter().enumerate() {
             let (start, n) = (input.state.len(), input.ids.len());
@@ -414,6 +436,36 @@ impl Plan {
     fn positions(&self) -> Vec<u32> {
         // A position is below `max_position_embeddings`, which fits by validation.
         self.queries.iter().map(|q| q.position as u32).collect()
+    }
+
+    /// Tokens of each sequence whose keys and values are computed.
+    fn live_tokens(&self) -> impl Iterator<Item = usize> {
+        let tokens = self.tokens.iter().zip(&self.dropped);
+        tokens.map(|(&tokens, &dropped)| if dropped { 0 } else { tokens })
+    }
+
+    /// Forgets the rows of sequences that were cancelled since the last look. Returns the rows
+    /// that stay, if any go.
+    fn drop_cancelled(&mut self) -> Option<Vec<usize>> {
+        let mut any = false;
+        for (i, cancel) in self.cancels.iter().enumerate() {
+            if !self.dropped[i] && cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+                self.dropped[i] = true;
+                self.wanted_counts[i] = 0;
+                any = true;
+            }
+        }
+        if !any {
+            return None;
+        }
+        let rows = (0..self.queries.len()).filter(|&row| !self.dropped[self.queries[row].sequence]);
+        let rows: Vec<usize> = rows.collect();
+        self.queries = rows.iter().map(|&row| self.queries[row]).collect();
+        // Both are in order.
+        self.wanted = (self.wanted.iter())
+            .filter_map(|wanted| rows.binary_search(wanted).ok())
+            .collect();
+        Some(rows)
     }
 
     /// From here on, only the rows whose logits are wanted are computed.

@@ -196,6 +196,10 @@ impl Tokenizer for Gpt2Tokenizer {
         self.vocabulary.end_of_text
     }
 
+    fn is_control(&self, id: u32) -> bool {
+        self.vocabulary.is_control(id)
+    }
+
     fn decode(&self, ids: &[u32]) -> Result<String> {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for &id in ids {

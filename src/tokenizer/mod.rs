@@ -58,6 +58,12 @@ pub trait Tokenizer: Send + Sync {
     /// The id that ends a text.
     fn end_of_text(&self) -> u32;
 
+    /// Whether `id` is a control token, whose bytes are its name and no text. Of a tokenizer that
+    /// does not say, only the [end of text](Self::end_of_text) is.
+    fn is_control(&self, id: u32) -> bool {
+        id == self.end_of_text()
+    }
+
     /// The text of `ids`.
     ///
     /// Bytes that are not valid UTF-8 become U+FFFD, as in

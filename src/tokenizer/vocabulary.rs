@@ -95,6 +95,12 @@ impl Vocabulary {
         }
     }
 
+    /// Whether `id` is a control token other than a run of spaces.
+    pub(super) fn is_control(&self, id: u32) -> bool {
+        let meaning = self.meanings.get(id as usize);
+        matches!(meaning, Some(Meaning::Control(_))) && self.spaces.decode(id).is_none()
+    }
+
     /// Prepares `scratch` for this vocabulary and a text of `len` bytes.
     pub(super) fn prepare(&self, scratch: &mut PieceScratch, len: usize) {
         if scratch.serial != self.serial {

@@ -113,10 +113,11 @@ static void options_as_text(void)
     codegeex_generate_options *options = NULL, *clone = NULL;
 
     OPTIONS(open_options, 6);
-    OPTIONS(generate_options, 21);
+    OPTIONS(generate_options, 23);
     OPTIONS(beam_options, 8);
     OPTIONS(convert_options, 5);
     OPTIONS(service_options, 5);
+    OPTIONS(edit_options, 7);
 
     /* Setters and text are two ways to one thing. */
     CHECK_OK(codegeex_generate_options_new(&options, &error));
@@ -142,6 +143,9 @@ static void options_as_text(void)
     CHECK_OK(codegeex_generate_options_add_stop(options, "\n\n", 2, &error));
     CHECK_OK(codegeex_generate_options_set_special_tokens(options, CODEGEEX_SPECIAL_PARSE, &error));
     CHECK_OK(codegeex_generate_options_set_speculation_lookup(options, 6, &error));
+    CHECK_OK(codegeex_generate_options_set_stop_at(options, "Go", 2, "block,function", 14, &error));
+    REFUSED(codegeex_generate_options_set_stop_at(options, "go", 2, "blocks", 6, &error));
+    CHECK_OK(codegeex_generate_options_set_heal(options, 1, &error));
     CHECK_OK(codegeex_generate_options_clone(options, &clone, &error));
     codegeex_generate_options_free(options);
     CHECK(is_value(clone, "max_new_tokens", "7") && is_value(clone, "temperature", "0.25"));
@@ -155,6 +159,7 @@ static void options_as_text(void)
     CHECK(is_value(clone, "logit_bias", "{\"198\":-2.5,\"628\":1}"));
     CHECK(is_value(clone, "banned_ids", "[198,628]") && is_value(clone, "stop", "[\"\\n\\n\"]"));
     CHECK(is_value(clone, "special_tokens", "parse") && is_value(clone, "speculation", "lookup:6"));
+    CHECK(is_value(clone, "stop_at", "go:block,function") && is_value(clone, "heal", "true"));
     CHECK_OK(codegeex_generate_options_clear_stop(clone, &error));
     CHECK(is_value(clone, "stop", "[]"));
 

@@ -484,6 +484,62 @@ static void converted(const char *from, const char *folder)
     remove(path);
 }
 
+/* Typing what was suggested keeps it; accepting it moves it before the cursor. */
+static void edited(const codegeex_model *model)
+{
+    const char *before = "import os\nimpor", *typed = "import os\nimport";
+    codegeex_error *error = NULL;
+    codegeex_edit_session *session = NULL;
+    codegeex_edit_options *options = NULL;
+    codegeex_edit_update update;
+    codegeex_generate_options *generate = NULL;
+    codegeex_completions *all = NULL;
+    struct seen seen;
+    char *first = NULL, *rest = NULL, *word = NULL;
+    size_t count = 0, len = 0;
+
+    CHECK_OK(codegeex_edit_options_new(&options, &error));
+    CHECK_OK(codegeex_generate_options_new(&generate, &error));
+    CHECK_OK(codegeex_generate_options_set_max_new_tokens(generate, 6, &error));
+    CHECK_OK(codegeex_generate_options_set_heal(generate, 1, &error));
+    CHECK_OK(codegeex_edit_options_set_generate(options, generate, &error));
+    CHECK_OK(codegeex_edit_session_new(model, "python", 6, options, &session, &error));
+    codegeex_edit_options_free(options);
+    memset(&update, 0xff, sizeof update);
+    update.struct_size = sizeof update;
+    CHECK_OK(codegeex_edit_session_update(session, before, strlen(before), "\n", 1, &update, &error));
+    CHECK(update.is_alive == 0 && update.clipped_bytes == 0);
+    memset(&seen, 0, sizeof seen);
+    CHECK_OK(codegeex_edit_session_suggest(session, NULL, hear, &seen, &count, &error));
+    CHECK(count == 1 && seen.tokens > 0 && codegeex_edit_session_suggestions(session) == 1);
+    CHECK_OK(codegeex_edit_session_suggestion(session, 0, &first, &len, &error));
+    CHECK(len > 1 && first[0] == 't');
+    REFUSED(codegeex_edit_session_suggestion(session, 1, &rest, &len, &error));
+    CHECK_OK(codegeex_edit_session_update(session, typed, strlen(typed), "\n", 1, &update, &error));
+    CHECK(update.is_alive == 1 && update.moved == 0);
+    CHECK_OK(codegeex_edit_session_suggestion(session, 0, &rest, &len, &error));
+    CHECK(strcmp(first + 1, rest) == 0);
+    CHECK_OK(codegeex_edit_session_accept(session, CODEGEEX_ACCEPT_WORD, &word, &len, &error));
+    CHECK(len > 0 && strncmp(rest, word, len) == 0);
+    REFUSED(codegeex_edit_session_accept(session, 3, &word, &len, &error));
+    CHECK_OK(codegeex_edit_session_dismiss(session, &error));
+    CHECK(codegeex_edit_session_suggestions(session) == 0);
+    codegeex_free(first);
+    codegeex_free(rest);
+    codegeex_free(word);
+    codegeex_edit_session_free(session);
+
+    /* The same healing, and a rule of code, without a session of its own. */
+    CHECK_OK(codegeex_generate_options_set_max_new_tokens(generate, 64, &error));
+    CHECK_OK(codegeex_generate_options_set_stop_at(generate, "python", 6, "line", 4, &error));
+    CHECK_OK(codegeex_model_generate(model, before, strlen(before), generate, NULL, NULL, NULL, &all, &error));
+    CHECK(codegeex_completions_finish_reason(all, 0) == CODEGEEX_FINISH_END_OF_LINE);
+    CHECK(codegeex_completions_healed(all, 0) == strlen("impor"));
+    CHECK(strchr(codegeex_completions_text(all, 0, NULL), '\n') == NULL);
+    codegeex_completions_free(all);
+    codegeex_generate_options_free(generate);
+}
+
 int main(int argc, char **argv)
 {
     codegeex_error *error = NULL;
@@ -496,6 +552,7 @@ int main(int argc, char **argv)
     generated(model);
     searched_and_scored(model);
     by_hand(model);
+    edited(model);
     served(model);
     converted(argv[1], argv[2]);
     kept(&model, argv[2]);

@@ -120,7 +120,7 @@ suite plain ""
 step "C tests with AddressSanitizer and UndefinedBehaviorSanitizer"
 suite sanitized "" -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 step "C tests under valgrind"
-memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,possible"
+memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
 memcheck+=" --errors-for-leak-kinds=definite --suppressions=$here/valgrind.supp"
 suite valgrind "$memcheck"
 "$cc" "${flags[@]}" -I"$root/include" "$here/unload.c" -ldl -o "$work/unload"

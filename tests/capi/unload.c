@@ -44,6 +44,13 @@ static void find(void *function, const char *name)
     memcpy(function, &symbol, sizeof symbol);
 }
 
+/* One token will do. */
+static int stop_now(void *userdata, const codegeex_event *event)
+{
+    (void)userdata;
+    return event->kind == CODEGEEX_EVENT_TOKEN;
+}
+
 static int stop_late(void *userdata, uint64_t done, uint64_t total)
 {
     (void)userdata;
@@ -77,7 +84,7 @@ static void use(const char *path, const char *model_path, int before)
     find(&options_free, "codegeex_open_options_free");
     find(&model_free, "codegeex_model_free");
     CHECK(open_model(model_path, strlen(model_path), NULL, NULL, NULL, NULL, &model, NULL) == CODEGEEX_OK);
-    CHECK(generate(model, "a", 1, NULL, NULL, NULL, NULL, NULL, NULL) == CODEGEEX_OK);
+    CHECK(generate(model, "a", 1, NULL, NULL, stop_now, NULL, NULL, NULL) == CODEGEEX_OK);
     model_free(model);
     CHECK(threads() == before);
     /* What was copied till the cancel is given back aside, and the library goes at once. */

@@ -117,6 +117,17 @@ fn stop_texts_end_the_completion_and_are_not_part_of_it() {
 }
 
 #[test]
+fn a_healed_prompt_may_end_inside_a_word() {
+    let prompt = "# language: Python\nimport os\nimpor";
+    let expected = &library(prompt, &options(|o| o.heal = true))[0];
+    assert_eq!(generate(&["--heal", prompt]), *expected);
+    assert_ne!(generate(&[prompt]), *expected);
+    assert!(expected.starts_with("t "));
+    let error = run(&["generate", "--heal", "--num-beams", "2", prompt], "").failed(2);
+    assert!(error.contains("num_beams does not heal"), "{error}");
+}
+
+#[test]
 fn special_tokens_of_a_prompt_are_tokens_unless_plain() {
     let prompt = "x<|endoftext|>y";
     let plain = options(|_| ());

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
-use codegeex::generate::{Completion, GenerateOptions};
+use codegeex::code::StopRule;
+use codegeex::generate::{Completion, GenerateOptions, StopAt};
+use codegeex::prompt::Language;
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
@@ -92,15 +94,17 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
         json!({"prompt": PROMPT, "presence_penalty": -9, "frequency_penalty": 0.5}),
         json!({"prompt": PROMPT, "logit_bias": {"198": 100, "7": -5.5}}),
         json!({"prompt": PROMPT, "banned_ids": [198, 4808]}),
-        json!({"prompt": PROMPT, "logit_bias": null, "min_p": null}),
+        json!({"prompt": PROMPT, "heal": true}),
+        json!({"prompt": PROMPT, "logit_bias": null, "min_p": null, "heal": null}),
     ];
-    let sets: [fn(&mut GenerateOptions); 7] = [
+    let sets: [fn(&mut GenerateOptions); 8] = [
         |o| (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4),
         |o| (o.temperature, o.typical_p, o.seed) = (1.5, 0.4, 4),
         |o| o.repetition_penalty = 1.5,
         |o| (o.presence_penalty, o.frequency_penalty) = (-9.0, 0.5),
         |o| o.logit_bias = vec![(198, 100.0), (7, -5.5)],
         |o| o.banned_ids = vec![198, 4808],
+        |o| o.heal = true,
         |_| (),
     ];
     let found = json_lines(&run(&ARGS, input(&requests)).ok());
@@ -108,7 +112,7 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
     assert_eq!(found, expected);
     assert_eq!(found[4]["ids"], json!(vec![198; 8]));
     // All but the last differ from the plain answer, so every field was heard.
-    assert!(found[..6].iter().all(|answer| *answer != found[6]));
+    assert!(found[..7].iter().all(|answer| *answer != found[7]));
 
     // The command line's hold where a request says nothing.
     let flags = [
@@ -120,7 +124,7 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
         "0.1",
     ];
     let args = [&ARGS[..], &flags[..]].concat();
-    let found = json_lines(&run(&args, input(&requests[6..])).ok());
+    let found = json_lines(&run(&args, input(&requests[7..])).ok());
     assert_eq!(found[0]["ids"], json!(vec![198; 8]));
 }
 
@@ -139,6 +143,36 @@ fn options_of_the_command_line_hold_where_a_request_says_nothing() {
     });
     assert_eq!(found[0], json!({"choices": expected}));
     assert_eq!(found[1], library("// language: Go\nfunc f(", |_| ())[0]);
+}
+
+#[test]
+fn code_ends_answers_by_the_rules_of_its_language() {
+    let python = Language::from_name("python").unwrap();
+    let prompt = "def f(x):\n    return";
+    let ended = |rules: &[StopRule]| {
+        library(&format!("# language: Python\n{prompt}"), |o| {
+            o.max_new_tokens = 96;
+            o.stop_at = Some(StopAt::new(python, rules.iter().copied()));
+        })
+    };
+    let line = ended(&[StopRule::Line]).remove(0);
+    assert_eq!(line["finish_reason"], "end_of_line");
+    let function = ended(&[StopRule::Function]).remove(0);
+    assert_eq!(function["finish_reason"], "end_of_function");
+    let args = [&ARGS[..4], &["--lang", "python", "--stop-at", "function"]].concat();
+    let requests = [
+        json!({"prompt": prompt, "max_new_tokens": 96}),
+        json!({"prompt": prompt, "max_new_tokens": 96, "stop_at": "line"}),
+        json!({"prompt": prompt, "max_new_tokens": 96, "stop_at": ["block", "line"]}),
+        json!({"prompt": prompt, "max_new_tokens": 8, "stop_at": []}),
+    ];
+    let found = json_lines(&run(&args, input(&requests)).ok());
+    assert_eq!(found[..3], [function.clone(), line.clone(), line]);
+    assert_eq!(found[3]["finish_reason"], "length");
+
+    let args = "generate --max-new-tokens 96 --lang python --stop-at line --stop-at function";
+    let args: Vec<&str> = args.split(' ').chain([prompt]).collect();
+    assert_eq!(run(&args, "").ok(), found[1]["text"].as_str().unwrap());
 }
 
 #[test]
@@ -161,7 +195,7 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
     let good = json!({"prompt": "x = ", "max_new_tokens": 2}).to_string();
     let long = json!({"prompt": "x = 1\n".repeat(1000)}).to_string();
     let with = |field: &str| format!("{{\"prompt\": \"x\", {field}}}");
-    let cases: [(String, i64, &str); 31] = [
+    let cases: [(String, i64, &str); 34] = [
         ("{\"prompt\": \"x\"".into(), 100, "EOF"),
         ("[]".into(), 100, "expected a JSON object"),
         ("\"x".into(), 100, "EOF"),
@@ -199,6 +233,13 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
         (with("\"seed\": 18446744073709551616"), 100, "not a request"),
         (with("\"stop\": 5"), 100, "a list of strings"),
         (with("\"stop\": \"\""), 100, "stop string 0 is empty"),
+        (with("\"stop_at\": 5"), 100, "a list of strings"),
+        (with("\"stop_at\": \"line\""), 100, "lang"),
+        (
+            with("\"lang\": \"go\", \"stop_at\": [\"row\"]"),
+            100,
+            "no stop rule is called \"row\"",
+        ),
         ("{\"prompt\": \"\"}".into(), 100, "empty"),
         (long, 102, "2048"),
     ];

@@ -6,6 +6,8 @@ mod bench;
 mod checkpoints;
 mod command;
 mod generate;
+#[cfg(feature = "eval")]
+mod humaneval;
 #[cfg(unix)]
 mod interrupts;
 mod isa;

@@ -38,7 +38,7 @@ fn without_a_command_the_help_goes_to_stderr() {
 
 #[test]
 fn bad_usage_is_exit_code_2_and_says_what() {
-    let cases: [(&[&str], &str); 49] = [
+    let cases: [(&[&str], &str); 51] = [
         (&["frobnicate"], "frobnicate"),
         (&["generate"], "PROMPT"),
         (&["generate", "--frob", "x"], "--frob"),
@@ -78,6 +78,11 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["generate", "x", "-n", "4000000000"], "samples"),
         (&["generate", "x", "--n", "1000000000000"], "samples"),
         (&["generate", "x", "--stop", ""], "--stop"),
+        (&["generate", "x", "--stop-at", "line"], "lang"),
+        (
+            &["generate", "x", "--lang", "go", "--stop-at", "lines"],
+            "no stop rule is called \"lines\"",
+        ),
         (&["generate", "x", "--lang", "klingon"], "klingon"),
         (&["generate", "x", "--threads", "1000000"], "--threads"),
         (

@@ -28,6 +28,7 @@ const SECTIONS: &[&str] = &[
     "beam",
     "score",
     "session",
+    "edit",
     "state",
     "convert",
     "service",
@@ -114,6 +115,37 @@ fn every_file_with_an_entry_is_a_section() {
 fn has_entry(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "rs")
         && std::fs::read_to_string(path).unwrap().contains("no_mangle")
+}
+
+/// The numbers that a header defines, those of the versions left out.
+fn numbers(header: &str) -> Vec<(String, String)> {
+    let defines = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define CODEGEEX_"));
+    defines
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(name, _)| !name.starts_with("VERSION") && *name != "ABI_MINOR")
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn numbers_of_released_headers_are_the_same_today() {
+    let today = numbers(&generate());
+    let mut releases = 0;
+    for release in std::fs::read_dir(root().join("tests/capi/abi")).unwrap() {
+        let path = release.unwrap().path().join("codegeex.h");
+        let Ok(header) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        releases += 1;
+        let released = numbers(&header);
+        assert!(released.len() > 50);
+        for number in released {
+            assert!(today.contains(&number), "{}: {number:?}", path.display());
+        }
+    }
+    assert!(releases > 0);
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl Parameter {
         let kind = self.kind.strip_prefix("const ").unwrap_or(&self.kind);
         let kind = kind.strip_prefix("struct ").unwrap_or(kind);
         let name = kind.strip_suffix(" *")?;
-        let filled = ["info", "estimate", "progress", "event"];
+        let filled = ["info", "estimate", "progress", "event", "update"];
         let is_struct = filled.iter().any(|f| name.ends_with(f));
         (name.starts_with("codegeex_") && !is_struct && !name.contains('*')).then_some(name)
     }

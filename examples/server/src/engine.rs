@@ -480,7 +480,7 @@ fn options(sampling: &Sampling) -> GenerateOptions {
 fn end(reason: FinishReason) -> End {
     match reason {
         FinishReason::EndOfText => End::EndOfText,
-        FinishReason::Stop(_) => End::Stop,
+        FinishReason::Stop(_) | FinishReason::Code(_) => End::Stop,
         FinishReason::Cancelled => End::Cancelled,
         _ => End::Length,
     }

@@ -123,10 +123,16 @@ impl BeamArgs {
                  and logit_bias",
             ));
         }
+        if options.heal {
+            return Err(invalid(
+                "num_beams does not heal the end of the prompt; give one of the two",
+            ));
+        }
         let mut search = BeamOptions::default();
         search.num_beams = num_beams;
         search.max_new_tokens = options.max_new_tokens;
         search.stop = options.stop.clone();
+        search.stop_at = options.stop_at.clone();
         search.banned_ids = options.banned_ids.clone();
         search.special_tokens = options.special_tokens;
         let length_penalty = self.length_penalty.unwrap_or(0.0);

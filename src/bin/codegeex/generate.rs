@@ -6,8 +6,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use codegeex::cancel::CancelToken;
-use codegeex::generate::{Completion, Event, GenerateOptions, Generator};
+use codegeex::code::StopRule;
+use codegeex::generate::{Completion, Event, GenerateOptions, Generator, StopAt};
 use codegeex::prompt::{self, Language};
+use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use crate::beams::{self, BeamArgs, Early};
@@ -23,8 +25,8 @@ use crate::sampling::SamplingArgs;
 /// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
 /// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, min_p,
 /// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
-/// banned_ids, seed, stop and n where they differ from the options given here, or with num_beams,
-/// length_penalty and early_stopping.
+/// banned_ids, seed, stop, stop_at, heal and n where they differ from the options given here, or with
+/// num_beams, length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex generate --lang python --max-new-tokens 64 'def fibonacci(n):'"
@@ -44,6 +46,14 @@ pub struct Args {
     /// Language of the prompt: begins it with the language's tag line.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Option<Language>,
+    /// End the completion where its code ends: line, block, function, unindented; may be given
+    /// several times. Needs --lang.
+    #[arg(long, value_name = "RULE", value_parser = rule)]
+    stop_at: Vec<StopRule>,
+    /// Draw the last tokens of the prompt again where text that follows may change them: for
+    /// prompts that end inside a word or a run of spaces.
+    #[arg(long)]
+    heal: bool,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -71,6 +81,8 @@ struct Request {
     banned_ids: Option<Vec<u32>>,
     seed: Option<u64>,
     stop: Option<OneOrMany>,
+    stop_at: Option<OneOrMany>,
+    heal: Option<bool>,
     n: Option<usize>,
     num_beams: Option<usize>,
     length_penalty: Option<f32>,
@@ -78,10 +90,22 @@ struct Request {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "stop is neither a string nor a list of strings")]
+#[serde(
+    untagged,
+    expecting = "stop or stop_at is neither a string nor a list of strings"
+)]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -112,11 +136,22 @@ impl From<Completion> for Choice {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let options = args.sampling.options(args.special.policy())?;
+    let mut options = args.sampling.options(args.special.policy())?;
+    if !args.jsonl {
+        let stop_at = stop_at(&args.stop_at, args.lang);
+        options.stop_at = stop_at.map_err(|e| Failure::Usage(e.to_string()))?;
+    }
+    options.heal = args.heal;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
     let generator = args.model.generator()?;
     if args.jsonl {
-        return answer_lines(&generator, &options, args.beams, args.lang, interrupt);
+        let defaults = Defaults {
+            options,
+            beams: args.beams,
+            lang: args.lang,
+            stop_at: args.stop_at,
+        };
+        return answer_lines(&generator, &defaults, interrupt);
     }
     let text = match (args.prompt, args.prompt_file) {
         (_, Some(file)) => lines::read_file(&file)?,
@@ -152,6 +187,21 @@ pub fn write_completions(
         1 => stream(generator, prompt, frame, options, cancel),
         _ => print_all(generator, prompt, frame, options, cancel),
     })
+}
+
+fn rule(name: &str) -> codegeex::Result<StopRule> {
+    name.parse()
+}
+
+fn stop_at(rules: &[StopRule], lang: Option<Language>) -> codegeex::Result<Option<StopAt>> {
+    match (rules, lang) {
+        ([], _) => Ok(None),
+        (_, Some(lang)) => Ok(Some(StopAt::new(lang, rules.iter().copied()))),
+        (_, None) => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "stop_at ends code by the rules of its language; give the language with lang",
+        )),
+    }
 }
 
 fn with_tag(lang: Option<Language>, code: String) -> String {
@@ -272,16 +322,18 @@ fn print_all(
     lines::write_stdout(&texts.collect::<String>())
 }
 
-fn answer_lines(
-    generator: &Generator,
-    defaults: &GenerateOptions,
-    beam_defaults: BeamArgs,
+/// What a request of --jsonl leaves out.
+struct Defaults {
+    options: GenerateOptions,
+    beams: BeamArgs,
     lang: Option<Language>,
-    interrupt: &Interrupt,
-) -> Result {
+    stop_at: Vec<StopRule>,
+}
+
+fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrupt) -> Result {
     lines::answer_each(interrupt, |line, cancel| {
         let request: Request = lines::parse_object(line)?;
-        let mut options = defaults.clone();
+        let mut options = defaults.options.clone();
         let set = &mut options;
         set.max_new_tokens = request.max_new_tokens.unwrap_or(set.max_new_tokens);
         set.temperature = request.temperature.unwrap_or(set.temperature);
@@ -299,15 +351,22 @@ fn answer_lines(
             .banned_ids
             .unwrap_or(std::mem::take(&mut set.banned_ids));
         set.seed = request.seed.unwrap_or(set.seed);
+        set.heal = request.heal.unwrap_or(set.heal);
         set.samples = request.n.unwrap_or(set.samples);
-        match request.stop {
-            Some(OneOrMany::One(stop)) => set.stop = vec![stop],
-            Some(OneOrMany::Many(stop)) => set.stop = stop,
-            None => {}
+        if let Some(stop) = request.stop {
+            set.stop = stop.into_vec();
         }
         let lang = match request.lang {
             Some(name) => Some(Language::from_name(&name)?),
-            None => lang,
+            None => defaults.lang,
+        };
+        set.stop_at = match request.stop_at {
+            Some(names) => {
+                let names = names.into_vec();
+                let rules = names.iter().map(|name| name.parse());
+                stop_at(&rules.collect::<codegeex::Result<Vec<_>>>()?, lang)?
+            }
+            None => stop_at(&defaults.stop_at, lang)?,
         };
         let prompt = with_tag(lang, request.prompt);
         let beams = BeamArgs {
@@ -315,7 +374,7 @@ fn answer_lines(
             length_penalty: request.length_penalty,
             early_stopping: request.early_stopping,
         };
-        if let Some(search) = beams.or(beam_defaults)?.search(&options)? {
+        if let Some(search) = beams.or(defaults.beams)?.search(&options)? {
             let answer = beams::answer(generator, &prompt, &search, options.samples, cancel)?;
             return Ok(Answer::Beams(answer));
         }

@@ -10,6 +10,8 @@ mod convert;
 mod detokenize;
 mod failure;
 mod generate;
+#[cfg(feature = "eval")]
+mod humaneval;
 mod inspect;
 mod interrupt;
 mod lines;
@@ -51,6 +53,8 @@ enum Command {
     Convert(convert::Args),
     Inspect(inspect::Args),
     Bench(bench::Args),
+    #[cfg(feature = "eval")]
+    Humaneval(humaneval::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,8 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(args, &interrupt),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args, &interrupt),
+        #[cfg(feature = "eval")]
+        Command::Humaneval(args) => humaneval::run(args, &interrupt),
     };
     match result {
         Ok(()) | Err(Failure::Lines(_)) if interrupt.happened() => {

@@ -43,6 +43,21 @@ impl Progress {
         )
     }
 
+    /// Samples of so many, and what [`say`](Self::say) adds.
+    #[cfg(feature = "eval")]
+    pub fn of_samples(total: u64) -> Self {
+        Self::start(
+            Some(total),
+            "{spinner} {bar:30} {pos} of {len} samples, {msg}",
+        )
+    }
+
+    /// Sets the text beside the bar.
+    #[cfg(feature = "eval")]
+    pub fn say(&self, text: String) {
+        self.bar.set_message(text);
+    }
+
     /// Lines of a stream.
     pub fn of_lines() -> Self {
         Self::start(None, "{spinner} {pos} lines answered, {elapsed}")

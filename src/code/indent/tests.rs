@@ -267,3 +267,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_level_that_is_typed_in_part_is_completed() {
+    let python = Language::from_name("python").unwrap();
+    let style = Indentation::Spaces(4);
+    for typed in 1..4 {
+        let before = format!("def f():\n{}", " ".repeat(typed));
+        let completion = format!("{}return 1\n", " ".repeat(4 - typed));
+        assert_eq!(reindent(python, style, &before, &completion), completion);
+    }
+    // A whole level is not there twice.
+    let before = "def f():\n    ";
+    assert_eq!(
+        reindent(python, style, before, "    return 1\n"),
+        "return 1\n"
+    );
+}

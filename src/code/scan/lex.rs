@@ -147,6 +147,11 @@ impl Scanner {
             match s[c.len_utf8()..].chars().next() {
                 None if !is_end => return None,
                 None => {}
+                // A line break of two characters is escaped as a whole.
+                Some('\r') if !is_end && s[c.len_utf8()..].len() == 1 => return None,
+                Some('\r') if s[c.len_utf8()..].starts_with("\r\n") => {
+                    return lexed(c.len_utf8() + 2, Kind::String);
+                }
                 Some(escaped) => {
                     return lexed(c.len_utf8() + escaped.len_utf8(), Kind::String);
                 }
@@ -283,7 +288,7 @@ impl Scanner {
         if syntax.code_escape == Some(c) {
             match s[len..].chars().next() {
                 None if !is_end => return None,
-                None | Some('\n') => {}
+                None | Some('\n' | '\r') => {}
                 Some(escaped) => {
                     self.line.before = Before::Value;
                     return lexed(len + escaped.len_utf8(), Kind::Symbol);

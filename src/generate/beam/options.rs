@@ -1,7 +1,7 @@
 //! What a beam search is asked to do.
 
 use crate::error::{Result, bail};
-use crate::generate::options::MAX_SAMPLES;
+use crate::generate::options::{MAX_SAMPLES, StopAt};
 use crate::tokenizer::SpecialTokens;
 
 /// Most beams of one search. Each holds keys, values and a row of logits at once.
@@ -23,6 +23,9 @@ pub struct BeamOptions {
     pub rules: BeamRules,
     /// Texts that end a beam, as an end of text does. They are not part of its text.
     pub stop: Vec<String>,
+    /// Where code ends a beam, as an end of text does. Every beam and every candidate for one
+    /// reads its tokens by itself.
+    pub stop_at: Option<StopAt>,
     /// Ids that no beam contains.
     pub banned_ids: Vec<u32>,
     /// What a special token spelled out in the prompt means.
@@ -78,6 +81,7 @@ impl Default for BeamOptions {
             max_new_tokens: 128,
             rules: BeamRules::default(),
             stop: Vec::new(),
+            stop_at: None,
             banned_ids: Vec::new(),
             special_tokens: SpecialTokens::AsText,
         }

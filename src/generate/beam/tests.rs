@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::*;
 use crate::generate::log_probability;
 use crate::model::{Model, ModelConfig, PageSize};
-use crate::tokenizer::SpecialTokens;
+use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 mod cases;
 mod oracle;

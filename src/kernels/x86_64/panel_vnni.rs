@@ -13,7 +13,7 @@ use crate::kernels::packed::{INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
 use crate::kernels::simd::Simd;
 
 /// Lines from where weights are read to where they are prefetched.
-const AHEAD: usize = 16;
+const AHEAD: usize = 64;
 
 /// A token that proves AVX-512 with VNNI.
 trait Vnni: Simd {}

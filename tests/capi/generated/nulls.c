@@ -474,6 +474,18 @@ int main(void)
     REFUSED(codegeex_generate_options_add_task_stops(NULL, NULL, &error));
     CHECK(codegeex_generate_options_add_task_stops((codegeex_generate_options *)(void *)wrong, (codegeex_task *)(void *)wrong, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
+    /* codegeex_generate_options_set_stop_at */
+    CHECK(codegeex_generate_options_set_stop_at(NULL, NULL, 0, NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_generate_options_set_stop_at(NULL, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_generate_options_set_stop_at(NULL, NULL, 1, NULL, 1, &error));
+    CHECK(codegeex_generate_options_set_stop_at((codegeex_generate_options *)(void *)wrong, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_generate_options_set_heal */
+    CHECK(codegeex_generate_options_set_heal(NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_generate_options_set_heal(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_generate_options_set_heal(NULL, 1, &error));
+    CHECK(codegeex_generate_options_set_heal((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
     /* codegeex_generate_options_clear_stop */
     CHECK(codegeex_generate_options_clear_stop(NULL, NULL) != CODEGEEX_OK);
     CHECK(codegeex_generate_options_clear_stop(NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
@@ -544,6 +556,10 @@ int main(void)
     /* codegeex_completions_accepted */
     CHECK(codegeex_completions_accepted(NULL, 0) == 0);
     CHECK(codegeex_completions_accepted((codegeex_completions *)(void *)wrong, 1) == 0);
+
+    /* codegeex_completions_healed */
+    CHECK(codegeex_completions_healed(NULL, 0) == 0);
+    CHECK(codegeex_completions_healed((codegeex_completions *)(void *)wrong, 1) == 0);
 
     /* codegeex_completions_free */
     codegeex_completions_free(NULL);
@@ -697,6 +713,10 @@ int main(void)
     CHECK(codegeex_session_reused(NULL) == 0);
     CHECK(codegeex_session_reused((codegeex_session *)(void *)wrong) == 0);
 
+    /* codegeex_session_computed */
+    CHECK(codegeex_session_computed(NULL) == 0);
+    CHECK(codegeex_session_computed((codegeex_session *)(void *)wrong) == 0);
+
     /* codegeex_session_bytes */
     CHECK(codegeex_session_bytes(NULL) == 0);
     CHECK(codegeex_session_bytes((codegeex_session *)(void *)wrong) == 0);
@@ -734,6 +754,80 @@ int main(void)
     /* codegeex_session_free */
     codegeex_session_free(NULL);
     codegeex_session_free((codegeex_session *)(void *)wrong);
+
+    /* codegeex_edit_options_new */
+    CHECK(codegeex_edit_options_new(NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_options_new(NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_options_new(NULL, &error));
+
+    /* codegeex_edit_options_set */
+    CHECK(codegeex_edit_options_set(NULL, NULL, 0, NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_options_set(NULL, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_options_set(NULL, NULL, 1, NULL, 1, &error));
+    CHECK(codegeex_edit_options_set((codegeex_edit_options *)(void *)wrong, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_options_get */
+    CHECK(codegeex_edit_options_get(NULL, NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_options_get(NULL, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_options_get(NULL, NULL, 1, NULL, NULL, &error));
+    CHECK(codegeex_edit_options_get((codegeex_edit_options *)(void *)wrong, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_options_key */
+    (void)codegeex_edit_options_key(0, NULL);
+
+    /* codegeex_edit_options_set_generate */
+    CHECK(codegeex_edit_options_set_generate(NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_options_set_generate(NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_options_set_generate(NULL, NULL, &error));
+    CHECK(codegeex_edit_options_set_generate((codegeex_edit_options *)(void *)wrong, (codegeex_generate_options *)(void *)wrong, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_options_free */
+    codegeex_edit_options_free(NULL);
+    codegeex_edit_options_free((codegeex_edit_options *)(void *)wrong);
+
+    /* codegeex_edit_session_new */
+    CHECK(codegeex_edit_session_new(NULL, NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_session_new(NULL, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_session_new(NULL, NULL, 1, NULL, NULL, &error));
+    CHECK(codegeex_edit_session_new((codegeex_model *)(void *)wrong, NULL, 1, (codegeex_edit_options *)(void *)wrong, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_session_update */
+    CHECK(codegeex_edit_session_update(NULL, NULL, 0, NULL, 0, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_session_update(NULL, NULL, 1, NULL, 1, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_session_update(NULL, NULL, 1, NULL, 1, NULL, &error));
+    CHECK(codegeex_edit_session_update((codegeex_edit_session *)(void *)wrong, NULL, 1, NULL, 1, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_session_suggest */
+    CHECK(codegeex_edit_session_suggest(NULL, NULL, NULL, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_session_suggest(NULL, NULL, NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_session_suggest(NULL, NULL, NULL, NULL, NULL, &error));
+    CHECK(codegeex_edit_session_suggest((codegeex_edit_session *)(void *)wrong, (codegeex_cancel_token *)(void *)other, NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_session_suggestions */
+    CHECK(codegeex_edit_session_suggestions(NULL) == 0);
+    CHECK(codegeex_edit_session_suggestions((codegeex_edit_session *)(void *)wrong) == 0);
+
+    /* codegeex_edit_session_suggestion */
+    CHECK(codegeex_edit_session_suggestion(NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_session_suggestion(NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_session_suggestion(NULL, 1, NULL, NULL, &error));
+    CHECK(codegeex_edit_session_suggestion((codegeex_edit_session *)(void *)wrong, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_session_accept */
+    CHECK(codegeex_edit_session_accept(NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_session_accept(NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_session_accept(NULL, 1, NULL, NULL, &error));
+    CHECK(codegeex_edit_session_accept((codegeex_edit_session *)(void *)wrong, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_session_dismiss */
+    CHECK(codegeex_edit_session_dismiss(NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_edit_session_dismiss(NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_edit_session_dismiss(NULL, &error));
+    CHECK(codegeex_edit_session_dismiss((codegeex_edit_session *)(void *)wrong, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_edit_session_free */
+    codegeex_edit_session_free(NULL);
+    codegeex_edit_session_free((codegeex_edit_session *)(void *)wrong);
 
     /* codegeex_state_new */
     CHECK(codegeex_state_new(NULL, NULL, NULL) != CODEGEEX_OK);

@@ -1,0 +1,363 @@
+//! The text around one cursor, what the model remembers of it, and what it suggested.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use super::polish::{Candidate, Place, Polish};
+use super::suggestion::{Accept, Suggestion};
+use super::window::Window;
+use crate::cancel::CancelToken;
+use crate::error::{Result, bail};
+use crate::generate::{Event, GenerateOptions, Generator, Session};
+use crate::prompt::Language;
+use crate::tokenizer::SpecialTokens;
+
+/// Options of an [`EditSession`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EditOptions {
+    /// How completions are generated. By default 64 tokens at most and
+    /// [healed](GenerateOptions::heal). Text is only ever text:
+    /// [`special_tokens`](GenerateOptions::special_tokens) does nothing here.
+    pub generate: GenerateOptions,
+    /// Tokens by which the beginning of what the model sees moves, about: see [`Clip`]. A small
+    /// number shows it more of a long text, and has it read all of that again more often.
+    pub clip_step: usize,
+    /// What is done with completions before they are shown.
+    pub polish: Polish,
+}
+
+impl Default for EditOptions {
+    fn default() -> Self {
+        Self {
+            generate: GenerateOptions {
+                heal: true,
+                max_new_tokens: 64,
+                ..GenerateOptions::default()
+            },
+            clip_step: 512,
+            polish: Polish::default(),
+        }
+    }
+}
+
+/// What of the text before the cursor the model does not see, because it is too long.
+///
+/// The rest begins at a line start, after the tag line of the language. That place stays where it
+/// is until the model's positions are used up, and then moves by some
+/// [`clip_step`](EditOptions::clip_step) tokens at once; it moves back where about as much was
+/// deleted. It is inside of a line only where lines are longer than half of what the model sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Clip {
+    /// Bytes from the beginning of the text.
+    pub bytes: usize,
+    /// Line breaks in them.
+    pub lines: usize,
+    /// Whether the rest begins inside of a line.
+    pub is_inside_line: bool,
+}
+
+/// What a new text changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Update {
+    /// What the model does not see.
+    pub clip: Clip,
+    /// What the model sees begins elsewhere than before, so that it will be read from its
+    /// beginning.
+    pub moved: bool,
+    /// A suggestion agrees with what was typed: it can be shown, and nothing need be computed.
+    pub is_alive: bool,
+}
+
+/// What the prompt of the last suggestion that was computed cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Reuse {
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Those of them that were there already.
+    pub reused: usize,
+    /// Those of them that were computed. The others were taken back to be drawn again, see
+    /// [`GenerateOptions::heal`].
+    pub computed: usize,
+}
+
+/// Suggests code at a cursor while the text around it changes.
+///
+/// ```
+/// # fn main() -> codegeex::Result<()> {
+/// # use codegeex::{generate::*, model::load, prompt::Language, tokenizer::*};
+/// use codegeex::cancel::CancelToken;
+/// use codegeex::edit::{Accept, EditOptions, EditSession};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
+/// let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+/// let python = Language::from_name("python")?;
+/// let mut edit = EditSession::new(&generator, python, EditOptions::default())?;
+/// let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
+///
+/// // At every keystroke: the text before the cursor, and the text after it.
+/// edit.update("import os\nimpor", "\n");
+/// let first = edit.suggest(&CancelToken::new(), go_on)?.map(|s| s.text.to_owned());
+/// // What was typed is what was suggested: the rest of it is still there, for nothing.
+/// assert!(edit.update("import os\nimport", "\n").is_alive);
+/// let rest = edit.suggestion().map(|s| s.text.to_owned());
+/// assert_eq!(first, rest.map(|rest| format!("t{rest}")));
+///
+/// let word = edit.accept(Accept::Word);
+/// println!("{} is inserted, {:?} is left", word.unwrap_or_default(), edit.suggestion());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What it costs
+///
+/// - [`update`](Self::update) and [`accept`](Self::accept) encode what the model sees, 2,000
+///   tokens at most, which takes well below a millisecond, and compare texts. They never compute.
+/// - [`suggest`](Self::suggest) computes the tokens of the prompt that are not in the cache, some
+///   one to four after a keystroke, and those that it draws. After the beginning of the prompt
+///   [moved](Update::moved) it computes all of it.
+/// - Memory: keys and values of one sequence, and of one more for each further sample while it is
+///   generated.
+///
+/// # Keystrokes and threads
+///
+/// `suggest` computes on the calling thread. Another one, which sees the next keystroke, cancels
+/// the token that it was given: it returns with what there is, and the session goes on from there
+/// with the next `update`.
+pub struct EditSession {
+    session: Session,
+    language: Language,
+    options: EditOptions,
+    before: String,
+    after: String,
+    window: Window,
+    /// Of the prompt.
+    ids: Vec<u32>,
+    candidates: Vec<Candidate>,
+    /// How long the text before the cursor was when they were computed. While there are
+    /// candidates, it still begins with what it was then.
+    origin: usize,
+    reuse: Reuse,
+}
+
+impl EditSession {
+    /// A session on an empty text.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range, or that
+    /// leave no positions of the model for the text.
+    pub fn new(generator: &Generator, language: Language, options: EditOptions) -> Result<Self> {
+        options.generate.validate()?;
+        let head = format!("{}\n", language.tag());
+        let ids = generator.tokenizer().encode(&head, SpecialTokens::AsText);
+        let positions = generator.model().config().max_position_embeddings;
+        let suffix = match options.polish.rank && options.generate.samples > 1 {
+            true => options.polish.suffix_tokens,
+            false => 0,
+        };
+        let new = options.generate.max_new_tokens.saturating_add(suffix);
+        let most = positions.saturating_sub(new);
+        let least = ids.len().saturating_add(options.clip_step);
+        if options.clip_step == 0 || most <= least {
+            bail!(
+                InvalidArgument,
+                "a clip_step of {} and {} new tokens, {suffix} of the text after the cursor and \
+                 {} of the tag line do not go into {positions} positions; ask for fewer",
+                options.clip_step,
+                options.generate.max_new_tokens,
+                ids.len()
+            );
+        }
+        Ok(Self {
+            session: Session::new(generator),
+            language,
+            window: Window::new(head, most, options.clip_step),
+            options,
+            before: String::new(),
+            after: String::new(),
+            ids,
+            candidates: Vec::new(),
+            origin: 0,
+            reuse: Reuse::default(),
+        })
+    }
+
+    /// The options.
+    pub fn options(&self) -> &EditOptions {
+        &self.options
+    }
+
+    /// The text before the cursor.
+    pub fn before(&self) -> &str {
+        &self.before
+    }
+
+    /// The text after the cursor.
+    pub fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// What the model is given: the tag line, and the text before the cursor as far as it is not
+    /// cut.
+    pub fn prompt(&self) -> String {
+        self.window.prompt(&self.before)
+    }
+
+    /// What of the text before the cursor is cut.
+    pub fn clip(&self) -> Clip {
+        let cut = &self.before[..self.window.anchor()];
+        Clip {
+            bytes: cut.len(),
+            lines: cut.bytes().filter(|&b| b == b'\n').count(),
+            is_inside_line: !cut.is_empty() && !cut.ends_with('\n'),
+        }
+    }
+
+    /// What the prompt of the last suggestion that was computed cost.
+    pub fn reuse(&self) -> Reuse {
+        self.reuse
+    }
+
+    /// The session below, with its keys and values.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Takes the text in, as it is now before and after the cursor. Computes nothing.
+    ///
+    /// Suggestions stay as long as the text before the cursor is what it was when they were
+    /// computed and the beginning of one of them, and the text after it is the same: so typing
+    /// them keeps them, and deleting what was typed as well.
+    pub fn update(&mut self, before: &str, after: &str) -> Update {
+        let origin = &self.before[..self.origin];
+        if !before.starts_with(origin) || after != self.after {
+            self.dismiss();
+        }
+        let moved = match before == self.before {
+            true => false,
+            false => self.follow(before),
+        };
+        if after != self.after {
+            self.after = after.to_owned();
+        }
+        Update {
+            clip: self.clip(),
+            moved,
+            is_alive: self.suggestion().is_some(),
+        }
+    }
+
+    /// Goes on to another text before the cursor.
+    fn follow(&mut self, before: &str) -> bool {
+        let tokenizer = self.session.generator().tokenizer();
+        let (ids, moved) = self.window.follow(&**tokenizer, &self.before, before);
+        self.ids = ids;
+        self.before = before.to_owned();
+        moved
+    }
+
+    /// Suggests what might follow the cursor: what there is already and agrees with the text, or
+    /// else, or where that is [partial](Suggestion::is_partial), what the model says. `on_event`
+    /// hears of that as it comes, before post-processing. Nothing is suggested where all
+    /// candidates are blank or follow the cursor already.
+    ///
+    /// Cancelled or out of time, it suggests what there is by then.
+    ///
+    /// # Errors
+    /// Those of [`Session::generate`]. The session is usable afterwards.
+    pub fn suggest(
+        &mut self,
+        cancel: &CancelToken,
+        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Suggestion<'_>>> {
+        let is_whole = self.suggestion().is_some_and(|s| !s.is_partial());
+        if !is_whole {
+            self.compute(cancel, on_event)?;
+        }
+        Ok(self.suggestion())
+    }
+
+    fn compute(
+        &mut self,
+        cancel: &CancelToken,
+        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.dismiss();
+        let options = &self.options.generate;
+        let completions = self
+            .session
+            .generate(&self.ids, options, cancel, on_event)?;
+        self.reuse = Reuse {
+            prompt: self.ids.len(),
+            reused: self.session.reused(),
+            computed: self.session.computed(),
+        };
+        let prompt = self.prompt();
+        let place = Place {
+            language: self.language,
+            before: &self.before,
+            after: &self.after,
+            prompt: &prompt,
+        };
+        let cancel = cancel.until(options.deadline);
+        let polish = self.options.polish;
+        self.candidates = polish.apply(&self.session, &place, completions, &cancel)?;
+        self.origin = self.before.len();
+        Ok(())
+    }
+
+    /// The best suggestion that agrees with the text.
+    pub fn suggestion(&self) -> Option<Suggestion<'_>> {
+        self.suggestions().next()
+    }
+
+    /// The suggestions that agree with the text, best first.
+    pub fn suggestions(&self) -> impl Iterator<Item = Suggestion<'_>> {
+        let typed = &self.before[self.origin..];
+        self.candidates.iter().filter_map(move |candidate| {
+            let text = candidate.text.strip_prefix(typed)?;
+            (!text.is_empty()).then_some(Suggestion {
+                text,
+                completion: &candidate.completion,
+                score: candidate.score,
+            })
+        })
+    }
+
+    /// Accepts the best suggestion, or a part of it, as if it were typed. Returns what was
+    /// inserted before the cursor; nothing where there is no suggestion. The rest stays
+    /// suggested.
+    pub fn accept(&mut self, accept: Accept) -> Option<String> {
+        let text = self.suggestion()?.text;
+        let accepted = text[..accept.of(text)].to_owned();
+        let before = [&self.before, &accepted[..]].concat();
+        self.follow(&before);
+        Some(accepted)
+    }
+
+    /// Drops the suggestions, so that the next ones are computed.
+    pub fn dismiss(&mut self) {
+        self.candidates.clear();
+        self.origin = 0;
+    }
+}
+
+impl fmt::Debug for EditSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EditSession")
+            .field("language", &self.language.name())
+            .field("before", &self.before.len())
+            .field("after", &self.after.len())
+            .field("clip", &self.clip())
+            .field("suggestions", &self.suggestions().count())
+            .field("session", &self.session)
+            .finish()
+    }
+}

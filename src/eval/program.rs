@@ -1,0 +1,190 @@
+//! Programs: a completion put together with its problem and the problem's tests, as the reference
+//! does it, in two parts that are one text when written one after the other.
+//!
+//! What differs from the reference, on purpose: the prompt is the problem's, not the one that the
+//! sample says it was given, so that language tags and texts around a translation stay out of the
+//! program. Python gets numpy only where the text names it. Go imports are those that the program
+//! uses; the reference looks for `name.` anywhere, which finds `time.` in `runtime.`, and takes
+//! `math/rand` in the set-up for `math`. Between completion and tests stands what keeps the one
+//! from swallowing the other (an attribute of Rust, a macro of C++). Nothing here builds or runs.
+
+mod go;
+
+use super::dataset::{Language, Problem};
+use crate::error::{Result, bail};
+
+/// Which tests of a problem are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tests {
+    /// All.
+    #[default]
+    All,
+    /// The examples of the description. Where a problem has none, all.
+    Examples,
+}
+
+/// A program to build and run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Program {
+    /// What it is written in.
+    pub language: Language,
+    /// Imports, prompt and completion.
+    pub solution: String,
+    /// The tests.
+    pub test: String,
+    /// Go: the test functions. Empty in the other languages.
+    pub test_functions: Vec<String>,
+}
+
+/// What the reference puts before every Python program; numpy comes on top where it is named.
+const PYTHON: &[&str] = &[
+    "import math",
+    "import re",
+    "import sys",
+    "import copy",
+    "import datetime",
+    "import itertools",
+    "import collections",
+    "import heapq",
+    "import statistics",
+    "import functools",
+    "import hashlib",
+    "import string",
+    "from typing import *",
+    "from collections import *",
+];
+
+/// The headers that every C++ program has.
+pub(super) const CPP: &[&str] = &[
+    "stdlib.h",
+    "algorithm",
+    "math.h",
+    "stdio.h",
+    "vector",
+    "string",
+    "climits",
+    "cstring",
+    "iostream",
+];
+
+impl Program {
+    /// The program of a completion: after the problem's prompt, or in a translation after its
+    /// declaration, which has no description.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a problem id of another form,
+    /// [`MalformedFile`](crate::ErrorKind::MalformedFile) for Go tests without a test function.
+    pub fn assemble(
+        problem: &Problem,
+        generation: &str,
+        tests: Tests,
+        is_translation: bool,
+    ) -> Result<Self> {
+        let (language, _) = problem.language()?;
+        let examples = problem.example_test.as_deref().unwrap_or_default();
+        let test = match tests {
+            Tests::Examples if !examples.trim().is_empty() => examples,
+            _ => &problem.test,
+        };
+        let head = if is_translation {
+            &problem.declaration
+        } else {
+            &problem.prompt
+        };
+        let mut test_functions = Vec::new();
+        let (solution, test) = match language {
+            Language::Python => (python(head, generation), format!("{test}\n")),
+            Language::Cpp => (cpp(head, generation), format!("#undef main\n{test}\n")),
+            Language::Java | Language::JavaScript => {
+                (format!("{head}{generation}\n"), format!("{test}\n"))
+            }
+            Language::Go => {
+                test_functions = go::test_functions(test);
+                if test_functions.is_empty() {
+                    bail!(
+                        MalformedFile,
+                        "{}: no test function, expected `func TestName(t *testing.T)`",
+                        problem.task_id
+                    );
+                }
+                (
+                    go::solution(problem, head, generation, test),
+                    format!("{test}\n"),
+                )
+            }
+            Language::Rust => {
+                let description = if is_translation { "" } else { &problem.prompt };
+                (
+                    format!(
+                        "fn main() {{}}\n{}{description}{generation}\n",
+                        problem.declaration
+                    ),
+                    format!("const _: () = ();\n{}\n", rust_test(test)),
+                )
+            }
+        };
+        Ok(Self {
+            language,
+            solution,
+            test,
+            test_functions,
+        })
+    }
+
+    /// The whole text.
+    pub fn source(&self) -> String {
+        format!("{}{}", self.solution, self.test)
+    }
+}
+
+/// The completion up to the first line that is not indented.
+fn python(head: &str, generation: &str) -> String {
+    let is_body = |line: &&str| line.trim().is_empty() || line.starts_with([' ', '\t']);
+    let body: Vec<&str> = generation.split('\n').take_while(is_body).collect();
+    let body = body.join("\n");
+    let mut text = PYTHON.join("\n");
+    if [head, &body]
+        .iter()
+        .any(|t| words(t).any(|w| w == "np" || w == "numpy"))
+    {
+        text.push_str("\nimport numpy\nimport numpy as np");
+    }
+    format!("{text}\n{head}{body}\n")
+}
+
+/// The words of a text: runs of letters, digits and `_`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+/// The headers come first and in one order whatever the prompt includes, so that they can be
+/// compiled once; including one twice changes nothing.
+fn cpp(head: &str, generation: &str) -> String {
+    let includes: String = CPP.iter().map(|h| format!("#include<{h}>\n")).collect();
+    format!("{includes}\n{head}{generation}\n")
+}
+
+/// Names the macros of the tests by their path, so that those of a completion do not replace them.
+fn rust_test(test: &str) -> String {
+    let mut text = String::with_capacity(test.len() + 256);
+    let mut rest = test;
+    while let Some(at) = rest.find("assert") {
+        let (before, after) = rest.split_at(at);
+        let is_macro = ["assert!", "assert_eq!", "assert_ne!"]
+            .iter()
+            .any(|m| after.starts_with(m));
+        let is_word = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        text.push_str(before);
+        if is_macro && is_word {
+            text.push_str("::std::");
+        }
+        text.push_str("assert");
+        rest = &after["assert".len()..];
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests;

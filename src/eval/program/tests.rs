@@ -1,0 +1,114 @@
+use super::*;
+
+fn problem(language: Language) -> Problem {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval");
+    super::super::dataset::load(&folder, language)
+        .unwrap()
+        .remove(0)
+}
+
+fn source(language: Language, generation: &str) -> String {
+    let problem = problem(language);
+    Program::assemble(&problem, generation, Tests::All, false)
+        .unwrap()
+        .source()
+}
+
+#[test]
+fn python_ends_at_the_first_line_that_is_not_indented() {
+    let text = source(
+        Language::Python,
+        "    return 1\n\n\t# more\nprint(2)\n    return 3\n",
+    );
+    assert!(text.starts_with("import math\nimport re\n"));
+    assert!(text.contains("    return 1\n\n\t# more\n"));
+    assert!(!text.contains("print(2)") && !text.contains("return 3"));
+    assert!(text.trim_end().ends_with("check(twice)"));
+    assert!(!text.contains("numpy"));
+    let with = source(Language::Python, "    return np.array([1])\n");
+    assert!(with.contains("\nimport numpy\nimport numpy as np\n"));
+    assert!(!source(Language::Python, "    return inp.x\n").contains("numpy"));
+}
+
+#[test]
+fn translations_go_on_from_the_declaration_and_examples_replace_the_tests() {
+    let problem = problem(Language::Java);
+    let code = "        return 2 * number;\n    }\n}";
+    let of = |tests, is_translation| {
+        Program::assemble(&problem, code, tests, is_translation)
+            .unwrap()
+            .source()
+    };
+    assert!(of(Tests::All, false).contains("Double the given number"));
+    let translated = of(Tests::All, true);
+    assert!(!translated.contains("Double") && translated.contains("twice(-3)"));
+    assert!(!of(Tests::Examples, false).contains("twice(-3)"));
+    // Rust has no examples: all tests are run.
+    let rust = self::problem(Language::Rust);
+    let all = Program::assemble(&rust, "    2 * number\n}\n", Tests::Examples, false).unwrap();
+    assert!(all.test.contains("twice(-3)"));
+    let translated = Program::assemble(&rust, "    0\n}\n", Tests::All, true).unwrap();
+    assert!(!translated.solution.contains("Double"));
+}
+
+#[test]
+fn headers_come_first_and_a_macro_does_not_reach_the_tests() {
+    let text = source(Language::Cpp, "    return 1;\n}\n#define main other");
+    assert!(text.starts_with("#include<stdlib.h>\n"));
+    let undo = text.find("#undef main\n").unwrap();
+    assert!(undo > text.find("#define main").unwrap());
+    assert!(undo < text.find("int main()").unwrap());
+}
+
+#[test]
+fn tests_of_rust_name_their_macros_and_attributes_do_not_reach_them() {
+    let text = source(Language::Rust, "    1\n}\n#[cfg(any())]");
+    assert!(text.contains("#[cfg(any())]\nconst _: () = ();\n"));
+    assert!(text.contains("::std::assert_eq!(twice(4), 8)"));
+    let tests = "assert!(a); my_assert!(b); std::assert_eq!(1, 1); assert(c);x(assert_ne!(1, 2))";
+    let expected = "::std::assert!(a); my_assert!(b); std::assert_eq!(1, 1); assert(c);\
+        x(::std::assert_ne!(1, 2))";
+    assert_eq!(rust_test(tests), expected);
+}
+
+fn imports(generation: &str) -> Vec<String> {
+    let text = source(Language::Go, generation);
+    let block = text.split("import (\n").nth(1).unwrap();
+    let block = block.split(')').next().unwrap();
+    block
+        .lines()
+        .map(|l| l.trim().trim_matches('"').to_owned())
+        .collect()
+}
+
+#[test]
+fn go_imports_what_is_used_and_nothing_else() {
+    let testing = ["testing", "github.com/stretchr/testify/assert"];
+    assert_eq!(imports("    return 1\n}\n"), testing);
+    let of = |code: &str| imports(code).split_off(2);
+    assert_eq!(
+        of("    return math.Abs(rand.Int())\n}\n"),
+        ["math", "math/rand"]
+    );
+    // Neither in strings, comments or fields, nor as a part of another name.
+    let none =
+        "    // math.Pi\n    x := \"fmt.\" + `sort.`\n    runtime.y()\n    a.strings.z()\n}\n";
+    assert!(of(none).is_empty());
+    let problem = &super::super::dataset::load(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval"),
+        Language::Go,
+    )
+    .unwrap()[1];
+    // The prompt's own import goes when the completion does not need it.
+    let other = Program::assemble(problem, "    return 0\n}\n", Tests::All, false).unwrap();
+    assert!(!other.source().contains("\"math\""));
+    assert_eq!(other.test_functions, ["TestLargestGap"]);
+}
+
+#[test]
+fn go_without_a_test_function_is_an_error() {
+    let mut problem = problem(Language::Go);
+    problem.test = "func helper() {}\n".to_owned();
+    let error = Program::assemble(&problem, "", Tests::All, false).unwrap_err();
+    assert!(error.to_string().contains("Go/0: no test function"));
+}

@@ -1,0 +1,339 @@
+//! Samples and their results, as files of JSON lines.
+//!
+//! A sample has the fields of the reference's files (`task_id`, `prompt`, `generation`, and
+//! optionally `completion_id`), so that its scripts read ours, and any model's samples can be
+//! evaluated here. Fields that nobody here knows are kept. This file does not say what a program
+//! is or whether it passes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::dataset::Language;
+use super::jsonl::{Caps, Lines};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The reference writes all ids of a completion into its line; that is still far below.
+pub(super) const CAPS: Caps = Caps {
+    line: 64 << 20,
+    total: 1 << 40,
+};
+
+/// What a sample was made with. Files of one experiment agree in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Run {
+    /// The model: its fingerprint in hexadecimal digits, or whatever else names it.
+    pub model: String,
+    /// Problems of the whole experiment.
+    pub problems: u32,
+    /// Samples for each problem.
+    pub samples: u32,
+    /// Seed of the whole experiment.
+    pub seed: u64,
+    /// Temperature; 0 means greedy.
+    pub temperature: f32,
+    /// Probability mass that was drawn from.
+    pub top_p: f32,
+    /// Tokens of prompt and completion at most.
+    pub max_tokens: u32,
+    /// Whether the prompt began with a language tag.
+    pub tag: bool,
+    /// How completions were cut.
+    pub cut: String,
+}
+
+/// One completion of a problem.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The problem to solve, such as `Go/17`. In a translation that is the one in the target
+    /// language.
+    pub task_id: String,
+    /// What the model was given.
+    #[serde(default)]
+    pub prompt: String,
+    /// What it answered, cut at the end of the function.
+    pub generation: String,
+    /// Number among the samples of the problem, from 0. A file may leave it out; then
+    /// [`Samples`] counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_id: Option<u32>,
+    /// In a translation, the language that it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Language>,
+    /// What it was made with, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// All other fields.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Sample {
+    /// A sample of which no more is known.
+    pub fn new(task_id: &str, prompt: &str, generation: &str) -> Self {
+        Self {
+            task_id: task_id.to_owned(),
+            prompt: prompt.to_owned(),
+            generation: generation.to_owned(),
+            completion_id: None,
+            source: None,
+            run: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// The language of the answer and the number of the problem.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an id of another form.
+    pub fn language(&self) -> Result<(Language, u32)> {
+        Language::of_task(&self.task_id)
+    }
+}
+
+/// What became of a sample when it was run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SampleResult {
+    /// The problem, as in the sample.
+    pub task_id: String,
+    /// Number of the sample, as in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_id: Option<u32>,
+    /// In a translation, the language that it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Language>,
+    /// Whether the tests passed: what pass@k counts.
+    pub passed: bool,
+    /// The kind of verdict, such as `passed` or `compile_error`. Files of the reference have
+    /// none.
+    #[serde(default)]
+    pub verdict: String,
+    /// The reason in words.
+    #[serde(default)]
+    pub result: String,
+    /// Seconds of wall time that building took.
+    #[serde(default)]
+    pub compile_seconds: f64,
+    /// Seconds of wall time that running took.
+    #[serde(default)]
+    pub run_seconds: f64,
+    /// What the sample was made with, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// All other fields.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl SampleResult {
+    /// A result of a sample, with the sample's identity and without its texts; times are zero.
+    pub fn of(sample: &Sample, passed: bool, verdict: &str, result: &str) -> Self {
+        Self {
+            task_id: sample.task_id.clone(),
+            completion_id: sample.completion_id,
+            source: sample.source,
+            passed,
+            verdict: verdict.to_owned(),
+            result: result.to_owned(),
+            compile_seconds: 0.0,
+            run_seconds: 0.0,
+            run: sample.run.clone(),
+            extra: Map::new(),
+        }
+    }
+
+    /// The language of the answer and the number of the problem.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an id of another form.
+    pub fn language(&self) -> Result<(Language, u32)> {
+        Language::of_task(&self.task_id)
+    }
+}
+
+/// A record of a sample: what [`Records`] can read.
+pub trait Record: DeserializeOwned + Serialize + sealed::Sealed {
+    #[doc(hidden)]
+    fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Sample {}
+    impl Sealed for super::SampleResult {}
+}
+
+impl Record for Sample {
+    fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>) {
+        (&self.task_id, self.source, &mut self.completion_id)
+    }
+}
+
+impl Record for SampleResult {
+    fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>) {
+        (&self.task_id, self.source, &mut self.completion_id)
+    }
+}
+
+/// The records of a file, plain or gzip, one at a time. One without a `completion_id` gets the
+/// count of records of its problem before it in this file.
+pub struct Records<T> {
+    lines: Lines,
+    /// Records of each problem so far.
+    counts: HashMap<(String, Option<Language>), u32>,
+    record: std::marker::PhantomData<fn() -> T>,
+}
+
+/// The samples of a file.
+pub type Samples = Records<Sample>;
+/// The results of a file.
+pub type Results = Records<SampleResult>;
+
+impl<T: Record> Records<T> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) and what else the system reports.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            lines: Lines::open(path, CAPS)?,
+            counts: HashMap::new(),
+            record: std::marker::PhantomData,
+        })
+    }
+
+    /// Number of the line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.lines.number()
+    }
+
+    /// The file and the line that was read last, for errors about a record.
+    pub fn place(&self) -> String {
+        self.lines.place()
+    }
+}
+
+impl<T: Record> Iterator for Records<T> {
+    type Item = Result<T>;
+
+    /// The next record; an error names the file and the line.
+    fn next(&mut self) -> Option<Result<T>> {
+        let mut record = match self.lines.record::<T>() {
+            Ok(None) => return None,
+            Ok(Some((_, record))) => record,
+            Err(e) => return Some(Err(e)),
+        };
+        let (task_id, source, completion_id) = record.identity();
+        if let Err(e) = Language::of_task(task_id) {
+            let error = Error::new(ErrorKind::MalformedFile, e.context().to_owned());
+            return Some(Err(error.within(self.lines.place())));
+        }
+        let count = self.counts.entry((task_id.to_owned(), source)).or_default();
+        completion_id.get_or_insert(*count);
+        *count = count.saturating_add(1);
+        Some(Ok(record))
+    }
+}
+
+impl<T> fmt::Debug for Records<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Records({})", self.lines.place())
+    }
+}
+
+/// Writes a record as a line, in one piece.
+///
+/// # Errors
+/// [`Io`](ErrorKind::Io) with what the system reports.
+pub fn write_record(record: &impl Serialize, out: &mut dyn Write) -> Result<()> {
+    let failed = |what: &str, e: std::io::Error| {
+        Error::new(ErrorKind::Io, format!("cannot write a {what}: {e}")).with_source(e)
+    };
+    let mut line = serde_json::to_vec(record).map_err(|e| failed("record", e.into()))?;
+    line.push(b'\n');
+    out.write_all(&line).map_err(|e| failed("record", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: Record>(text: &str) -> Vec<Result<T>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Records::open(file.path()).unwrap().collect()
+    }
+
+    fn lines(records: &[impl Serialize]) -> String {
+        let mut bytes = Vec::new();
+        for record in records {
+            write_record(record, &mut bytes).unwrap();
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn files_of_the_reference_are_read_and_unknown_fields_are_kept() {
+        let text = r#"{"task_id": "Go/1", "prompt": "p", "generation": "g", "scores": 0.5, "finish": 2, "output": [1, 2]}
+{"task_id": "Go/2", "generation": ""}
+{"task_id": "Go/1", "prompt": "p", "generation": "h", "finish": 1}
+"#;
+        let samples: Vec<Sample> = read(text).into_iter().map(Result::unwrap).collect();
+        let numbers: Vec<_> = samples.iter().map(|s| s.completion_id).collect();
+        assert_eq!(numbers, [Some(0), Some(0), Some(1)]);
+        assert_eq!(samples[0].extra["output"], serde_json::json!([1, 2]));
+        let again: Vec<Sample> = read(&lines(&samples))
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(again, samples);
+        let text = r#"{"task_id": "CPP/4", "completion_id": 7, "test_code": "…", "prompt": "", "generation": "", "result": "passed", "passed": true, "finish": -1, "file": "", "output": []}"#;
+        let result = read::<SampleResult>(text).remove(0).unwrap();
+        assert_eq!(result.language().unwrap(), (Language::Cpp, 4));
+        assert!(result.passed && result.verdict.is_empty());
+        assert_eq!(result.completion_id, Some(7));
+    }
+
+    #[test]
+    fn a_result_has_the_identity_of_its_sample() {
+        let mut sample = Sample::new("Java/3", "p", "g");
+        sample.completion_id = Some(9);
+        sample.source = Some(Language::Cpp);
+        let result = SampleResult::of(&sample, false, "timed_out", "after 5 s");
+        let line = lines(std::slice::from_ref(&result));
+        assert!(line.starts_with(r#"{"task_id":"Java/3","completion_id":9,"source":"cpp","passed":false,"verdict":"timed_out","result":"after 5 s","#));
+        assert_eq!(read::<SampleResult>(&line).remove(0).unwrap(), result);
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_line() {
+        for (text, what) in [
+            (r#"{"task_id": "Go/1"}"#, "missing field `generation`"),
+            (
+                r#"{"task_id": "X/1", "generation": ""}"#,
+                "no problem is called",
+            ),
+            (
+                r#"{"task_id": "Go/1", "generation": "", "completion_id": -1}"#,
+                "invalid value",
+            ),
+            ("{", "EOF"),
+        ] {
+            let error = read::<Sample>(&format!("\n{text}")).remove(0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MalformedFile);
+            let message = error.to_string();
+            assert!(
+                message.contains("line 2: ") && message.contains(what),
+                "{message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Token healing: a prompt may end in the middle of what the model knows as one token.
+//!
+//! A prompt that ends in `"    "` has the token of four spaces at its end, and a model that has
+//! learned to see five spaces as one token then finds a further space unlikely. Healing takes the
+//! last tokens of the prompt back, as many as text that follows may change, and has the model draw
+//! them again: every token drawn has to agree with the bytes that were taken back, until they are
+//! used up, and may go beyond them.
+//!
+//! Which tokens are taken back: some token that text is encoded to might begin with the last bytes
+//! of the prompt and go on. For the longest such end of the prompt, all tokens that overlap it go;
+//! and where the prompt ends in white space, those that overlap its last character, since what
+//! follows decides which piece that belongs to. `tests.rs` measures this against the encodings of
+//! whole files.
+//!
+//! This module knows bytes and tokens; it does not know what is likely.
+
+#[cfg(test)]
+mod tests;
+
+use super::Candidates;
+use crate::tokenizer::{SpecialTokens, Tokenizer};
+
+/// The tokens that text is encoded to, in the order of their bytes.
+#[derive(Debug)]
+pub(crate) struct TextTokens {
+    ids: Vec<u32>,
+    /// Bytes of the longest.
+    longest: usize,
+}
+
+/// What was taken back from the end of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Tokens that are left, at least one.
+    pub kept: usize,
+    /// The bytes of the others.
+    pub due: Vec<u8>,
+}
+
+impl TextTokens {
+    /// Looks at every token; takes some 10 ms for 50,000.
+    pub fn new(tokenizer: &dyn Tokenizer) -> Self {
+        let is_text = |id: u32, bytes: &[u8]| {
+            if bytes.is_empty() || tokenizer.is_control(id) {
+                return false;
+            }
+            match std::str::from_utf8(bytes) {
+                // Some tokens never come of encoding, such as GPT-2's own runs of spaces, and no
+                // model has learned them.
+                Ok(text) => tokenizer.encode(text, SpecialTokens::AsText) == [id],
+                // A part of a character comes of encoding the whole one.
+                Err(_) => true,
+            }
+        };
+        let count = u32::try_from(tokenizer.vocab_size()).unwrap_or(u32::MAX);
+        let mut tokens: Vec<(&[u8], u32)> = (0..count)
+            .filter_map(|id| Some((tokenizer.token_bytes(id)?, id)))
+            .filter(|&(bytes, id)| is_text(id, bytes))
+            .collect();
+        tokens.sort_unstable();
+        Self {
+            longest: tokens.iter().map(|(b, _)| b.len()).max().unwrap_or(0),
+            ids: tokens.into_iter().map(|(_, id)| id).collect(),
+        }
+    }
+
+    /// The tokens that begin with `bytes`, in the order of their bytes.
+    fn beginning_with(&self, tokenizer: &dyn Tokenizer, bytes: &[u8]) -> &[u32] {
+        let of = |id: u32| tokenizer.token_bytes(id).unwrap_or_default();
+        let from = self.ids.partition_point(|&id| of(id) < bytes);
+        let rest = &self.ids[from..];
+        &rest[..rest.partition_point(|&id| of(id).starts_with(bytes))]
+    }
+
+    /// A token that begins with `bytes` and goes on.
+    fn beyond<'t>(&self, tokenizer: &'t dyn Tokenizer, bytes: &[u8]) -> Option<&'t [u8]> {
+        let tokens = self.beginning_with(tokenizer, bytes).iter();
+        let mut tokens = tokens.filter_map(|&id| tokenizer.token_bytes(id));
+        tokens.find(|token| token.len() > bytes.len())
+    }
+
+    /// The tokens that agree with `due`, in the order of their ids: those that it begins with, and
+    /// those that begin with it.
+    fn agreeing(&self, tokenizer: &dyn Tokenizer, due: &[u8]) -> Vec<u32> {
+        let mut found = self.beginning_with(tokenizer, due).to_vec();
+        for len in 1..due.len().min(self.longest + 1) {
+            let same = self.beginning_with(tokenizer, &due[..len]).iter();
+            let is_same = |&&id: &&u32| tokenizer.token_bytes(id) == Some(&due[..len]);
+            found.extend(same.take_while(is_same));
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// What of `prompt` text that follows may change; `None` where it is nothing. The first token
+    /// is left in any case, and so are control tokens and what is before them.
+    pub fn cut(&self, tokenizer: &dyn Tokenizer, prompt: &[u32]) -> Option<Cut> {
+        let mut starts = Vec::new();
+        let mut tail = Vec::new();
+        for &id in prompt.get(1..)?.iter().rev() {
+            match tokenizer.token_bytes(id) {
+                Some(bytes) if !tokenizer.is_control(id) => tail.extend(bytes.iter().rev()),
+                _ => break,
+            }
+            // Counted from the end, like all lengths here.
+            starts.push(tail.len());
+            if tail.len() >= self.longest {
+                break;
+            }
+        }
+        tail.reverse();
+        let end = |len: usize| &tail[tail.len() - len..];
+        let mut tokens = 0;
+        let mut take = |len: usize| {
+            let overlapping = starts.iter().filter(|&&start| start < len).count() + 1;
+            tokens = tokens.max(overlapping.min(starts.len()));
+        };
+        let known = &prompt[prompt.len() - starts.len()..];
+        for len in 1..=tail.len().min(self.longest.saturating_sub(1)) {
+            let before = &tail[..tail.len() - len];
+            // A run of spaces is divided from its beginning, so its tokens begin where they do.
+            if end(len)[0] == b' ' && before.last() == Some(&b' ') && !starts.contains(&len) {
+                continue;
+            }
+            let Some(longer) = self.beyond(tokenizer, end(len)) else {
+                continue;
+            };
+            take(len);
+            // Whether the tokens before that one would still be those that they are. White space
+            // belongs to other pieces at the end of a text than before the token.
+            let text = match last_space(before) {
+                0 => before.to_vec(),
+                _ => [before, longer].concat(),
+            };
+            if let Ok(text) = std::str::from_utf8(&text) {
+                let ids = tokenizer.encode(text, SpecialTokens::AsText);
+                let same = ids.iter().zip(known).take_while(|(a, b)| a == b).count();
+                if let Some(&start) = starts.iter().rev().nth(same) {
+                    take(start);
+                }
+            }
+        }
+        match last_space(&tail) {
+            0 => {}
+            len => take(len),
+        }
+        let start = *starts.get(tokens.checked_sub(1)?)?;
+        Some(Cut {
+            kept: prompt.len() - tokens,
+            due: end(start).to_vec(),
+        })
+    }
+
+    /// Leaves the candidates that agree with `due`.
+    pub fn restrict(&self, tokenizer: &dyn Tokenizer, due: &[u8], candidates: &mut Candidates) {
+        let mut agreeing = self.agreeing(tokenizer, due).into_iter().peekable();
+        candidates.retain(|candidate| {
+            while agreeing.next_if(|&id| id < candidate.id).is_some() {}
+            agreeing.peek() == Some(&candidate.id)
+        });
+    }
+}
+
+/// Bytes of the last character, if it is white space. Not for a space: whether a run of them may
+/// change is what its tokens tell.
+fn last_space(text: &[u8]) -> usize {
+    let start = text.len().saturating_sub(4);
+    let last = String::from_utf8_lossy(&text[start..]).chars().next_back();
+    match last {
+        Some(c) if c.is_whitespace() && c != ' ' => c.len_utf8(),
+        _ => 0,
+    }
+}

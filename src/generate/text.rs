@@ -1,0 +1,130 @@
+//! Tokens to text, up to where a stop string or a rule of code ends it.
+
+use super::options::{FinishReason, StopAt};
+use super::stop::StopStrings;
+use crate::code::CodeStop;
+use crate::error::Result;
+use crate::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
+
+/// The text of one completion as it comes. Stop strings see all of it; code stops what is certain
+/// to belong to no stop string.
+#[derive(Clone)]
+pub(super) struct Text {
+    decoder: StreamDecoder,
+    stops: StopStrings,
+    code: Option<CodeStop>,
+    ended: bool,
+}
+
+impl Text {
+    /// What follows `prompt`.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an empty stop string.
+    pub fn new(
+        stops: &[String],
+        stop_at: Option<&StopAt>,
+        tokenizer: &dyn Tokenizer,
+        prompt: &[u32],
+    ) -> Result<Self> {
+        let code = stop_at.map(|stop| match &stop.before {
+            Some(before) => CodeStop::new(&stop.rules, stop.language, before),
+            None => CodeStop::new(&stop.rules, stop.language, &last_text(tokenizer, prompt)),
+        });
+        Ok(Self {
+            decoder: StreamDecoder::new(InvalidUtf8::Replace),
+            stops: StopStrings::new(stops)?,
+            code,
+            ended: false,
+        })
+    }
+
+    /// Whether something could end it.
+    pub fn may_end(&self) -> bool {
+        self.stops.may_stop() || self.code.is_some()
+    }
+
+    /// Appends what a token makes certain to `out`. Returns why the text ends there, if it does.
+    pub fn push(
+        &mut self,
+        tokenizer: &dyn Tokenizer,
+        id: u32,
+        out: &mut String,
+    ) -> Result<Option<FinishReason>> {
+        let mut decoded = String::new();
+        self.decoder.push_token(tokenizer, id, &mut decoded)?;
+        Ok(self.take(&decoded, out))
+    }
+
+    /// The same for bytes, such as those of a token that come after what it heals.
+    pub fn push_bytes(&mut self, bytes: &[u8], out: &mut String) -> Result<Option<FinishReason>> {
+        let mut decoded = String::new();
+        self.decoder.push(bytes, &mut decoded)?;
+        Ok(self.take(&decoded, out))
+    }
+
+    /// Ends it: what was held back is text after all, unless that makes something end it before.
+    pub fn finish(&mut self, out: &mut String) -> Option<FinishReason> {
+        if self.ended {
+            return None;
+        }
+        let mut decoded = String::new();
+        // Replacing what is not UTF-8 cannot fail.
+        let _ = self.decoder.finish(&mut decoded);
+        if let Some(reason) = self.take(&decoded, out) {
+            return Some(reason);
+        }
+        let rest = self.stops.finish();
+        let reason = self.take_certain(&rest, out);
+        if reason.is_none() {
+            self.release(out);
+        }
+        self.ended = true;
+        reason
+    }
+
+    fn take(&mut self, decoded: &str, out: &mut String) -> Option<FinishReason> {
+        let mut certain = String::new();
+        let stop = self.stops.push(decoded, &mut certain);
+        // What stands before a stop string ends before it.
+        let code = self.take_certain(&certain, out);
+        if code.is_none() && stop.is_some() {
+            self.release(out);
+        }
+        let reason = code.or(stop.map(FinishReason::Stop));
+        self.ended = reason.is_some();
+        reason
+    }
+
+    fn take_certain(&mut self, text: &str, out: &mut String) -> Option<FinishReason> {
+        match &mut self.code {
+            Some(code) => code.push(text, out).map(FinishReason::Code),
+            None => {
+                out.push_str(text);
+                None
+            }
+        }
+    }
+
+    fn release(&mut self, out: &mut String) {
+        if let Some(code) = &mut self.code {
+            out.push_str(&code.finish());
+        }
+    }
+}
+
+/// The text of what follows the last end of text. Ids that stand for nothing are left out.
+fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> String {
+    let end = tokenizer.end_of_text();
+    let last = ids.rsplit(|&id| id == end).next().unwrap_or_default();
+    let bytes: Vec<u8> = last
+        .iter()
+        .filter_map(|&id| tokenizer.token_bytes(id))
+        .flatten()
+        .copied()
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The whole of HumanEval-X in the sandbox: canonical solutions pass, wrong ones never do.
+//!
+//! Needs the published data (`CODEGEEX_SHARED`) and all six toolchains, and takes minutes:
+//! `cargo test --all-features --test humaneval -- --ignored`.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use codegeex::cancel::CancelToken;
+use codegeex::eval::sandbox::{Policy, Sandbox};
+use codegeex::eval::{
+    EvaluateOptions, Evaluator, Language, Problem, Sample, SampleResult, Toolchains, canonical,
+    dataset, toolchain,
+};
+
+fn evaluate(
+    language: Language,
+    naive: bool,
+    solution: impl Fn(&Problem) -> Vec<String>,
+) -> Vec<SampleResult> {
+    let Some(folder) = support::shared("humaneval-x") else {
+        return Vec::new();
+    };
+    let problems = dataset::load(&folder, language).unwrap();
+    let samples: Vec<_> = problems
+        .iter()
+        .flat_map(|p| {
+            let solutions = solution(p);
+            solutions
+                .into_iter()
+                .map(|s| Ok(Sample::new(&p.task_id, &p.prompt, &s)))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let sandbox = Sandbox::detect(Policy::Auto).unwrap();
+    let cancel = CancelToken::new();
+    let toolchains = Toolchains::find(&[language]).unwrap();
+    let cache = toolchain::cache_dir().unwrap();
+    let prepared = toolchains
+        .prepare(&cache, naive, &cancel, &mut |_| {})
+        .unwrap();
+    let options = EvaluateOptions::default();
+    let evaluator = Evaluator::new(&prepared, &sandbox, problems, options).unwrap();
+    let mut results = Vec::new();
+    let start = std::time::Instant::now();
+    evaluator
+        .evaluate(samples.into_iter(), &cancel, &mut |r| {
+            results.push(r);
+            Ok(())
+        })
+        .unwrap();
+    eprintln!("{language}: {} in {:?}", results.len(), start.elapsed());
+    results
+}
+
+/// How a completion closes what the prompt opened.
+fn body(language: Language, statement: &str) -> String {
+    match language {
+        Language::Python => format!("    {statement}\n"),
+        Language::Java => format!("        {statement}\n    }}\n}}"),
+        _ => format!("    {statement}\n}}\n"),
+    }
+}
+
+fn check(language: Language, wrong: &[&str]) {
+    if support::shared("humaneval-x").is_none() {
+        return;
+    }
+    let results = evaluate(language, false, |p| {
+        let wrong = wrong.iter().map(|w| body(language, w));
+        [p.canonical_solution.clone()]
+            .into_iter()
+            .chain(wrong)
+            .collect()
+    });
+    let mut counts = BTreeMap::new();
+    for (n, result) in results.iter().enumerate() {
+        let id = &*result.task_id;
+        let is_canonical = n % (wrong.len() + 1) == 0;
+        let expected = is_canonical && canonical::broken(id).is_none();
+        assert_eq!(result.passed, expected, "{n}: {result:#?}");
+        let key = (is_canonical, result.verdict.clone());
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    eprintln!("{language}: {counts:?}");
+    assert_eq!(results.len(), 164 * (wrong.len() + 1));
+}
+
+#[test]
+#[ignore]
+fn python() {
+    let wrong = [
+        "return 123456789",
+        "raise ValueError",
+        "sys.exit(0)",
+        "import os; os._exit(0)",
+    ];
+    check(Language::Python, &wrong);
+}
+
+#[test]
+#[ignore]
+fn cpp() {
+    check(Language::Cpp, &["throw 1;", "exit(0);"]);
+}
+
+#[test]
+#[ignore]
+fn java() {
+    check(
+        Language::Java,
+        &[
+            "throw new RuntimeException();",
+            "System.exit(0); throw null;",
+        ],
+    );
+}
+
+#[test]
+#[ignore]
+fn javascript() {
+    check(
+        Language::JavaScript,
+        &["return 123456789", "throw 1", "process.exit(0)"],
+    );
+}
+
+#[test]
+#[ignore]
+fn go() {
+    check(Language::Go, &["panic(1)", "_ = fmt.Sprint(1); panic(2)"]);
+}
+
+#[test]
+#[ignore]
+fn rust() {
+    check(Language::Rust, &["panic!()", "std::process::exit(0)"]);
+}
