@@ -18,10 +18,12 @@ import java.util.List;
  * @param score for a beam that of the search, for a sample the sum of its log-probabilities
  * @param drafted how many tokens were guessed by speculation
  * @param accepted how many of these the model chose as well
+ * @param healed how many bytes of the prompt the first tokens stand for, where the options heal: the text
+ *     begins after them
  */
 public record Completion(
         String text, int[] ids, float[] logprobs, List<List<TokenLogprob>> top, FinishReason finishReason,
-        int stopIndex, double score, int drafted, int accepted) {
+        int stopIndex, double score, int drafted, int accepted, long healed) {
 
     /** Copies completions that the library gave away, and frees them. */
     static List<Completion> take(MemorySegment all) {
@@ -48,7 +50,7 @@ public record Completion(
                         FinishReason.of(Native.completions_finish_reason(all, at)),
                         stop == -1 ? -1 : Math.toIntExact(stop), Native.completions_score(all, at),
                         Math.toIntExact(Native.completions_drafted(all, at)),
-                        Math.toIntExact(Native.completions_accepted(all, at))));
+                        Math.toIntExact(Native.completions_accepted(all, at)), Native.completions_healed(all, at)));
             }
             return List.copyOf(completions);
         } finally {

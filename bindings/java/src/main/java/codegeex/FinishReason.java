@@ -18,6 +18,16 @@ public enum FinishReason {
     DEADLINE(Native.FINISH_DEADLINE),
     /** The prompt has more tokens to compute than allowed. */
     PREFILL_LIMIT(Native.FINISH_PREFILL_LIMIT),
+    /** A rule of code: the line ended. */
+    END_OF_LINE(Native.FINISH_END_OF_LINE),
+    /** A rule of code: the block ended. */
+    END_OF_BLOCK(Native.FINISH_END_OF_BLOCK),
+    /** A rule of code: the function ended. */
+    END_OF_FUNCTION(Native.FINISH_END_OF_FUNCTION),
+    /** A rule of code: a line began in the first column. */
+    UNINDENTED_LINE(Native.FINISH_UNINDENTED_LINE),
+    /** A rule of code: where the reference ends the generation for HumanEval-X. */
+    HUMANEVAL(Native.FINISH_HUMANEVAL),
     /** A reason that came after this package. */
     OTHER(Native.FINISH_OTHER);
 

@@ -338,6 +338,36 @@ public final class GenerateOptions {
         }
 
         /**
+         * Where code of a language, by its name, ends a completion: the first of some rules that fires. No token is
+         * drawn after the one that decides it.
+         *
+         * @param language the name of the language
+         * @param rules names with commas between: {@code line}, {@code block}, {@code function}, {@code unindented},
+         *     {@code humaneval}; empty means no end by code
+         * @return this
+         */
+        public Builder stopAt(String language, String rules) {
+            setters.add((frame, o) -> {
+                Frame.Array l = frame.text(language);
+                Frame.Array r = frame.text(rules);
+                return Native.generate_options_set_stop_at(o, l.at(), l.len(), r.at(), r.len(), frame.error);
+            });
+            return this;
+        }
+
+        /**
+         * Token healing: whether the last tokens of the prompt are taken back and drawn again among those that
+         * agree with its bytes, so that a prompt may end inside a word or a run of spaces.
+         *
+         * @param heal the value
+         * @return this
+         */
+        public Builder heal(boolean heal) {
+            setters.add((frame, o) -> Native.generate_options_set_heal(o, heal ? 1 : 0, frame.error));
+            return this;
+        }
+
+        /**
          * Guesses at the next tokens from the text so far. Guesses change the time that an answer takes, and not the
          * answer.
          *

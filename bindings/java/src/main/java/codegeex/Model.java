@@ -281,6 +281,22 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
+     * Makes an edit session. It keeps what it needs of the model.
+     *
+     * @param language the name of the language that is edited
+     * @param options how it suggests, or null
+     * @return the session
+     */
+    public EditSession newEditSession(String language, EditOptions options) {
+        try (Frame frame = new Frame(); Handle.Use model = own.use(); Handle.Use set = EditOptions.use(options)) {
+            Frame.Array at = frame.text(language);
+            MemorySegment out = frame.pointer();
+            frame.check(Native.edit_session_new(model.at(), at.at(), at.len(), set.at(), out, frame.error));
+            return new EditSession(Frame.at(out));
+        }
+    }
+
+    /**
      * Reads a session from a file that a model with the same fingerprint saved.
      *
      * @param path the file

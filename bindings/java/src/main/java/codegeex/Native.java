@@ -74,11 +74,19 @@ final class Native {
     static final int FINISH_DEADLINE = 6;
     static final int FINISH_PREFILL_LIMIT = 7;
     static final int FINISH_OTHER = 8;
+    static final int FINISH_END_OF_LINE = 9;
+    static final int FINISH_END_OF_BLOCK = 10;
+    static final int FINISH_END_OF_FUNCTION = 11;
+    static final int FINISH_UNINDENTED_LINE = 12;
+    static final int FINISH_HUMANEVAL = 13;
     static final int BEAM_RULES_REFERENCE = 0;
     static final int BEAM_RULES_HUGGING_FACE = 1;
     static final int EARLY_STOPPING_NO = 0;
     static final int EARLY_STOPPING_YES = 1;
     static final int EARLY_STOPPING_NEVER = 2;
+    static final int ACCEPT_WORD = 0;
+    static final int ACCEPT_LINE = 1;
+    static final int ACCEPT_ALL = 2;
     static final int LOGITS_NONE = 0;
     static final int LOGITS_LAST = 1;
     static final int LOGITS_ALL = 2;
@@ -186,6 +194,22 @@ final class Native {
         static final long stop_index = LAYOUT.byteOffset(groupElement("stop_index"));
 
         private event() {}
+    }
+
+    static final class edit_update {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                L.withName("struct_size"),
+                L.withName("clipped_bytes"),
+                L.withName("clipped_lines"),
+                I.withName("moved"),
+                I.withName("is_alive"));
+        static final long struct_size = LAYOUT.byteOffset(groupElement("struct_size"));
+        static final long clipped_bytes = LAYOUT.byteOffset(groupElement("clipped_bytes"));
+        static final long clipped_lines = LAYOUT.byteOffset(groupElement("clipped_lines"));
+        static final long moved = LAYOUT.byteOffset(groupElement("moved"));
+        static final long is_alive = LAYOUT.byteOffset(groupElement("is_alive"));
+
+        private edit_update() {}
     }
 
     static final class service_progress {
@@ -1240,6 +1264,28 @@ final class Native {
         }
     }
 
+    private static final MethodHandle generate_options_set_stop_at =
+            link("generate_options_set_stop_at", I, P, P, L, P, L, P);
+
+    static int generate_options_set_stop_at(MemorySegment options, MemorySegment language, long language_len, MemorySegment rules, long rules_len, MemorySegment error) {
+        try {
+            return (int) generate_options_set_stop_at.invokeExact(options, language, language_len, rules, rules_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle generate_options_set_heal =
+            link("generate_options_set_heal", I, P, I, P);
+
+    static int generate_options_set_heal(MemorySegment options, int heal, MemorySegment error) {
+        try {
+            return (int) generate_options_set_heal.invokeExact(options, heal, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
     private static final MethodHandle generate_options_clear_stop =
             link("generate_options_clear_stop", I, P, P);
 
@@ -1411,6 +1457,17 @@ final class Native {
     static long completions_accepted(MemorySegment completions, long index) {
         try {
             return (long) completions_accepted.invokeExact(completions, index);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle completions_healed =
+            link("completions_healed", L, P, L);
+
+    static long completions_healed(MemorySegment completions, long index) {
+        try {
+            return (long) completions_healed.invokeExact(completions, index);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
@@ -1724,6 +1781,17 @@ final class Native {
         }
     }
 
+    private static final MethodHandle session_computed =
+            link("session_computed", L, P);
+
+    static long session_computed(MemorySegment session) {
+        try {
+            return (long) session_computed.invokeExact(session);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
     private static final MethodHandle session_bytes =
             link("session_bytes", L, P);
 
@@ -1796,6 +1864,160 @@ final class Native {
     static void session_free(MemorySegment session) {
         try {
             session_free.invokeExact(session);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_options_new =
+            link("edit_options_new", I, P, P);
+
+    static int edit_options_new(MemorySegment options, MemorySegment error) {
+        try {
+            return (int) edit_options_new.invokeExact(options, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_options_set =
+            link("edit_options_set", I, P, P, L, P, L, P);
+
+    static int edit_options_set(MemorySegment options, MemorySegment key, long key_len, MemorySegment value, long value_len, MemorySegment error) {
+        try {
+            return (int) edit_options_set.invokeExact(options, key, key_len, value, value_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_options_get =
+            link("edit_options_get", I, P, P, L, P, P, P);
+
+    static int edit_options_get(MemorySegment options, MemorySegment key, long key_len, MemorySegment value, MemorySegment value_len, MemorySegment error) {
+        try {
+            return (int) edit_options_get.invokeExact(options, key, key_len, value, value_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_options_key =
+            link("edit_options_key", P, L, P);
+
+    static MemorySegment edit_options_key(long index, MemorySegment help) {
+        try {
+            return (MemorySegment) edit_options_key.invokeExact(index, help);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_options_set_generate =
+            link("edit_options_set_generate", I, P, P, P);
+
+    static int edit_options_set_generate(MemorySegment options, MemorySegment generate, MemorySegment error) {
+        try {
+            return (int) edit_options_set_generate.invokeExact(options, generate, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_options_free =
+            linkVoid("edit_options_free", P);
+
+    static void edit_options_free(MemorySegment options) {
+        try {
+            edit_options_free.invokeExact(options);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_new =
+            link("edit_session_new", I, P, P, L, P, P, P);
+
+    static int edit_session_new(MemorySegment model, MemorySegment language, long language_len, MemorySegment options, MemorySegment session, MemorySegment error) {
+        try {
+            return (int) edit_session_new.invokeExact(model, language, language_len, options, session, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_update =
+            link("edit_session_update", I, P, P, L, P, L, P, P);
+
+    static int edit_session_update(MemorySegment session, MemorySegment before, long before_len, MemorySegment after, long after_len, MemorySegment update, MemorySegment error) {
+        try {
+            return (int) edit_session_update.invokeExact(session, before, before_len, after, after_len, update, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_suggest =
+            link("edit_session_suggest", I, P, P, P, P, P, P);
+
+    static int edit_session_suggest(MemorySegment session, MemorySegment cancel, MemorySegment callback, MemorySegment userdata, MemorySegment count, MemorySegment error) {
+        try {
+            return (int) edit_session_suggest.invokeExact(session, cancel, callback, userdata, count, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_suggestions =
+            link("edit_session_suggestions", L, P);
+
+    static long edit_session_suggestions(MemorySegment session) {
+        try {
+            return (long) edit_session_suggestions.invokeExact(session);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_suggestion =
+            link("edit_session_suggestion", I, P, L, P, P, P);
+
+    static int edit_session_suggestion(MemorySegment session, long index, MemorySegment text, MemorySegment text_len, MemorySegment error) {
+        try {
+            return (int) edit_session_suggestion.invokeExact(session, index, text, text_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_accept =
+            link("edit_session_accept", I, P, I, P, P, P);
+
+    static int edit_session_accept(MemorySegment session, int accept, MemorySegment text, MemorySegment text_len, MemorySegment error) {
+        try {
+            return (int) edit_session_accept.invokeExact(session, accept, text, text_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_dismiss =
+            link("edit_session_dismiss", I, P, P);
+
+    static int edit_session_dismiss(MemorySegment session, MemorySegment error) {
+        try {
+            return (int) edit_session_dismiss.invokeExact(session, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle edit_session_free =
+            linkVoid("edit_session_free", P);
+
+    static void edit_session_free(MemorySegment session) {
+        try {
+            edit_session_free.invokeExact(session);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }

@@ -54,6 +54,17 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
+     * How many tokens of the last prompt were computed.
+     *
+     * @return how many; 0 while a call runs
+     */
+    public long computed() {
+        try (Handle.Use session = own.use()) {
+            return Native.session_computed(session.at());
+        }
+    }
+
+    /**
      * The size of the keys and values that are kept.
      *
      * @return bytes; 0 while a call runs

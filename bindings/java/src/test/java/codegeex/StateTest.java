@@ -137,6 +137,38 @@ final class StateTest {
     }
 
     @Test
+    void editing() {
+        EditOptions options = EditOptions.builder()
+                .generate(GenerateOptions.builder().maxNewTokens(16).heal(true).build()).build();
+        try (EditSession session = model.newEditSession("python", options)) {
+            String before = "def read_lines(path):\n    with open(pa";
+            EditUpdate update = session.update(before, "");
+            assertEquals(new EditUpdate(0, 0, update.moved(), false), update);
+            int[] heard = {0};
+            List<String> suggestions = session.suggest(token -> ++heard[0] > 0, null);
+            assertTrue(heard[0] > 0);
+            assertEquals(suggestions, session.suggestions());
+            assertEquals(1, suggestions.size());
+            assertTrue(!suggestions.getFirst().isEmpty());
+            String word = session.accept(Accept.WORD);
+            assertTrue(suggestions.getFirst().startsWith(word) && !word.isEmpty());
+            assertTrue(session.update(before + word, "").isAlive() || word.equals(suggestions.getFirst()));
+            assertEquals(suggestions.getFirst().substring(word.length()), session.accept(Accept.ALL));
+            session.dismiss();
+            assertEquals(List.of(), session.suggestions());
+            session.close();
+            assertThrows(IllegalStateException.class, session::dismiss);
+        }
+        assertTrue(EditOptions.keys().size() > 1);
+        assertStatus(Status.INVALID_ARGUMENT, () -> model.newEditSession("no such", null));
+        // Rules of code end a completion, and a prompt that ends inside a word is healed.
+        GenerateOptions line = GenerateOptions.builder().stopAt("python", "line").build();
+        assertEquals(FinishReason.END_OF_LINE, model.generate(CODE + "\n    with", line).getFirst().finishReason());
+        GenerateOptions heal = GenerateOptions.builder().heal(true).maxNewTokens(4).build();
+        assertTrue(model.generate(CODE + "\n    retu", heal).getFirst().healed() > 0);
+    }
+
+    @Test
     void services() throws Exception {
         ServiceOptions bounds =
                 ServiceOptions.builder().sequences(4).waiting(8).prefixes(2).prefillTokens(64).cacheBytes(1 << 28).build();

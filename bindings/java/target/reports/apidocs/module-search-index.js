@@ -1,1 +1,0 @@
-moduleSearchIndex = [{"l":"codegeex"}];updateSearchResults();

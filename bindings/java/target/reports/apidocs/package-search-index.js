@@ -1,1 +1,0 @@
-packageSearchIndex = [{"l":"All Packages","u":"allpackages-index.html","k":"18"},{"m":"codegeex","l":"codegeex"},{"m":"codegeex","l":"codegeex.examples"}];updateSearchResults();

@@ -1,1 +1,0 @@
-tagSearchIndex = [{"l":"Serialized Form","h":"","k":"18","u":"serialized-form.html"}];updateSearchResults();
