@@ -43,6 +43,16 @@ const (
 	FinishDeadline FinishReason = C.CODEGEEX_FINISH_DEADLINE
 	// FinishPrefillLimit: the prompt has more tokens to compute than allowed.
 	FinishPrefillLimit FinishReason = C.CODEGEEX_FINISH_PREFILL_LIMIT
+	// FinishEndOfLine: a rule of code, the line ended.
+	FinishEndOfLine FinishReason = C.CODEGEEX_FINISH_END_OF_LINE
+	// FinishEndOfBlock: a rule of code, the block ended.
+	FinishEndOfBlock FinishReason = C.CODEGEEX_FINISH_END_OF_BLOCK
+	// FinishEndOfFunction: a rule of code, the function ended.
+	FinishEndOfFunction FinishReason = C.CODEGEEX_FINISH_END_OF_FUNCTION
+	// FinishUnindentedLine: a rule of code, a line began in the first column.
+	FinishUnindentedLine FinishReason = C.CODEGEEX_FINISH_UNINDENTED_LINE
+	// FinishHumanEval: a rule of code, where the reference ends the generation for HumanEval-X.
+	FinishHumanEval FinishReason = C.CODEGEEX_FINISH_HUMANEVAL
 	// FinishOther: a reason that came after this package.
 	FinishOther FinishReason = C.CODEGEEX_FINISH_OTHER
 )
@@ -117,6 +127,9 @@ type Completion struct {
 	Score float64
 	// Drafted tokens were guessed by speculation, of which the model chose Accepted as well.
 	Drafted, Accepted int
+	// Healed bytes of the prompt are what the first tokens stand for, where the options heal: Text
+	// begins after them.
+	Healed int
 }
 
 // takeCompletions copies what the library gave away, and frees it.
@@ -148,6 +161,7 @@ func takeCompletions(h *C.codegeex_completions) []Completion {
 		}
 		c.Score = float64(C.codegeex_completions_score(h, at))
 		c.Drafted = int(C.codegeex_completions_drafted(h, at))
+		c.Healed = int(C.codegeex_completions_healed(h, at))
 		c.Accepted = int(C.codegeex_completions_accepted(h, at))
 	}
 	return all

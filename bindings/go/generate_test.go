@@ -523,3 +523,53 @@ func TestService(t *testing.T) {
 	}
 	service.Close()
 }
+
+func TestEditing(t *testing.T) {
+	model := open(t, nil)
+	options := &EditOptions{Generate: &GenerateOptions{MaxNewTokens: 16, Heal: true}}
+	session := must[*EditSession](t)(model.NewEditSession("python", options))
+	const before = "def read_lines(path):\n    with open(pa"
+	if update := must[EditUpdate](t)(session.Update(before, "")); update.Alive || update.ClippedBytes != 0 {
+		t.Errorf("%+v", update)
+	}
+	heard := 0
+	all := must[[]string](t)(session.Suggest(background, func(Token) error { heard++; return nil }))
+	if len(all) != 1 || all[0] == "" || heard == 0 || !slices.Equal(all, must[[]string](t)(session.Suggestions())) {
+		t.Fatalf("%q after %d tokens", all, heard)
+	}
+	word := must[string](t)(session.Accept(AcceptWord))
+	if word == "" || !strings.HasPrefix(all[0], word) {
+		t.Errorf("%q of %q", word, all[0])
+	}
+	if update := must[EditUpdate](t)(session.Update(before+word, "")); !update.Alive && word != all[0] {
+		t.Errorf("%+v", update)
+	}
+	if rest := must[string](t)(session.Accept(AcceptAll)); word+rest != all[0] {
+		t.Errorf("%q and %q of %q", word, rest, all[0])
+	}
+	if err := session.Dismiss(); err != nil || len(must[[]string](t)(session.Suggestions())) != 0 {
+		t.Errorf("dismissed: %v", err)
+	}
+	ended, cancel := context.WithCancel(background)
+	cancel()
+	must[EditUpdate](t)(session.Update(before, ""))
+	if _, err := session.Suggest(ended, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: %v", err)
+	}
+	session.Close()
+	if err := session.Dismiss(); err != ErrClosed {
+		t.Errorf("closed: %v", err)
+	}
+	if _, err := model.NewEditSession("no such", nil); !errors.Is(err, ErrInvalidArgument) {
+		t.Errorf("no such language: %v", err)
+	}
+	// Rules of code end a completion, and a prompt that ends inside a word is healed.
+	line := &GenerateOptions{StopAt: StopAt{Language: "python", Rules: "line"}}
+	if done := must[[]Completion](t)(model.Generate(background, code+"\n    with", line)); done[0].FinishReason != FinishEndOfLine {
+		t.Errorf("%+v", done[0])
+	}
+	heal := &GenerateOptions{Heal: true, MaxNewTokens: 4}
+	if done := must[[]Completion](t)(model.Generate(background, code+"\n    retu", heal)); done[0].Healed == 0 {
+		t.Errorf("%+v", done[0])
+	}
+}

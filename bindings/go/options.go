@@ -111,6 +111,13 @@ func BeamOptionKeys() []OptionKey {
 	}))
 }
 
+// EditOptionKeys are the keys of EditOptions.Extra.
+func EditOptionKeys() []OptionKey {
+	return slices.Collect(optionKeys(func(i C.size_t, help **C.char) *C.char {
+		return C.codegeex_edit_options_key(i, help)
+	}))
+}
+
 // ConvertOptionKeys are the keys of ConvertOptions.Extra.
 func ConvertOptionKeys() []OptionKey {
 	return slices.Collect(optionKeys(func(i C.size_t, help **C.char) *C.char {
@@ -143,6 +150,15 @@ type Speculation struct {
 	// Draft is a smaller model with the same vocabulary that guesses. Without one, the guesses are
 	// taken from the text so far.
 	Draft *Model
+}
+
+// A StopAt says where code ends a completion. No token is drawn after the one that decides it.
+type StopAt struct {
+	// Language is the name of the language.
+	Language string
+	// Rules are names with commas between: line, block, function, unindented, humaneval. The first
+	// that fires counts; none means no end by code.
+	Rules string
 }
 
 // A LogitBias is added to the logits of an id. Negative infinity bans it.
@@ -186,6 +202,11 @@ type GenerateOptions struct {
 	Samples int
 	// Stop are texts that end a completion. They are not part of its text.
 	Stop []string
+	// StopAt ends a completion where code of a language does.
+	StopAt StopAt
+	// Heal takes the last tokens of the prompt back and draws them again among those that agree with
+	// its bytes, so that a prompt may end inside a word or a run of spaces.
+	Heal bool
 	// TopLogprobs also reports the likeliest tokens at each place, so many of them.
 	TopLogprobs int
 	// SpecialTokens says what a special token means that is spelled out in the prompt.
@@ -296,6 +317,12 @@ func (o *GenerateOptions) build() (*owner, error) {
 		p, n := cText(stop)
 		s.set(func(e failure) status { return C.codegeex_generate_options_add_stop(h, p, n, e) })
 	}
+	if o.StopAt.Rules != "" {
+		l, ln := cText(o.StopAt.Language)
+		r, rn := cText(o.StopAt.Rules)
+		s.set(func(e failure) status { return C.codegeex_generate_options_set_stop_at(h, l, ln, r, rn, e) })
+	}
+	s.set(func(e failure) status { return C.codegeex_generate_options_set_heal(h, cBool(o.Heal), e) })
 	s.set(func(e failure) status {
 		return C.codegeex_generate_options_set_top_logprobs(h, size(o.TopLogprobs), e)
 	})

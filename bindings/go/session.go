@@ -111,6 +111,11 @@ func (s *Session) Reused() int {
 	return ask(s.own, func(h *C.codegeex_session) int { return int(C.codegeex_session_reused(h)) })
 }
 
+// Computed is how many tokens of the last prompt were computed; 0 while a call runs.
+func (s *Session) Computed() int {
+	return ask(s.own, func(h *C.codegeex_session) int { return int(C.codegeex_session_computed(h)) })
+}
+
 // Bytes is the size of the keys and values that are kept; 0 while a call runs.
 func (s *Session) Bytes() int {
 	return ask(s.own, func(h *C.codegeex_session) int { return int(C.codegeex_session_bytes(h)) })
