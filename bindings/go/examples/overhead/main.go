@@ -1,58 +1,63 @@
-// Command overhead measures what streaming costs: greedy completions of the model whose path is given,
-// with a function that hears every token, as a stream, and without either, in turns.
+// Command overhead measures what a token costs with a function that hears it, as a stream, and without
+// either, with the model whose path is given. benches/capi/callback.c and benches/callback.rs do the same
+// in C and Rust: one thread, the ways in turns, and the median of the rounds counts.
 package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"codegeex"
 )
 
+const (
+	rounds = 15
+	tokens = 256
+)
+
 func main() {
-	tokens := flag.Int("tokens", 256, "new tokens of a completion")
-	runs := flag.Int("runs", 15, "completions of each kind; the fastest counts")
-	threads := flag.Int("threads", 1, "threads that compute")
-	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintf(os.Stderr, "usage: %s [FLAGS] MODEL\n", os.Args[0])
+	if len(os.Args) != 2 {
+		fmt.Fprintf(os.Stderr, "usage: %s MODEL\n", os.Args[0])
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *tokens, *runs, *threads); err != nil {
+	if err := run(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(path string, tokens, runs, threads int) error {
+func run(path string) error {
 	ctx := context.Background()
-	model, err := codegeex.Open(ctx, path, &codegeex.OpenOptions{Threads: threads})
+	model, err := codegeex.Open(ctx, path, &codegeex.OpenOptions{Threads: 1})
 	if err != nil {
 		return err
 	}
 	defer model.Close()
 	prompt := codegeex.Text("# language: Python\ndef read_lines(path):")
-	options := &codegeex.GenerateOptions{MaxNewTokens: tokens}
+	options := &codegeex.GenerateOptions{MaxNewTokens: tokens, Temperature: 0.8, Seed: 7}
 	heard := 0
-	kinds := []struct {
+	ways := []struct {
 		name string
 		f    func() error
 	}{
-		{"without", func() error {
-			_, err := model.Generate(ctx, prompt, options)
+		{"without a callback", func() error {
+			done, err := model.Generate(ctx, prompt, options)
+			if err == nil && len(done[0].IDs) != tokens {
+				err = fmt.Errorf("%d tokens, expected %d", len(done[0].IDs), tokens)
+			}
 			return err
 		}},
-		{"function", func() error {
+		{"with a callback", func() error {
 			_, err := model.GenerateFunc(ctx, prompt, options, func(codegeex.Token) error {
 				heard++
 				return nil
 			})
 			return err
 		}},
-		{"stream", func() error {
+		{"as a stream", func() error {
 			for _, err := range model.Stream(ctx, prompt, options) {
 				if err != nil {
 					return err
@@ -62,31 +67,24 @@ func run(path string, tokens, runs, threads int) error {
 			return nil
 		}},
 	}
-	done, err := model.Generate(ctx, prompt, options)
-	if err != nil {
-		return err
-	}
-	drawn := len(done[0].IDs)
-	best := make([]time.Duration, len(kinds))
-	for range runs {
-		for i, kind := range kinds {
+	times := make([][]float64, len(ways))
+	for range rounds {
+		for i, way := range ways {
 			start := time.Now()
-			if err := kind.f(); err != nil {
+			if err := way.f(); err != nil {
 				return err
 			}
-			if took := time.Since(start); best[i] == 0 || took < best[i] {
-				best[i] = took
-			}
+			times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/1e3/tokens)
 		}
 	}
-	// Every token was heard, and the end, twice in each round.
-	if heard != 2*runs*(drawn+1) {
-		return fmt.Errorf("%d events were heard, expected %d", heard, 2*runs*(drawn+1))
+	// Every token was heard, and the end, twice a round.
+	if expected := 2 * rounds * (tokens + 1); heard != expected {
+		return fmt.Errorf("%d events were heard, expected %d", heard, expected)
 	}
-	for i, kind := range kinds {
-		each := float64(best[i].Nanoseconds()) / 1e3 / float64(drawn)
-		more := float64((best[i] - best[0]).Nanoseconds()) / 1e3 / float64(drawn)
-		fmt.Printf("go: %-8s %9.2f us/token, %+.2f\n", kind.name, each, more)
+	fmt.Printf("Go, kernels %s\n", model.Kernels())
+	for i, way := range ways {
+		slices.Sort(times[i])
+		fmt.Printf("%s: %.3f us a token\n", way.name, times[i][rounds/2])
 	}
 	return nil
 }

@@ -5,62 +5,73 @@ import codegeex.Model;
 import codegeex.OpenOptions;
 import codegeex.TokenStream;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 
 /**
- * Measures what streaming costs: greedy completions with a listener that hears every token, as a stream,
- * and without either, in turns.
+ * Measures what a token costs with a listener that hears it, as a stream, and without either.
+ * {@code benches/capi/callback.c} and {@code benches/callback.rs} do the same in C and Rust: one thread, the
+ * ways in turns, and the median of the rounds counts.
  */
 public final class Overhead {
+    private static final int ROUNDS = 15;
+    private static final int TOKENS = 256;
+
     private Overhead() {}
 
     /**
      * Runs the program.
      *
-     * @param args the path of the model; then, if wanted, how many new tokens and how many completions of
-     *     each kind, of which the fastest counts
+     * @param args the path of the model
      */
     public static void main(String[] args) {
-        if (args.length < 1 || args.length > 3) {
-            System.err.println("usage: java -cp codegeex.jar codegeex.examples.Overhead MODEL [TOKENS [RUNS]]");
+        if (args.length != 1) {
+            System.err.println("usage: java -cp codegeex.jar codegeex.examples.Overhead MODEL");
             System.exit(2);
         }
-        int tokens = args.length > 1 ? Integer.parseInt(args[1]) : 256;
-        int runs = args.length > 2 ? Integer.parseInt(args[2]) : 15;
         try (Model model = Model.open(Path.of(args[0]), OpenOptions.builder().threads(1).build())) {
             String prompt = "# language: Python\ndef read_lines(path):";
-            GenerateOptions options = GenerateOptions.builder().maxNewTokens(tokens).build();
+            GenerateOptions options =
+                    GenerateOptions.builder().maxNewTokens(TOKENS).temperature(0.8f).seed(7).build();
             long[] heard = {0};
-            Map<String, Runnable> kinds = new LinkedHashMap<>();
-            kinds.put("without", () -> model.generate(prompt, options));
-            kinds.put("listener", () -> model.generate(prompt, options, token -> {
+            Map<String, Runnable> ways = new LinkedHashMap<>();
+            ways.put("without a callback", () -> check(TOKENS, model.generate(prompt, options).getFirst().ids().length));
+            ways.put("with a callback", () -> model.generate(prompt, options, token -> {
                 heard[0]++;
                 return true;
             }));
-            kinds.put("stream", () -> {
+            ways.put("as a stream", () -> {
                 try (TokenStream stream = model.stream(prompt, options)) {
                     for (; stream.hasNext(); stream.next()) {
                         heard[0]++;
                     }
                 }
             });
-            int drawn = model.generate(prompt, options).getFirst().ids().length;
-            Map<String, Long> best = new LinkedHashMap<>();
-            for (int run = 0; run < runs; run++) {
-                kinds.forEach((name, kind) -> {
+            Map<String, double[]> times = new LinkedHashMap<>();
+            for (int i = 0; i < ROUNDS; i++) {
+                int round = i;
+                ways.forEach((name, way) -> {
                     long start = System.nanoTime();
-                    kind.run();
-                    best.merge(name, System.nanoTime() - start, Math::min);
+                    way.run();
+                    times.computeIfAbsent(name, unused -> new double[ROUNDS])[round] =
+                            (System.nanoTime() - start) / 1e3 / TOKENS;
                 });
             }
-            // Every token was heard, and the end, twice in each round.
-            if (heard[0] != 2L * runs * (drawn + 1)) {
-                throw new IllegalStateException(heard[0] + " events were heard, expected " + 2L * runs * (drawn + 1));
-            }
-            best.forEach((name, nanos) -> System.out.printf(Locale.ROOT, "java: %-8s %9.2f us/token, %+.2f%n", name,
-                    nanos / 1e3 / drawn, (nanos - best.get("without")) / 1e3 / drawn));
+            // Every token was heard, and the end, twice a round.
+            check(2L * ROUNDS * (TOKENS + 1), heard[0]);
+            System.out.println("Java, kernels " + model.kernels());
+            times.forEach((name, all) -> {
+                Arrays.sort(all);
+                System.out.printf(Locale.ROOT, "%s: %.3f us a token%n", name, all[ROUNDS / 2]);
+            });
+        }
+    }
+
+    private static void check(long expected, long found) {
+        if (expected != found) {
+            throw new IllegalStateException(found + " were there, expected " + expected);
         }
     }
 }
