@@ -1,0 +1,106 @@
+package codegeex
+
+// #include "callbacks.h"
+import "C"
+
+import (
+	"context"
+	"unsafe"
+)
+
+// ConvertOptions say how a checkpoint is converted. The zero value, and nil, keeps every type,
+// quantizes nothing and replaces no file.
+type ConvertOptions struct {
+	// DType is the element type of every tensor that is not quantized: "keep", "f32", "f16" or
+	// "bf16"; "" is "keep".
+	DType string
+	// Quantize is what the linear layers are quantized to: "none", "int8" or "int4"; "" is "none".
+	Quantize string
+	// QuantizeHead quantizes the word embedding, which is the LM head as well, to eight bits.
+	QuantizeHead bool
+	// Threads quantize; 0 means one for each core.
+	Threads int
+	// Overwrite replaces a file that is there already, as a whole and at the end.
+	Overwrite bool
+	// Open has options for reading, of which memory and configuration count.
+	Open *OpenOptions
+	// Progress hears how many bytes were written, of how many. An error ends the call, which returns
+	// it.
+	Progress func(done, total uint64) error
+	// Extra sets options by key, after the fields. See ConvertOptionKeys.
+	Extra map[string]string
+}
+
+func (o *ConvertOptions) build() (*owner, error) {
+	if o == nil {
+		return nil, nil
+	}
+	var h *C.codegeex_convert_options
+	type failure = **C.codegeex_error
+	type status = C.codegeex_status
+	var s setting
+	s.nonNegative(o.Threads)
+	s.set(func(e failure) status { return C.codegeex_convert_options_new(&h, e) })
+	if s.err != nil {
+		return nil, s.err
+	}
+	if o.DType != "" {
+		p, n := cText(o.DType)
+		s.set(func(e failure) status { return C.codegeex_convert_options_set_dtype(h, p, n, e) })
+	}
+	if o.Quantize != "" {
+		p, n := cText(o.Quantize)
+		s.set(func(e failure) status { return C.codegeex_convert_options_set_quantize(h, p, n, e) })
+	}
+	s.set(func(e failure) status {
+		return C.codegeex_convert_options_set_quantize_head(h, cBool(o.QuantizeHead), e)
+	})
+	s.set(func(e failure) status { return C.codegeex_convert_options_set_threads(h, size(o.Threads), e) })
+	s.set(func(e failure) status { return C.codegeex_convert_options_set_overwrite(h, cBool(o.Overwrite), e) })
+	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
+		return C.codegeex_convert_options_set(h, k, kn, v, vn, e)
+	})
+	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+		C.codegeex_convert_options_free((*C.codegeex_convert_options)(p))
+	}))
+}
+
+// Value is an option as text, by its key.
+func (o *ConvertOptions) Value(key string) (string, error) {
+	if o == nil {
+		o = &ConvertOptions{}
+	}
+	built, err := o.build()
+	return value(built, err, key, func(h *C.codegeex_convert_options, k *C.char, kn C.size_t, v **C.char, vn *C.size_t, e **C.codegeex_error) C.codegeex_status {
+		return C.codegeex_convert_options_get(h, k, kn, v, vn, e)
+	})
+}
+
+// Convert converts a checkpoint in any form into one safetensors file. The options may be nil. A call
+// that fails or is cancelled leaves out as it was.
+func Convert(ctx context.Context, path, out string, options *ConvertOptions) error {
+	if options == nil {
+		options = &ConvertOptions{}
+	}
+	built, err := options.build()
+	if err != nil {
+		return err
+	}
+	defer built.close()
+	open, err := options.Open.build()
+	if err != nil {
+		return err
+	}
+	defer open.close()
+	p, pn := cText(path)
+	q, qn := cText(out)
+	return useOptional(open, func(open *C.codegeex_open_options) error {
+		return use(built, func(o *C.codegeex_convert_options) error {
+			return withProgress(options.Progress, func(callback C.codegeex_progress_callback, userdata unsafe.Pointer) error {
+				return callContext(ctx, func(cancel *C.codegeex_cancel_token, err **C.codegeex_error) C.codegeex_status {
+					return C.codegeex_convert(p, pn, open, q, qn, o, cancel, callback, userdata, err)
+				})
+			})
+		})
+	})
+}

@@ -1,0 +1,3 @@
+module codegeex
+
+go 1.24

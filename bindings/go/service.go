@@ -1,0 +1,294 @@
+package codegeex
+
+// #include "callbacks.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"unsafe"
+)
+
+// ServiceOptions are the bounds of a service. Zero, and nil, mean the usual ones.
+type ServiceOptions struct {
+	// Sequences are computed together at most.
+	Sequences int
+	// PrefillTokens of prompts are computed a step at most.
+	PrefillTokens int
+	// Prefixes are prompts that are kept after they were computed, for requests that begin the same.
+	// For none at all set the key in Extra.
+	Prefixes int
+	// Waiting requests at most. For none at all set the key in Extra.
+	Waiting int
+	// CacheBytes of keys and values may be planned for; 0 means no limit but the model's.
+	CacheBytes uint64
+	// Extra sets options by key, after the fields. See ServiceOptionKeys.
+	Extra map[string]string
+}
+
+func (o *ServiceOptions) build() (*owner, error) {
+	if o == nil {
+		return nil, nil
+	}
+	var h *C.codegeex_service_options
+	type failure = **C.codegeex_error
+	type status = C.codegeex_status
+	var s setting
+	s.nonNegative(o.Sequences, o.PrefillTokens, o.Prefixes, o.Waiting)
+	s.set(func(e failure) status { return C.codegeex_service_options_new(&h, e) })
+	if s.err != nil {
+		return nil, s.err
+	}
+	if o.Sequences != 0 {
+		s.set(func(e failure) status { return C.codegeex_service_options_set_sequences(h, size(o.Sequences), e) })
+	}
+	if o.PrefillTokens != 0 {
+		s.set(func(e failure) status {
+			return C.codegeex_service_options_set_prefill_tokens(h, size(o.PrefillTokens), e)
+		})
+	}
+	if o.Prefixes != 0 {
+		s.set(func(e failure) status { return C.codegeex_service_options_set_prefixes(h, size(o.Prefixes), e) })
+	}
+	if o.Waiting != 0 {
+		s.set(func(e failure) status { return C.codegeex_service_options_set_waiting(h, size(o.Waiting), e) })
+	}
+	if o.CacheBytes != 0 {
+		s.set(func(e failure) status {
+			return C.codegeex_service_options_set_cache_bytes(h, C.uint64_t(o.CacheBytes), e)
+		})
+	}
+	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
+		return C.codegeex_service_options_set(h, k, kn, v, vn, e)
+	})
+	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+		C.codegeex_service_options_free((*C.codegeex_service_options)(p))
+	}))
+}
+
+// Value is an option as text, by its key.
+func (o *ServiceOptions) Value(key string) (string, error) {
+	if o == nil {
+		o = &ServiceOptions{}
+	}
+	built, err := o.build()
+	return value(built, err, key, func(h *C.codegeex_service_options, k *C.char, kn C.size_t, v **C.char, vn *C.size_t, e **C.codegeex_error) C.codegeex_status {
+		return C.codegeex_service_options_get(h, k, kn, v, vn, e)
+	})
+}
+
+// A Service computes requests of any number of goroutines together: the weights are read once a step
+// for all. It has a thread of its own.
+type Service struct{ own *owner }
+
+// NewService starts a service. The options may be nil.
+func (m *Model) NewService(options *ServiceOptions) (*Service, error) {
+	built, err := options.build()
+	if err != nil {
+		return nil, err
+	}
+	defer built.close()
+	var s *C.codegeex_service
+	err = use(m.own, func(h *C.codegeex_model) error {
+		return useOptional(built, func(o *C.codegeex_service_options) error {
+			return call(func(err **C.codegeex_error) C.codegeex_status {
+				return C.codegeex_service_new(h, o, &s, err)
+			})
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	service := &Service{newOwner(unsafe.Pointer(s), func(p unsafe.Pointer) {
+		C.codegeex_service_free((*C.codegeex_service)(p))
+	})}
+	return service, nil
+}
+
+// Close cancels what is under way and waits for the service's thread to end. Tickets still get their
+// last tokens. It returns nil.
+func (s *Service) Close() error {
+	s.own.close()
+	return nil
+}
+
+// WhenFull says what becomes of a request when there is no room.
+type WhenFull int32
+
+const (
+	// WhenFullWait waits.
+	WhenFullWait WhenFull = C.CODEGEEX_WHEN_FULL_WAIT
+	// WhenFullRefuse refuses it, with ErrBusy.
+	WhenFullRefuse WhenFull = C.CODEGEEX_WHEN_FULL_REFUSE
+)
+
+// Submit hands a request in. The options may be nil. The request is cancelled when the context ends,
+// also after Submit has returned. What is wrong with the request itself is the error of its ticket.
+func (s *Service) Submit(ctx context.Context, prompt Prompt, options *GenerateOptions, full WhenFull) (*Ticket, error) {
+	built, err := options.build()
+	if err != nil {
+		return nil, err
+	}
+	defer built.close()
+	token, err := watch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var t *C.codegeex_ticket
+	err = use(s.own, func(h *C.codegeex_service) error {
+		return useOptional(built, func(o *C.codegeex_generate_options) error {
+			return call(func(err **C.codegeex_error) C.codegeex_status {
+				if ids, ok := prompt.(IDs); ok {
+					p, n := cIDs(ids)
+					return C.codegeex_service_submit_from(h, p, n, o, C.int32_t(full), token.c(), &t, err)
+				}
+				text, _ := prompt.(Text)
+				p, n := cText(string(text))
+				return C.codegeex_service_submit(h, p, n, o, C.int32_t(full), token.c(), &t, err)
+			})
+		})
+	})
+	if err != nil {
+		token.free()
+		return nil, err
+	}
+	free := sync.OnceFunc(token.free)
+	ticket := &Ticket{ctx: ctx, unwatch: free, own: newOwner(unsafe.Pointer(t), func(p unsafe.Pointer) {
+		free()
+		C.codegeex_ticket_free((*C.codegeex_ticket)(p))
+	})}
+	return ticket, nil
+}
+
+// A ServiceProgress says how full a service is.
+type ServiceProgress struct {
+	// Waiting requests wait for room.
+	Waiting int
+	// Running requests were admitted.
+	Running int
+	// Sequences are samples that are being generated.
+	Sequences int
+	// CacheBytes of keys and values are planned for, kept prefixes included.
+	CacheBytes uint64
+	// ReusedTokens of prompts were found in kept prefixes, since the beginning.
+	ReusedTokens uint64
+}
+
+// Progress says how full the service is.
+func (s *Service) Progress() (ServiceProgress, error) {
+	var c C.codegeex_service_progress
+	c.struct_size = C.sizeof_codegeex_service_progress
+	err := use(s.own, func(h *C.codegeex_service) error {
+		return call(func(err **C.codegeex_error) C.codegeex_status {
+			return C.codegeex_service_get_progress(h, &c, err)
+		})
+	})
+	if err != nil {
+		return ServiceProgress{}, err
+	}
+	return ServiceProgress{
+		Waiting:      int(c.waiting),
+		Running:      int(c.running),
+		Sequences:    int(c.sequences),
+		CacheBytes:   uint64(c.cache_bytes),
+		ReusedTokens: uint64(c.reused_tokens),
+	}, nil
+}
+
+// A Ticket is a request that is under way. It serves one call at a time, but for Cancel and Close.
+type Ticket struct {
+	own     *owner
+	ctx     context.Context
+	unwatch func()
+}
+
+// An event of a ticket, as far as the library says which.
+type ticketEvent struct {
+	token  Token
+	exists bool
+	done   bool
+}
+
+func (t *Ticket) next(wait bool) (event ticketEvent, err error) {
+	err = use(t.own, func(h *C.codegeex_ticket) error {
+		for {
+			var e C.codegeex_event
+			e.struct_size = C.sizeof_codegeex_event
+			err := call(func(err **C.codegeex_error) C.codegeex_status {
+				return C.codegeex_ticket_next(h, cBool(wait), &e, err)
+			})
+			event.done = e.kind == C.CODEGEEX_EVENT_DONE
+			if err != nil || event.done || e.kind == C.CODEGEEX_EVENT_NONE {
+				return err
+			}
+			if event.token, event.exists = tokenOf(&e); event.exists {
+				return nil
+			}
+		}
+	})
+	return event, err
+}
+
+// Tokens yields the tokens of the request as they are drawn, and the ends of its samples. Leaving the
+// loop cancels nothing: the loop can be taken up again, and Wait has the samples. An error is the last
+// that it yields; what ended the request is the error of Wait.
+func (t *Ticket) Tokens() iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		for {
+			event, err := t.next(true)
+			if err != nil {
+				yield(Token{}, err)
+				return
+			}
+			if event.done || !event.exists || !yield(event.token, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TryNext is what has happened and was not seen yet, without waiting; false where there is nothing.
+func (t *Ticket) TryNext() (Token, bool, error) {
+	event, err := t.next(false)
+	return event.token, event.exists, err
+}
+
+// Wait waits for the end of the request, passing over its tokens, and fetches its samples, which can
+// be done once. Where the context of Submit ended first, there is an error too.
+func (t *Ticket) Wait() ([]Completion, error) {
+	var out *C.codegeex_completions
+	err := use(t.own, func(h *C.codegeex_ticket) error {
+		return call(func(err **C.codegeex_error) C.codegeex_status {
+			return C.codegeex_ticket_wait(h, &out, err)
+		})
+	})
+	completions := takeCompletions(out)
+	if err == nil {
+		t.unwatch()
+		return completions, endedBy(t.ctx, completions)
+	}
+	var failed *Error
+	if errors.As(err, &failed) && failed.Code == ErrCancelled && t.ctx.Err() != nil {
+		failed.also = context.Cause(t.ctx)
+	}
+	return completions, err
+}
+
+// Cancel ends the request, from any goroutine. It still gets its last tokens.
+func (t *Ticket) Cancel() error {
+	return use(t.own, func(h *C.codegeex_ticket) error {
+		return call(func(err **C.codegeex_error) C.codegeex_status {
+			return C.codegeex_ticket_cancel(h, err)
+		})
+	})
+}
+
+// Close cancels the request and frees the ticket. It returns nil.
+func (t *Ticket) Close() error {
+	// Another goroutine may be in Wait, which keeps the handle until it returns.
+	_ = t.Cancel()
+	t.own.close()
+	return nil
+}

@@ -1,0 +1,188 @@
+package codegeex;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * How a model is opened. What is not set is as usual: files mapped, all cores, the fastest instruction set,
+ * keys and values in single precision, no limit of memory, the compiled-in tokenizer, no log. Immutable.
+ */
+public final class OpenOptions {
+    final Handle own;
+    private final List<Settings.Setter> setters;
+
+    private OpenOptions(List<Settings.Setter> setters) {
+        this.setters = List.copyOf(setters);
+        own = Settings.make("open options", Native::open_options_new, Native::open_options_free, setters);
+    }
+
+    /**
+     * Begins options.
+     *
+     * @return a builder with nothing set
+     */
+    public static Builder builder() {
+        return new Builder(List.of());
+    }
+
+    /**
+     * Begins options that are as these.
+     *
+     * @return a builder
+     */
+    public Builder toBuilder() {
+        return new Builder(setters);
+    }
+
+    /**
+     * Every option that can be set by its key.
+     *
+     * @return the keys
+     */
+    public static List<OptionKey> keys() {
+        return OptionKey.list(Native::open_options_key);
+    }
+
+    /**
+     * The value of an option as text.
+     *
+     * @param key the key
+     * @return such a value as {@link Builder#set} takes
+     */
+    public String get(String key) {
+        return Settings.get(own, key, Native::open_options_get);
+    }
+
+    /** A use of options that may be null. */
+    static Handle.Use use(OpenOptions options) {
+        return options == null ? Handle.NULL : options.own.use();
+    }
+
+    /** Sets options one after the other; a later one wins. */
+    public static final class Builder {
+        private final List<Settings.Setter> setters;
+
+        private Builder(List<Settings.Setter> setters) {
+            this.setters = new ArrayList<>(setters);
+        }
+
+        /**
+         * How the bytes of the files come into memory.
+         *
+         * @param memory the value
+         * @return this
+         */
+        public Builder memory(MemoryMode memory) {
+            setters.add((frame, o) -> Native.open_options_set_memory(o, memory.number, frame.error));
+            return this;
+        }
+
+        /**
+         * Threads that compute, the calling one included; 0 means one for each core that the process may use.
+         *
+         * @param threads the value
+         * @return this
+         */
+        public Builder threads(long threads) {
+            long checked = Frame.size(threads, "threads");
+            setters.add((frame, o) -> Native.open_options_set_threads(o, checked, frame.error));
+            return this;
+        }
+
+        /**
+         * The instruction set of the kernels, by name (see {@link Codegeex#cpuTiers}); {@code auto} means the
+         * fastest. All give the same results to the bit.
+         *
+         * @param isa the name
+         * @return this
+         */
+        public Builder isa(String isa) {
+            setters.add((frame, o) -> {
+                Frame.Array at = frame.text(isa);
+                return Native.open_options_set_isa(o, at.at(), at.len(), frame.error);
+            });
+            return this;
+        }
+
+        /**
+         * How keys and values are kept.
+         *
+         * @param kv the value
+         * @return this
+         */
+        public Builder kv(KvFormat kv) {
+            setters.add((frame, o) -> Native.open_options_set_kv(o, kv.number, frame.error));
+            return this;
+        }
+
+        /**
+         * The most bytes of keys and values that the model may hold over all sequences.
+         *
+         * @param memoryLimit the value
+         * @return this
+         */
+        public Builder memoryLimit(long memoryLimit) {
+            long checked = Frame.size(memoryLimit, "memoryLimit");
+            setters.add((frame, o) -> Native.open_options_set_memory_limit(o, checked, frame.error));
+            return this;
+        }
+
+        /**
+         * The tokenizer of the model.
+         *
+         * @param tokenizer the tokenizer
+         * @return this
+         */
+        public Builder tokenizer(Tokenizer tokenizer) {
+            setters.add((frame, o) -> {
+                try (Handle.Use at = tokenizer.own.use()) {
+                    return Native.open_options_set_tokenizer(o, at.at(), frame.error);
+                }
+            });
+            return this;
+        }
+
+        /**
+         * Where the messages of the model go: those of a level and more serious ones.
+         *
+         * @param level the least serious level
+         * @param listener gets the messages
+         * @return this
+         */
+        public Builder log(System.Logger.Level level, LogListener listener) {
+            setters.add((frame, o) -> {
+                // The library gives the number back, if the call fails too.
+                MemorySegment userdata = Upcalls.remember(listener);
+                return Native.open_options_set_log(o, switch (level) {
+                    case ALL, TRACE, DEBUG -> Native.LOG_DEBUG;
+                    case INFO -> Native.LOG_INFO;
+                    case WARNING -> Native.LOG_WARNING;
+                    case ERROR, OFF -> Native.LOG_ERROR;
+                }, level == System.Logger.Level.OFF ? MemorySegment.NULL : Upcalls.LOG, userdata, Upcalls.FORGET, frame.error);
+            });
+            return this;
+        }
+
+        /**
+         * Sets an option by its key, both as text: what is newer than this package.
+         *
+         * @param key the key, see {@link #keys}
+         * @param value the value
+         * @return this
+         */
+        public Builder set(String key, String value) {
+            setters.add(Settings.byKey(key, value, Native::open_options_set));
+            return this;
+        }
+
+        /**
+         * Makes the options.
+         *
+         * @return the options
+         * @throws CodegeexException where one is refused
+         */
+        public OpenOptions build() {
+            return new OpenOptions(setters);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package codegeex;
+
+import static codegeex.Native.L;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Computes requests of any number of threads together: the weights are read once a step for all. It has a
+ * thread of its own.
+ */
+public final class Service implements AutoCloseable {
+    private final Handle own;
+
+    Service(MemorySegment pointer) {
+        own = new Handle("service", pointer, Native::service_free);
+    }
+
+    /**
+     * Hands a request in. What is wrong with the request itself is thrown by its ticket.
+     *
+     * @param prompt what to continue
+     * @param options what to do, or null
+     * @param whenFull what becomes of it when there is no room
+     * @param cancel ends the request when it is set, or null
+     * @return the ticket, to be closed
+     */
+    public Ticket submit(Prompt prompt, GenerateOptions options, WhenFull whenFull, CancelToken cancel) {
+        Running running = new Running(cancel);
+        try (Frame frame = new Frame(); Handle.Use service = own.use(); Handle.Use set = GenerateOptions.use(options)) {
+            MemorySegment out = frame.pointer();
+            int status = switch (prompt) {
+                case Prompt.Text(String text) -> {
+                    Frame.Array at = frame.text(text);
+                    yield Native.service_submit(service.at(), at.at(), at.len(), set.at(), whenFull.number,
+                            running.token(), out, frame.error);
+                }
+                case Prompt.Ids(int[] ids) -> {
+                    Frame.Array at = frame.ids(ids);
+                    yield Native.service_submit_from(service.at(), at.at(), at.len(), set.at(), whenFull.number,
+                            running.token(), out, frame.error);
+                }
+            };
+            frame.check(status);
+            running.detach();
+            return new Ticket(Frame.at(out), running);
+        } catch (RuntimeException | Error e) {
+            running.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Hands a request in, for a text; it waits when there is no room.
+     *
+     * @param prompt the text to continue
+     * @param options what to do, or null
+     * @return the ticket, to be closed
+     */
+    public Ticket submit(String prompt, GenerateOptions options) {
+        return submit(Prompt.of(prompt), options, WhenFull.WAIT, null);
+    }
+
+    /**
+     * How full the service is.
+     *
+     * @return how full
+     */
+    public ServiceProgress progress() {
+        try (Frame frame = new Frame(); Handle.Use service = own.use()) {
+            MemorySegment out = frame.struct(Native.service_progress.LAYOUT);
+            frame.check(Native.service_get_progress(service.at(), out, frame.error));
+            return new ServiceProgress(out.get(L, Native.service_progress.waiting),
+                    out.get(L, Native.service_progress.running), out.get(L, Native.service_progress.sequences),
+                    out.get(L, Native.service_progress.cache_bytes), out.get(L, Native.service_progress.reused_tokens));
+        }
+    }
+
+    /** Cancels what is under way, and waits for the service's thread to end. Tickets still get their last tokens. */
+    @Override
+    public void close() {
+        own.close();
+    }
+}

@@ -1,0 +1,91 @@
+package codegeex;
+
+import static codegeex.Native.I;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A request that is under way. It serves one call at a time, but for {@link #cancel} and {@link #close}. A
+ * call that waits ends, as the request does, when its thread is interrupted.
+ */
+public final class Ticket implements AutoCloseable {
+    private final Handle own;
+    private final Running request;
+
+    Ticket(MemorySegment pointer, Running request) {
+        own = new Handle("ticket", pointer, ticket -> {
+            request.close();
+            Native.ticket_free(ticket);
+        });
+        this.request = request;
+    }
+
+    /**
+     * Waits for what happens next.
+     *
+     * @return a token, or the end of a sample; empty at the end of the request
+     */
+    public Optional<Token> next() {
+        try (Running.Watch _ = request.watch()) {
+            return next(1);
+        }
+    }
+
+    /**
+     * What has happened and was not seen yet, without waiting.
+     *
+     * @return a token, or the end of a sample, or nothing
+     */
+    public Optional<Token> poll() {
+        return next(0);
+    }
+
+    private Optional<Token> next(int wait) {
+        try (Frame frame = new Frame(); Handle.Use ticket = own.use()) {
+            MemorySegment event = frame.struct(Native.event.LAYOUT);
+            while (true) {
+                frame.check(Native.ticket_next(ticket.at(), wait, event, frame.error));
+                int kind = event.get(I, Native.event.kind);
+                if (kind == Native.EVENT_DONE || kind == Native.EVENT_NONE) {
+                    return Optional.empty();
+                }
+                Token token = Upcalls.token(event);
+                if (token != null) {
+                    return Optional.of(token);
+                }
+            }
+        }
+    }
+
+    /**
+     * Waits for the end of the request, passing over its tokens, and fetches its samples, which can be done
+     * once.
+     *
+     * @return the samples
+     * @throws CodegeexException what ended the request
+     */
+    public List<Completion> await() {
+        try (Frame frame = new Frame(); Handle.Use ticket = own.use(); Running.Watch _ = request.watch()) {
+            MemorySegment out = frame.pointer();
+            frame.check(Native.ticket_wait(ticket.at(), out, frame.error));
+            return Completion.take(Frame.at(out));
+        }
+    }
+
+    /** Ends the request, from any thread. It still gets its last tokens. */
+    public void cancel() {
+        try (Frame frame = new Frame(); Handle.Use ticket = own.use()) {
+            frame.check(Native.ticket_cancel(ticket.at(), frame.error));
+        }
+    }
+
+    /** Cancels the request and frees the ticket. */
+    @Override
+    public void close() {
+        // Another thread may wait, which keeps the handle until it is back.
+        request.cancel();
+        own.close();
+    }
+}

@@ -1,0 +1,9 @@
+package codegeex;
+
+/**
+ * A token with its log-probability under the model, before any sampler.
+ *
+ * @param id the token
+ * @param logprob its log-probability
+ */
+public record TokenLogprob(int id, float logprob) {}

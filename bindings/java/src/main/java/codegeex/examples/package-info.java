@@ -1,0 +1,2 @@
+/** Programs that show how the package is used. */
+package codegeex.examples;

@@ -1,0 +1,207 @@
+package codegeex;
+
+import static codegeex.Support.CODE;
+import static codegeex.Support.assertStatus;
+import static codegeex.Support.open;
+import static codegeex.Support.path;
+import static codegeex.Support.tokens;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class ModelTest {
+    @Test
+    void theLibrary() {
+        assertTrue(Codegeex.version().matches("\\d+\\.\\d+\\.\\d+.*"));
+        assertEquals(Native.ABI_MAJOR, Codegeex.abiVersion() >> 16);
+        assertEquals("scalar", Codegeex.cpuTiers().getFirst());
+        assertEquals(Codegeex.cpuTier(), Codegeex.cpuTiers().getLast());
+        assertTrue(Codegeex.hasFeature("capi"));
+        assertFalse(Codegeex.hasFeature("no such"));
+    }
+
+    @Test
+    void whatAModelSaysOfItself() {
+        Queue<String> log = new ConcurrentLinkedQueue<>();
+        int before = Upcalls.listeners();
+        try (Tokenizer tokenizer = new Tokenizer()) {
+            OpenOptions options = OpenOptions.builder().memory(MemoryMode.COPY).threads(1).isa("scalar")
+                    .kv(KvFormat.F16).tokenizer(tokenizer)
+                    .log(System.Logger.Level.DEBUG, (level, message) -> log.add(level + " " + message)).build();
+            tokenizer.close();
+            assertEquals("f16", options.get("kv"));
+            try (Model model = Model.open(path(), options); Model other = open()) {
+                ModelInfo info = model.info();
+                assertTrue(info.numLayers() > 0 && info.hiddenSize() > 0 && info.numAttentionHeads() > 0
+                        && info.numKvHeads() > 0 && info.vocabSize() > 50_000 && info.maxPositions() > 0
+                        && info.parameters() > 0, info::toString);
+                assertEquals("scalar", model.kernels());
+                assertTrue(model.describe().contains("scalar"));
+                assertTrue(model.configJson().startsWith("{"));
+                assertEquals(other.fingerprint(), model.fingerprint());
+                Tokenizer own = other.tokenizer();
+                other.close();
+                assertEquals(50256, own.endOfText());
+                model.generate(CODE, tokens(2));
+                assertTrue(log.stream().anyMatch(line -> line.startsWith("INFO")), log::toString);
+                assertTrue(log.stream().anyMatch(line -> line.startsWith("DEBUG")), log::toString);
+                assertEquals(before + 1, Upcalls.listeners());
+            }
+            options.own.close();
+            assertEquals(before, Upcalls.listeners());
+        }
+    }
+
+    @Test
+    void aLoggerThatThrowsHarmsNobody() {
+        OpenOptions options = OpenOptions.builder().log(System.Logger.Level.ALL, (level, message) -> {
+            throw new IllegalStateException("boo");
+        }).build();
+        try (Model model = Model.open(path(), options)) {
+            assertEquals(1, model.generate(CODE, tokens(1)).size());
+        }
+    }
+
+    @Test
+    void errors(@TempDir Path folder) throws Exception {
+        NotFoundException missing =
+                assertThrows(NotFoundException.class, () -> Model.open(Path.of("/no/such/file")));
+        assertEquals(Status.NOT_FOUND, missing.status());
+        assertEquals(201, missing.status().number());
+        assertTrue(missing.getMessage().contains("/no/such/file"));
+        Path broken = folder.resolve("broken.safetensors");
+        Files.write(broken, new byte[] {8, 0, 0, 0, 0, 0, 0, 0, (byte) 0x7b, 0x22, 0x61, 0x22, 0x3a});
+        assertThrows(FileFormatException.class, () -> Model.open(broken));
+        try (Model model = open()) {
+            for (GenerateOptions options : List.of(GenerateOptions.builder().topP(2).build(),
+                    GenerateOptions.builder().samples(0).build(),
+                    GenerateOptions.builder().temperature(Float.NaN).build())) {
+                assertStatus(Status.INVALID_ARGUMENT, () -> model.generate(CODE, options));
+            }
+            assertStatus(Status.TOKEN_OUT_OF_RANGE, () -> model.generate(Prompt.of(1 << 30), null, null, null));
+        }
+        assertStatus(Status.INVALID_ARGUMENT, () -> GenerateOptions.builder().set("no such", "1").build());
+        assertStatus(Status.INVALID_ARGUMENT, () -> GenerateOptions.builder().set("seed", "many").build());
+        assertThrows(IllegalArgumentException.class, () -> GenerateOptions.builder().maxNewTokens(-1));
+        assertEquals(Status.UNKNOWN, Status.of(77));
+    }
+
+    @Test
+    void optionsByKey() {
+        for (List<OptionKey> keys : List.of(GenerateOptions.keys(), OpenOptions.keys(), BeamOptions.keys(),
+                ConvertOptions.keys(), ServiceOptions.keys())) {
+            assertTrue(keys.size() > 3);
+            keys.forEach(key -> assertFalse(key.key().isEmpty() || key.help().isEmpty()));
+        }
+        GenerateOptions options = GenerateOptions.builder().maxNewTokens(3).temperature(0.5f).topK(4).topP(0.25f)
+                .minP(0.125f).typicalP(0.75f).repetitionPenalty(1.5f).presencePenalty(2.5f).frequencyPenalty(3.5f)
+                .logitBias(Map.of(198, -2.5f)).bannedIds(5, 6).seed(-1).firstSample(7).samples(2).addStop("no")
+                .clearStops().addStop("\n\n").addStop("x").topLogprobs(8).specialTokens(SpecialTokens.PARSE)
+                .prefillLimit(9).threads(1).speculationLookup(4).timeout(java.time.Duration.ofSeconds(11))
+                .set("top_k", "12").build();
+        Map.ofEntries(Map.entry("max_new_tokens", "3"), Map.entry("temperature", "0.5"), Map.entry("top_k", "12"),
+                Map.entry("top_p", "0.25"), Map.entry("min_p", "0.125"), Map.entry("typical_p", "0.75"),
+                Map.entry("repetition_penalty", "1.5"), Map.entry("presence_penalty", "2.5"),
+                Map.entry("frequency_penalty", "3.5"), Map.entry("logit_bias", "{\"198\":-2.5}"),
+                Map.entry("banned_ids", "[5,6]"), Map.entry("seed", "18446744073709551615"),
+                Map.entry("first_sample", "7"), Map.entry("samples", "2"), Map.entry("stop", "[\"\\n\\n\",\"x\"]"),
+                Map.entry("top_logprobs", "8"), Map.entry("special_tokens", "parse"), Map.entry("prefill_limit", "9"),
+                Map.entry("threads", "1"), Map.entry("speculation", "lookup:4"), Map.entry("timeout_ms", "11000"))
+                .forEach((key, value) -> assertEquals(value, options.get(key), key));
+        assertEquals("5", options.toBuilder().maxNewTokens(5).build().get("max_new_tokens"));
+        assertEquals("3", options.get("max_new_tokens"));
+        assertEquals("3", BeamOptions.builder().numBeams(3).build().get("num_beams"));
+        assertEquals("int8", ConvertOptions.builder().quantize("int8").build().get("quantize"));
+        assertEquals("3", ServiceOptions.builder().sequences(3).build().get("sequences"));
+    }
+
+    @Test
+    void progressAndCancelling() {
+        AtomicLong last = new AtomicLong();
+        OpenOptions copy = OpenOptions.builder().memory(MemoryMode.COPY).build();
+        Model.open(path(), copy, (done, total) -> {
+            last.set(total - done);
+            return true;
+        }, null).close();
+        assertEquals(0, last.get());
+        assertThrows(CancelledException.class, () -> Model.open(path(), copy, (done, total) -> false, null));
+        RuntimeException mine = new RuntimeException("mine");
+        assertSame(mine, assertThrows(RuntimeException.class, () -> Model.open(path(), copy, (done, total) -> {
+            throw mine;
+        }, null)));
+        CancelToken cancel = new CancelToken();
+        cancel.cancel();
+        assertThrows(CancelledException.class, () -> Model.open(path(), copy, null, cancel));
+        Thread.currentThread().interrupt();
+        try {
+            assertThrows(CancelledException.class, () -> Model.open(path(), copy));
+        } finally {
+            assertTrue(Thread.interrupted());
+        }
+    }
+
+    @Test
+    void estimates() {
+        MemoryEstimate estimate = Model.estimateMemory(path(), null, 2, 128);
+        assertTrue(estimate.total() > 0);
+        assertEquals(2 * 128 * estimate.cachePerToken(), estimate.cache());
+        assertStatus(Status.NOT_FOUND, () -> Model.estimateMemory(Path.of("/no/such/file"), null, 1, 1));
+    }
+
+    @Test
+    void converts(@TempDir Path folder) {
+        Path out = folder.resolve("int8.safetensors");
+        ConvertOptions options = ConvertOptions.builder().quantize("int8").quantizeHead(true).dtype("f16").threads(1).build();
+        AtomicLong left = new AtomicLong(-1);
+        Codegeex.convert(path(), out, options, OpenOptions.builder().memory(MemoryMode.COPY).build(), (done, total) -> {
+            left.set(total - done);
+            return true;
+        }, null);
+        assertEquals(0, left.get());
+        assertThrows(CodegeexException.class, () -> Codegeex.convert(path(), out, options));
+        Codegeex.convert(path(), out, options.toBuilder().overwrite(true).build());
+        CancelToken cancel = new CancelToken();
+        cancel.cancel();
+        assertThrows(CancelledException.class,
+                () -> Codegeex.convert(path(), folder.resolve("other"), options, null, null, cancel));
+        try (Model model = Model.open(out)) {
+            assertEquals(2, model.generate(CODE, tokens(2)).getFirst().ids().length);
+        }
+    }
+
+    @Test
+    void promptsAndTasks() {
+        assertEquals("# language: Python\ndef f(", Prompts.generation("python", "def f("));
+        assertTrue(Prompts.expand("<INPUT:1,2>!", "a\nb\nc").startsWith("b"));
+        Language python = Language.find("Python");
+        assertEquals(new Language("python", "# language: Python"), python);
+        assertTrue(Language.all().contains(python));
+        assertStatus(Status.INVALID_ARGUMENT, () -> Language.find("no such"));
+        String f = "def f(x):\n    return x + 1\n";
+        for (Task task : List.of(Task.complete("python", f), Task.explain("python", f), Task.docstring("python", f),
+                Task.translate("python", f, "go", "func f("))) {
+            assertTrue(task.prompt().contains("def f(x):"), task::toString);
+            assertFalse(task.language().isEmpty());
+        }
+        Task task = Task.docstring("python", f);
+        assertTrue(task.prompt().endsWith(task.lead()));
+        assertFalse(task.lead().isEmpty() || task.tail().isEmpty() || task.stops().isEmpty());
+        GenerateOptions options = GenerateOptions.builder().addStops(task).build();
+        assertTrue(options.get("stop").length() > 2);
+        assertEquals("# x", Task.custom("# <INPUT>", "python", "x").prompt());
+        assertInstanceOf(Record.class, task);
+    }
+}
