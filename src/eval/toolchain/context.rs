@@ -315,10 +315,14 @@ pub(super) fn outside_usr<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) ->
 /// Shows a part of the machine that a program may read.
 ///
 /// Root's sandbox has none of its rights and cannot look into root's own folders, where rustup and
-/// others install; a copy on writing is made with them.
+/// others install; a copy on writing is made with them, of a file with the folder it lies in.
 pub(super) fn show<'a>(command: Command<'a>, path: &Path) -> Command<'a> {
     if is_hidden(path) {
-        return command.mount(path, path, Access::CopyOnWrite);
+        let folder = match path.parent() {
+            Some(parent) if path.is_file() => parent,
+            _ => path,
+        };
+        return command.mount(folder, folder, Access::CopyOnWrite);
     }
     command.read_only(path)
 }
