@@ -2,7 +2,7 @@
 //! program can call. Translation alone: no logic of its own.
 //!
 //! `include/codegeex.h` is generated from this module, and its conventions are at the top of
-//! `header.txt` there. One C type is one file here and one section there. [`boundary`] is where
+//! `header.txt` there. One C type is one file here and one section there. `boundary` is where
 //! pointers are looked at and panics end.
 #![allow(clippy::missing_safety_doc)] // The header's conventions are the safety section of all.
 #![allow(clippy::too_many_arguments)] // Text is pointer and length, and C has no defaults.

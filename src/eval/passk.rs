@@ -371,7 +371,7 @@ mod tests {
             ..bootstrap
         };
         let fine: Vec<f64> = (0..164).map(|i| f64::from(i).sin().abs()).collect();
-        let [a, b] = [bootstrap, seed].map(|b| b.estimate(&[fine.clone()]).unwrap()[0]);
+        let [a, b] = [bootstrap, seed].map(|b| b.estimate(std::slice::from_ref(&fine)).unwrap()[0]);
         assert!(a.mean == b.mean && a.low != b.low, "{a:?} {b:?}");
         let alike = bootstrap.estimate(&[vec![0.25; 9]]).unwrap()[0];
         assert_eq!((alike.low, alike.mean, alike.high), (0.25, 0.25, 0.25));

@@ -140,7 +140,7 @@ fn every_language_from_samples_to_a_report() {
         generate(&whole, &[job, &["--samples", "2"][..]].concat());
         assert_eq!(parts.concat(), std::fs::read(&whole).unwrap());
     }
-    let [json, csv, svg] = ["r.json", "r.csv", "r.svg"].map(|name| path(name));
+    let [json, csv, svg] = ["r.json", "r.csv", "r.svg"].map(&path);
     let report = |files: &[String], more: &[&str]| {
         let mut args = vec!["humaneval", "report"];
         args.extend(files.iter().map(String::as_str));

@@ -1,3 +1,6 @@
+// Outside of the crate the options can be made no other way.
+#![allow(clippy::field_reassign_with_default)]
+
 use super::*;
 use crate::eval::passk::pass_at_k;
 
