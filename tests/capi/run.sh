@@ -120,7 +120,8 @@ suite plain ""
 step "C tests with AddressSanitizer and UndefinedBehaviorSanitizer"
 suite sanitized "" -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 step "C tests under valgrind"
-memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
+# One core, so that no thread spins while valgrind lets another run.
+memcheck="taskset -c 0 valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
 memcheck+=" --errors-for-leak-kinds=definite --suppressions=$here/valgrind.supp"
 suite valgrind "$memcheck"
 "$cc" "${flags[@]}" -I"$root/include" "$here/unload.c" -ldl -o "$work/unload"

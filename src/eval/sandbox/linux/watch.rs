@@ -94,6 +94,8 @@ pub(super) struct Watched {
     pub(super) peak_memory: u64,
 }
 
+/// Looks that have to agree with the first one that there is too much memory.
+const MORE_LOOKS: usize = 6;
 /// How fast a program can make memory its own, in bytes a second, at most: pages have to be
 /// cleared first.
 const FASTEST: u64 = 4 << 30;
@@ -137,8 +139,13 @@ pub(super) fn watch(
             continue;
         }
         let mut usage = group.usage(limits.memory);
-        if usage.memory > limits.memory {
-            // While processes that share memory end, one look may count some of it twice.
+        for _ in 0..MORE_LOOKS {
+            if usage.memory <= limits.memory {
+                break;
+            }
+            // While processes that share memory begin and end, a look may count some of it twice:
+            // those that are left have larger shares than when the others were looked at.
+            std::thread::sleep(SHORTEST_LOOK / 2);
             usage.memory = group.usage(limits.memory).memory.min(usage.memory);
         }
         peak_memory = usage.memory.max(peak_memory);
