@@ -107,15 +107,19 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     ),
     Setting {
         key: "logit_bias\0",
-        help: "Ids with what is added to their logits, as a JSON object: {\"198\": -2.5}.\0",
+        help: "Ids with what is added to their logits, as a JSON object: {\"198\": -2.5}; null bans.\0",
         set: |o, v| {
-            let found: std::collections::BTreeMap<u32, f32> =
-                json(v, "a JSON object of ids and numbers")?;
-            o.options.logit_bias = found.into_iter().collect();
+            let found: std::collections::BTreeMap<u32, Option<f32>> =
+                json(v, "a JSON object of ids and numbers, or null")?;
+            let bias = |(id, bias): (u32, Option<f32>)| (id, bias.unwrap_or(f32::NEG_INFINITY));
+            o.options.logit_bias = found.into_iter().map(bias).collect();
             Ok(())
         },
         get: |o| {
-            let pair = |(id, bias): &(u32, f32)| format!("\"{id}\":{bias}");
+            let pair = |&(id, bias): &(u32, f32)| match bias {
+                f32::NEG_INFINITY => format!("\"{id}\":null"),
+                bias => format!("\"{id}\":{bias}"),
+            };
             let pairs: Vec<String> = o.options.logit_bias.iter().map(pair).collect();
             format!("{{{}}}", pairs.join(","))
         },

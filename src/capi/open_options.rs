@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle, unknown};
 use super::error::codegeex_error;
-use super::log::{Kept, Log, codegeex_destroy_callback, codegeex_log_callback};
+use super::log::{
+    CODEGEEX_LOG_DEBUG, CODEGEEX_LOG_ERROR, Kept, Log, codegeex_destroy_callback,
+    codegeex_log_callback,
+};
 use super::settings::{self, Options, Setting, number, number_or_none, one_of, or_none};
 use super::status::codegeex_status;
 use super::tokenizer::codegeex_tokenizer;
@@ -339,6 +342,13 @@ pub unsafe extern "C" fn codegeex_open_options_set_log(
     guard!(error, |call| {
         let kept = Kept::new(userdata, destroy);
         let options = call.get(options, "options")?;
+        if callback.is_some() && !(CODEGEEX_LOG_ERROR..=CODEGEEX_LOG_DEBUG).contains(&level) {
+            return unknown(
+                "level",
+                level,
+                "CODEGEEX_LOG_ERROR, CODEGEEX_LOG_WARNING, CODEGEEX_LOG_INFO, CODEGEEX_LOG_DEBUG",
+            );
+        }
         let log = Log::new(callback, level, kept);
         // The one before goes when nobody holds the lock: its callback may do anything.
         let before = options.change(|o| std::mem::replace(&mut o.log, log));

@@ -157,6 +157,8 @@ static void options_as_text(void)
     CHECK(is_value(clone, "top_logprobs", "6") && is_value(clone, "threads", "1"));
     CHECK(is_value(clone, "timeout_ms", "9") && is_value(clone, "prefill_limit", "11"));
     CHECK(is_value(clone, "logit_bias", "{\"198\":-2.5,\"628\":1}"));
+    CHECK_OK(codegeex_generate_options_set(clone, "logit_bias", 10, "{\"4\":null}", 10, &error));
+    CHECK(is_value(clone, "logit_bias", "{\"4\":null}"));
     CHECK(is_value(clone, "banned_ids", "[198,628]") && is_value(clone, "stop", "[\"\\n\\n\"]"));
     CHECK(is_value(clone, "special_tokens", "parse") && is_value(clone, "speculation", "lookup:6"));
     CHECK(is_value(clone, "stop_at", "go:block,function") && is_value(clone, "heal", "true"));

@@ -1,4 +1,5 @@
-/* What a model does: argv[1] is the default model, argv[2] a folder to write to. */
+/* What a model does: argv[1] is the default model, or that in INT8; argv[2] a folder to write to, in
+ * which int8.safetensors stays. */
 #include <math.h>
 
 #include "check.h"
@@ -82,10 +83,11 @@ static void opened(const char *path)
     CHECK_OK(codegeex_open_options_set_threads(options, 1, &error));
     CHECK_OK(codegeex_open_options_set_isa(options, "scalar", 6, &error));
     CHECK_OK(codegeex_open_options_set_kv(options, CODEGEEX_KV_INT8, &error));
+    REFUSED(codegeex_open_options_set_log(options, 77, log_line, lines, NULL, &error));
     CHECK_OK(codegeex_open_options_set_log(options, CODEGEEX_LOG_DEBUG, log_line, lines, log_gone, &error));
     CHECK_OK(codegeex_model_open(path, strlen(path), options, NULL, progress_seen, progress, &model,
                                  &error));
-    CHECK(progress[1] > 30000000 && progress[0] == progress[1]);
+    CHECK(progress[1] > 15000000 && progress[0] == progress[1]);
     codegeex_open_options_free(options);
     CHECK(lines[CODEGEEX_LOG_INFO] == 1 && lines[0] == 0);
     CHECK(strcmp(codegeex_model_kernels(model), "scalar") == 0);
@@ -481,7 +483,6 @@ static void converted(const char *from, const char *folder)
     codegeex_model_free(model);
     codegeex_open_options_free(open);
     codegeex_convert_options_free(options);
-    remove(path);
 }
 
 /* Typing what was suggested keeps it; accepting it moves it before the cursor. */
