@@ -214,9 +214,9 @@ def _biases(value: dict[int, float], name: str) -> tuple[Any, ...]:
 
 
 def _read_biases(text: str) -> dict[int, float]:
-    # Infinities are as Rust writes them.
+    # A ban is null; positive infinity, which no generation takes, is as Rust writes it.
     pairs = (pair.split(":") for pair in text.strip("{}").split(",") if pair)
-    return {int(id.strip('"')): float(bias) for id, bias in pairs}
+    return {int(id.strip('"')): float("-inf" if bias == "null" else bias) for id, bias in pairs}
 
 
 _SIZE_BITS = 8 * ctypes.sizeof(ctypes.c_size_t)
