@@ -37,7 +37,7 @@ fn long_text() -> tempfile::NamedTempFile {
 fn a_bar_shows_what_takes_over_a_second() {
     let text = long_text();
     let path = text.path().to_str().unwrap();
-    let command = format!("timeout -s INT 3 codegeex score --perplexity {path}");
+    let command = format!("timeout --foreground -s INT 3 codegeex score --perplexity {path}");
     if let Some(screen) = on_a_terminal(&command) {
         assert!(screen.contains(" tokens, "), "{screen:?}");
         assert!(screen.contains("interrupted"), "{screen:?}");
@@ -77,7 +77,7 @@ fn a_completion_to_a_file_shows_its_tokens_on_the_terminal() {
     let out = tempfile::NamedTempFile::new().unwrap();
     let path = out.path().to_str().unwrap();
     let command = format!(
-        "timeout -s INT 3 codegeex generate --max-new-tokens 1900 'x = [0, 0, 0, 0, 0,' > {path}"
+        "timeout --foreground -s INT 3 codegeex generate --max-new-tokens 1900 'x = [0, 0, 0, 0, 0,' > {path}"
     );
     if let Some(screen) = on_a_terminal(&command) {
         assert!(screen.contains("of 1900 tokens"), "{screen:?}");
