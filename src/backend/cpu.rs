@@ -31,6 +31,7 @@ use budget::Budget;
 use page::Layout;
 
 pub use crate::kernels::linear::GROUP_TOKENS;
+pub use crate::kernels::packed::ActivationFormat;
 pub use cache::CpuCache;
 pub use page::PAGE_TOKENS;
 
@@ -46,6 +47,8 @@ pub struct CpuOptions {
     pub isa: Option<InstructionSet>,
     /// How keys and values are kept.
     pub kv: KvFormat,
+    /// How the inputs of quantized layers are rounded.
+    pub activations: ActivationFormat,
     /// The most bytes of keys and values that the backend may hold over all sequences, pages that
     /// forks share counted once. What would go beyond is refused, and the sequence is as before.
     /// Without a limit, what the system leaves is the limit.
@@ -53,7 +56,7 @@ pub struct CpuOptions {
 }
 
 impl CpuOptions {
-    /// All threads, the fastest instructions, the default format of keys and values, no limit.
+    /// All threads, the fastest instructions, the default formats, no limit.
     pub fn new() -> Self {
         Self::default()
     }
@@ -76,6 +79,13 @@ impl CpuOptions {
     #[must_use]
     pub fn kv(mut self, kv: KvFormat) -> Self {
         self.kv = kv;
+        self
+    }
+
+    /// Sets how the inputs of quantized layers are rounded.
+    #[must_use]
+    pub fn activations(mut self, activations: ActivationFormat) -> Self {
+        self.activations = activations;
         self
     }
 
@@ -102,6 +112,7 @@ pub struct Cpu {
     scratch: Arc<Scratch>,
     buffers: Arc<packed::linear::Buffers>,
     kv: KvFormat,
+    activations: ActivationFormat,
     budget: Arc<Budget>,
     /// Of the call that this one is for.
     control: Control,
@@ -145,6 +156,7 @@ impl Cpu {
             scratch: Arc::default(),
             buffers: Arc::default(),
             kv: options.kv,
+            activations: options.activations,
             budget: Arc::new(Budget::new(options.memory_limit)),
             control: Control::new(),
         })
@@ -308,6 +320,7 @@ impl Backend for Cpu {
                 let cx = packed::linear::Context {
                     isa: self.isa,
                     unit: self.isa.matrix_unit(),
+                    format: self.activations,
                     crew: self.crew(),
                     buffers: &self.buffers,
                 };

@@ -8,14 +8,19 @@
 //! With few tokens a chunk is read once and the time is that of reading it. With many, a chunk of
 //! panels stays in the second-level cache while the tiles stream past it; 4-bit panels are then
 //! unpacked to 8 bits first, once for all tiles. A matrix unit takes tiles of sixteen tokens.
+//!
+//! Sums are scaled a group of inputs at a time: see [`super`]. The kernels for bytes do that
+//! themselves, since a group is short.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::panel::Sums;
-use super::tokens::{Tile, Tokens};
+use super::panel::{Form, Scaled, Sums};
+use super::tokens::{Order, Tile, Tokens};
 use super::unit::MatrixUnit;
-use super::{INT8_LINES, Line, PANEL_ROWS, PackedMatrix, unpack_int4};
+use super::{
+    ActivationFormat, BLOCK, INT4_LINES, INT8_LINES, Line, PANEL_ROWS, PackedMatrix, unpack_int4,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::columns::{Band, Columns};
 use crate::kernels::isa::{Isa, Kernel};
@@ -52,6 +57,8 @@ struct TaskBuffers {
     /// 4-bit panels in 8 bits.
     unpacked: Vec<Line>,
     sums: Vec<super::unit::Sums>,
+    /// `[panels, tokens]` of a matrix unit.
+    scaled: Vec<Scaled>,
 }
 
 fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,6 +72,8 @@ pub struct Context<'a> {
     pub isa: Isa,
     /// Matrix unit, if the instruction set has one.
     pub unit: Option<MatrixUnit>,
+    /// How activations are rounded.
+    pub format: ActivationFormat,
     /// Threads.
     pub crew: Crew<'a>,
     /// Buffers.
@@ -182,7 +191,6 @@ fn multiply(
                 w,
                 buffers: &mut buffers,
                 finish: Finish {
-                    tokens: quantized,
                     w,
                     bias,
                     first: panels.start,
@@ -204,12 +212,10 @@ impl TaskBuffers {
             lengthen(&mut self.unpacked, lines, [0; 64])?;
         }
         if plan.unit {
-            let blocks = plan.tokens.min(UNIT_TOKENS).div_ceil(16);
-            lengthen(
-                &mut self.sums,
-                blocks * panels,
-                bytemuck::Zeroable::zeroed(),
-            )?;
+            let tokens = plan.tokens.min(UNIT_TOKENS);
+            let zero = bytemuck::Zeroable::zeroed();
+            lengthen(&mut self.sums, tokens.div_ceil(16) * panels, zero)?;
+            lengthen(&mut self.scaled, tokens * panels, [0.0; PANEL_ROWS])?;
         }
         Ok(())
     }
@@ -241,18 +247,33 @@ impl Kernel for Fill<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Result<()> {
-        let Context { isa, crew, .. } = self.cx;
-        self.tokens.quantize(isa, crew, self.x, self.w.cols())?;
+        let Context {
+            isa, crew, format, ..
+        } = self.cx;
+        self.tokens
+            .quantize(isa, crew, format, self.x, self.w.cols())?;
         if self.plan.unit {
             return self.tokens.lay_out_blocks(crew);
         }
         let int4 = self.w.scheme() == PackedScheme::Int4 && !self.plan.unpack;
-        let (tiles, form) = if int4 {
-            (S::INT4_TILES, S::INT4_FORM)
+        let (byte_tiles, tiles, form) = if int4 {
+            (S::INT4_BYTE_TILES, S::INT4_TILES, S::INT4_FORM)
         } else {
-            (S::INT8_TILES, S::INT8_FORM)
+            (S::INT8_BYTE_TILES, S::INT8_TILES, S::INT8_FORM)
         };
-        self.tokens.lay_out(isa, crew, tiles, form, int4)
+        let by_bytes = format == ActivationFormat::Int8 && !byte_tiles.is_empty();
+        let (tiles, form) = if by_bytes {
+            (byte_tiles, Form::Bytes)
+        } else {
+            (tiles, form)
+        };
+        let order = Order {
+            tiles,
+            form,
+            corrected: int4,
+            offset: if int4 { 0 } else { S::INT8_OFFSET as i32 },
+        };
+        self.tokens.lay_out(isa, crew, order)
     }
 }
 
@@ -282,54 +303,75 @@ impl Kernel for Chunk<'_, '_> {
         if let Some(unit) = self.cx.unit.filter(|_| self.plan.unit) {
             return self.on_unit(unit);
         }
-        let int4 = self.w.scheme() == PackedScheme::Int4;
-        let mut sums = [[0.0; PANEL_ROWS]; MAX_TILE];
+        let mut scaled = [[0.0; PANEL_ROWS]; MAX_TILE];
         for i in 0..self.tokens.tiles.len() {
             let tile = self.tokens.tiles[i];
-            let sums = &mut sums[..tile.len];
-            let x = self.tokens.quads(tile);
+            let scaled = &mut scaled[..tile.len];
             for (p, panel) in self.panels.clone().enumerate() {
+                scaled.fill([0.0; PANEL_ROWS]);
                 if self.plan.unpack {
-                    s.int8(
-                        &self.buffers.unpacked[p * per_panel..][..per_panel],
-                        x,
-                        sums,
-                    );
-                    remove_offset(S::INT8_OFFSET, self.tokens, tile, sums);
-                } else if int4 {
-                    s.int4(
-                        self.w.panel(panel),
-                        self.w.panel_multipliers(panel),
-                        x,
-                        self.tokens.corrections(tile),
-                        sums,
-                    );
+                    let lines = &self.buffers.unpacked[p * per_panel..][..per_panel];
+                    self.int8(s, lines, tile, scaled);
+                } else if self.w.scheme() == PackedScheme::Int8 {
+                    self.int8(s, self.w.panel(panel), tile, scaled);
                 } else {
-                    s.int8(self.w.panel(panel), x, sums);
-                    remove_offset(S::INT8_OFFSET, self.tokens, tile, sums);
+                    self.int4(s, panel, tile, scaled);
                 }
-                self.finish.panel(p, tile, sums);
+                self.finish.panel(p, tile, scaled);
             }
         }
     }
 }
 
-/// From sums over `w + offset` to those over `w`.
-#[inline(always)]
-fn remove_offset(offset: f64, tokens: &Tokens, tile: Tile, sums: &mut [Sums]) {
-    for (sums, total) in sums.iter_mut().zip(&tokens.sums[tile.start..]) {
-        for sum in sums {
-            *sum -= offset * total;
+impl Chunk<'_, '_> {
+    /// Adds the scaled sums of a panel in 8 bits.
+    #[inline(always)]
+    fn int8<S: Simd>(&self, s: S, lines: &[Line], tile: Tile, scaled: &mut [Scaled]) {
+        let tokens = self.tokens;
+        if tokens.form() == Form::Bytes {
+            return s.int8_by_bytes(lines, tokens.bytes(tile), scaled);
+        }
+        let mut sums = [[0.0; PANEL_ROWS]; MAX_TILE];
+        let sums = &mut sums[..tile.len];
+        let mut first = 0;
+        for group in 0..tokens.groups() {
+            let count = tokens.inputs(group) / 4;
+            s.int8(&lines[first..][..count], tokens.quads(tile, group), sums);
+            first += count;
+            scale(tokens, group, tile, S::INT8_OFFSET, sums, scaled);
         }
     }
-}
 
-impl Chunk<'_, '_> {
+    /// Adds the scaled sums of a panel in 4 bits.
+    #[inline(always)]
+    fn int4<S: Simd>(&self, s: S, panel: usize, tile: Tile, scaled: &mut [Scaled]) {
+        let tokens = self.tokens;
+        let (lines, multipliers) = (self.w.panel(panel), self.w.panel_multipliers(panel));
+        if tokens.form() == Form::Bytes {
+            return s.int4_by_bytes(lines, multipliers, tokens.bytes(tile), scaled);
+        }
+        let mut sums = [[0.0; PANEL_ROWS]; MAX_TILE];
+        let sums = &mut sums[..tile.len];
+        let mut first = 0;
+        for group in 0..tokens.groups() {
+            let blocks = tokens.inputs(group) / BLOCK;
+            s.int4(
+                &lines[first * INT4_LINES..][..blocks * INT4_LINES],
+                &multipliers[first..][..blocks],
+                tokens.quads(tile, group),
+                tokens.corrections(tile, group),
+                sums,
+            );
+            first += blocks;
+            scale(tokens, group, tile, 0.0, sums, scaled);
+        }
+    }
+
     /// All panels through a matrix unit, some tokens at a time.
     #[inline(always)]
     fn on_unit(mut self, unit: MatrixUnit) {
-        let (blocks, count) = (self.w.blocks(), self.panels.len());
-        let per_panel = blocks * INT8_LINES;
+        let (tokens, count) = (self.tokens, self.panels.len());
+        let per_panel = self.w.blocks() * INT8_LINES;
         let mut panels: [&[u8]; UNIT_PANELS] = [&[]; UNIT_PANELS];
         for (p, panel) in self.panels.clone().enumerate() {
             let lines = match self.plan.unpack {
@@ -338,38 +380,98 @@ impl Chunk<'_, '_> {
             };
             panels[p] = lines.as_flattened();
         }
-        let panels = &panels[..count];
         let mut sums = std::mem::take(&mut self.buffers.sums);
-        let at_once = UNIT_TOKENS / 16 * blocks;
-        for (i, activations) in self.tokens.blocks().chunks(at_once).enumerate() {
-            let sums = &mut sums[..activations.len() / blocks * count];
-            unit.product(panels, blocks, activations, sums);
-            for (j, sums) in sums.chunks_exact(count).enumerate() {
-                let start = i * UNIT_TOKENS + j * 16;
-                let tile = Tile {
-                    start,
-                    len: (self.plan.tokens - start).min(16),
-                };
-                for (p, sums) in sums.iter().enumerate() {
-                    let mut exact = [[0.0; PANEL_ROWS]; 16];
-                    let halves = sums.hi.iter().zip(&sums.lo);
-                    for (exact, (hi, lo)) in exact[..tile.len].iter_mut().zip(halves) {
-                        for (exact, (&hi, &lo)) in exact.iter_mut().zip(hi.iter().zip(lo)) {
-                            *exact = f64::from(hi) * 256.0 + f64::from(lo);
-                        }
-                    }
-                    remove_offset(UNIT_OFFSET, self.tokens, tile, &mut exact[..tile.len]);
-                    self.finish.panel(p, tile, &exact[..tile.len]);
+        let mut scaled = std::mem::take(&mut self.buffers.scaled);
+        let at_once = tokens.at_once();
+        for start in (0..self.plan.tokens).step_by(UNIT_TOKENS) {
+            let len = UNIT_TOKENS.min(self.plan.tokens - start);
+            let tile = Tile { start, len };
+            let scaled = &mut scaled[..count * len];
+            scaled.fill([0.0; PANEL_ROWS]);
+            let units = start / at_once..(start + len).div_ceil(at_once);
+            let mut first = 0;
+            for group in 0..tokens.groups() {
+                let blocks = tokens.inputs(group) / BLOCK;
+                let mut weights = panels;
+                for panel in &mut weights[..count] {
+                    *panel = &panel[first * BLOCK * PANEL_ROWS..][..blocks * BLOCK * PANEL_ROWS];
                 }
+                first += blocks;
+                let activations = &tokens.blocks(group)[units.start * blocks..units.end * blocks];
+                let sums = &mut sums[..units.len() * count];
+                unit.product(&weights[..count], blocks, activations, sums);
+                for (j, sums) in sums.chunks_exact(count).enumerate() {
+                    for (sums, scaled) in sums.iter().zip(scaled.chunks_exact_mut(len)) {
+                        let first = j * at_once;
+                        let tile = Tile {
+                            start: start + first,
+                            len: at_once.min(len - first),
+                        };
+                        let scaled = &mut scaled[first..][..tile.len];
+                        scale_unit(tokens, group, tile, sums, scaled);
+                    }
+                }
+            }
+            for (p, scaled) in scaled.chunks_exact(len).enumerate() {
+                self.finish.panel(p, tile, scaled);
             }
         }
         self.buffers.sums = sums;
+        self.buffers.scaled = scaled;
     }
 }
 
-/// From sums to outputs.
+/// Adds a group's sums over `w + offset` to what was scaled.
+#[inline(always)]
+fn scale(
+    tokens: &Tokens,
+    group: usize,
+    tile: Tile,
+    offset: f64,
+    sums: &[Sums],
+    scaled: &mut [Scaled],
+) {
+    for (t, (sums, scaled)) in sums.iter().zip(scaled).enumerate() {
+        let token = tile.start + t;
+        let excess = offset * tokens.sum(token, group);
+        let scale = tokens.scale(token, group);
+        for (sum, scaled) in sums.iter().zip(scaled) {
+            *scaled += ((sum - excess) as f32) * scale;
+        }
+    }
+}
+
+/// The same for the sums of a matrix unit.
+#[inline(always)]
+fn scale_unit(
+    tokens: &Tokens,
+    group: usize,
+    tile: Tile,
+    sums: &super::unit::Sums,
+    scaled: &mut [Scaled],
+) {
+    let mut exact = [[0.0; PANEL_ROWS]; 2 * MAX_TILE];
+    match tokens.format() {
+        ActivationFormat::Int16 => {
+            let halves = sums.hi.iter().zip(&sums.lo);
+            for (exact, (hi, lo)) in exact.iter_mut().zip(halves) {
+                for (exact, (&hi, &lo)) in exact.iter_mut().zip(hi.iter().zip(lo)) {
+                    *exact = f64::from(hi) * 256.0 + f64::from(lo);
+                }
+            }
+        }
+        ActivationFormat::Int8 => {
+            let both = sums.hi.iter().chain(&sums.lo);
+            for (exact, sums) in exact.iter_mut().zip(both) {
+                *exact = sums.map(f64::from);
+            }
+        }
+    }
+    scale(tokens, group, tile, UNIT_OFFSET, &exact, scaled);
+}
+
+/// From scaled sums to outputs.
 struct Finish<'a, 'b> {
-    tokens: &'a Tokens,
     w: &'a PackedMatrix,
     bias: Option<&'a [f32]>,
     /// The panel that the band begins with.
@@ -378,9 +480,9 @@ struct Finish<'a, 'b> {
 }
 
 impl Finish<'_, '_> {
-    /// Scales and bias, for the `p`th panel of the band.
+    /// The scales of the rows and the bias, for the `p`th panel of the band.
     #[inline(always)]
-    fn panel(&mut self, p: usize, tile: Tile, sums: &[Sums]) {
+    fn panel(&mut self, p: usize, tile: Tile, scaled: &[Scaled]) {
         let row = (self.first + p) * PANEL_ROWS;
         let scales = &self.w.scales[row..row + PANEL_ROWS];
         let rows = (self.w.rows() - row).min(PANEL_ROWS);
@@ -388,14 +490,12 @@ impl Finish<'_, '_> {
         if let Some(all) = self.bias {
             bias[..rows].copy_from_slice(&all[row..row + rows]);
         }
-        for (t, sums) in sums.iter().enumerate() {
-            let token = tile.start + t;
-            let scale = self.tokens.scales[token];
+        for (t, scaled) in scaled.iter().enumerate() {
             let mut out = [0.0; PANEL_ROWS];
             for r in 0..PANEL_ROWS {
-                out[r] = (sums[r] as f32) * (scale * scales[r]) + bias[r];
+                out[r] = scaled[r] * scales[r] + bias[r];
             }
-            let band = self.band.token(token);
+            let band = self.band.token(tile.start + t);
             if rows == PANEL_ROWS {
                 band[p * PANEL_ROWS..][..PANEL_ROWS].copy_from_slice(&out);
             } else {

@@ -1,15 +1,16 @@
-//! Quantized linear layers: packed weights of 8 or 4 bits times activations of 16 bits, exactly.
+//! Quantized linear layers: packed weights of 8 or 4 bits times activations of 16 or 8 bits.
 //!
 //! ```text
-//! x[t]   = xs[t] * q,  q integers of 16 bits, xs[t] = max|x[t]| / 32639         (a token)
-//! W[r]   = ws[r] * w,  w integers of 8 bits, or of 4 bits times a multiplier    (a row)
-//! out[t][r] = (Σ_k w[r][k] q[t][k]) * (xs[t] * ws[r]) + bias[r]
+//! W[r]      = ws[r] * w,     w integers of 8 bits, or of 4 bits times a multiplier       (a row)
+//! x[t][g]   = xs[t][g] * q,  q integers, xs[t][g] = max|x[t][g]| / the largest integer   (a token)
+//! out[t][r] = (Σ_g xs[t][g] * Σ_{k in g} w[r][k] q[t][k]) * ws[r] + bias[r]
 //! ```
 //!
-//! The sums are sums of integers and exact, and what is rounded (activations to integers, the sum
-//! to `f32`, the products with the scales) is rounded for one token and one row at a time. So the
-//! result has the same bits for any number of threads, any company in a batch, and any
-//! instruction set.
+//! [`ActivationFormat`] says how many bits `q` has and how many inputs a group `g` has: all of
+//! them, or 256. The sums within a group are sums of integers and exact, and what is rounded
+//! (activations to integers, a group's sum to `f32`, the products with the scales, the sum of the
+//! groups in their order) is rounded for one token and one row at a time. So the result has the
+//! same bits for any number of threads, any company in a batch, and any instruction set.
 //!
 //! # Layout
 //!
@@ -34,6 +35,8 @@ pub mod unit;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use half::f16;
 
 use crate::bytes::Bytes;
@@ -46,6 +49,9 @@ pub const PANEL_ROWS: usize = 16;
 pub const BLOCK: usize = 64;
 /// Inputs that share a multiplier.
 pub const GROUP: usize = 32;
+/// Inputs of a token that share a scale where activations have 8 bits: sums over so many are
+/// below 2^24, which `f32` holds exactly.
+pub const BYTE_GROUP: usize = 256;
 /// Four inputs (8 bits) or eight (4 bits) of sixteen rows.
 pub type Line = [u8; 64];
 /// Lines of a block of 8-bit weights.
@@ -54,6 +60,56 @@ pub const INT8_LINES: usize = 16;
 pub const INT4_LINES: usize = 8;
 /// More inputs than this could overflow the 32-bit sums of the kernels.
 pub const MAX_COLS: usize = 65_536;
+
+/// How the inputs of a quantized linear layer are rounded. Layers that are not quantized do not
+/// round theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ActivationFormat {
+    /// 16 bits and one scale a token, the largest magnitude being 32639: the layer is as exact as
+    /// its weights.
+    #[default]
+    Int16,
+    /// 8 bits and one scale for each 256 inputs of a token, the largest magnitude being 127. It
+    /// halves the arithmetic, which is what bounds prompts and many sequences at once, and costs
+    /// some accuracy.
+    Int8,
+}
+
+impl ActivationFormat {
+    /// Every format, the most exact first.
+    pub const ALL: [ActivationFormat; 2] = [Self::Int16, Self::Int8];
+
+    /// The name used in messages and in the command line: `int16` or `int8`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int16 => "int16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// The largest magnitude of the integers. Both bytes of 32639 are 127.
+    const fn largest(self) -> f32 {
+        match self {
+            Self::Int16 => 32_639.0,
+            Self::Int8 => 127.0,
+        }
+    }
+
+    /// Inputs that share a scale, of a token with `width`.
+    fn group(self, width: usize) -> usize {
+        match self {
+            Self::Int16 => width,
+            Self::Int8 => BYTE_GROUP,
+        }
+    }
+}
+
+impl fmt::Display for ActivationFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
 
 /// Bytes of the codes, and of the multipliers, of a packed matrix; `None` when it would be too
 /// large for the address space.

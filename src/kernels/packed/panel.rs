@@ -1,4 +1,4 @@
-//! Exact products of one panel of packed weights with a few tokens: what each tier brings to the
+//! Products of one panel of packed weights with a few tokens: what each tier brings to the
 //! quantized linear layers.
 //!
 //! ```text
@@ -9,7 +9,11 @@
 //!
 //! All sums are sums of integers, so their value does not depend on how a tier forms them. They
 //! come as `f64`, which holds them exactly: below `65536 * 255 * 32639 < 2^40`.
+//!
+//! Activations of 8 bits are a case of this, with `hi = 0`. A tier that multiplies bytes has
+//! kernels for them besides, with half the work, which scale the sums of each 256 inputs.
 
+use super::tokens::Bytes;
 use super::{GROUP, Line, PANEL_ROWS};
 use crate::kernels::simd::Scalar;
 
@@ -19,9 +23,22 @@ pub type Quad = [i32; 2];
 /// Sums of the rows of a panel for one token.
 pub type Sums = [f64; PANEL_ROWS];
 
-/// How four consecutive activations lie in a [`Quad`], and what a group's correction holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Scaled sums of the rows of a panel for one token.
+pub type Scaled = [f32; PANEL_ROWS];
+
+/// What the sums of a group of 8-bit activations begin with, and what they are scaled by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Start {
+    /// Takes off what the kernel adds to each weight.
+    pub sum: i32,
+    /// What an activation of 1 stands for.
+    pub scale: f32,
+}
+
+/// How four consecutive activations lie, and what a group's correction holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Form {
+    #[default]
     /// Four 16-bit integers. No corrections.
     Words,
     /// Four high bytes, then four low bytes. Correction of a group: `-8 Σ hi`, `-8 Σ lo`.
@@ -29,6 +46,18 @@ pub enum Form {
     /// Bytes as in `Halves`. Correction: the sums over inputs 0 and 1 of each four as a 16-bit
     /// integer, those over inputs 2 and 3 in the upper half.
     HalvesByPairs,
+    /// Four signed bytes, of activations of 8 bits. Correction of a group: `-8 Σ`.
+    Bytes,
+}
+
+impl Form {
+    /// Integers of 32 bits that four activations take: those of a [`Quad`], or one.
+    pub const fn ints(self) -> usize {
+        match self {
+            Self::Words | Self::Halves | Self::HalvesByPairs => 2,
+            Self::Bytes => 1,
+        }
+    }
 }
 
 /// The exact products of a tier. The value of a token type that implements this proves that its
@@ -63,6 +92,30 @@ pub trait PanelDot: Copy {
         out: &mut [Sums],
     );
 
+    /// Numbers of tokens that [`int8_by_bytes`](Self::int8_by_bytes) takes at once, as above;
+    /// none where the kernels for 16 bits are as fast. They take 8 bits as well.
+    const INT8_BYTE_TILES: &'static [usize] = &[];
+    /// The same for [`int4_by_bytes`](Self::int4_by_bytes).
+    const INT4_BYTE_TILES: &'static [usize] = &[];
+
+    /// `Σ_g scale[g] Σ_{k in g} w x` for a panel of 8-bit weights and activations of 8 bits: groups
+    /// of 256 inputs in their order, a product and a sum for each, both rounded.
+    fn int8_by_bytes(self, panel: &[Line], x: Bytes<'_>, out: &mut [Scaled]) {
+        no_kernel(panel, x, out);
+    }
+
+    /// The same for a panel of 4-bit weights.
+    fn int4_by_bytes(
+        self,
+        panel: &[Line],
+        multipliers: &[[u8; PANEL_ROWS]],
+        x: Bytes<'_>,
+        out: &mut [Scaled],
+    ) {
+        let _ = multipliers;
+        no_kernel(panel, x, out);
+    }
+
     /// Multiplies 8-bit weights by 16-bit activations in registers, as fast as the instructions
     /// go, and returns the number of operations, two for each product.
     #[inline(always)]
@@ -75,6 +128,11 @@ pub trait PanelDot: Copy {
         std::hint::black_box(out);
         2 * rounds * 16 * 64
     }
+}
+
+fn no_kernel(panel: &[Line], x: Bytes<'_>, out: &mut [Scaled]) {
+    let (lines, tokens) = (panel.len(), out.len());
+    unreachable!("{lines} lines, {tokens} tokens of {x:?}: the tier has no tiles for bytes");
 }
 
 /// The four activations of a quad in the form of words.
@@ -218,3 +276,52 @@ macro_rules! by_tiles {
 }
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(in crate::kernels) use by_tiles;
+
+/// The same for the methods for activations of 8 bits.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! by_byte_tiles {
+    (int8: $int8:ident [$($t8:literal),+], int4: $int4:ident [$($t4:literal),+]) => {
+        const INT8_BYTE_TILES: &'static [usize] = &[$($t8),+];
+        const INT4_BYTE_TILES: &'static [usize] = &[$($t4),+];
+
+        #[inline(always)]
+        fn int8_by_bytes(self, panel: &[Line], x: Bytes<'_>, out: &mut [Scaled]) {
+            match out.len() {
+                $($t8 => $int8::<$t8>(
+                    self,
+                    panel,
+                    &x.fours.as_chunks().0[..panel.len()],
+                    &x.starts.as_chunks().0,
+                    out.try_into().expect("the length that was matched"),
+                ),)+
+                n => unreachable!("a tile of {n} tokens"),
+            }
+        }
+
+        #[inline(always)]
+        fn int4_by_bytes(
+            self,
+            panel: &[Line],
+            multipliers: &[[u8; PANEL_ROWS]],
+            x: Bytes<'_>,
+            out: &mut [Scaled],
+        ) {
+            let blocks = multipliers.len();
+            assert_eq!(panel.len(), blocks * INT4_LINES);
+            match out.len() {
+                $($t4 => $int4::<$t4>(
+                    self,
+                    panel.as_chunks().0,
+                    multipliers,
+                    &x.fours.as_chunks().0.as_chunks().0[..blocks],
+                    &x.corrections.as_chunks().0.as_chunks().0[..blocks],
+                    x.starts.as_chunks().0,
+                    out.try_into().expect("the length that was matched"),
+                ),)+
+                n => unreachable!("a tile of {n} tokens"),
+            }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(in crate::kernels) use by_byte_tiles;

@@ -76,40 +76,64 @@ fn matrix(
 }
 
 /// What a layer has to give: the definition in the module documentation, in 64-bit integers.
-fn expected(x: &[f32], w: &PackedMatrix, integers: &[i64], bias: &[f32]) -> Vec<f32> {
+fn expected(
+    format: ActivationFormat,
+    x: &[f32],
+    w: &PackedMatrix,
+    integers: &[i64],
+    bias: &[f32],
+) -> Vec<f32> {
     let cols = w.cols();
+    let (greatest, group) = match format {
+        ActivationFormat::Int16 => (32639.0, cols),
+        ActivationFormat::Int8 => (127.0, 256),
+    };
     let mut out = Vec::new();
     for x in x.chunks(cols) {
-        let largest = x.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-        let (inverse, scale) = (32639.0 / largest, largest / 32639.0);
-        let q: Vec<i64> = x
-            .iter()
-            .map(|x| (x * inverse).round_ties_even() as i64)
-            .collect();
+        let groups = x.chunks(group).map(|x| {
+            let largest = x.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let q = x.iter().map(|x| x * (greatest / largest));
+            let q: Vec<i64> = q.map(|x| x.round_ties_even() as i64).collect();
+            (q, largest / greatest)
+        });
+        let groups: Vec<_> = groups.collect();
         for r in 0..w.rows() {
             let row = &integers[r * cols..(r + 1) * cols];
-            let sum: i64 = row.iter().zip(&q).map(|(w, q)| w * q).sum();
-            out.push(sum as f32 * (scale * w.scales[r]) + bias[r]);
+            let mut total = 0.0f32;
+            for ((q, scale), row) in groups.iter().zip(row.chunks(group)) {
+                let sum: i64 = row.iter().zip(q).map(|(w, q)| w * q).sum();
+                total += sum as f32 * scale;
+            }
+            out.push(total * w.scales[r] + bias[r]);
         }
     }
     out
 }
 
-fn run(isa: Isa, threads: usize, x: &[f32], w: &PackedMatrix, bias: &[f32]) -> Vec<f32> {
+fn run(
+    isa: Isa,
+    format: ActivationFormat,
+    threads: usize,
+    x: &[f32],
+    w: &PackedMatrix,
+    bias: &[f32],
+) -> Vec<f32> {
     #[cfg(target_arch = "x86_64")]
     if isa.set() == crate::kernels::isa::InstructionSet::Scalar {
         // The way of a matrix unit is taken with tiles in software, on any machine.
-        let on_unit = run_with(isa, Some(unit::MatrixUnit::Emulated), threads, x, w, bias);
-        let without = run_with(isa, None, threads, x, w, bias);
+        let emulated = Some(unit::MatrixUnit::Emulated);
+        let on_unit = run_with(isa, emulated, format, threads, x, w, bias);
+        let without = run_with(isa, None, format, threads, x, w, bias);
         assert_eq!(bits(&on_unit), bits(&without), "the matrix unit differs");
         return on_unit;
     }
-    run_with(isa, isa.matrix_unit(), threads, x, w, bias)
+    run_with(isa, isa.matrix_unit(), format, threads, x, w, bias)
 }
 
 fn run_with(
     isa: Isa,
     unit: Option<unit::MatrixUnit>,
+    format: ActivationFormat,
     threads: usize,
     x: &[f32],
     w: &PackedMatrix,
@@ -120,6 +144,7 @@ fn run_with(
     let cx = Context {
         isa,
         unit,
+        format,
         crew: pool.crew(&control),
         buffers: &buffers,
     };
@@ -139,25 +164,24 @@ fn layers_are_exact_on_every_tier_for_any_number_of_tokens() {
             for fill in [None, Some(0), Some(255)] {
                 let (w, integers) = matrix(scheme, rows, cols, fill);
                 let bias: Vec<f32> = noise(rows, 100, 9).iter().map(|&b| b as f32).collect();
-                for tokens in [1, 2, 3, 4, 5, 7, 12, 13, 30] {
-                    let x: Vec<f32> = noise(tokens * cols, 2001, tokens as u64)
-                        .iter()
-                        .map(|&v| {
-                            if fill.is_some() {
-                                -1.0
-                            } else {
-                                (v as f32 - 1000.0) / 37.0
+                for tokens in [1, 2, 3, 4, 5, 7, 12, 13, 16, 30, 45] {
+                    let x = noise(tokens * cols, 2001, tokens as u64);
+                    let x = x.iter().map(|&v| match fill {
+                        Some(_) => -1.0,
+                        None => (v as f32 - 1000.0) / 37.0,
+                    });
+                    let x: Vec<f32> = x.collect();
+                    for format in ActivationFormat::ALL {
+                        let expected = bits(&expected(format, &x, &w, &integers, &bias));
+                        for isa in Isa::available() {
+                            for threads in [1, 3] {
+                                let found = bits(&run(isa, format, threads, &x, &w, &bias));
+                                assert_eq!(
+                                    found, expected,
+                                    "{isa:?}, {scheme} by {format}, {rows} x {cols}, {tokens} \
+                                     tokens, {threads} threads"
+                                );
                             }
-                        })
-                        .collect();
-                    let expected = bits(&expected(&x, &w, &integers, &bias));
-                    for isa in Isa::available() {
-                        for threads in [1, 3] {
-                            let found = bits(&run(isa, threads, &x, &w, &bias));
-                            assert_eq!(
-                                found, expected,
-                                "{isa:?}, {scheme}, {rows} x {cols}, {tokens} tokens, {threads} threads"
-                            );
                         }
                     }
                 }
@@ -177,10 +201,12 @@ fn sums_of_the_widest_rows_do_not_overflow() {
         let (w, integers) = matrix(scheme, 16, MAX_COLS, Some(fill));
         for sign in [1.0, -1.0] {
             let x = vec![sign; MAX_COLS];
-            let expected = bits(&expected(&x, &w, &integers, &[0.0; 16]));
-            for isa in Isa::available() {
-                let found = bits(&run(isa, 1, &x, &w, &[0.0; 16]));
-                assert_eq!(found, expected, "{isa:?}, {scheme} of {fill}");
+            for format in ActivationFormat::ALL {
+                let expected = bits(&expected(format, &x, &w, &integers, &[0.0; 16]));
+                for isa in Isa::available() {
+                    let found = bits(&run(isa, format, 1, &x, &w, &[0.0; 16]));
+                    assert_eq!(found, expected, "{isa:?}, {scheme} of {fill} by {format}");
+                }
             }
         }
     }
@@ -190,15 +216,17 @@ fn sums_of_the_widest_rows_do_not_overflow() {
 fn what_is_not_finite_poisons_its_token_alone() {
     let (w, _) = matrix(PackedScheme::Int8, 20, 70, None);
     let x = vec![1.0; 3 * 70];
-    let clean = run(Isa::best(), 1, &x, &w, &[0.0; 20]);
-    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let mut x = x.clone();
-        x[70 + 69] = bad;
-        for isa in Isa::available() {
-            let out = run(isa, 1, &x, &w, &[0.0; 20]);
-            assert!(out[20..40].iter().all(|x| x.is_nan()));
-            assert_eq!(bits(&out[..20]), bits(&clean[..20]));
-            assert_eq!(bits(&out[40..]), bits(&clean[40..]));
+    for format in ActivationFormat::ALL {
+        let clean = run(Isa::best(), format, 1, &x, &w, &[0.0; 20]);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut x = x.clone();
+            x[70 + 69] = bad;
+            for isa in Isa::available() {
+                let out = run(isa, format, 1, &x, &w, &[0.0; 20]);
+                assert!(out[20..40].iter().all(|x| x.is_nan()));
+                assert_eq!(bits(&out[..20]), bits(&clean[..20]));
+                assert_eq!(bits(&out[40..]), bits(&clean[40..]));
+            }
         }
     }
 }
@@ -207,8 +235,11 @@ fn what_is_not_finite_poisons_its_token_alone() {
 fn tokens_of_zeros_give_the_bias() {
     let (w, _) = matrix(PackedScheme::Int4, 20, 70, None);
     let bias = [3.5; 20];
-    for tiny in [0.0, -0.0, 1e-35] {
-        assert_eq!(run(Isa::best(), 1, &[tiny; 70], &w, &bias), bias);
+    for format in ActivationFormat::ALL {
+        for tiny in [0.0, -0.0, 1e-35] {
+            let found = run(Isa::best(), format, 1, &[tiny; 70], &w, &bias);
+            assert_eq!(found, bias);
+        }
     }
 }
 

@@ -8,8 +8,11 @@
 use std::arch::x86_64::*;
 
 use super::avx512::{Amx, Avx512Vnni};
-use crate::kernels::packed::panel::{Form, PanelDot, Quad, Sums, by_tiles};
-use crate::kernels::packed::{INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
+use crate::kernels::packed::panel::{
+    Form, PanelDot, Quad, Scaled, Start, Sums, by_byte_tiles, by_tiles,
+};
+use crate::kernels::packed::tokens::Bytes;
+use crate::kernels::packed::{BLOCK, BYTE_GROUP, INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
 use crate::kernels::simd::Simd;
 
 /// Lines from where weights are read to where they are prefetched.
@@ -27,6 +30,9 @@ macro_rules! panel_vnni {
             const INT8_OFFSET: f64 = 128.0;
             const INT4_FORM: Form = Form::Halves;
             by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
+            by_byte_tiles!(
+                int8: int8_by_bytes [16, 8, 4, 2, 1], int4: int4_by_bytes [4, 2, 1]
+            );
 
             #[inline(always)]
             fn peak(self, rounds: u64) -> u64 {
@@ -134,6 +140,106 @@ fn int4<const T: usize>(
         }
         for t in 0..T {
             combine(high[t], low[t], &mut out[t]);
+        }
+    }
+}
+
+#[inline(always)]
+fn int8_by_bytes<const T: usize>(
+    token: impl Vnni,
+    panel: &[Line],
+    x: &[[i32; T]],
+    starts: &[[Start; T]],
+    out: &mut [Scaled; T],
+) {
+    let groups = panel.chunks(BYTE_GROUP / 4).zip(x.chunks(BYTE_GROUP / 4));
+    for ((lines, x), starts) in groups.zip(starts) {
+        // SAFETY: the token proves the instructions; loads are of whole lines.
+        unsafe {
+            let mut sums = [_mm512_setzero_si512(); T];
+            for t in 0..T {
+                sums[t] = _mm512_set1_epi32(starts[t].sum);
+            }
+            for (line, x) in lines.iter().zip(x) {
+                token.prefetch(line.as_ptr().wrapping_add(AHEAD * size_of::<Line>()));
+                let w = _mm512_loadu_si512(line.as_ptr().cast());
+                for t in 0..T {
+                    sums[t] = _mm512_dpbusd_epi32(sums[t], w, _mm512_set1_epi32(x[t]));
+                }
+            }
+            add_scaled(&sums, starts, out);
+        }
+    }
+}
+
+#[inline(always)]
+fn int4_by_bytes<const T: usize>(
+    token: impl Vnni,
+    panel: &[[Line; INT4_LINES]],
+    multipliers: &[[u8; PANEL_ROWS]],
+    x: &[[[i32; T]; INT8_LINES]],
+    corrections: &[[[i32; T]; 2]],
+    starts: &[[Start; T]],
+    out: &mut [Scaled; T],
+) {
+    const BLOCKS: usize = BYTE_GROUP / BLOCK;
+    let weights = panel.chunks(BLOCKS).zip(multipliers.chunks(BLOCKS));
+    let tokens = x.chunks(BLOCKS).zip(corrections.chunks(BLOCKS));
+    for ((weights, tokens), starts) in weights.zip(tokens).zip(starts) {
+        let blocks = weights.0.iter().zip(weights.1);
+        let blocks = blocks.zip(tokens.0.iter().zip(tokens.1));
+        // SAFETY: the token proves the instructions; loads are of whole lines.
+        unsafe {
+            let half = _mm512_set1_epi8(15);
+            let four = _mm512_set1_epi32(15);
+            let mut sums = [_mm512_setzero_si512(); T];
+            for ((lines, multipliers), (x, corrections)) in blocks {
+                token.prefetch(multipliers.as_ptr().wrapping_add(AHEAD * 16));
+                let m = _mm512_cvtepu8_epi32(_mm_loadu_si128(multipliers.as_ptr().cast()));
+                let (m0, m1) = (_mm512_and_si512(m, four), _mm512_srli_epi32::<4>(m));
+                let (mut first, mut second) = (sums, sums);
+                for t in 0..T {
+                    first[t] = _mm512_set1_epi32(corrections[0][t]);
+                    second[t] = _mm512_set1_epi32(corrections[1][t]);
+                }
+                for q in 0..INT4_LINES {
+                    token.prefetch(lines[q].as_ptr().wrapping_add(AHEAD * size_of::<Line>()));
+                    let codes = _mm512_loadu_si512(lines[q].as_ptr().cast());
+                    let w0 = _mm512_and_si512(codes, half);
+                    let w1 = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), half);
+                    let (x0, x1) = (&x[q], &x[q + INT4_LINES]);
+                    for t in 0..T {
+                        first[t] = _mm512_dpbusd_epi32(first[t], w0, _mm512_set1_epi32(x0[t]));
+                        second[t] = _mm512_dpbusd_epi32(second[t], w1, _mm512_set1_epi32(x1[t]));
+                    }
+                }
+                for t in 0..T {
+                    sums[t] = _mm512_add_epi32(sums[t], _mm512_mullo_epi32(first[t], m0));
+                    sums[t] = _mm512_add_epi32(sums[t], _mm512_mullo_epi32(second[t], m1));
+                }
+            }
+            add_scaled(&sums, starts, out);
+        }
+    }
+}
+
+/// Adds the sums of a group.
+///
+/// # Safety
+/// The machine must have AVX-512 F.
+#[inline(always)]
+unsafe fn add_scaled<const T: usize>(
+    sums: &[__m512i; T],
+    starts: &[Start; T],
+    out: &mut [Scaled; T],
+) {
+    // SAFETY: as the caller promises; an entry of `out` is a register.
+    unsafe {
+        for t in 0..T {
+            let scaled =
+                _mm512_mul_ps(_mm512_cvtepi32_ps(sums[t]), _mm512_set1_ps(starts[t].scale));
+            let total = _mm512_add_ps(_mm512_loadu_ps(out[t].as_ptr()), scaled);
+            _mm512_storeu_ps(out[t].as_mut_ptr(), total);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Units that multiply matrices, where the machine has one: the way of many tokens.
 //!
 //! A unit takes sixteen tokens and some panels at a time and gives sums of the two halves of the
-//! activations, which are exact; so results are those of the panel kernels, to the bit.
+//! activations, which are exact; so results are those of the panel kernels, to the bit. Where the
+//! activations are bytes, it takes 32 tokens, sixteen in the place of each half.
 
 mod pack;
 
@@ -26,8 +27,8 @@ pub enum MatrixUnit {
     expect(unused_variables, reason = "no unit is known there")
 )]
 impl MatrixUnit {
-    /// Sums of packed activations, `[tokens / 16, blocks]`, with panels of 8-bit weights of
-    /// `blocks` blocks each: `[tokens / 16, panels]`.
+    /// Sums of packed activations, `[units of tokens, blocks]`, with panels of 8-bit weights of
+    /// `blocks` blocks each: `[units of tokens, panels]`.
     ///
     /// # Panics
     /// When the lengths disagree.
