@@ -218,8 +218,12 @@ impl Backend for Cpu {
     }
 
     fn name(&self) -> String {
+        let activations = match self.activations {
+            ActivationFormat::Int16 => "",
+            ActivationFormat::Int8 => ", int8 activations",
+        };
         format!(
-            "cpu {}, {} threads, {} keys and values",
+            "cpu {}, {} threads, {} keys and values{activations}",
             self.isa.name(),
             self.pool.threads(),
             self.kv

@@ -17,7 +17,7 @@ use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
-pub use cpu::{Cpu, CpuOptions};
+pub use cpu::{ActivationFormat, Cpu, CpuOptions};
 pub use isa::{ISA_VARIABLE, InstructionSet};
 
 /// Nonlinearity of an MLP.

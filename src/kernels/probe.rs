@@ -2,6 +2,7 @@
 //! the kernels is held against.
 
 use super::isa::Kernel;
+use super::packed::ActivationFormat;
 use super::packed::panel::PanelDot;
 use super::simd::{ACC, Simd};
 
@@ -59,11 +60,13 @@ impl Kernel for FloatRate {
     }
 }
 
-/// Multiplies 8-bit weights by 16-bit activations in registers, as fast as the tier's
-/// instructions allow; returns the number of operations, two for each product.
+/// Multiplies 8-bit weights by activations in registers, as fast as the tier's instructions
+/// allow; returns the number of operations, two for each product.
 pub struct IntegerRate {
     /// How often.
     pub rounds: u64,
+    /// How activations are rounded.
+    pub format: ActivationFormat,
 }
 
 impl Kernel for IntegerRate {
@@ -71,6 +74,9 @@ impl Kernel for IntegerRate {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> u64 {
-        PanelDot::peak(s, self.rounds)
+        let operations = PanelDot::peak(s, self.rounds);
+        // Tiers with kernels for bytes multiply one by a half of 16 bits.
+        let by_bytes = self.format == ActivationFormat::Int8 && !S::INT8_BYTE_TILES.is_empty();
+        if by_bytes { 2 * operations } else { operations }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Cpu;
+use super::{ActivationFormat, Cpu};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::probe::{FloatRate, IntegerRate, ReadAll};
 
@@ -44,9 +44,9 @@ impl Cpu {
         Ok(median(&mut rates))
     }
 
-    /// Operations a second, two for each product of an 8-bit weight with a 16-bit activation,
-    /// that this backend's threads do on registers. For instructions that multiply bytes this is
-    /// half their rate: such a product takes two.
+    /// Operations a second, two for each product of an 8-bit weight with an activation, that this
+    /// backend's threads do on registers. For instructions that multiply bytes and activations of
+    /// 16 bits this is half their rate: such a product takes two.
     pub fn measure_integer_rate(&self) -> f64 {
         if let Some(unit) = self.isa.matrix_unit() {
             let total = std::sync::Mutex::new(0.0);
@@ -56,9 +56,14 @@ impl Cpu {
                     .lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner) += rate;
             });
-            return total.into_inner().unwrap_or_default() / 2.0;
+            let bytes = total.into_inner().unwrap_or_default();
+            return match self.activations {
+                ActivationFormat::Int16 => bytes / 2.0,
+                ActivationFormat::Int8 => bytes,
+            };
         }
-        self.rate(&|| self.isa.dispatch(IntegerRate { rounds: ROUNDS }))
+        let (rounds, format) = (ROUNDS, self.activations);
+        self.rate(&|| self.isa.dispatch(IntegerRate { rounds, format }))
     }
 
     /// Operations a second, two for each product in single precision, on registers.

@@ -64,6 +64,8 @@ pub struct Args {
     /// How keys and values are kept.
     #[command(flatten)]
     kv: crate::model::KvArgs,
+    #[command(flatten)]
+    activations: crate::model::ActivationArgs,
     /// Instructions to compute with, in place of the fastest.
     #[arg(long, value_name = "NAME")]
     isa: Option<InstructionSet>,
@@ -131,6 +133,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         options.threads = usize::from(args.threads);
         options.isa = args.isa;
         options.kv = args.kv.kv;
+        options.activations = args.activations.activations;
         let checkpoint = Checkpoint::open(&path, &OpenOptions::new())?;
         let cpu = Cpu::new(&options)?;
         let model = Arc::new(Transformer::new(cpu, &checkpoint)?);

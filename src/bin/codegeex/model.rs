@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::value_parser;
-use codegeex::backend::{InstructionSet, KvFormat};
+use codegeex::backend::{ActivationFormat, InstructionSet, KvFormat};
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
@@ -39,6 +39,8 @@ pub struct ModelArgs {
     isa: Option<InstructionSet>,
     #[command(flatten)]
     kv: KvArgs,
+    #[command(flatten)]
+    activations: ActivationArgs,
 }
 
 #[derive(clap::Args)]
@@ -51,6 +53,19 @@ pub struct KvArgs {
 fn kv_format(name: &str) -> std::result::Result<KvFormat, String> {
     let found = KvFormat::ALL.into_iter().find(|f| f.name() == name);
     found.ok_or_else(|| "expected f32, f16 or int8".to_owned())
+}
+
+#[derive(clap::Args)]
+pub struct ActivationArgs {
+    /// How the inputs of quantized layers are rounded: int16, or int8, which is faster for prompts
+    /// and many sequences and less exact.
+    #[arg(long, value_name = "FORMAT", default_value_t, value_parser = activation_format)]
+    pub activations: ActivationFormat,
+}
+
+fn activation_format(name: &str) -> std::result::Result<ActivationFormat, String> {
+    let found = ActivationFormat::ALL.into_iter().find(|f| f.name() == name);
+    found.ok_or_else(|| "expected int16 or int8".to_owned())
 }
 
 #[derive(clap::Args)]
@@ -87,6 +102,7 @@ impl ModelArgs {
         options.cpu.threads = usize::from(self.threads);
         options.cpu.isa = self.isa;
         options.cpu.kv = self.kv.kv;
+        options.cpu.activations = self.activations.activations;
         let _progress = Progress::of("loading the model");
         let model = load(path, &options)?;
         Ok(Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex())))
