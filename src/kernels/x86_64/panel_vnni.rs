@@ -16,7 +16,7 @@ use crate::kernels::packed::{BLOCK, BYTE_GROUP, INT4_LINES, INT8_LINES, Line, PA
 use crate::kernels::simd::Simd;
 
 /// Lines from where weights are read to where they are prefetched.
-const AHEAD: usize = 64;
+const AHEAD: usize = 128;
 
 /// A token that proves AVX-512 with VNNI.
 trait Vnni: Simd {}
