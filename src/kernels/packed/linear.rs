@@ -297,7 +297,7 @@ impl Kernel for Chunk<'_, '_> {
         if self.plan.unpack {
             let outs = self.buffers.unpacked.chunks_exact_mut(per_panel);
             for (panel, out) in self.panels.clone().zip(outs) {
-                unpack_int4(self.w.panel(panel), self.w.panel_multipliers(panel), out);
+                unpack_int4(s, self.w.panel(panel), self.w.panel_multipliers(panel), out);
             }
         }
         if let Some(unit) = self.cx.unit.filter(|_| self.plan.unit) {

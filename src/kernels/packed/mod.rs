@@ -41,6 +41,7 @@ use half::f16;
 
 use crate::bytes::Bytes;
 use crate::error::{Result, bail};
+use crate::kernels::simd::Simd;
 use crate::tensor::{PackedScheme, PackedTensor};
 
 /// Rows of a panel.
@@ -58,6 +59,8 @@ pub type Line = [u8; 64];
 pub const INT8_LINES: usize = 16;
 /// Lines of a block of 4-bit weights.
 pub const INT4_LINES: usize = 8;
+/// Lines from where 4-bit weights are unpacked to where they are prefetched.
+const UNPACK_AHEAD: usize = 64;
 /// More inputs than this could overflow the 32-bit sums of the kernels.
 pub const MAX_COLS: usize = 65_536;
 
@@ -268,24 +271,33 @@ impl PackedMatrix {
 
 /// Writes the 8-bit form of a panel of 4-bit weights: `w * m + 128`, which is what the kernels
 /// for 8 bits read, with the same sums.
+///
+/// Two bytes at a time: those of a pair are of one row and have the same multiplier, and neither
+/// `15 * 15` nor what is added to it leaves a byte, so nothing is carried from one to the other.
 #[inline(always)]
-fn unpack_int4(panel: &[Line], multipliers: &[[u8; PANEL_ROWS]], out: &mut [Line]) {
+fn unpack_int4(s: impl Simd, panel: &[Line], multipliers: &[[u8; PANEL_ROWS]], out: &mut [Line]) {
     let blocks = panel.as_chunks::<INT4_LINES>().0.iter();
     let outs = out.as_chunks_mut::<INT8_LINES>().0.iter_mut();
     for ((lines, multipliers), out) in blocks.zip(multipliers).zip(outs) {
-        let mut spread = [[0u8; 64]; 2];
-        for r in 0..PANEL_ROWS {
-            for k in 0..4 {
-                spread[0][4 * r + k] = multipliers[r] & 15;
-                spread[1][4 * r + k] = multipliers[r] >> 4;
+        let (mut factors, mut terms) = ([[0; 2 * PANEL_ROWS]; 2], [[0; 2 * PANEL_ROWS]; 2]);
+        for i in 0..2 * PANEL_ROWS {
+            let m = u16::from(multipliers[i / 2]);
+            (factors[0][i], factors[1][i]) = (m & 15, m >> 4);
+            for half in 0..2 {
+                terms[half][i] = (128 - 8 * factors[half][i]) * 0x0101;
             }
         }
         let (first, second) = out.split_at_mut(INT4_LINES);
         for ((line, first), second) in lines.iter().zip(first).zip(second) {
-            for i in 0..64 {
-                // At most 15 * 15 + 8, at least 8.
-                first[i] = (line[i] & 15) * spread[0][i] + (128 - 8 * spread[0][i]);
-                second[i] = (line[i] >> 4) * spread[1][i] + (128 - 8 * spread[1][i]);
+            s.prefetch(line.as_ptr().wrapping_add(UNPACK_AHEAD * size_of::<Line>()));
+            let outs = first.as_chunks_mut::<2>().0.iter_mut();
+            let outs = outs.zip(second.as_chunks_mut::<2>().0);
+            for (i, (pair, (first, second))) in line.as_chunks::<2>().0.iter().zip(outs).enumerate()
+            {
+                let pair = u16::from_le_bytes(*pair);
+                let low = (pair & 0x0f0f) * factors[0][i] + terms[0][i];
+                let high = (pair >> 4 & 0x0f0f) * factors[1][i] + terms[1][i];
+                (*first, *second) = (low.to_le_bytes(), high.to_le_bytes());
             }
         }
     }
