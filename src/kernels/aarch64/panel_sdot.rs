@@ -17,8 +17,11 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::neon::{NeonDot, prefetch_ahead};
-use crate::kernels::packed::panel::{Form, PanelDot, Quad, Sums, by_tiles};
-use crate::kernels::packed::{INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
+use crate::kernels::packed::panel::{
+    Form, PanelDot, Quad, Scaled, Start, Sums, by_byte_tiles, by_tiles,
+};
+use crate::kernels::packed::tokens::Bytes;
+use crate::kernels::packed::{BLOCK, BYTE_GROUP, INT4_LINES, INT8_LINES, Line, PANEL_ROWS};
 
 /// Lines from where weights are read to where they are prefetched.
 const AHEAD: usize = 16;
@@ -37,6 +40,7 @@ impl PanelDot for NeonDot {
     const INT8_OFFSET: f64 = 0.0;
     const INT4_FORM: Form = Form::Halves;
     by_tiles!(int8: int8 [6, 4, 2, 1], int4: int4 [4, 2, 1]);
+    by_byte_tiles!(int8: int8_by_bytes [8, 4, 2, 1], int4: int4_by_bytes [4, 2, 1]);
 
     #[inline(always)]
     fn peak(self, rounds: u64) -> u64 {
@@ -180,10 +184,7 @@ unsafe fn int4_parts<const T: usize, const FIRST: usize, const P: usize>(
                 }
             }
             for p in 0..P {
-                let m = multipliers.as_chunks::<4>().0[FIRST + p];
-                let m = vreinterpret_u8_u32(vdup_n_u32(u32::from_le_bytes(m)));
-                let m = vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(m))));
-                let (m0, m1) = (vandq_s32(m, vdupq_n_s32(15)), vshrq_n_s32::<4>(m));
+                let [m0, m1] = part_multipliers(multipliers, FIRST + p);
                 for t in 0..T {
                     for i in 0..2 {
                         let sum = vmlaq_s32(sums[p][t][i], group0[p][t][i], m0);
@@ -193,6 +194,163 @@ unsafe fn int4_parts<const T: usize, const FIRST: usize, const P: usize>(
             }
         }
         *all = sums;
+    }
+}
+
+#[inline(always)]
+fn int8_by_bytes<const T: usize>(
+    _: NeonDot,
+    panel: &[Line],
+    x: &[[i32; T]],
+    starts: &[[Start; T]],
+    out: &mut [Scaled; T],
+) {
+    let groups = panel.chunks(BYTE_GROUP / 4).zip(x.chunks(BYTE_GROUP / 4));
+    for ((lines, x), starts) in groups.zip(starts) {
+        // Sixteen accumulators at most. A group of lines stays in the first-level cache.
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            if T <= 4 {
+                int8_bytes_parts::<T, 0, 4>(lines, x, starts, out);
+            } else {
+                int8_bytes_parts::<T, 0, 2>(lines, x, starts, out);
+                int8_bytes_parts::<T, 2, 2>(lines, x, starts, out);
+            }
+        }
+    }
+}
+
+/// `P` parts of the lines of a group, from part `FIRST` on.
+///
+/// # Safety
+/// The dot product.
+#[inline(always)]
+unsafe fn int8_bytes_parts<const T: usize, const FIRST: usize, const P: usize>(
+    lines: &[Line],
+    x: &[[i32; T]],
+    starts: &[Start; T],
+    out: &mut [Scaled; T],
+) {
+    // SAFETY: as the caller promises; loads are of parts of lines.
+    unsafe {
+        let sign = vdupq_n_u8(0x80);
+        let mut sums = [[vdupq_n_s32(0); T]; P];
+        for (line, x) in lines.iter().zip(x) {
+            prefetch_ahead::<{ AHEAD * size_of::<Line>() }>(line.as_ptr());
+            let line = line.as_ptr().add(16 * FIRST);
+            let x = four_by_four(x);
+            // Spelled out, as for halves.
+            multiply_bytes(&mut sums[0], veorq_u8(vld1q_u8(line), sign), &x);
+            if P > 1 {
+                multiply_bytes(&mut sums[1], veorq_u8(vld1q_u8(line.add(16)), sign), &x);
+            }
+            if P > 2 {
+                multiply_bytes(&mut sums[2], veorq_u8(vld1q_u8(line.add(32)), sign), &x);
+                multiply_bytes(&mut sums[3], veorq_u8(vld1q_u8(line.add(48)), sign), &x);
+            }
+        }
+        add_scaled::<T, FIRST, P>(&sums, starts, out);
+    }
+}
+
+#[inline(always)]
+fn int4_by_bytes<const T: usize>(
+    _: NeonDot,
+    panel: &[[Line; INT4_LINES]],
+    multipliers: &[[u8; PANEL_ROWS]],
+    x: &[[[i32; T]; INT8_LINES]],
+    corrections: &[[[i32; T]; 2]],
+    starts: &[[Start; T]],
+    out: &mut [Scaled; T],
+) {
+    const BLOCKS: usize = BYTE_GROUP / BLOCK;
+    let weights = panel.chunks(BLOCKS).zip(multipliers.chunks(BLOCKS));
+    let tokens = x.chunks(BLOCKS).zip(corrections.chunks(BLOCKS));
+    for (((panel, m), (x, c)), starts) in weights.zip(tokens).zip(starts) {
+        // For each token and part a sum and two of groups: 24 accumulators at most.
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            if T <= 2 {
+                int4_bytes_parts::<T, 0, 4>(panel, m, x, c, starts, out);
+            } else {
+                int4_bytes_parts::<T, 0, 2>(panel, m, x, c, starts, out);
+                int4_bytes_parts::<T, 2, 2>(panel, m, x, c, starts, out);
+            }
+        }
+    }
+}
+
+/// `P` parts of the blocks of a group, from part `FIRST` on.
+///
+/// # Safety
+/// The dot product.
+#[inline(always)]
+unsafe fn int4_bytes_parts<const T: usize, const FIRST: usize, const P: usize>(
+    panel: &[[Line; INT4_LINES]],
+    multipliers: &[[u8; PANEL_ROWS]],
+    x: &[[[i32; T]; INT8_LINES]],
+    corrections: &[[[i32; T]; 2]],
+    starts: &[Start; T],
+    out: &mut [Scaled; T],
+) {
+    // SAFETY: as the caller promises; loads are of parts of lines.
+    unsafe {
+        let half = vdupq_n_u8(15);
+        let mut sums = [[vdupq_n_s32(0); T]; P];
+        let blocks = panel.iter().zip(multipliers).zip(x.iter().zip(corrections));
+        for ((lines, multipliers), (x, corrections)) in blocks {
+            prefetch_ahead::<{ AHEAD * PANEL_ROWS }>(multipliers.as_ptr());
+            let mut group0 = [corrections[0].map(|c| vdupq_n_s32(c)); P];
+            let mut group1 = [corrections[1].map(|c| vdupq_n_s32(c)); P];
+            for q in 0..INT4_LINES {
+                prefetch_ahead::<{ AHEAD * size_of::<Line>() }>(lines[q].as_ptr());
+                let (x0, x1) = (four_by_four(&x[q]), four_by_four(&x[q + INT4_LINES]));
+                for p in 0..P {
+                    let codes = vld1q_u8(lines[q].as_ptr().add(16 * (FIRST + p)));
+                    multiply_bytes(&mut group0[p], vandq_u8(codes, half), &x0);
+                    multiply_bytes(&mut group1[p], vshrq_n_u8::<4>(codes), &x1);
+                }
+            }
+            for p in 0..P {
+                let [m0, m1] = part_multipliers(multipliers, FIRST + p);
+                for t in 0..T {
+                    let sum = vmlaq_s32(sums[p][t], group0[p][t], m0);
+                    sums[p][t] = vmlaq_s32(sum, group1[p][t], m1);
+                }
+            }
+        }
+        add_scaled::<T, FIRST, P>(&sums, starts, out);
+    }
+}
+
+/// The multipliers of the first and of the second group of the four rows of a part.
+#[inline(always)]
+fn part_multipliers(multipliers: &[u8; PANEL_ROWS], part: usize) -> [int32x4_t; 2] {
+    let m = multipliers.as_chunks::<4>().0[part];
+    // SAFETY: NEON is part of the target.
+    unsafe {
+        let m = vreinterpret_u8_u32(vdup_n_u32(u32::from_le_bytes(m)));
+        let m = vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(m))));
+        [vandq_s32(m, vdupq_n_s32(15)), vshrq_n_s32::<4>(m)]
+    }
+}
+
+/// Adds the scaled sums of a group for `P` parts from part `FIRST` on.
+#[inline(always)]
+fn add_scaled<const T: usize, const FIRST: usize, const P: usize>(
+    sums: &[[int32x4_t; T]; P],
+    starts: &[Start; T],
+    out: &mut [Scaled; T],
+) {
+    for t in 0..T {
+        let (parts, _) = out[t].as_chunks_mut::<4>();
+        for (sums, out) in sums.iter().zip(&mut parts[FIRST..]) {
+            // SAFETY: NEON is part of the target; a part is a register.
+            unsafe {
+                let scaled = vmulq_n_f32(vcvtq_f32_s32(sums[t]), starts[t].scale);
+                vst1q_f32(out.as_mut_ptr(), vaddq_f32(vld1q_f32(out.as_ptr()), scaled));
+            }
+        }
     }
 }
 
@@ -218,6 +376,24 @@ fn two_by_two<const T: usize>(x: &[Quad; T]) -> [int32x4_t; T] {
         }
         if T % 2 == 1 {
             out[T / 2] = vcombine_s32(vld1_s32(x[T - 1].as_ptr()), vdup_n_s32(0));
+        }
+        out
+    }
+}
+
+/// The activations of a tile, four tokens a register: the first `T / 4` entries, rounded up.
+#[inline(always)]
+fn four_by_four<const T: usize>(x: &[i32; T]) -> [int32x4_t; T] {
+    // SAFETY: NEON is part of the target; loads are of four integers, of two or of one.
+    unsafe {
+        let mut out = [vdupq_n_s32(0); T];
+        for i in 0..T / 4 {
+            out[i] = vld1q_s32(x[4 * i..].as_ptr());
+        }
+        match T {
+            1 => out[0] = vdupq_n_s32(x[0]),
+            2 => out[0] = vcombine_s32(vld1_s32(x.as_ptr()), vdup_n_s32(0)),
+            _ => const { assert!(T <= 2 || T % 4 == 0) },
         }
         out
     }
@@ -253,6 +429,31 @@ unsafe fn multiply<const T: usize>(sums: &mut Pairs<T>, w: uint8x16_t, x: &[int3
             sums[t] = match t % 2 {
                 0 => [sdot::<0>(sums[t][0], w, x), sdot::<1>(sums[t][1], w, x)],
                 _ => [sdot::<2>(sums[t][0], w, x), sdot::<3>(sums[t][1], w, x)],
+            };
+        }
+    }
+}
+
+/// Adds the products of four rows with all tokens, which lie [`four_by_four`].
+///
+/// # Safety
+/// The dot product.
+#[inline(always)]
+unsafe fn multiply_bytes<const T: usize>(
+    sums: &mut [int32x4_t; T],
+    w: uint8x16_t,
+    x: &[int32x4_t; T],
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let w = vreinterpretq_s8_u8(w);
+        for t in 0..T {
+            let x = x[t / 4];
+            sums[t] = match t % 4 {
+                0 => sdot::<0>(sums[t], w, x),
+                1 => sdot::<1>(sums[t], w, x),
+                2 => sdot::<2>(sums[t], w, x),
+                _ => sdot::<3>(sums[t], w, x),
             };
         }
     }
