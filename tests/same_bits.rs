@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use codegeex::backend::{Cpu, CpuOptions, InstructionSet, KvFormat};
+use codegeex::backend::{ActivationFormat, Cpu, CpuOptions, InstructionSet, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, Model, ModelConfig, OpenOptions, Transformer, Wanted,
@@ -59,14 +59,14 @@ fn in_company(model: &dyn Model, ids: &[u32], others: &[&[u32]]) -> Vec<Vec<u32>
     bits(logits.sequence(0))
 }
 
-fn check(path: &Path, tiers: &[InstructionSet], kv: KvFormat, ids: &[u32], what: &str) {
+fn check(path: &Path, tiers: &[InstructionSet], formats: &CpuOptions, ids: &[u32], what: &str) {
     let mut expected: Option<Vec<Vec<u32>>> = None;
     for &isa in tiers {
         for threads in [1, 2, 5] {
-            let model = model(path, &CpuOptions::new().isa(isa).threads(threads).kv(kv));
+            let model = model(path, &formats.clone().isa(isa).threads(threads));
             let whole = split(&model, ids, &[ids.len()]);
             let expected = expected.get_or_insert_with(|| whole.clone());
-            let what = format!("{what}, {kv} keys and values, {isa}, {threads} threads");
+            let what = format!("{what}, {formats:?}, {isa}, {threads} threads");
             assert!(whole == *expected, "{what}");
             if threads == 5 {
                 continue;
@@ -111,8 +111,10 @@ fn odd_shapes_give_the_same_bits_everywhere() {
         let path = folder.path().join(format!("{name}.safetensors"));
         let cancel = CancelToken::new();
         write_random(&odd_config(), &path, &options, 7, &mut |_, _| {}, &cancel).unwrap();
-        for kv in KvFormat::ALL {
-            check(&path, &InstructionSet::available(), kv, &ids, name);
+        let formats = KvFormat::ALL.map(|kv| CpuOptions::new().kv(kv));
+        let bytes = CpuOptions::new().activations(ActivationFormat::Int8);
+        for formats in formats.into_iter().chain([bytes]) {
+            check(&path, &InstructionSet::available(), &formats, &ids, name);
         }
     }
 }
@@ -132,6 +134,9 @@ fn the_default_model_gives_the_same_bits_everywhere() {
         let path = folder.path().join(format!("{name}.safetensors"));
         let cancel = CancelToken::new();
         codegeex::model::convert(&checkpoint, &path, &options, &mut |_, _| {}, &cancel).unwrap();
-        check(&path, &tiers, KvFormat::default(), &ids, name);
+        for activations in ActivationFormat::ALL {
+            let formats = CpuOptions::new().activations(activations);
+            check(&path, &tiers, &formats, &ids, name);
+        }
     }
 }

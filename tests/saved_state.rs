@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use codegeex::backend::{Cpu, CpuOptions, KvFormat};
+use codegeex::backend::{ActivationFormat, Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::checksum::SealedWriter;
 use codegeex::generate::{GenerateOptions, Generator, Session};
@@ -251,10 +251,18 @@ fn a_state_belongs_to_one_model_and_one_format() {
         assert!(!all.contains(&other.fingerprint()));
         all.push(other.fingerprint());
     }
-    let halves = open(&layouts().join("single.pt"), KvFormat::F16);
-    assert_eq!(halves.fingerprint(), model.fingerprint());
-    let error = restore(&*halves, &bytes).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StateMismatch, "{error}");
+    let single = layouts().join("single.pt");
+    for cpu in [
+        CpuOptions::new().kv(KvFormat::F16),
+        CpuOptions::new().activations(ActivationFormat::Int8),
+    ] {
+        let mut options = LoadOptions::default();
+        options.cpu = cpu;
+        let other = load(&single, &options).unwrap();
+        assert_eq!(other.fingerprint(), model.fingerprint());
+        let error = restore(&*other, &bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StateMismatch, "{error}");
+    }
 }
 
 #[test]

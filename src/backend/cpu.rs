@@ -253,7 +253,7 @@ impl Backend for Cpu {
 
     fn cache(&self, shape: CacheShape) -> CpuCache {
         let format = self.kv;
-        CpuCache::new(Layout { shape, format }, &self.budget)
+        CpuCache::new(Layout { shape, format }, self.activations, &self.budget)
     }
 
     fn page(&self, shape: CacheShape) -> PageSize {

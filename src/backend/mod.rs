@@ -151,8 +151,8 @@ pub trait KvCache: Send + Sync + fmt::Debug + Sized {
     /// Bytes of the pages of this sequence, shared ones counted in full.
     fn bytes(&self) -> usize;
 
-    /// What the bytes of [`write_to`](Self::write_to) depend on beside the shape: their order and
-    /// the format of the numbers.
+    /// What the bytes of [`write_to`](Self::write_to) depend on beside the shape: their order, the
+    /// format of the numbers, and how they were computed.
     fn stored_id(&self) -> [u32; 2];
 
     /// Writes the keys and values of all tokens: the same bytes for the same tokens.

@@ -85,7 +85,8 @@ impl<B: Backend> Transformer<B> {
             bail!(
                 StateMismatch,
                 "the saved state has keys and values in the form {id:?}, this model keeps them in \
-                 {expected:?}; load it with the format that the state was saved with"
+                 {expected:?}; load it with the formats of keys, values and activations that the \
+                 state was saved with"
             );
         }
         let most = self.config.max_position_embeddings;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ActivationFormat;
 use super::budget::Budget;
 use super::page::{Layout, PAGE_TOKENS, Page};
 use crate::backend::KvCache;
@@ -13,6 +14,8 @@ use crate::threads::Crew;
 #[derive(Debug)]
 pub struct CpuCache {
     layout: Layout,
+    /// What the keys and values were computed by.
+    activations: ActivationFormat,
     len: usize,
     pages: Vec<Arc<Page>>,
     budget: Arc<Budget>,
@@ -57,6 +60,7 @@ impl KvCache for CpuCache {
     fn fork(&self) -> Self {
         Self {
             layout: self.layout,
+            activations: self.activations,
             len: self.len,
             pages: self.pages.clone(),
             budget: Arc::clone(&self.budget),
@@ -68,7 +72,7 @@ impl KvCache for CpuCache {
     }
 
     fn stored_id(&self) -> [u32; 2] {
-        self.layout.stored_id()
+        self.layout.stored_id(self.activations)
     }
 
     fn write_to(&self, out: &mut SealedWriter<'_>) -> Result<()> {
@@ -81,9 +85,10 @@ impl KvCache for CpuCache {
 }
 
 impl CpuCache {
-    pub(super) fn new(layout: Layout, budget: &Arc<Budget>) -> Self {
+    pub(super) fn new(layout: Layout, activations: ActivationFormat, budget: &Arc<Budget>) -> Self {
         Self {
             layout,
+            activations,
             len: 0,
             pages: Vec::new(),
             budget: Arc::clone(budget),
@@ -160,7 +165,11 @@ mod tests {
     };
 
     fn cache() -> CpuCache {
-        CpuCache::new(LAYOUT, &Arc::new(Budget::new(None)))
+        CpuCache::new(
+            LAYOUT,
+            ActivationFormat::default(),
+            &Arc::new(Budget::new(None)),
+        )
     }
 
     fn push(cache: &mut CpuCache, value: f32, tokens: usize) {

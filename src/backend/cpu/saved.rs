@@ -14,6 +14,7 @@
 
 use std::ops::Range;
 
+use super::ActivationFormat;
 use super::cache::CpuCache;
 use super::page::{Layout, PAGE_TOKENS, Page};
 use crate::backend::{KvCache, KvFormat};
@@ -27,14 +28,19 @@ const LAYOUT_VERSION: u32 = 1;
 const SECTION: &str = "the keys and values of a page in a layer";
 
 impl Layout {
-    /// What the bytes of a cache depend on beside its shape.
-    pub(super) fn stored_id(self) -> [u32; 2] {
+    /// What the bytes of a cache depend on beside its shape. Whoever goes on from a cache has to
+    /// get what computing it again would give, so the form of the activations belongs to it.
+    pub(super) fn stored_id(self, activations: ActivationFormat) -> [u32; 2] {
         let format = match self.format {
             KvFormat::F32 => 0,
             KvFormat::F16 => 1,
             KvFormat::Int8 => 2,
         };
-        [LAYOUT_VERSION, format]
+        let activations = match activations {
+            ActivationFormat::Int16 => 0,
+            ActivationFormat::Int8 => 1,
+        };
+        [LAYOUT_VERSION, activations << 8 | format]
     }
 
     /// Where the numbers of the first `tokens` of a page lie in one layer, in the order of the
