@@ -142,6 +142,17 @@
 #define CODEGEEX_KV_INT8 2
 
 /**
+ * Inputs of quantized layers are rounded to 16 bits with a scale for each token.
+ */
+#define CODEGEEX_ACTIVATIONS_INT16 0
+
+/**
+ * Inputs of quantized layers are rounded to 8 bits with a scale for each 256 of a token: faster for
+ * prompts and many sequences, and less exact.
+ */
+#define CODEGEEX_ACTIVATIONS_INT8 1
+
+/**
  * Nothing happened: what codegeex_ticket_next reports when it does not wait.
  */
 #define CODEGEEX_EVENT_NONE 0
@@ -1085,6 +1096,13 @@ codegeex_status codegeex_open_options_set_isa(struct codegeex_open_options *opti
 codegeex_status codegeex_open_options_set_kv(struct codegeex_open_options *options,
                                              int32_t kv,
                                              struct codegeex_error **error);
+
+/**
+ * How the inputs of quantized layers are rounded: one of `CODEGEEX_ACTIVATIONS_*`.
+ */
+codegeex_status codegeex_open_options_set_activations(struct codegeex_open_options *options,
+                                                      int32_t activations,
+                                                      struct codegeex_error **error);
 
 /**
  * The most bytes of keys and values that the model may hold over all sequences, 0 for none at all:

@@ -114,6 +114,12 @@ enum class kv_type : std::int32_t {
   int8 = CODEGEEX_KV_INT8,
 };
 
+/// How the inputs of quantized layers are rounded: CODEGEEX_ACTIVATIONS_*.
+enum class activation_type : std::int32_t {
+  int16 = CODEGEEX_ACTIVATIONS_INT16,
+  int8 = CODEGEEX_ACTIVATIONS_INT8,
+};
+
 /// What an event is: CODEGEEX_EVENT_*. Those that are not known are to be passed over.
 enum class event_kind : std::int32_t {
   none = CODEGEEX_EVENT_NONE,
@@ -759,6 +765,9 @@ class open_options
   }
   self kv(kv_type type) {
     return change(codegeex_open_options_set_kv, static_cast<std::int32_t>(type));
+  }
+  self activations(activation_type type) {
+    return change(codegeex_open_options_set_activations, static_cast<std::int32_t>(type));
   }
   /// The most bytes of keys and values over all sequences; nothing means no limit.
   self memory_limit(std::optional<std::uint64_t> bytes) {

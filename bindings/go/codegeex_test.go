@@ -142,6 +142,10 @@ func TestOptionsByKey(t *testing.T) {
 	if got != "f16" {
 		t.Errorf("kv is %s", got)
 	}
+	got = must[string](t)((&OpenOptions{Activations: ActivationsInt8}).Value("activations"))
+	if got != "int8" {
+		t.Errorf("activations is %s", got)
+	}
 	if got := must[string](t)((&BeamOptions{NumBeams: 3}).Value("num_beams")); got != "3" {
 		t.Errorf("num_beams is %s", got)
 	}

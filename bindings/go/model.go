@@ -35,6 +35,17 @@ const (
 	KVInt8 KVFormat = C.CODEGEEX_KV_INT8
 )
 
+// ActivationFormat says how the inputs of quantized layers are rounded.
+type ActivationFormat int32
+
+const (
+	// ActivationsInt16 is 16 bits, with a scale for each token.
+	ActivationsInt16 ActivationFormat = C.CODEGEEX_ACTIVATIONS_INT16
+	// ActivationsInt8 is eight bits, with a scale for each 256 inputs of a token: faster for prompts
+	// and many sequences, and less exact.
+	ActivationsInt8 ActivationFormat = C.CODEGEEX_ACTIVATIONS_INT8
+)
+
 // OpenOptions say how a model is opened. The zero value, and nil, maps the files and computes with all
 // cores and the fastest instruction set.
 type OpenOptions struct {
@@ -47,6 +58,8 @@ type OpenOptions struct {
 	ISA string
 	// KV says how keys and values are kept.
 	KV KVFormat
+	// Activations says how the inputs of quantized layers are rounded.
+	Activations ActivationFormat
 	// MemoryLimit is the most bytes of keys and values over all sequences; 0 means no limit.
 	MemoryLimit uint64
 	// Tokenizer replaces the compiled-in one.
@@ -80,6 +93,9 @@ func (o *OpenOptions) build() (*owner, error) {
 		s.set(func(e failure) status { return C.codegeex_open_options_set_isa(h, p, n, e) })
 	}
 	s.set(func(e failure) status { return C.codegeex_open_options_set_kv(h, C.int32_t(o.KV), e) })
+	s.set(func(e failure) status {
+		return C.codegeex_open_options_set_activations(h, C.int32_t(o.Activations), e)
+	})
 	if o.MemoryLimit != 0 {
 		s.set(func(e failure) status {
 			return C.codegeex_open_options_set_memory_limit(h, C.uint64_t(o.MemoryLimit), e)

@@ -12,7 +12,7 @@ use super::log::{
 use super::settings::{self, Options, Setting, number, number_or_none, one_of, or_none};
 use super::status::codegeex_status;
 use super::tokenizer::codegeex_tokenizer;
-use crate::backend::{InstructionSet, KvFormat};
+use crate::backend::{ActivationFormat, InstructionSet, KvFormat};
 use crate::error::bail;
 use crate::model::{LoadOptions, ModelConfig};
 use crate::tokenizer::Tokenizer;
@@ -52,6 +52,12 @@ pub const CODEGEEX_KV_F32: i32 = 0;
 pub const CODEGEEX_KV_F16: i32 = 1;
 /// Keys and values are kept in eight bits with a scale for each token and head.
 pub const CODEGEEX_KV_INT8: i32 = 2;
+
+/// Inputs of quantized layers are rounded to 16 bits with a scale for each token.
+pub const CODEGEEX_ACTIVATIONS_INT16: i32 = 0;
+/// Inputs of quantized layers are rounded to 8 bits with a scale for each 256 of a token: faster for
+/// prompts and many sequences, and less exact.
+pub const CODEGEEX_ACTIVATIONS_INT8: i32 = 1;
 
 const MEMORY: &[(&str, MemoryMode)] = &[
     ("map", MemoryMode::Map),
@@ -104,6 +110,16 @@ const TABLE: &[Setting<OpenSettings>] = &[
             Ok(())
         },
         get: |o| o.load.cpu.kv.name().to_owned(),
+    },
+    Setting {
+        key: "activations\0",
+        help: "How the inputs of quantized layers are rounded: int16 or int8.\0",
+        set: |o, v| {
+            let formats = ActivationFormat::ALL.map(|f| (f.name(), f));
+            o.load.cpu.activations = one_of(v, &formats)?;
+            Ok(())
+        },
+        get: |o| o.load.cpu.activations.name().to_owned(),
     },
     Setting {
         key: "memory_limit\0",
@@ -292,6 +308,31 @@ pub(super) fn kv_format(value: i32) -> super::boundary::Result<KvFormat> {
             "CODEGEEX_KV_F32, CODEGEEX_KV_F16, CODEGEEX_KV_INT8",
         ),
     }
+}
+
+/// How the inputs of quantized layers are rounded: one of `CODEGEEX_ACTIVATIONS_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_open_options_set_activations(
+    options: *mut codegeex_open_options,
+    activations: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let format = match activations {
+            CODEGEEX_ACTIVATIONS_INT16 => ActivationFormat::Int16,
+            CODEGEEX_ACTIVATIONS_INT8 => ActivationFormat::Int8,
+            _ => {
+                return unknown(
+                    "activations",
+                    activations,
+                    "CODEGEEX_ACTIVATIONS_INT16, CODEGEEX_ACTIVATIONS_INT8",
+                );
+            }
+        };
+        options.change(|o| o.load.cpu.activations = format);
+        Ok(())
+    })
 }
 
 /// The most bytes of keys and values that the model may hold over all sequences, 0 for none at all:

@@ -112,7 +112,7 @@ static void options_as_text(void)
     codegeex_error *error = NULL;
     codegeex_generate_options *options = NULL, *clone = NULL;
 
-    OPTIONS(open_options, 6);
+    OPTIONS(open_options, 7);
     OPTIONS(generate_options, 23);
     OPTIONS(beam_options, 8);
     OPTIONS(convert_options, 5);

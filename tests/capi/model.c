@@ -83,6 +83,7 @@ static void opened(const char *path)
     CHECK_OK(codegeex_open_options_set_threads(options, 1, &error));
     CHECK_OK(codegeex_open_options_set_isa(options, "scalar", 6, &error));
     CHECK_OK(codegeex_open_options_set_kv(options, CODEGEEX_KV_INT8, &error));
+    CHECK_OK(codegeex_open_options_set_activations(options, CODEGEEX_ACTIVATIONS_INT8, &error));
     REFUSED(codegeex_open_options_set_log(options, 77, log_line, lines, NULL, &error));
     CHECK_OK(codegeex_open_options_set_log(options, CODEGEEX_LOG_DEBUG, log_line, lines, log_gone, &error));
     CHECK_OK(codegeex_model_open(path, strlen(path), options, NULL, progress_seen, progress, &model,
@@ -92,6 +93,7 @@ static void opened(const char *path)
     CHECK(lines[CODEGEEX_LOG_INFO] == 1 && lines[0] == 0);
     CHECK(strcmp(codegeex_model_kernels(model), "scalar") == 0);
     CHECK(strstr(codegeex_model_describe(model, &len), "1 threads, int8") != NULL && len > 10);
+    CHECK(strstr(codegeex_model_describe(model, NULL), "int8 activations") != NULL);
     CHECK(strstr(codegeex_model_config_json(model, NULL), "\"hidden_size\":256") != NULL);
     memset(&info, 0xff, sizeof info);
     info.struct_size = sizeof info;

@@ -72,6 +72,7 @@ static void files(const char *good, const char *folder)
                  CODEGEEX_CANCELLED);
     REFUSED(codegeex_open_options_set_memory(options, 7, &error));
     REFUSED(codegeex_open_options_set_kv(options, -1, &error));
+    REFUSED(codegeex_open_options_set_activations(options, 2, &error));
     REFUSED(codegeex_open_options_set_isa(options, "z80", 3, &error));
     REFUSED(codegeex_open_options_set(options, "isa", 3, "z80", 3, &error));
     CHECK_STATUS(codegeex_open_options_set(options, "config", 6, "{}", 2, &error),

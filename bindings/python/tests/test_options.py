@@ -8,6 +8,7 @@ import pytest
 
 import codegeex
 from codegeex import (
+    ActivationType,
     BeamOptions,
     BeamRules,
     ConvertOptions,
@@ -70,6 +71,7 @@ CASES = [
             "threads": 1,
             "isa": "scalar",
             "kv": KvType.INT8,
+            "activations": ActivationType.INT8,
             "memory_limit": 0,
             "config": "none",
         },

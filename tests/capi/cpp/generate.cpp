@@ -342,8 +342,9 @@ TEST(open_options_by_name_and_by_key) {
   const auto tokenizer = codegeex::tokenizer::create();
   codegeex::open_options options;
   options.memory(codegeex::memory_mode::copy).threads(1).isa("scalar").kv(codegeex::kv_type::f16)
-      .memory_limit(0).tokenizer(&tokenizer);
+      .activations(codegeex::activation_type::int8).memory_limit(0).tokenizer(&tokenizer);
   REQUIRE(options.get("isa") == "scalar" && options.get("kv") == "f16");
+  REQUIRE(options.get("activations") == "int8");
   REQUIRE(options.get("memory") == "copy" && options.get("threads") == "1");
   REQUIRE(options.get("memory_limit") == "0");
   const auto model = codegeex::model::open(harness::model_path(), options);

@@ -183,6 +183,12 @@ int main(void)
     REFUSED(codegeex_open_options_set_kv(NULL, 1, &error));
     CHECK(codegeex_open_options_set_kv((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
+    /* codegeex_open_options_set_activations */
+    CHECK(codegeex_open_options_set_activations(NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_open_options_set_activations(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_open_options_set_activations(NULL, 1, &error));
+    CHECK(codegeex_open_options_set_activations((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
     /* codegeex_open_options_set_memory_limit */
     CHECK(codegeex_open_options_set_memory_limit(NULL, 0, NULL) != CODEGEEX_OK);
     CHECK(codegeex_open_options_set_memory_limit(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);

@@ -23,6 +23,7 @@ from .errors import *  # noqa: F403
 from .events import Completion, End, Event, FinishReason, Token, TokenLogprob
 from .model import MemoryEstimate, Model, ModelInfo, Perplexity, Score, convert, estimate_memory
 from .options import (
+    ActivationType,
     BeamOptions,
     BeamRules,
     ConvertOptions,
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AcceptPart",
+    "ActivationType",
     "BeamOptions",
     "BeamRules",
     "CancelToken",

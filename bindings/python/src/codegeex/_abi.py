@@ -26,6 +26,8 @@ MEMORY_LOCK = 2
 KV_F32 = 0
 KV_F16 = 1
 KV_INT8 = 2
+ACTIVATIONS_INT16 = 0
+ACTIVATIONS_INT8 = 1
 EVENT_NONE = 0
 EVENT_TOKEN = 1
 EVENT_END = 2
@@ -196,6 +198,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_open_options_set_threads": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_open_options_set_isa": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_open_options_set_kv": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
+    "codegeex_open_options_set_activations": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_open_options_set_memory_limit": (c_int32, [c_void_p, c_uint64, POINTER(c_void_p)]),
     "codegeex_open_options_set_tokenizer": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
     "codegeex_open_options_set_log": (c_int32, [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)]),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .task import Task
 
 __all__ = [
+    "ActivationType",
     "BeamOptions",
     "BeamRules",
     "BeamSettings",
@@ -72,6 +73,13 @@ class KvType(enum.IntEnum):
     F32 = _abi.KV_F32
     F16 = _abi.KV_F16
     INT8 = _abi.KV_INT8
+
+
+class ActivationType(enum.IntEnum):
+    """How the inputs of quantized layers are rounded."""
+
+    INT16 = _abi.ACTIVATIONS_INT16
+    INT8 = _abi.ACTIVATIONS_INT8
 
 
 class BeamRules(enum.IntEnum):
@@ -229,6 +237,7 @@ class OpenSettings(TypedDict, total=False):
     threads: int
     isa: str
     kv: KvType
+    activations: ActivationType
     memory_limit: int | None
     config: str
     tokenizer: Tokenizer | None
@@ -249,6 +258,9 @@ class OpenOptions(Options):
     isa = _name()
     #: How keys and values are kept.
     kv = _one_of(KvType)
+    #: How the inputs of quantized layers are rounded: ``INT8`` is faster for prompts and many
+    #: sequences, and less exact.
+    activations = _one_of(ActivationType)
     #: The most bytes of keys and values over all sequences; ``None`` means no limit.
     memory_limit = _limit(64)
     #: The model's configuration as JSON, for files that carry none; ``none`` means theirs.

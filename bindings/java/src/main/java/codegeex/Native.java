@@ -61,6 +61,8 @@ final class Native {
     static final int KV_F32 = 0;
     static final int KV_F16 = 1;
     static final int KV_INT8 = 2;
+    static final int ACTIVATIONS_INT16 = 0;
+    static final int ACTIVATIONS_INT8 = 1;
     static final int EVENT_NONE = 0;
     static final int EVENT_TOKEN = 1;
     static final int EVENT_END = 2;
@@ -643,6 +645,17 @@ final class Native {
     static int open_options_set_kv(MemorySegment options, int kv, MemorySegment error) {
         try {
             return (int) open_options_set_kv.invokeExact(options, kv, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle open_options_set_activations =
+            link("open_options_set_activations", I, P, I, P);
+
+    static int open_options_set_activations(MemorySegment options, int activations, MemorySegment error) {
+        try {
+            return (int) open_options_set_activations.invokeExact(options, activations, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }

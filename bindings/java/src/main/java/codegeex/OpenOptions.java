@@ -116,6 +116,17 @@ public final class OpenOptions {
         }
 
         /**
+         * How the inputs of quantized layers are rounded.
+         *
+         * @param activations the value
+         * @return this
+         */
+        public Builder activations(ActivationFormat activations) {
+            setters.add((frame, o) -> Native.open_options_set_activations(o, activations.number, frame.error));
+            return this;
+        }
+
+        /**
          * The most bytes of keys and values that the model may hold over all sequences.
          *
          * @param memoryLimit the value

@@ -39,10 +39,11 @@ final class ModelTest {
         int before = Upcalls.listeners();
         try (Tokenizer tokenizer = new Tokenizer()) {
             OpenOptions options = OpenOptions.builder().memory(MemoryMode.COPY).threads(1).isa("scalar")
-                    .kv(KvFormat.F16).tokenizer(tokenizer)
+                    .kv(KvFormat.F16).activations(ActivationFormat.INT8).tokenizer(tokenizer)
                     .log(System.Logger.Level.DEBUG, (level, message) -> log.add(level + " " + message)).build();
             tokenizer.close();
             assertEquals("f16", options.get("kv"));
+            assertEquals("int8", options.get("activations"));
             try (Model model = Model.open(path(), options); Model other = open()) {
                 ModelInfo info = model.info();
                 assertTrue(info.numLayers() > 0 && info.hiddenSize() > 0 && info.numAttentionHeads() > 0
