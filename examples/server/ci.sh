@@ -48,7 +48,7 @@ if ! find_chromium >/dev/null; then
     >/dev/null 2>&1 || true
 fi
 if chromium=$(find_chromium); then
-  timeout 120 "$python" tests/playground.py "$address" "$chromium" "$target/screenshots"
+  timeout 300 "$python" tests/playground.py "$address" "$chromium" "$target/screenshots"
 else
   note "no Chromium here, so the page was not tried"
 fi

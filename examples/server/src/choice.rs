@@ -2,7 +2,7 @@
 //!
 //! A token counts as part of the text when the text reaches past its first character. So the
 //! pieces of a stream put together have the same tokens as the whole answer, and the tokens of a
-//! stop text, which is cut off, are left out.
+//! stop text, which is cut off, are left out. What a task puts around the answer has no tokens.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use codegeex::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
 
 use crate::engine::{End, Scored};
 use crate::openai::{Choice, Logprobs};
+use crate::task::Framed;
 
 /// A choice under way.
 pub struct ChoiceBuilder {
@@ -24,6 +25,10 @@ pub struct ChoiceBuilder {
     handed_out: usize,
     /// Tokens that wait for their text, with their offsets.
     pending: VecDeque<(usize, Scored)>,
+    /// What the first piece begins with; empty after it.
+    lead: String,
+    /// What the last piece ends with.
+    tail: String,
     /// Tokens that were generated.
     pub tokens: usize,
     /// The sum of their log-probabilities.
@@ -32,15 +37,22 @@ pub struct ChoiceBuilder {
 
 impl ChoiceBuilder {
     /// An empty choice.
-    pub fn new(tokenizer: Arc<dyn Tokenizer>, index: usize, with_logprobs: bool) -> Self {
+    pub fn new(
+        tokenizer: Arc<dyn Tokenizer>,
+        index: usize,
+        with_logprobs: bool,
+        frame: &Framed,
+    ) -> Self {
         Self {
             tokenizer,
             index,
             with_logprobs,
             decoder: StreamDecoder::new(InvalidUtf8::Replace),
-            decoded: 0,
+            decoded: frame.lead.chars().count(),
             handed_out: 0,
             pending: VecDeque::new(),
+            lead: frame.lead.clone(),
+            tail: frame.tail.clone(),
             tokens: 0,
             log_probability: 0.0,
         }
@@ -64,6 +76,7 @@ impl ChoiceBuilder {
         self.tokens += 1;
         self.log_probability += token.logprob.map_or(0.0, f64::from);
         self.add(token);
+        let text = std::mem::take(&mut self.lead) + &text;
         self.piece(text, false, None)
     }
 
@@ -73,7 +86,11 @@ impl ChoiceBuilder {
             End::EndOfText | End::Stop => "stop",
             End::Length | End::Cancelled => "length",
         };
-        self.piece(text, end != End::Stop, Some(reason))
+        let text = std::mem::take(&mut self.lead) + &text;
+        let mut piece = self.piece(text, end != End::Stop, Some(reason));
+        // Not before the tokens that reach into the text are known.
+        piece.text += &self.tail;
+        piece
     }
 
     fn add(&mut self, token: Scored) {

@@ -168,7 +168,8 @@ impl Answer {
                 // Equal prompts of a list draw differently.
                 first_sample: (number * request.best_of) as u32,
                 samples: request.best_of,
-                stop: request.stop.clone(),
+                // The request's first, as in the command line.
+                stop: [&request.stop[..], &prompt.framed.stop].concat(),
                 presence_penalty: request.presence_penalty,
                 frequency_penalty: request.frequency_penalty,
                 logit_bias: request.logit_bias.clone(),
@@ -178,7 +179,12 @@ impl Answer {
         let jobs = prompts.iter().enumerate().map(job).collect();
         let candidates = (0..choices)
             .map(|index| Candidate {
-                builder: ChoiceBuilder::new(tokenizer.clone(), index, request.logprobs.is_some()),
+                builder: ChoiceBuilder::new(
+                    tokenizer.clone(),
+                    index,
+                    request.logprobs.is_some(),
+                    &prompts[index / request.best_of].framed,
+                ),
                 fit: None,
                 ended: false,
             })
@@ -201,7 +207,7 @@ impl Answer {
         };
         if answer.request.echo && answer.request.logprobs.is_none() {
             for index in 0..choices {
-                let text = &answer.prompts[index / answer.request.best_of].text;
+                let text = &answer.prompts[index / answer.request.best_of].framed.prompt;
                 let piece = answer.candidates[index].builder.prompt(text, &[]);
                 answer.ready.push_back(piece);
             }
@@ -224,7 +230,7 @@ impl Answer {
         let first = prompt * self.request.best_of;
         match event {
             Event::Prompt(scores) => {
-                let text = &self.prompts[prompt].text;
+                let text = &self.prompts[prompt].framed.prompt;
                 for candidate in &mut self.candidates[first..first + self.request.best_of] {
                     let piece = candidate.builder.prompt(text, &scores);
                     self.ready.push_back(piece);
@@ -276,7 +282,10 @@ impl Answer {
         if let Some(suffix) = &self.request.suffix {
             for choice in &mut choices {
                 let prompt = match self.request.echo {
-                    true => self.prompts[choice.index / self.request.best_of].text.len(),
+                    true => {
+                        let prompt = &self.prompts[choice.index / self.request.best_of];
+                        prompt.framed.prompt.len()
+                    }
                     false => 0,
                 };
                 let keep = suffix::keep(&choice.text[prompt..], suffix);

@@ -7,7 +7,8 @@
 //! | [`guard`] | who may ask |
 //! | [`openai`], [`fields`], [`error`] | requests, responses and errors in OpenAI's shape |
 //! | [`completions`] | from a request to an answer, whole or streamed |
-//! | [`prompt`], [`choice`], [`suffix`] | what goes into the model, what comes out, and the text after the cursor |
+//! | [`task`], [`prompt`] | what goes into the model |
+//! | [`choice`], [`suffix`] | what comes out, and the text after the cursor |
 //! | [`engine`] | the bridge to `codegeex::generate` |
 //! | [`playground`] | the page |
 //! | [`listen`] | connections, their limits and the end of the server |
@@ -24,3 +25,4 @@ pub mod openai;
 pub mod playground;
 pub mod prompt;
 pub mod suffix;
+pub mod task;

@@ -1,7 +1,7 @@
 //! The requests and responses of `/v1/completions` and `/v1/models`, in OpenAI's shape.
 //!
-//! Extensions: `top_k`, `language` and `task`. `suffix` does not fill in the middle, which
-//! CodeGeeX cannot do: see [`crate::suffix`].
+//! Extensions: `top_k`, and `task` with `language` and the other fields of [`crate::task`].
+//! `suffix` does not fill in the middle, which CodeGeeX cannot do: see [`crate::suffix`].
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
+use crate::task::Task;
 
 /// Most stop strings of a request.
 pub const MAX_STOPS: usize = 4;
@@ -34,7 +35,7 @@ pub enum Prompt {
 pub struct CompletionRequest {
     pub model: Option<String>,
     pub prompts: Vec<Prompt>,
-    pub language: Option<String>,
+    pub task: Task,
     pub suffix: Option<String>,
     pub max_tokens: usize,
     pub temperature: f32,
@@ -87,10 +88,11 @@ impl CompletionRequest {
                  leave out best_of or stream",
             ));
         }
-        Ok(Self {
+        let task = Task::parse(f)?;
+        let request = Self {
             model: f.string("model")?,
             prompts: prompts(f.take("prompt"))?,
-            language: f.string("language")?,
+            task,
             suffix: f.string("suffix")?.filter(|s| !s.is_empty()),
             max_tokens: f.count("max_tokens", 0..=1 << 20)?.unwrap_or(16),
             temperature: f.number("temperature", 0.0..=2.0)?.unwrap_or(1.0) as f32,
@@ -111,7 +113,36 @@ impl CompletionRequest {
             },
             // Any whole number is a seed; negative ones wrap around.
             seed: f.integer("seed", i64::MIN..=i64::MAX)?.map(|s| s as u64),
-        })
+        };
+        request.check_task()?;
+        Ok(request)
+    }
+
+    /// Whether the task has a use for the other fields.
+    fn check_task(&self) -> Result<()> {
+        if self.task.continues() {
+            return Ok(());
+        }
+        let name = self.task.name();
+        let (field, message) = if self.prompts.iter().any(|p| matches!(p, Prompt::Ids(_))) {
+            ("prompt", "prompt has token ids, expected the code as text")
+        } else if self.echo {
+            (
+                "echo",
+                "echo is true, expected false as the answer does not continue the prompt",
+            )
+        } else if self.suffix.is_some() {
+            (
+                "suffix",
+                "suffix is given, expected none as the code has no cursor",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(ApiError::field(
+            field,
+            format!("{message} with the task {name}"),
+        ))
     }
 }
 

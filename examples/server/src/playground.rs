@@ -12,9 +12,9 @@ pub const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-
 /// The page for a model.
 pub fn page(model: &str, positions: usize) -> String {
     // One name of each language: the first, as the tag is the same.
-    let mut languages: Vec<(&str, String)> = Vec::new();
+    let mut languages: Vec<(&str, &str)> = Vec::new();
     for language in Language::all() {
-        let title = title(language.tag());
+        let title = language.title();
         if !languages.iter().any(|(_, known)| *known == title) {
             languages.push((language.name(), title));
         }
@@ -30,25 +30,25 @@ pub fn page(model: &str, positions: usize) -> String {
     PAGE.replace("\"FACTS\"", &facts)
 }
 
-/// The language that a tag line names.
-fn title(tag: &str) -> String {
-    let name = tag.split_once("language:").map_or(tag, |(_, name)| name);
-    let name = name.trim_end_matches("*/").trim_end_matches("-->");
-    name.trim_end_matches('}').trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task;
 
     #[test]
-    fn names_come_out_of_tags() {
-        let title_of = |name| title(Language::from_name(name).unwrap().tag());
-        assert_eq!(title_of("cpp"), "C++");
-        assert_eq!(title_of("css"), "CSS");
-        assert_eq!(title_of("html"), "HTML");
-        assert_eq!(title_of("delphi"), "Delphi");
-        assert_eq!(title_of("vb"), "Visual Basic");
+    fn every_task_and_every_language_can_be_chosen() {
+        let page = page("tiny", 2048);
+        let start = page.find("<select id=\"task\"").unwrap();
+        let select = &page[start..start + page[start..].find("</select>").unwrap()];
+        let options: Vec<&str> = select
+            .split("value=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        assert_eq!(options, task::NAMES);
+        for language in Language::all() {
+            assert!(page.contains(&format!(",{}]", json!(language.title()))));
+        }
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! What goes into the model: the prompts of a request as ids, with their texts.
 
-use codegeex::prompt::{self, Language};
 use codegeex::tokenizer::{SpecialTokens, Tokenizer};
 
 use crate::error::{ApiError, Result};
 use crate::openai::{CompletionRequest, Prompt};
+use crate::task::{Framed, Task};
 
 /// A prompt for the model.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     /// Its ids, one at least and no more than the model has positions.
     pub ids: Vec<u32>,
-    /// Its text, for `echo`.
-    pub text: String,
+    /// Its text, for `echo`, and what belongs around the answer.
+    pub framed: Framed,
 }
 
 /// The prompts of a request. An empty one is the beginning of a document, as with OpenAI.
@@ -24,24 +24,16 @@ pub fn prepare(
     tokenizer: &dyn Tokenizer,
     positions: usize,
 ) -> Result<Vec<Prepared>> {
-    let language = match &request.language {
-        None => None,
-        Some(name) => Some(
-            Language::from_name(name)
-                .map_err(|error| ApiError::field("language", error.to_string()))?,
-        ),
-    };
+    let tagged = !matches!(request.task, Task::Complete { language: None });
     let one = |prompt: &Prompt| {
-        let (mut ids, text) = match prompt {
+        let (mut ids, framed) = match prompt {
             Prompt::Text(text) => {
-                let text = match language {
-                    Some(language) => prompt::generation(language, text),
-                    None => text.clone(),
-                };
+                let framed = request.task.of(text)?;
                 // Text of others is text: it cannot spell control tokens.
-                (tokenizer.encode(&text, SpecialTokens::AsText), text)
+                let ids = tokenizer.encode(&framed.prompt, SpecialTokens::AsText);
+                (ids, framed)
             }
-            Prompt::Ids(_) if language.is_some() => {
+            Prompt::Ids(_) if tagged => {
                 return Err(ApiError::field(
                     "language",
                     "language is for prompts that are texts; begin the token ids with those of the tag",
@@ -51,7 +43,11 @@ pub fn prepare(
                 let text = tokenizer.decode(ids).map_err(|error| {
                     ApiError::field("prompt", error.to_string()).with_code("token_out_of_range")
                 })?;
-                (ids.clone(), text)
+                let framed = Framed {
+                    prompt: text,
+                    ..Framed::default()
+                };
+                (ids.clone(), framed)
             }
         };
         if ids.is_empty() {
@@ -64,7 +60,7 @@ pub fn prepare(
             );
             return Err(ApiError::field("prompt", message).with_code("context_length_exceeded"));
         }
-        Ok(Prepared { ids, text })
+        Ok(Prepared { ids, framed })
     };
     request.prompts.iter().map(one).collect()
 }

@@ -108,6 +108,67 @@ def test_extensions():
     assert answer.usage.prompt_tokens == tagged.usage.prompt_tokens
 
 
+# What each task takes beside the code, and what its answer begins and ends with.
+TASKS = {
+    "translate": (
+        dict(language="python", target_language="java", target_declaration="int add(int a, int b) {\n"),
+        "int add(int a, int b) {\n",
+        "",
+    ),
+    "explain": (dict(language="python"), "#", ""),
+    "docstring": (dict(language="python"), '    """', '"""'),
+    "custom": (dict(language="python", template="# language: Python\n<INPUT>\n# Tests\n"), "", ""),
+}
+FUNCTION = "def add(a, b):\n    return a + b\n"
+
+
+def test_tasks():
+    for task, (fields, lead, tail) in TASKS.items():
+        extra = {"task": task} | fields
+        options = dict(max_tokens=20, seed=2, n=2, logit_bias={"50256": -100}, extra_body=extra)
+        plain = create(FUNCTION, **options)
+        texts = {0: "", 1: ""}
+        for event in create(FUNCTION, **options, stream=True):
+            for choice in event.choices:
+                texts[choice.index] += choice.text
+        assert [c.text for c in plain.choices] == [texts[0], texts[1]], task
+        for choice in plain.choices:
+            assert choice.text.startswith(lead) and choice.text.endswith(tail), (task, choice.text)
+        # The code and what goes around it, but not the answer's frame.
+        assert plain.usage.prompt_tokens > create(FUNCTION, max_tokens=0).usage.prompt_tokens, task
+        [choice] = create(FUNCTION, max_tokens=8, seed=2, logprobs=0, extra_body=extra).choices
+        assert choice.logprobs.text_offset[0] == len(lead), task
+        # The last token of a text that was stopped may reach into the stop.
+        tokens = "".join(choice.logprobs.tokens)
+        answer = choice.text[len(lead) : len(choice.text) - len(tail)]
+        stopped = choice.finish_reason == "stop"
+        assert tokens.startswith(answer) if stopped else tokens == answer, (task, tokens, choice.text)
+
+
+def test_a_translation_is_a_prompt_of_the_training():
+    fields, lead, _ = TASKS["translate"]
+    prompt = f"code translation\nPython:\n{FUNCTION}Java:\n{lead}"
+    options = dict(max_tokens=30, temperature=0)
+    [byhand] = create(prompt, **options).choices
+    [choice] = create(FUNCTION, **options, extra_body={"task": "translate"} | fields).choices
+    assert choice.text == lead + byhand.text
+
+
+def test_errors_of_tasks():
+    def error(prompt=FUNCTION, **extra):
+        return refused(openai.BadRequestError, prompt=prompt, extra_body=extra)
+
+    assert error(task="review").param == "task"
+    assert error(task="explain").param == "language"
+    assert error(task="translate", language="python").param == "target_language"
+    assert error(task="translate", language="go", target_language="klingon").param == "target_language"
+    assert error(task="explain", language="go", target_language="java").param == "target_language"
+    assert error(task="custom", language="go", template="x").param == "template"
+    assert error(prompt=[198], task="explain", language="go").param == "prompt"
+    assert error(task="docstring", language="go", echo=True).param == "echo"
+    assert error(task="docstring", language="go", suffix="x").param == "suffix"
+
+
 def refused(kind, **options):
     try:
         create(**options)

@@ -6,3 +6,4 @@ mod errors;
 mod limits;
 mod shapes;
 mod support;
+mod tasks;
