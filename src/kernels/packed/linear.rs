@@ -5,9 +5,9 @@
 //! for each chunk of panels (a task):  for each tile:  for each panel:  sums, scale, bias
 //! ```
 //!
-//! With few tokens a chunk is read once and the time is that of reading it. With many, a chunk of
-//! panels stays in the second-level cache while the tiles stream past it; 4-bit panels are then
-//! unpacked to 8 bits first, once for all tiles. A matrix unit takes tiles of sixteen tokens.
+//! With few tokens a chunk is read once and the time is that of reading it. With more, a chunk of
+//! panels stays in the second-level cache while the tiles stream past it; with many, 4-bit panels
+//! are unpacked to 8 bits first, once for all tiles. A matrix unit takes tiles of sixteen tokens.
 //!
 //! Sums are scaled a group of inputs at a time: see [`super`]. The kernels for bytes do that
 //! themselves, since a group is short.
@@ -29,7 +29,7 @@ use crate::tensor::PackedScheme;
 use crate::threads::{Crew, Failures};
 
 /// Up to this many tokens go through the panel kernels, with 4-bit panels as they are; beyond,
-/// these are unpacked, and a matrix unit is used.
+/// these are unpacked (but see [`FewOf`]), and a matrix unit is used.
 const FEW: usize = 4;
 /// Bytes of weights that make a task worth handing to another thread.
 const TASK_BYTES: usize = 64 * 1024;
@@ -143,23 +143,47 @@ struct Plan {
 impl Plan {
     fn new(cx: Context<'_>, tokens: usize, w: &PackedMatrix) -> Self {
         let unit = cx.uses_unit(tokens);
+        let few = cx.isa.dispatch(FewOf { format: cx.format });
+        let unpack = w.scheme() == PackedScheme::Int4 && (unit || tokens > few);
+        let lines = if unpack {
+            w.blocks() * INT8_LINES
+        } else {
+            w.lines_per_panel()
+        };
+        let bytes = lines * size_of::<Line>();
         // Some tasks a thread even out their speeds; more would only cut streams of memory short.
         let share = w.panels().div_ceil(16 * cx.crew.threads());
         let panels = if unit {
             // Pairs of panels share the activations in the unit.
             share.next_multiple_of(2).clamp(2, UNIT_PANELS)
         } else if tokens > FEW {
-            let unpacked = w.blocks() * INT8_LINES * size_of::<Line>();
-            share.clamp(1, (CHUNK_BYTES / unpacked).max(1))
+            share.clamp(1, (CHUNK_BYTES / bytes).max(1))
         } else {
-            let bytes = w.lines_per_panel() * size_of::<Line>();
             share.max(TASK_BYTES.div_ceil(bytes)).max(1)
         };
         Self {
             tokens,
             unit,
-            unpack: w.scheme() == PackedScheme::Int4 && tokens > FEW,
+            unpack,
             panels,
+        }
+    }
+}
+
+/// Up to how many tokens 4-bit panels are multiplied as they are. By bytes, two passes of the
+/// largest tile take less than unpacking and one pass.
+struct FewOf {
+    format: ActivationFormat,
+}
+
+impl Kernel for FewOf {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        match (self.format, S::INT4_BYTE_TILES.first()) {
+            (ActivationFormat::Int8, Some(tile)) => 2 * tile,
+            _ => FEW,
         }
     }
 }

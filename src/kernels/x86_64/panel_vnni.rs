@@ -31,7 +31,7 @@ macro_rules! panel_vnni {
             const INT4_FORM: Form = Form::Halves;
             by_tiles!(int8: int8 [12, 8, 4, 2, 1], int4: int4 [4, 2, 1]);
             by_byte_tiles!(
-                int8: int8_by_bytes [16, 8, 4, 2, 1], int4: int4_by_bytes [4, 2, 1]
+                int8: int8_by_bytes [16, 8, 4, 2, 1], int4: int4_by_bytes [8, 4, 2, 1]
             );
 
             #[inline(always)]
