@@ -27,6 +27,8 @@ pub(super) struct Lines {
     line: Vec<u8>,
     number: u64,
     read: u64,
+    /// Nothing can be read after an error of the file, as opposed to one of a line.
+    failed: bool,
 }
 
 impl Lines {
@@ -56,16 +58,28 @@ impl Lines {
             line: Vec::new(),
             number: 0,
             read: 0,
+            failed: false,
         })
     }
 
     /// The next line, without its end, and its number, from 1; blank lines are counted and left
-    /// out.
+    /// out. Nothing follows an error.
     ///
     /// # Errors
     /// [`MalformedFile`](ErrorKind::MalformedFile) for a line or a file that is too long, and
     /// what the system reports.
     pub fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
+        if self.failed {
+            return Ok(None);
+        }
+        self.failed = true;
+        let found = self.advance()?;
+        self.failed = false;
+        Ok(found.then(|| (self.number, self.line.trim_ascii())))
+    }
+
+    /// Reads the next line that is not blank; whether there is one.
+    fn advance(&mut self) -> Result<bool> {
         loop {
             self.line.clear();
             self.number += 1;
@@ -74,9 +88,9 @@ impl Lines {
             let read = (&mut self.input)
                 .take(most)
                 .read_until(b'\n', &mut self.line)
-                .map_err(|e| self.failed(e))?;
+                .map_err(|e| self.unreadable(e))?;
             if read == 0 {
-                return Ok(None);
+                return Ok(false);
             }
             if read as u64 == most && self.line.last() != Some(&b'\n') {
                 let (name, line) = (self.path.display(), self.number);
@@ -96,7 +110,7 @@ impl Lines {
                 );
             }
             if !self.line.trim_ascii().is_empty() {
-                return Ok(Some((self.number, self.line.trim_ascii())));
+                return Ok(true);
             }
         }
     }
@@ -127,7 +141,7 @@ impl Lines {
         place(&self.path, self.number)
     }
 
-    fn failed(&self, error: io::Error) -> Error {
+    fn unreadable(&self, error: io::Error) -> Error {
         match error.kind() {
             // What the unpacker says of bytes that are no gzip.
             io::ErrorKind::InvalidInput
@@ -196,6 +210,7 @@ mod tests {
                 Err(e) => {
                     assert_eq!(e.kind(), ErrorKind::MalformedFile);
                     let name = file.path().display().to_string();
+                    assert!(matches!(lines.next(), Ok(None)), "goes on after {e}");
                     return Err(e.to_string().replace(&name, "f"));
                 }
             }
