@@ -1,6 +1,6 @@
 //! How long a call goes on after it is cancelled from another thread, at random moments: the
-//! default model in prefill, decode, scoring and loading, and if wanted layers of the shape of the
-//! 13B model beside the time of one of them.
+//! default model in prefill, decode, scoring and loading, alone and while another request reads its
+//! prompt, and if wanted layers of the shape of the 13B model beside the time of one of them.
 //!
 //! ```sh
 //! cargo bench --bench cancel                      # 500 times each
@@ -17,7 +17,10 @@ use std::time::{Duration, Instant};
 
 use codegeex::ErrorKind;
 use codegeex::cancel::{CancelToken, Control};
-use codegeex::generate::{FinishReason, GenerateOptions, Generator};
+use codegeex::generate::{
+    Completion, FinishReason, GenerateOptions, Generator, Request, SchedulerOptions, Service,
+    Ticket,
+};
 use codegeex::model::{
     ConvertOptions, Input, LoadOptions, ModelConfig, Wanted, load, write_random,
 };
@@ -102,11 +105,21 @@ impl Bench {
     /// Cancels `work` at a random moment of the time that it takes, and prints how long it goes
     /// on. `work` says whether it was ended early.
     fn case(&self, name: &str, mut work: impl FnMut(&CancelToken) -> bool) -> Duration {
+        self.case_until(name, |cancel| (work(cancel), Instant::now()))
+    }
+
+    /// The same for work that says when it ended.
+    fn case_until(
+        &self,
+        name: &str,
+        mut work: impl FnMut(&CancelToken) -> (bool, Instant),
+    ) -> Duration {
         let mut whole = Duration::MAX;
         for _ in 0..3 {
             let start = Instant::now();
-            assert!(!work(&CancelToken::new()), "{name}: nobody cancelled it");
-            whole = whole.min(start.elapsed());
+            let (ended, end) = work(&CancelToken::new());
+            assert!(!ended, "{name}: nobody cancelled it");
+            whole = whole.min(end - start);
         }
         let mut times = Vec::with_capacity(self.rounds);
         let mut late = 0;
@@ -115,8 +128,7 @@ impl Bench {
             let delay = self.random.below(whole.as_nanos() as u64);
             let at = Instant::now() + Duration::from_nanos(delay);
             (self.canceller.orders.send((token.clone(), at))).expect("the canceller runs");
-            let ended = work(&token);
-            let end = Instant::now();
+            let (ended, end) = work(&token);
             let at = self.canceller.done.recv().expect("the canceller answers");
             match ended {
                 true => times.push(end.saturating_duration_since(at)),
@@ -199,7 +211,50 @@ fn default_model(bench: &Bench) {
     bench.case("score of 1900", |cancel| {
         ended(generator.score(&ids, 5, cancel))
     });
+    company(
+        bench,
+        &generator,
+        &ids,
+        16,
+        "16 tokens beside prompts of 1900",
+    );
     loading(bench, &path, "default model");
+}
+
+/// A request of a service that generates, cancelled while others read prompts, which takes whole
+/// steps: from the cancel to the end that its client gets.
+fn company(bench: &Bench, generator: &Generator, prompt: &[u32], new: usize, name: &str) {
+    let service = Service::start(generator, SchedulerOptions::default()).expect("a thread");
+    let submit = |prompt: &[u32], new: usize, cancel: &CancelToken| -> Ticket {
+        let mut options = GenerateOptions::default();
+        options.max_new_tokens = new;
+        options.temperature = 0.0;
+        let mut request = Request::new(prompt.to_vec(), options);
+        request.cancel = cancel.clone();
+        service.submit(request).expect("room for a request")
+    };
+    let mut first = 0;
+    bench.case_until(name, |cancel| {
+        let never = CancelToken::new();
+        let short = submit(&prompt[..16], new, cancel);
+        // Others all the time, each with a prompt that begins like no other, so that none is kept.
+        first += 1;
+        let mut others = Vec::new();
+        for i in 0..4 {
+            let mut prompt = prompt.to_vec();
+            prompt[0] = 1000 + (first * 4 + i) % 40_000;
+            others.push(submit(&prompt, 1, &never));
+        }
+        let found: Vec<Completion> = short.wait().expect("what it has");
+        let ended = found[0].finish_reason == FinishReason::Cancelled;
+        // The time that counts ends here; what follows is to leave the service idle.
+        let end = Instant::now();
+        others.iter().for_each(Ticket::cancel);
+        for other in others {
+            other.wait().expect("what it has");
+        }
+        (ended, end)
+    });
 }
 
 /// Layers of the 13B model; `layers` counts the top query layer.
@@ -247,7 +302,10 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
             ended
         });
     }
-    drop(model);
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let name = "13B layers, 4 tokens beside prompts";
+    company(bench, &generator, &ids, 4, name);
+    drop(generator);
     loading(bench, &path, "13B layers");
     // A file of gigabytes is not left in a folder for temporary ones.
     let _ = std::fs::remove_file(&path);

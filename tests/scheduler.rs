@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use codegeex::ErrorKind;
-use codegeex::backend::{Cpu, CpuOptions, KvFormat};
+use codegeex::backend::{ActivationFormat, Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{
     Completion, FinishReason, GenerateOptions, Generator, Request, RequestId, Scheduler,
@@ -101,14 +101,18 @@ fn serve(
 fn answers_have_the_same_bits_in_any_company() {
     let folder = tempfile::tempdir().unwrap();
     let requests = requests();
-    for (scheme, kv) in [
-        (Some(PackedScheme::Int8), KvFormat::F32),
-        (Some(PackedScheme::Int4), KvFormat::Int8),
-        (None, KvFormat::F16),
+    let (int16, bytes) = (ActivationFormat::Int16, ActivationFormat::Int8);
+    for (scheme, kv, activations) in [
+        (Some(PackedScheme::Int8), KvFormat::F32, int16),
+        (Some(PackedScheme::Int8), KvFormat::F32, bytes),
+        (Some(PackedScheme::Int4), KvFormat::Int8, int16),
+        (Some(PackedScheme::Int4), KvFormat::Int8, bytes),
+        (None, KvFormat::F16, int16),
     ] {
         let path = folder.path().join(format!("{kv}.safetensors"));
         write(&path, scheme);
-        let options = CpuOptions::new().threads(1).kv(kv);
+        let formats = CpuOptions::new().kv(kv).activations(activations);
+        let options = formats.threads(1);
         let alone = generator(&path, &options);
         let cancel = CancelToken::new();
         let go_on = &mut |_: codegeex::generate::Event<'_>| ControlFlow::Continue(());

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::options::FinishReason;
-use super::sample::{Desk, OnJobEvent, Sample, Task};
+use super::sample::{Desk, Fed, Listener, Sample, Task};
 use super::text::Text;
 use super::{Candidates, Completion, GenerateOptions, Generator};
 use crate::cancel::{CancelToken, Control};
-use crate::error::{Error, Result, bail};
-use crate::model::{Input, Logits, State, Wanted};
+use crate::error::{Error, ErrorKind, Result, bail};
+use crate::model::{Logits, State, Wanted};
 
 /// What the running call of the model computes for a job.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) struct Job {
     /// Tokens of the prompt that were computed.
     computed: usize,
     turn: Turn,
+    /// Samples, or 1 for the prompt, whose states a call of the model has.
+    lent: Vec<usize>,
     /// The callback asked to stop.
     stopped: bool,
     failure: Option<Error>,
@@ -109,6 +111,7 @@ impl Job {
             reused: 0,
             computed: 0,
             turn: Turn::Nothing,
+            lent: Vec::new(),
             stopped: false,
             failure: None,
             keeps: false,
@@ -197,8 +200,12 @@ impl Job {
         self.failure.is_some() || self.samples.iter().all(Sample::has_ended)
     }
 
-    /// Ends it where it was asked to, or where there is nothing to do.
+    /// Ends it where it was asked to, or where there is nothing to do. While a call has its states
+    /// that is done at once as well, unless somebody wants one of them back.
     pub fn look_around(&mut self, parts: &mut Parts<'_>) {
+        if !self.lent.is_empty() && self.keeps {
+            return;
+        }
         // In this order: the caller's, set between the two looks, is no deadline.
         let is_cancelled = self.cancel.is_cancelled();
         let reason = if self.stopped || self.caller.is_cancelled() {
@@ -252,6 +259,12 @@ impl Job {
     /// step of its samples.
     pub fn prepare(&mut self, tokens: usize, parts: &mut Parts<'_>) {
         self.turn = Turn::Nothing;
+        if self.state.is_none() && self.live() == 0 {
+            // The unwinding took them along.
+            let message = "a callback or a sampler panicked in an earlier step of this request";
+            self.fail(Error::new(ErrorKind::Internal, message));
+            return;
+        }
         let unread = self.unread();
         if unread > 0 {
             let left = self.prefill_left().unwrap_or(unread);
@@ -274,45 +287,61 @@ impl Job {
         Control::from(&self.cancel).threads(self.threads())
     }
 
-    /// Adds its inputs to the batch of a call.
-    pub fn inputs<'j>(&'j mut self, batch: &mut Vec<Input<'j>>) {
-        match (self.turn, &mut self.state) {
-            (Turn::Prompt(tokens @ 1..), Some(state)) => {
-                let read = state.len();
-                let ids = &self.task.prompt[read..read + tokens];
-                let wanted = match read + tokens == self.task.prompt.len() {
-                    true => Wanted::Last,
-                    false => Wanted::Nothing,
+    /// Gives away the states that a call of the model works on, with what they are fed. Returns
+    /// how many.
+    pub fn lend(&mut self, fed: &mut Vec<Fed>) -> usize {
+        self.lent.clear();
+        match self.turn {
+            Turn::Prompt(tokens @ 1..) => {
+                let Some(state) = self.state.take() else {
+                    return 0;
                 };
-                batch.push(Input::new(&mut **state, ids, wanted).cancel(&self.cancel));
+                let read = state.len();
+                self.lent.push(0);
+                fed.push(Fed {
+                    state,
+                    ids: self.task.prompt[read..read + tokens].to_vec(),
+                    wanted: match read + tokens == self.task.prompt.len() {
+                        true => Wanted::Last,
+                        false => Wanted::Nothing,
+                    },
+                    cancel: self.cancel.clone(),
+                });
             }
-            (Turn::Samples, _) => {
-                let inputs = self.samples.iter_mut().filter_map(Sample::input);
-                batch.extend(inputs.map(|input| input.cancel(&self.cancel)));
+            Turn::Samples => {
+                for (i, sample) in self.samples.iter_mut().enumerate() {
+                    if let Some(lent) = sample.lend(&self.cancel) {
+                        self.lent.push(i);
+                        fed.push(lent);
+                    }
+                }
             }
-            _ => {}
+            Turn::Nothing | Turn::Prompt(0) => {}
+        }
+        self.lent.len()
+    }
+
+    /// Takes back what it lent, in the same order.
+    pub fn give_back(&mut self, fed: impl Iterator<Item = Fed>) {
+        for (i, fed) in self.lent.drain(..).zip(fed) {
+            match self.turn {
+                Turn::Samples => self.samples[i].give_back(fed),
+                _ => self.state = Some(fed.state),
+            }
         }
     }
 
-    /// Takes what the call returned for its inputs, the sequences from `row` on. Returns the
-    /// first row after them.
-    pub fn take(
-        &mut self,
-        logits: &Logits,
-        mut row: usize,
-        took: Duration,
-        parts: &mut Parts<'_>,
-    ) -> usize {
+    /// Takes what the call returned for what it lent, the sequences from `row` on.
+    pub fn take(&mut self, logits: &Logits, mut row: usize, took: Duration, parts: &mut Parts<'_>) {
         match std::mem::replace(&mut self.turn, Turn::Nothing) {
             Turn::Nothing | Turn::Prompt(0) => {}
             Turn::Prompt(tokens) => {
                 self.computed += tokens;
                 self.row = logits.last(row).map(|r| r.to_vec());
-                row += 1;
             }
             Turn::Samples => {
                 for i in 0..self.samples.len() {
-                    if !self.samples[i].is_live() {
+                    if !self.samples[i].is_fed() {
                         continue;
                     }
                     // A draw takes up to a millisecond, and there may be hundreds.
@@ -330,7 +359,6 @@ impl Job {
                 }
             }
         }
-        row
     }
 
     pub fn fail(&mut self, error: Error) {
@@ -365,7 +393,7 @@ impl Job {
 pub(super) struct Parts<'a> {
     pub generator: &'a Generator,
     pub candidates: &'a mut Candidates,
-    pub on_event: OnJobEvent<'a>,
+    pub listener: &'a mut dyn Listener,
 }
 
 impl Parts<'_> {
@@ -375,7 +403,7 @@ impl Parts<'_> {
             tokenizer: &**self.generator.tokenizer(),
             candidates: self.candidates,
             job,
-            on_event: self.on_event,
+            listener: self.listener,
             stopped,
         }
     }

@@ -5,19 +5,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::candidates::{Candidates, log_probability, top_log_probabilities_below};
+use super::job::Finished;
 use super::options::{FinishReason, GenerateOptions};
 use super::rng;
 use super::sampler::{History, Sampler};
 use super::speculate::{Drafter, Position};
 use super::text::Text;
 use super::{Completion, Event, Generator};
-use crate::cancel::Control;
+use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, State, Wanted};
 use crate::tokenizer::Tokenizer;
 
-/// Hears what happens to the samples of jobs, by the job's id.
-pub(super) type OnJobEvent<'a> = &'a mut dyn FnMut(u64, Event<'_>) -> ControlFlow<()>;
+/// Hears what happens to jobs, by their ids, on the thread that computes.
+pub(super) trait Listener {
+    /// A sample got a token or ended. A break ends the job.
+    fn event(&mut self, job: u64, event: Event<'_>) -> ControlFlow<()>;
+
+    /// A job is over.
+    fn finished(&mut self, job: Finished);
+
+    /// The model is about to compute a layer: what has ended is looked for after this.
+    fn before_layer(&mut self) {}
+}
+
+/// What a call of the model feeds to one sequence. The call has the state to itself, so that a job
+/// may end while it runs.
+pub(super) struct Fed {
+    pub state: Box<dyn State>,
+    pub ids: Vec<u32>,
+    pub wanted: Wanted,
+    pub cancel: CancelToken,
+}
+
+impl Fed {
+    pub fn input(&mut self) -> Input<'_> {
+        Input::new(&mut *self.state, &self.ids, self.wanted).cancel(&self.cancel)
+    }
+}
 
 /// What all samples of a request have in common.
 pub(super) struct Task {
@@ -38,7 +63,7 @@ pub(super) struct Desk<'a> {
     /// Memory that is used again and again.
     pub candidates: &'a mut Candidates,
     pub job: u64,
-    pub on_event: OnJobEvent<'a>,
+    pub listener: &'a mut dyn Listener,
     /// The callback asked to stop.
     pub stopped: &'a mut bool,
 }
@@ -47,7 +72,7 @@ impl Desk<'_> {
     fn report(&mut self, event: Event<'_>) {
         // Once asked to stop, the callback only hears of the ends.
         if (!*self.stopped || matches!(event, Event::End { .. }))
-            && (self.on_event)(self.job, event).is_break()
+            && self.listener.event(self.job, event).is_break()
         {
             *self.stopped = true;
         }
@@ -148,15 +173,30 @@ impl Sample {
         Ok(())
     }
 
-    /// The input that `prepare` decided on.
-    pub fn input(&mut self) -> Option<Input<'_>> {
-        let state = self.state.as_mut()?;
+    /// Gives its state away with what `prepare` decided to feed.
+    pub fn lend(&mut self, cancel: &CancelToken) -> Option<Fed> {
         let wanted = match self.feed.len() {
             0 => return None,
             1 => Wanted::Last,
             _ => Wanted::All,
         };
-        Some(Input::new(&mut **state, &self.feed, wanted))
+        Some(Fed {
+            state: self.state.take()?,
+            ids: std::mem::take(&mut self.feed),
+            wanted,
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// Takes back what it lent.
+    pub fn give_back(&mut self, fed: Fed) {
+        self.state = Some(fed.state);
+        self.feed = fed.ids;
+    }
+
+    /// Whether it lends something in this step.
+    pub fn is_fed(&self) -> bool {
+        self.state.is_some() && !self.feed.is_empty()
     }
 
     /// Draws from the logits of sequence `row`: a token after every one that was fed, as long as

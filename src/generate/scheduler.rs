@@ -11,6 +11,9 @@
 //! admitted is ever given up for something else. The plan counts pages that are shared in full
 //! and is never below what is held.
 //!
+//! What ends early, cancelled or late, running or waiting, ends between two layers of the step that
+//! is under way: for that a step takes the states out of the requests while the model has them.
+//!
 //! Who gets on: requests are admitted in the order in which they came, the first one that does
 //! not fit holds the others up (a large one is not starved by small ones). Free places go to the
 //! request with the fewest running samples. Prompts share the tokens of a step equally.
@@ -27,7 +30,7 @@ use std::time::Instant;
 
 use super::job::{Finished, Job, Parts};
 use super::prefixes::Prefixes;
-use super::sample::OnJobEvent;
+use super::sample::{Fed, Listener};
 use super::{Candidates, Completion, Event, GenerateOptions, Generator, PREFILL_TOKENS};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Error, ErrorKind, Result, bail};
@@ -36,6 +39,13 @@ use crate::model::State;
 /// Names a request of one scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
+
+impl RequestId {
+    /// The number of its job.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// What happens to a request for which there is no room yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -258,6 +268,10 @@ impl Scheduler {
         Ok(id)
     }
 
+    pub(super) fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
     /// Whether there is nothing to do.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.running.is_empty()
@@ -283,40 +297,36 @@ impl Scheduler {
     /// every token and of every end; when it breaks, that request ends. Returns whether anything
     /// is left to do.
     ///
-    /// A request that fails ends with its error and leaves the others alone. Of a cancelled one
-    /// nothing is computed any more from the next layer on, and its end is reported with the
-    /// step's; the step itself is cut short once all requests in it are cancelled.
+    /// A request that fails ends with its error and leaves the others alone. One that is cancelled
+    /// or whose deadline passes, running or waiting, ends before the next layer that the model
+    /// computes: it costs nothing from then on, and `on_update` hears of it there, with the step
+    /// still under way for the others. The step itself is cut short once all requests in it are
+    /// cancelled.
     pub fn step(
         &mut self,
         on_update: &mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>,
     ) -> bool {
-        let finished =
-            self.advance(&mut |id, event| on_update(RequestId(id), Update::Event(event)));
-        for job in finished {
-            let _ = on_update(RequestId(job.id), Update::Done(job.result));
-        }
+        self.advance(&mut OnUpdate(on_update));
         !self.is_idle()
     }
 
-    /// A step; returns the jobs that ended.
-    pub(super) fn advance(&mut self, on_event: OnJobEvent<'_>) -> Vec<Finished> {
+    /// A step.
+    pub(super) fn advance(&mut self, listener: &mut dyn Listener) {
         let mut candidates = std::mem::take(&mut self.candidates);
         let generator = self.generator.clone();
         let mut parts = Parts {
             generator: &generator,
             candidates: &mut candidates,
-            on_event,
+            listener,
         };
-        let mut finished = Vec::new();
-        self.retire(&mut parts, &mut finished);
+        self.retire(&mut parts);
         self.admit();
         self.start(&mut parts);
-        self.retire(&mut parts, &mut finished);
+        self.retire(&mut parts);
         self.prepare(&mut parts);
         self.compute(&mut parts);
-        self.retire(&mut parts, &mut finished);
+        self.retire(&mut parts);
         self.candidates = candidates;
-        finished
     }
 
     fn sequences(&self) -> usize {
@@ -345,25 +355,19 @@ impl Scheduler {
     }
 
     /// Lets go what has ended or was asked to.
-    fn retire(&mut self, parts: &mut Parts<'_>, finished: &mut Vec<Finished>) {
+    fn retire(&mut self, parts: &mut Parts<'_>) {
         for job in self.waiting.iter_mut().chain(&mut self.running) {
             if !job.has_ended() {
                 job.look_around(parts);
             }
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        let running = std::mem::take(&mut self.running);
-        for job in running {
-            match job.has_ended() {
-                true => finished.push(job.finish()),
-                false => self.running.push(job),
-            }
+        while let Some(i) = self.running.iter().position(Job::has_ended) {
+            parts.listener.finished(self.running.remove(i).finish());
         }
-        for job in waiting {
-            match job.has_ended() {
-                true => finished.push(job.finish()),
-                false => self.waiting.push_back(job),
-            }
+        while let Some(i) = self.waiting.iter().position(Job::has_ended) {
+            let job = self.waiting.remove(i);
+            job.into_iter()
+                .for_each(|job| parts.listener.finished(job.finish()));
         }
     }
 
@@ -418,7 +422,7 @@ impl Scheduler {
 
     /// One call of the model for all jobs; where that fails, one for each.
     fn compute(&mut self, parts: &mut Parts<'_>) {
-        let all: Vec<usize> = (0..self.running.len()).collect();
+        let all: Vec<u64> = self.running.iter().map(|job| job.id).collect();
         let Err(error) = self.call(&all, parts) else {
             return;
         };
@@ -428,60 +432,94 @@ impl Scheduler {
         if error.kind() == ErrorKind::OutOfMemory {
             self.drop_prefixes();
         }
-        for i in all {
-            if let Err(error) = self.call(&[i], parts)
-                && !(error.kind() == ErrorKind::Cancelled && self.is_cancelled(&[i]))
+        for id in all {
+            if let Err(error) = self.call(&[id], parts)
+                && !(error.kind() == ErrorKind::Cancelled && self.is_cancelled(&[id]))
+                && let Some(job) = self.job(id)
             {
-                self.running[i].fail(error);
+                job.fail(error);
             }
         }
     }
 
-    fn is_cancelled(&self, jobs: &[usize]) -> bool {
-        let mut jobs = jobs.iter().map(|&i| &self.running[i]);
+    /// Whether all of these have ended or were asked to.
+    fn is_cancelled(&self, jobs: &[u64]) -> bool {
+        let mut jobs = self.running.iter().filter(|job| jobs.contains(&job.id));
         jobs.all(|job| job.cancel_token().is_cancelled())
     }
 
+    /// The job, while it has not ended.
+    fn job(&mut self, id: u64) -> Option<&mut Job> {
+        self.running.iter_mut().find(|job| job.id == id)
+    }
+
     /// One call of the model.
-    fn call(&mut self, jobs: &[usize], parts: &mut Parts<'_>) -> Result<(), Error> {
-        let mut batch = Vec::new();
+    fn call(&mut self, jobs: &[u64], parts: &mut Parts<'_>) -> Result<(), Error> {
+        let (mut fed, mut lenders) = (Vec::new(), Vec::new());
         let (mut tokens, mut threads) = (Vec::new(), 0);
-        for (i, job) in self.running.iter_mut().enumerate() {
-            if !jobs.contains(&i) {
-                continue;
-            }
+        for job in self.running.iter_mut().filter(|j| jobs.contains(&j.id)) {
             threads = match (threads, job.threads()) {
                 (0, cap) | (cap, 0) => cap,
                 (a, b) => a.min(b),
             };
             tokens.push(job.cancel_token().clone());
-            job.inputs(&mut batch);
+            lenders.push((job.id, job.lend(&mut fed)));
         }
-        if batch.is_empty() {
+        if fed.is_empty() {
             return Ok(());
         }
         let control = Control::from(&CancelToken::all_of(tokens)).threads(threads);
         let clock = Instant::now();
-        let logits = self.generator.model().forward(&mut batch, &control)?;
+        let mut batch: Vec<_> = fed.iter_mut().map(Fed::input).collect();
+        let model = parts.generator.model();
+        let result = model.forward_watched(&mut batch, &control, &mut || {
+            parts.listener.before_layer();
+            self.retire(parts);
+        });
         let took = clock.elapsed();
         drop(batch);
-        let mut row = 0;
-        for &i in jobs {
-            let job = &mut self.running[i];
-            row = job.take(&logits, row, took, parts);
-            // Its prompt was read just now: others may begin the same.
-            if self.options.prefixes > 0
-                && job.live() == 0
-                && let Some(state) = job.prompt_state().map(State::fork)
-            {
-                let most = self.options.prefixes;
-                self.prefixes
-                    .keep(job.prompt(), state, job.prompt_pages, most);
+        // Those that ended meanwhile take nothing back.
+        let mut fed = fed.into_iter();
+        for &(id, count) in &lenders {
+            let its = fed.by_ref().take(count);
+            match self.job(id) {
+                Some(job) => job.give_back(its),
+                None => its.for_each(drop),
             }
+        }
+        let logits = result?;
+        let mut row = 0;
+        for (id, count) in lenders {
+            if let Some(job) = self.running.iter_mut().find(|job| job.id == id) {
+                job.take(&logits, row, took, parts);
+                // Its prompt was read just now: others may begin the same.
+                if self.options.prefixes > 0
+                    && job.live() == 0
+                    && let Some(state) = job.prompt_state().map(State::fork)
+                {
+                    let most = self.options.prefixes;
+                    self.prefixes
+                        .keep(job.prompt(), state, job.prompt_pages, most);
+                }
+            }
+            row += count;
         }
         // They are kept where there is room, and no further.
         self.make_room(0);
         Ok(())
+    }
+}
+
+/// Reports to the caller of a step.
+struct OnUpdate<'a>(&'a mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>);
+
+impl Listener for OnUpdate<'_> {
+    fn event(&mut self, job: u64, event: Event<'_>) -> ControlFlow<()> {
+        (self.0)(RequestId(job), Update::Event(event))
+    }
+
+    fn finished(&mut self, job: Finished) {
+        let _ = (self.0)(RequestId(job.id), Update::Done(job.result));
     }
 }
 

@@ -5,9 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use super::scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update};
-use super::{Completion, Event, FinishReason, Generator};
+use super::job::{Finished, Job, Parts};
+use super::sample::Listener;
+use super::scheduler::{Progress, Request, Scheduler, SchedulerOptions};
+use super::{Candidates, Completion, Event, FinishReason, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -124,7 +127,8 @@ impl Ticket {
         self.events.try_recv().ok()
     }
 
-    /// Ends the request. It still gets its last events.
+    /// Ends the request, at the next layer that the service computes if not before. It still gets
+    /// its last events.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
@@ -261,39 +265,122 @@ impl Shared {
         }
     }
 
+    /// Takes out the requests that ended before the scheduler took them in.
+    fn ended_requests(&self) -> Vec<(Request, mpsc::Sender<TicketEvent>)> {
+        let has_ended = |request: &Request| {
+            let deadline = request.options.deadline;
+            request.cancel.is_cancelled() || deadline.is_some_and(|at| Instant::now() >= at)
+        };
+        let mut inbox = self.lock();
+        let ended = inbox.requests.extract_if(.., |(r, _)| has_ended(r));
+        ended.collect()
+    }
+
     fn work(&self, mut scheduler: Scheduler) {
         // Dropped last, when the clients of a worker that panicked are gone.
         let _closing = Closing(self);
-        let mut clients: BTreeMap<RequestId, mpsc::Sender<TicketEvent>> = BTreeMap::new();
+        let mut desk = Desk {
+            shared: self,
+            generator: scheduler.generator().clone(),
+            clients: BTreeMap::new(),
+        };
         while let Some(requests) = self.requests(scheduler.is_idle()) {
-            for (request, client) in requests {
+            for (request, events) in requests {
+                let cancel = request.cancel.clone();
+                let client = Client { events, cancel };
                 match scheduler.submit(request) {
                     Ok(id) => {
-                        clients.insert(id, client);
+                        desk.clients.insert(id.number(), client);
                     }
-                    // Whoever dropped the ticket does not want to know.
-                    Err(error) => drop(client.send(TicketEvent::Done(Err(error)))),
+                    Err(error) => client.done(Err(error)),
                 }
             }
             self.lock().progress = scheduler.progress();
-            scheduler.step(&mut |id, update| {
-                if self.shutdown.load(Ordering::Relaxed) {
-                    return ControlFlow::Break(());
-                }
-                let (event, over) = match update {
-                    Update::Event(event) => (event.into(), false),
-                    Update::Done(result) => (TicketEvent::Done(result), true),
-                };
-                let sent = clients.get(&id).map(|client| client.send(event));
-                if over {
-                    clients.remove(&id);
-                }
-                match sent {
-                    Some(Ok(())) => ControlFlow::Continue(()),
-                    _ => ControlFlow::Break(()),
-                }
-            });
+            scheduler.advance(&mut desk);
             self.lock().progress = scheduler.progress();
         }
+    }
+}
+
+/// Passes on what happens to the clients.
+struct Desk<'a> {
+    shared: &'a Shared,
+    generator: Generator,
+    clients: BTreeMap<u64, Client>,
+}
+
+impl Listener for Desk<'_> {
+    fn event(&mut self, job: u64, event: Event<'_>) -> ControlFlow<()> {
+        match self.clients.get_mut(&job) {
+            Some(client) if !self.shared.shutdown.load(Ordering::Relaxed) => {
+                client.event(job, event)
+            }
+            _ => ControlFlow::Break(()),
+        }
+    }
+
+    fn finished(&mut self, job: Finished) {
+        if let Some(mut client) = self.clients.remove(&job.id)
+            && !self.shared.shutdown.load(Ordering::Relaxed)
+        {
+            client.finished(job);
+        }
+    }
+
+    fn before_layer(&mut self) {
+        if self.shared.shutdown.load(Ordering::Relaxed) {
+            self.clients
+                .values()
+                .for_each(|client| client.cancel.cancel());
+            return;
+        }
+        for (request, events) in self.shared.ended_requests() {
+            let cancel = request.cancel.clone();
+            Client { events, cancel }.end_at_once(&self.generator, request);
+        }
+    }
+}
+
+/// Who waits for the answer to a request.
+struct Client {
+    events: mpsc::Sender<TicketEvent>,
+    cancel: CancelToken,
+}
+
+impl Client {
+    fn done(&self, result: Result<Vec<Completion>>) {
+        // Whoever dropped the ticket does not want to know.
+        let _ = self.events.send(TicketEvent::Done(result));
+    }
+
+    /// Answers a request that ended before anything of it was computed.
+    fn end_at_once(mut self, generator: &Generator, request: Request) {
+        let Request {
+            prompt, options, ..
+        } = request;
+        match Job::new(generator, 0, prompt, options, &request.cancel) {
+            Ok(mut job) => {
+                job.look_around(&mut Parts {
+                    generator,
+                    candidates: &mut Candidates::default(),
+                    listener: &mut self,
+                });
+                self.finished(job.finish());
+            }
+            Err(error) => self.done(Err(error)),
+        }
+    }
+}
+
+impl Listener for Client {
+    fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
+        match self.events.send(event.into()) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    fn finished(&mut self, job: Finished) {
+        self.done(job.result);
     }
 }

@@ -5,7 +5,8 @@ mod file;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::job::Job;
+use super::job::{Finished, Job};
+use super::sample::Listener;
 use super::scheduler::{Scheduler, SchedulerOptions, WhenFull};
 use super::{Completion, Event, GenerateOptions, Generator};
 use crate::cancel::CancelToken;
@@ -137,8 +138,13 @@ impl Session {
         };
         let mut scheduler = Scheduler::new(&self.generator, alone)?;
         scheduler.add(job, WhenFull::Wait)?;
+        let mut alone = Alone {
+            on_event,
+            finished: None,
+        };
         let finished = loop {
-            if let Some(job) = scheduler.advance(&mut |_, event| on_event(event)).pop() {
+            scheduler.advance(&mut alone);
+            if let Some(job) = alone.finished.take() {
                 break job;
             }
         };
@@ -190,6 +196,22 @@ impl Session {
         state.truncate(self.common(prompt).min(prompt.len() - 1));
         self.ids.clear();
         state
+    }
+}
+
+/// Hears of the only job.
+struct Alone<'a> {
+    on_event: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    finished: Option<Finished>,
+}
+
+impl Listener for Alone<'_> {
+    fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
+        (self.on_event)(event)
+    }
+
+    fn finished(&mut self, job: Finished) {
+        self.finished = Some(job);
     }
 }
 

@@ -259,4 +259,21 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// each operation, which is a fraction of a layer: see `benches/cancel.rs` for how soon that
     /// is. After an error the states are as before the call.
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
+
+    /// As [`forward`](Self::forward), and calls `before_layer` on the calling thread before each
+    /// layer: for whoever has to see to others while the call goes on, since a layer of many tokens
+    /// takes a while. It must be quick. A model that does not know its layers calls it once, before
+    /// the first.
+    ///
+    /// # Errors
+    /// As for [`forward`](Self::forward).
+    fn forward_watched(
+        &self,
+        batch: &mut [Input<'_>],
+        control: &Control,
+        before_layer: &mut dyn FnMut(),
+    ) -> Result<Logits> {
+        before_layer();
+        self.forward(batch, control)
+    }
 }

@@ -113,7 +113,7 @@ impl<B: Backend> Transformer<B> {
         let mut state = self.new_sequence();
         let mut batch = [Input::new(&mut state, ids, Wanted::All)];
         let mut found = Vec::new();
-        self.forward_observed(&mut batch, &Control::new(), &mut |_, x| {
+        self.forward_observed(&mut batch, &Control::new(), &mut || {}, &mut |_, x| {
             let rows: Vec<usize> = (0..ids.len()).collect();
             found.push(self.backend.read(self.backend.select(x, &rows)?));
             Ok(())
@@ -144,6 +144,7 @@ impl<B: Backend> Transformer<B> {
         &self,
         batch: &mut [Input<'_>],
         control: &Control,
+        before_layer: &mut dyn FnMut(),
         observe: Observer<'_, B>,
     ) -> Result<Logits> {
         let mut plan = Plan::new(&self.config, batch)?;
@@ -167,7 +168,7 @@ impl<B: Backend> Transformer<B> {
                 control.cancel.check()?;
                 cache.extend(tokens)?;
             }
-            pass.run(&mut plan, &mut caches, observe)
+            pass.run(&mut plan, &mut caches, before_layer, observe)
         })();
         // A call that fails leaves every sequence as it was, and so does one that drops it.
         for ((cache, len), dropped) in caches.iter_mut().zip(before).zip(&plan.dropped) {
@@ -191,12 +192,14 @@ impl<B: Backend> Pass<'_, B> {
         &self,
         plan: &mut Plan,
         caches: &mut [&mut B::Cache],
+        before_layer: &mut dyn FnMut(),
         observe: Observer<'_, B>,
     ) -> Result<Array2<f32>> {
         let (b, p) = (&self.backend, &self.model.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
         for (i, layer) in p.layers.iter().enumerate() {
+            before_layer();
             x = self.without_cancelled(x, plan)?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
@@ -222,6 +225,7 @@ impl<B: Backend> Pass<'_, B> {
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
             let index = p.layers.len();
+            before_layer();
             y = self.without_cancelled(y, plan)?;
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
@@ -359,7 +363,16 @@ impl<B: Backend> Model for Transformer<B> {
     }
 
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
-        self.forward_observed(batch, control, &mut |_, _| Ok(()))
+        self.forward_watched(batch, control, &mut || {})
+    }
+
+    fn forward_watched(
+        &self,
+        batch: &mut [Input<'_>],
+        control: &Control,
+        before_layer: &mut dyn FnMut(),
+    ) -> Result<Logits> {
+        self.forward_observed(batch, control, before_layer, &mut |_, _| Ok(()))
     }
 }
 
