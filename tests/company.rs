@@ -1,5 +1,5 @@
 //! Requests that end while others are in the middle of a step: their callers hear of it before the
-//! next layer, and the others get the same bits.
+//! next operation, and the others get the same bits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,32 +21,32 @@ use codegeex::model::{
 use codegeex::tensor::PackedScheme;
 use codegeex::tokenizer::Gpt2Tokenizer;
 
-/// Layers of the model, the top query layer included.
-const LAYERS: usize = 6;
+/// How often a step calls back at least: before each layer, the top query layer included.
+const STOPS: usize = 6;
 /// Tokens of prompts that a step computes.
 const SHARE: usize = 16;
 
-type OnLayer = Box<dyn FnMut(usize) + Send>;
+type OnStop = Box<dyn FnMut(usize) + Send>;
 
-/// A model that tells a test before which layer it is, from 1, once its caller has been told.
-struct Layered {
+/// A model that tells a test between which operations it is, from 1, once its caller has been told.
+struct Stepped {
     model: Transformer<Cpu>,
-    on_layer: Mutex<OnLayer>,
+    on_stop: Mutex<OnStop>,
 }
 
-impl fmt::Debug for Layered {
+impl fmt::Debug for Stepped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Layered")
+        f.write_str("Stepped")
     }
 }
 
-impl Layered {
-    fn on_layer(&self, on_layer: impl FnMut(usize) + Send + 'static) {
-        *self.on_layer.lock().unwrap() = Box::new(on_layer);
+impl Stepped {
+    fn on_stop(&self, on_stop: impl FnMut(usize) + Send + 'static) {
+        *self.on_stop.lock().unwrap() = Box::new(on_stop);
     }
 }
 
-impl Model for Layered {
+impl Model for Stepped {
     fn config(&self) -> &ModelConfig {
         self.model.config()
     }
@@ -66,22 +66,22 @@ impl Model for Layered {
         &self,
         batch: &mut [Input<'_>],
         control: &Control,
-        before_layer: &mut dyn FnMut(),
+        between: &mut dyn FnMut(),
     ) -> codegeex::Result<Logits> {
-        let mut layer = 0;
+        let mut stop = 0;
         self.model.forward_watched(batch, control, &mut || {
-            before_layer();
-            layer += 1;
-            (self.on_layer.lock().unwrap())(layer);
+            between();
+            stop += 1;
+            (self.on_stop.lock().unwrap())(stop);
         })
     }
 }
 
-fn layered(folder: &Path) -> (Arc<Layered>, Generator) {
+fn stepped(folder: &Path) -> (Arc<Stepped>, Generator) {
     let config = format!(
         r#"{{"num_layers":{},"hidden_size":48,"num_attention_heads":3,"padded_vocab_size":131,
             "max_position_embeddings":200}}"#,
-        LAYERS - 1
+        STOPS - 1
     );
     let config = ModelConfig::from_json(&config).unwrap();
     let path = folder.join("m.safetensors");
@@ -90,9 +90,9 @@ fn layered(folder: &Path) -> (Arc<Layered>, Generator) {
     write_random(&config, &path, &options, 3, &mut |_, _| {}, &cancel).unwrap();
     let checkpoint = Checkpoint::open(&path, &OpenOptions::new()).unwrap();
     let cpu = Cpu::new(&CpuOptions::new().threads(1)).unwrap();
-    let model = Arc::new(Layered {
+    let model = Arc::new(Stepped {
         model: Transformer::new(cpu, &checkpoint).unwrap(),
-        on_layer: Mutex::new(Box::new(|_| {})),
+        on_stop: Mutex::new(Box::new(|_| {})),
     });
     let tokenizer = Arc::new(Gpt2Tokenizer::codegeex());
     let generator = Generator::new(Arc::clone(&model) as Arc<dyn Model>, tokenizer);
@@ -156,10 +156,10 @@ enum End {
 }
 
 /// A request reads a long prompt; a second one generates, or waits for room, and is ended before
-/// the third layer of a step. Returns its completions.
+/// the third operation of a step. Returns its completions.
 fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion> {
     let folder = tempfile::tempdir().unwrap();
-    let (model, generator) = layered(folder.path());
+    let (model, generator) = stepped(folder.path());
     let (long, short) = (prompt(90, 1), prompt(5, 2));
     let alone = generator
         .generate_from(&long, &options(9), &CancelToken::new(), &mut |_| {
@@ -194,10 +194,10 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
     let log = Log::default();
     let mut found = BTreeMap::new();
     for step in 1.. {
-        model.on_layer({
+        model.on_stop({
             let (log, cancel) = (log.clone(), cancel.clone());
-            move |layer| {
-                if (step, layer) == (3, 3) {
+            move |stop| {
+                if (step, stop) == (3, 3) {
                     match end {
                         End::Cancel => cancel.cancel(),
                         End::Deadline => {
@@ -209,7 +209,7 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
                     }
                     log.push("ended");
                 }
-                log.push(format!("step {step} layer {layer}"));
+                log.push(format!("step {step} stop {stop}"));
             }
         });
         let left = scheduler.step(&mut |id, update| {
@@ -223,10 +223,10 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
             break;
         }
     }
-    // It was ended once its caller had been told of the layer, so the next one is where it hears.
-    assert_eq!(log.after("ended"), "step 3 layer 3");
-    assert_eq!(log.after("step 3 layer 3"), "done second", "{end:?}");
-    assert_eq!(log.after("done second"), "step 3 layer 4");
+    // It was ended once the scheduler had been called back, so it hears at the next stop.
+    assert_eq!(log.after("ended"), "step 3 stop 3");
+    assert_eq!(log.after("step 3 stop 3"), "done second", "{end:?}");
+    assert_eq!(log.after("done second"), "step 3 stop 4");
     assert_eq!(log.count("done second"), 1);
     assert_eq!(bits(&found["first"]), bits(&alone), "{end:?}");
     assert_eq!(scheduler.progress().sequences, 0);
@@ -234,7 +234,7 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
 }
 
 #[test]
-fn who_generates_hears_before_the_next_layer() {
+fn who_generates_hears_before_the_next_operation() {
     for (end, reason) in [
         (End::Cancel, FinishReason::Cancelled),
         (End::Deadline, FinishReason::Deadline),
@@ -250,7 +250,7 @@ fn who_generates_hears_before_the_next_layer() {
 }
 
 #[test]
-fn who_waits_hears_before_the_next_layer() {
+fn who_waits_hears_before_the_next_operation() {
     for (end, reason) in [
         (End::Cancel, FinishReason::Cancelled),
         (End::Deadline, FinishReason::Deadline),
@@ -266,7 +266,7 @@ fn who_waits_hears_before_the_next_layer() {
 #[test]
 fn a_prompt_that_was_cut_short_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let (model, generator) = layered(folder.path());
+    let (model, generator) = stepped(folder.path());
     let (first, second) = (prompt(64, 1), prompt(64, 2));
     let go_on = &mut |_: codegeex::generate::Event<'_>| ControlFlow::Continue(());
     let never = CancelToken::new();
@@ -280,14 +280,14 @@ fn a_prompt_that_was_cut_short_is_not_kept() {
     // The last piece of both prompts, 8 tokens each of a step.
     for step in 1..=8 {
         let cancel = cancel.clone();
-        model.on_layer(move |layer| {
-            if (step, layer) == (8, 2) {
+        model.on_stop(move |stop| {
+            if (step, stop) == (8, 2) {
                 cancel.cancel();
             }
         });
         scheduler.step(&mut |_, _| ControlFlow::Continue(()));
     }
-    model.on_layer(|_| {});
+    model.on_stop(|_| {});
     let again = scheduler.submit(Request::new(second, options(5))).unwrap();
     let mut found = Vec::new();
     while scheduler.step(&mut |id, update| {
@@ -305,7 +305,7 @@ fn a_prompt_that_was_cut_short_is_not_kept() {
 #[test]
 fn a_panic_in_the_middle_of_a_step_fails_its_requests() {
     let folder = tempfile::tempdir().unwrap();
-    let (model, generator) = layered(folder.path());
+    let (model, generator) = stepped(folder.path());
     let mut scheduler = Scheduler::new(&generator, bounds(8)).unwrap();
     let request = Request::new(prompt(5, 2), options(50));
     let cancel = request.cancel.clone();
@@ -314,8 +314,8 @@ fn a_panic_in_the_middle_of_a_step_fails_its_requests() {
         .submit(Request::new(prompt(50, 1), options(9)))
         .unwrap();
     scheduler.step(&mut |_, _| ControlFlow::Continue(()));
-    model.on_layer(move |layer| {
-        if layer == 2 {
+    model.on_stop(move |stop| {
+        if stop == 2 {
             cancel.cancel();
         }
     });
@@ -339,19 +339,19 @@ fn a_panic_in_the_middle_of_a_step_fails_its_requests() {
     assert!(scheduler.is_idle());
 }
 
-/// Steps that stop before every layer until the test lets them go on.
+/// Steps that wait at every stop until the test lets them go on.
 struct Gate {
     reached: mpsc::Receiver<usize>,
     go: mpsc::Sender<()>,
 }
 
 impl Gate {
-    fn before(model: &Layered) -> Self {
+    fn before(model: &Stepped) -> Self {
         let (tell, reached) = mpsc::channel();
         let (go, wait) = mpsc::channel();
-        model.on_layer(move |layer| {
+        model.on_stop(move |stop| {
             // Without the test there is nobody to wait for.
-            if tell.send(layer).is_ok() {
+            if tell.send(stop).is_ok() {
                 let _ = wait.recv_timeout(PATIENCE);
             }
         });
@@ -359,7 +359,7 @@ impl Gate {
     }
 
     fn wait(&self) -> usize {
-        self.reached.recv_timeout(PATIENCE).expect("a layer")
+        self.reached.recv_timeout(PATIENCE).expect("a stop")
     }
 
     fn go(&self) {
@@ -386,7 +386,7 @@ fn done(ticket: &Ticket) -> Vec<Completion> {
 #[test]
 fn a_service_answers_in_the_middle_of_a_step() {
     let folder = tempfile::tempdir().unwrap();
-    let (model, generator) = layered(folder.path());
+    let (model, generator) = stepped(folder.path());
     let gate = Gate::before(&model);
     let service = Service::start(&generator, bounds(8)).unwrap();
     let long = service
@@ -415,7 +415,7 @@ fn a_service_answers_in_the_middle_of_a_step() {
         wrong.wait().unwrap_err().kind(),
         codegeex::ErrorKind::TokenOutOfRange
     );
-    // The one that is read as well, alone now: no layer follows.
+    // The one that is read as well, alone now: no stop follows.
     long.cancel();
     gate.go();
     let found = done(&long);
@@ -426,7 +426,7 @@ fn a_service_answers_in_the_middle_of_a_step() {
 #[test]
 fn a_service_is_dropped_in_the_middle_of_a_step() {
     let folder = tempfile::tempdir().unwrap();
-    let (model, generator) = layered(folder.path());
+    let (model, generator) = stepped(folder.path());
     let gate = Gate::before(&model);
     let service = Service::start(&generator, bounds(8)).unwrap();
     let ticket = service
@@ -439,15 +439,15 @@ fn a_service_is_dropped_in_the_middle_of_a_step() {
         drop(service);
     });
     told.recv().unwrap();
-    // A layer takes so long that the drop is seen at one of the first; the step has more.
-    let mut layers = 1;
+    // A stop lasts so long that the drop is seen at one of the first; the step has more.
+    let mut stops = 1;
     while !dropping.is_finished() {
         std::thread::sleep(Duration::from_millis(200));
         let _ = gate.go.send(());
         if gate.reached.recv_timeout(Duration::from_millis(50)).is_ok() {
-            layers += 1;
+            stops += 1;
         }
-        assert!(layers < LAYERS, "the service computed on");
+        assert!(stops < STOPS, "the service computed on");
     }
     dropping.join().unwrap();
     let error = ticket.wait().unwrap_err();

@@ -25,8 +25,8 @@ pub(super) trait Listener {
     /// A job is over.
     fn finished(&mut self, job: Finished);
 
-    /// The model is about to compute a layer: what has ended is looked for after this.
-    fn before_layer(&mut self) {}
+    /// The model is between two operations: what has ended is looked for after this.
+    fn between(&mut self) {}
 }
 
 /// What a call of the model feeds to one sequence. The call has the state to itself, so that a job

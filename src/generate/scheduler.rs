@@ -11,8 +11,8 @@
 //! admitted is ever given up for something else. The plan counts pages that are shared in full
 //! and is never below what is held.
 //!
-//! What ends early, cancelled or late, running or waiting, ends between two layers of the step that
-//! is under way: for that a step takes the states out of the requests while the model has them.
+//! What ends early, cancelled or late, running or waiting, ends between two operations of the step
+//! that is under way: for that a step takes the states out of the requests while the model has them.
 //!
 //! Who gets on: requests are admitted in the order in which they came, the first one that does
 //! not fit holds the others up (a large one is not starved by small ones). Free places go to the
@@ -298,10 +298,10 @@ impl Scheduler {
     /// is left to do.
     ///
     /// A request that fails ends with its error and leaves the others alone. One that is cancelled
-    /// or whose deadline passes, running or waiting, ends before the next layer that the model
-    /// computes: it costs nothing from then on, and `on_update` hears of it there, with the step
-    /// still under way for the others. The step itself is cut short once all requests in it are
-    /// cancelled.
+    /// or whose deadline passes, running or waiting, ends before the next matrix product that the
+    /// model computes: `on_update` hears of it there, with the step still under way for the others,
+    /// and from the next layer on it costs nothing. The step itself is cut short once all requests
+    /// in it are cancelled.
     pub fn step(
         &mut self,
         on_update: &mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>,
@@ -473,7 +473,7 @@ impl Scheduler {
         let mut batch: Vec<_> = fed.iter_mut().map(Fed::input).collect();
         let model = parts.generator.model();
         let result = model.forward_watched(&mut batch, &control, &mut || {
-            parts.listener.before_layer();
+            parts.listener.between();
             self.retire(parts);
         });
         let took = clock.elapsed();

@@ -127,7 +127,7 @@ impl Ticket {
         self.events.try_recv().ok()
     }
 
-    /// Ends the request, at the next layer that the service computes if not before. It still gets
+    /// Ends the request, before the next matrix product that the service computes. It still gets
     /// its last events.
     pub fn cancel(&self) {
         self.cancel.cancel();
@@ -327,7 +327,7 @@ impl Listener for Desk<'_> {
         }
     }
 
-    fn before_layer(&mut self) {
+    fn between(&mut self) {
         if self.shared.shutdown.load(Ordering::Relaxed) {
             self.clients
                 .values()

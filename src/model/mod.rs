@@ -260,10 +260,10 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// is. After an error the states are as before the call.
     fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
 
-    /// As [`forward`](Self::forward), and calls `before_layer` on the calling thread before each
-    /// layer: for whoever has to see to others while the call goes on, since a layer of many tokens
-    /// takes a while. It must be quick. A model that does not know its layers calls it once, before
-    /// the first.
+    /// As [`forward`](Self::forward), and calls `between` on the calling thread every now and then,
+    /// for whoever has to see to others while the call goes on. It must be quick. A
+    /// [`Transformer`] calls it before each layer and before each matrix product of it; a model
+    /// that does not know about this calls it once, before it computes.
     ///
     /// # Errors
     /// As for [`forward`](Self::forward).
@@ -271,9 +271,9 @@ pub trait Model: Send + Sync + fmt::Debug {
         &self,
         batch: &mut [Input<'_>],
         control: &Control,
-        before_layer: &mut dyn FnMut(),
+        between: &mut dyn FnMut(),
     ) -> Result<Logits> {
-        before_layer();
+        between();
         self.forward(batch, control)
     }
 }

@@ -15,6 +15,7 @@
 //! rows whose logits are wanted go on. Before each layer, the rows of sequences that were cancelled
 //! go.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -144,7 +145,7 @@ impl<B: Backend> Transformer<B> {
         &self,
         batch: &mut [Input<'_>],
         control: &Control,
-        before_layer: &mut dyn FnMut(),
+        between: &mut dyn FnMut(),
         observe: Observer<'_, B>,
     ) -> Result<Logits> {
         let mut plan = Plan::new(&self.config, batch)?;
@@ -162,13 +163,14 @@ impl<B: Backend> Transformer<B> {
         let pass = Pass {
             model: self,
             backend: self.backend.scoped(control),
+            between: RefCell::new(between),
         };
         let result = (|| {
             for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
                 control.cancel.check()?;
                 cache.extend(tokens)?;
             }
-            pass.run(&mut plan, &mut caches, before_layer, observe)
+            pass.run(&mut plan, &mut caches, observe)
         })();
         // A call that fails leaves every sequence as it was, and so does one that drops it.
         for ((cache, len), dropped) in caches.iter_mut().zip(before).zip(&plan.dropped) {
@@ -185,6 +187,8 @@ impl<B: Backend> Transformer<B> {
 struct Pass<'a, B: Backend> {
     model: &'a Transformer<B>,
     backend: B,
+    /// See [`Model::forward_watched`].
+    between: RefCell<&'a mut dyn FnMut()>,
 }
 
 impl<B: Backend> Pass<'_, B> {
@@ -192,14 +196,12 @@ impl<B: Backend> Pass<'_, B> {
         &self,
         plan: &mut Plan,
         caches: &mut [&mut B::Cache],
-        before_layer: &mut dyn FnMut(),
         observe: Observer<'_, B>,
     ) -> Result<Array2<f32>> {
         let (b, p) = (&self.backend, &self.model.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
         for (i, layer) in p.layers.iter().enumerate() {
-            before_layer();
             x = self.without_cancelled(x, plan)?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
             self.store(layer, i, &a, plan, caches)?;
@@ -225,7 +227,6 @@ impl<B: Backend> Pass<'_, B> {
         observe(p.layers.len(), &y)?;
         if let Some(top) = &p.top_query {
             let index = p.layers.len();
-            before_layer();
             y = self.without_cancelled(y, plan)?;
             let t = self.layer_norm(&y, &top.layer.input_layernorm)?;
             self.store(&top.layer, index, &t, plan, caches)?;
@@ -243,11 +244,13 @@ impl<B: Backend> Pass<'_, B> {
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
             observe(index + 1, &y)?;
         }
+        self.between();
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
     /// The rows of sequences that nobody has cancelled.
     fn without_cancelled(&self, x: B::Activations, plan: &mut Plan) -> Result<B::Activations> {
+        self.between();
         match plan.drop_cancelled() {
             None => Ok(x),
             Some(rows) if rows.is_empty() => {
@@ -312,7 +315,12 @@ impl<B: Backend> Pass<'_, B> {
         Ok(x)
     }
 
+    fn between(&self) {
+        (self.between.borrow_mut())();
+    }
+
     fn linear(&self, x: &B::Activations, layer: &Linear<B>) -> Result<B::Activations> {
+        self.between();
         self.backend.linear(x, &layer.weight, Some(&layer.bias))
     }
 
@@ -370,9 +378,9 @@ impl<B: Backend> Model for Transformer<B> {
         &self,
         batch: &mut [Input<'_>],
         control: &Control,
-        before_layer: &mut dyn FnMut(),
+        between: &mut dyn FnMut(),
     ) -> Result<Logits> {
-        self.forward_observed(batch, control, before_layer, &mut |_, _| Ok(()))
+        self.forward_observed(batch, control, between, &mut |_, _| Ok(()))
     }
 }
 
