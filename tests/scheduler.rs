@@ -109,7 +109,9 @@ fn answers_have_the_same_bits_in_any_company() {
         (Some(PackedScheme::Int4), KvFormat::Int8, bytes),
         (None, KvFormat::F16, int16),
     ] {
-        let path = folder.path().join(format!("{kv} {activations}.safetensors"));
+        let path = folder
+            .path()
+            .join(format!("{kv} {activations}.safetensors"));
         write(&path, scheme);
         let formats = CpuOptions::new().kv(kv).activations(activations);
         let options = formats.threads(1);

@@ -474,24 +474,30 @@ fn scale_unit(
     sums: &super::unit::Sums,
     scaled: &mut [Scaled],
 ) {
-    let mut exact = [[0.0; PANEL_ROWS]; 2 * MAX_TILE];
     match tokens.format() {
         ActivationFormat::Int16 => {
+            let mut exact = [[0.0; PANEL_ROWS]; MAX_TILE];
             let halves = sums.hi.iter().zip(&sums.lo);
             for (exact, (hi, lo)) in exact.iter_mut().zip(halves) {
                 for (exact, (&hi, &lo)) in exact.iter_mut().zip(hi.iter().zip(lo)) {
                     *exact = f64::from(hi) * 256.0 + f64::from(lo);
                 }
             }
+            scale(tokens, group, tile, UNIT_OFFSET, &exact, scaled);
         }
+        // In 32 bits, since there is a group every four blocks of inputs.
         ActivationFormat::Int8 => {
             let both = sums.hi.iter().chain(&sums.lo);
-            for (exact, sums) in exact.iter_mut().zip(both) {
-                *exact = sums.map(f64::from);
+            for (t, (sums, scaled)) in both.zip(scaled).enumerate() {
+                let token = tile.start + t;
+                let excess = UNIT_OFFSET as i32 * tokens.sum(token, group) as i32;
+                let scale = tokens.scale(token, group);
+                for (sum, scaled) in sums.iter().zip(scaled) {
+                    *scaled += ((sum - excess) as f32) * scale;
+                }
             }
         }
     }
-    scale(tokens, group, tile, UNIT_OFFSET, &exact, scaled);
 }
 
 /// From scaled sums to outputs.
