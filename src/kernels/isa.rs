@@ -15,7 +15,7 @@ use super::packed::unit::MatrixUnit;
 use super::simd::{Scalar, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{
-    avx2::Avx2,
+    avx2::{Avx2, AvxVnni},
     avx512::{Amx, Avx512, Avx512Vnni},
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -137,6 +137,8 @@ tiers! {
     "x86_64" is_x86_feature_detected {
         /// AVX2 with FMA and F16C.
         Avx2 "avx2" ["avx", "avx2", "fma", "f16c"];
+        /// AVX2 with dot products of small integers (AVX-VNNI).
+        AvxVnni "avxvnni" ["avx", "avx2", "fma", "f16c", "avxvnni"];
         /// AVX-512 F, BW, VL and DQ, beyond AVX2.
         Avx512 "avx512"
             ["avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq"];

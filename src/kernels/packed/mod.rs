@@ -75,8 +75,8 @@ pub enum ActivationFormat {
     Int16,
     /// 8 bits and one scale for each 256 inputs of a token, the largest magnitude being 127. It
     /// costs some accuracy, and halves the arithmetic, which is what bounds prompts and many
-    /// sequences at once, where instructions multiply bytes: AVX-512 VNNI, AMX and NEON's dot
-    /// product. Elsewhere it is no faster.
+    /// sequences at once, where instructions multiply bytes: AVX-VNNI, AVX-512 VNNI, AMX and
+    /// NEON's dot product. Elsewhere it is no faster.
     Int8,
 }
 

@@ -12,20 +12,31 @@ use crate::kernels::simd::{ACC, Simd};
 #[derive(Clone, Copy)]
 pub struct Avx2(());
 
+/// Proof that AVX2, FMA, F16C and AVX-VNNI are there. It differs from [`Avx2`] in integer
+/// arithmetic alone.
+#[derive(Clone, Copy)]
+pub struct AvxVnni(());
+
 /// Lanes of one register.
 const LANES: usize = 8;
 const REGISTERS: usize = ACC / LANES;
 
-impl_simd!(
-    Avx2, __m256, [0, 1, 2, 3], many_registers: false,
-    splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
-    f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum, sums: sums,
-    fma: _mm256_fmadd_ps, prefetch: prefetch,
-    binary: [
-        add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
-        max: _mm256_max_ps, min: _mm256_min_ps
-    ]
-);
+/// The tiers whose arithmetic of floats is this file's.
+macro_rules! impl_simd_256 {
+    ($($Token:ident)+) => {$(
+        impl_simd!(
+            $Token, __m256, [0, 1, 2, 3], many_registers: false,
+            splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
+            f16: load_f16, bf16: load_bf16, i8: load_i8, pow2: pow2_of_rounded, sum: sum, sums: sums,
+            fma: _mm256_fmadd_ps, prefetch: prefetch,
+            binary: [
+                add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, div: _mm256_div_ps,
+                max: _mm256_max_ps, min: _mm256_min_ps
+            ]
+        );
+    )+};
+}
+impl_simd_256!(Avx2 AvxVnni);
 
 /// # Safety
 /// Sixteen readable bytes, and the instructions of the tier.

@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 pub mod amx;
 pub mod avx2;
 pub mod avx512;
+mod panel_avxvnni;
 mod panel_madd;
 mod panel_vnni;
 
