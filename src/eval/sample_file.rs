@@ -20,6 +20,14 @@ pub(super) struct SampleFile {
     synced: Instant,
 }
 
+impl Drop for SampleFile {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that another thread is starting has it open as
+        // well for a moment, and the lock with it.
+        let _ = self.file.unlock();
+    }
+}
+
 impl SampleFile {
     /// Opens a file, or makes it, and reads what is there: `expect` is called with each record
     /// and its number, and says what is wrong with it. A last line without an end is cut off.
@@ -35,8 +43,12 @@ impl SampleFile {
     ) -> Result<(Self, u64)> {
         let mut open = OpenOptions::new();
         let open = open.read(true).write(true).create(true).truncate(false);
-        let file = open.open(path).map_err(|e| Error::io(path, "open", e))?;
-        match file.try_lock() {
+        let mut this = Self {
+            path: path.to_owned(),
+            file: open.open(path).map_err(|e| Error::io(path, "open", e))?,
+            synced: Instant::now(),
+        };
+        match this.file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!(
                 Busy,
@@ -47,7 +59,7 @@ impl SampleFile {
             Err(TryLockError::Error(_)) => {}
         }
         let (mut records, mut whole) = (0, 0);
-        let mut input = BufReader::new(&file);
+        let mut input = BufReader::new(&this.file);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -67,11 +79,6 @@ impl SampleFile {
             records += 1;
             whole += read as u64;
         }
-        let mut this = Self {
-            path: path.to_owned(),
-            file,
-            synced: Instant::now(),
-        };
         this.cut(whole)?;
         Ok((this, records))
     }
