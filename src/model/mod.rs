@@ -262,8 +262,8 @@ pub trait Model: Send + Sync + fmt::Debug {
 
     /// As [`forward`](Self::forward), and calls `between` on the calling thread every now and then,
     /// for whoever has to see to others while the call goes on. It must be quick. A
-    /// [`Transformer`] calls it before each layer and before each matrix product of it; a model
-    /// that does not know about this calls it once, before it computes.
+    /// [`Transformer`] calls it before each layer and before each matrix product of it. A model that
+    /// wraps another passes it on; one that does not know about it calls it once, before it computes.
     ///
     /// # Errors
     /// As for [`forward`](Self::forward).
