@@ -143,6 +143,11 @@ impl Job {
         &self.cancel
     }
 
+    /// Whether its next tokens are guessed.
+    pub fn speculates(&self) -> bool {
+        self.task.options.speculation.is_some()
+    }
+
     /// The most threads that may compute for it, 0 for any number.
     pub fn threads(&self) -> usize {
         self.task.options.threads

@@ -409,15 +409,31 @@ impl Scheduler {
                 return;
             }
             self.running[i].start(parts);
+            self.between(parts);
         }
     }
 
     fn prepare(&mut self, parts: &mut Parts<'_>) {
         let reading = self.running.iter().filter(|j| j.unread() > 0).count();
         let share = self.options.prefill_tokens.div_ceil(reading.max(1));
-        for job in &mut self.running {
+        let all: Vec<u64> = self.running.iter().map(|job| job.id).collect();
+        for id in all {
+            let Some(job) = self.job(id) else {
+                continue;
+            };
             job.prepare(share, parts);
+            if job.speculates() {
+                self.between(parts);
+            }
         }
+    }
+
+    /// Lets go what has ended, in the middle of a step: between two operations of the model, and
+    /// between what is drawn and guessed for one job and for the next, since a draw takes up to a
+    /// millisecond and a guess a call of another model.
+    fn between(&mut self, parts: &mut Parts<'_>) {
+        parts.listener.between();
+        self.retire(parts);
     }
 
     /// One call of the model for all jobs; where that fails, one for each.
@@ -472,10 +488,7 @@ impl Scheduler {
         let clock = Instant::now();
         let mut batch: Vec<_> = fed.iter_mut().map(Fed::input).collect();
         let model = parts.generator.model();
-        let result = model.forward_watched(&mut batch, &control, &mut || {
-            parts.listener.between();
-            self.retire(parts);
-        });
+        let result = model.forward_watched(&mut batch, &control, &mut || self.between(parts));
         let took = clock.elapsed();
         drop(batch);
         // Those that ended meanwhile take nothing back.
@@ -503,6 +516,7 @@ impl Scheduler {
                 }
             }
             row += count;
+            self.between(parts);
         }
         // They are kept where there is room, and no further.
         self.make_room(0);

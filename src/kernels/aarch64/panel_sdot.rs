@@ -393,7 +393,7 @@ fn four_by_four<const T: usize>(x: &[i32; T]) -> [int32x4_t; T] {
         match T {
             1 => out[0] = vdupq_n_s32(x[0]),
             2 => out[0] = vcombine_s32(vld1_s32(x.as_ptr()), vdup_n_s32(0)),
-            _ => const { assert!(T <= 2 || T % 4 == 0) },
+            _ => const { assert!(T <= 2 || T.is_multiple_of(4)) },
         }
         out
     }
