@@ -1,10 +1,9 @@
 //! Quantized models against the reference's quantization, and against themselves.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::support::golden::{Golden, argmax, assert_close, logits, perplexity};
 use codegeex::ErrorKind;
 use codegeex::backend::{ActivationFormat, CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
@@ -12,7 +11,6 @@ use codegeex::model::{Checkpoint, ConvertOptions, LoadOptions, Model, OpenOption
 use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
 use half::f16;
-use support::golden::{Golden, argmax, assert_close, logits, perplexity};
 
 /// Largest difference from the reference's logits. Its arithmetic is in single precision; here
 /// activations are rounded to 16 bits.
@@ -226,9 +224,9 @@ fn every_layout_of_a_model_quantizes_to_the_same_file() {
     for scheme in [PackedScheme::Int8, PackedScheme::Int4] {
         let options = ConvertOptions::new().quantize(scheme).quantize_head(true);
         let mut first: Option<Vec<u8>> = None;
-        for layout in support::ALIKE {
+        for layout in crate::support::ALIKE {
             let path = folder.path().join(format!("{layout}_{scheme}.safetensors"));
-            converted(&support::layouts().join(layout), &path, &options);
+            converted(&crate::support::layouts().join(layout), &path, &options);
             let bytes = std::fs::read(&path).unwrap();
             let first = first.get_or_insert_with(|| bytes.clone());
             assert!(bytes == *first, "{layout} differs");
@@ -267,7 +265,11 @@ fn what_is_quantized_stays_and_is_copied() {
 fn edited(folder: &Path, scheme: PackedScheme, edit: impl Fn(&str) -> String) -> PathBuf {
     let path = folder.join("edited.safetensors");
     let options = ConvertOptions::new().quantize(scheme).overwrite(true);
-    converted(&support::layouts().join("single.pt"), &path, &options);
+    converted(
+        &crate::support::layouts().join("single.pt"),
+        &path,
+        &options,
+    );
     let bytes = std::fs::read(&path).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap();

@@ -8,8 +8,6 @@ use codegeex::prompt::Language;
 use codegeex::tokenizer::{Gpt2Tokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
 use serde_json::Value;
 
-mod support;
-
 /// What follows a function, by language.
 const FOLLOWS: [(&str, &[&str]); 6] = [
     (
@@ -80,7 +78,7 @@ struct Problem {
 }
 
 fn problems(name: &str) -> Option<Vec<Problem>> {
-    let path = support::shared(&format!("humaneval-x/humaneval_{name}.jsonl.gz"))?;
+    let path = crate::support::shared(&format!("humaneval-x/humaneval_{name}.jsonl.gz"))?;
     let mut lines = String::new();
     flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
         .read_to_string(&mut lines)

@@ -1,11 +1,11 @@
 //! Every layout of one model is one model: the same tensors bit for bit, and the same converted
 //! file.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::support::files::{Pickle, PickledTensor, pt, safetensors};
+use crate::support::{ALIKE, layouts, shared};
 use codegeex::backend::KvFormat;
 use codegeex::cancel::CancelToken;
 use codegeex::model::checkpoint::{CONFIG_KEY, ConfigOrigin, expected_tensors};
@@ -16,8 +16,6 @@ use codegeex::tensor::PackedScheme;
 use codegeex::weights::{self, MemoryMode, WeightSource};
 use codegeex::{Error, ErrorKind};
 use half::{bf16, f16};
-use support::files::{Pickle, PickledTensor, pt, safetensors};
-use support::{ALIKE, layouts, shared};
 
 type Numbers = BTreeMap<String, (Vec<usize>, Vec<u32>)>;
 

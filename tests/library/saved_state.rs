@@ -1,12 +1,11 @@
 //! States and sessions as bytes: what is read goes on with the same bits, and whatever else is
 //! read is an error.
 
-mod support;
-
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::support::layouts;
 use codegeex::backend::{ActivationFormat, Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::checksum::SealedWriter;
@@ -18,7 +17,6 @@ use codegeex::model::{
 use codegeex::tensor::PackedScheme;
 use codegeex::tokenizer::Gpt2Tokenizer;
 use codegeex::{Error, ErrorKind};
-use support::layouts;
 
 /// Bytes before the checksum of the header: label, version, endian mark, fingerprint, form of the
 /// keys and values, tokens.
@@ -269,7 +267,7 @@ fn a_state_belongs_to_one_model_and_one_format() {
 fn the_same_weights_are_the_same_model_in_every_layout() {
     let expected = small().fingerprint();
     // The one of ALIKE that has the same numbers in another type is another model.
-    for name in support::ALIKE
+    for name in crate::support::ALIKE
         .iter()
         .filter(|name| **name != "single_f32.pt")
     {

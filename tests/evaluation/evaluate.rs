@@ -3,8 +3,6 @@
 //!
 //! A language whose toolchain is not installed is skipped, unless `CODEGEEX_TOOLCHAINS=all`.
 
-mod support;
-
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;

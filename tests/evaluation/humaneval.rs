@@ -3,8 +3,6 @@
 //! Needs the published data (`CODEGEEX_SHARED`) and all six toolchains, and takes minutes:
 //! `cargo test --all-features --test humaneval -- --ignored`.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use codegeex::cancel::CancelToken;
@@ -19,7 +17,7 @@ fn evaluate(
     naive: bool,
     solution: impl Fn(&Problem) -> Vec<String>,
 ) -> Vec<SampleResult> {
-    let Some(folder) = support::shared("humaneval-x") else {
+    let Some(folder) = crate::support::shared("humaneval-x") else {
         return Vec::new();
     };
     let problems = dataset::load(&folder, language).unwrap();
@@ -64,7 +62,7 @@ fn body(language: Language, statement: &str) -> String {
 }
 
 fn check(language: Language, wrong: &[&str]) {
-    if support::shared("humaneval-x").is_none() {
+    if crate::support::shared("humaneval-x").is_none() {
         return;
     }
     let results = evaluate(language, false, |p| {

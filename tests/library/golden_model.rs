@@ -1,10 +1,9 @@
 //! The forward pass and greedy decoding against the reference implementation.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::support::golden::{Golden, argmax, assert_close, logits};
 use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{GenerateOptions, Generator};
@@ -13,7 +12,6 @@ use codegeex::model::{
 };
 use codegeex::num::DType;
 use codegeex::tokenizer::Gpt2Tokenizer;
-use support::golden::{Golden, argmax, assert_close, logits};
 
 /// Largest difference from the reference, per logit or hidden value.
 const TOLERANCE: f32 = 2e-3;
@@ -79,7 +77,7 @@ fn check_forward(model: &Transformer<Cpu>, golden: &Golden) {
 
 /// The trained model as it was published.
 fn published() -> Option<PathBuf> {
-    support::shared("model/codegeex_tiny.pt")
+    crate::support::shared("model/codegeex_tiny.pt")
 }
 
 #[test]
@@ -136,7 +134,7 @@ fn every_layout_matches_the_reference() {
     };
     for layout in ["single.pt", "single_f32.pt", "merged_qkv.pt", "mp2", "mp4"] {
         eprintln!("{layout}");
-        let path = support::shared(&format!("model/layouts/{layout}")).unwrap();
+        let path = crate::support::shared(&format!("model/layouts/{layout}")).unwrap();
         check_forward(&open(&path), &golden);
     }
 }
@@ -146,7 +144,7 @@ fn every_layout_matches_the_reference() {
 fn every_type_of_weights_computes_as_if_widened() {
     let folder = tempfile::tempdir().unwrap();
     for layout in ["single.pt", "single_bf16.pt", "single_f32.pt", "mp4"] {
-        let stored = Checkpoint::open(&support::layouts().join(layout), &OpenOptions::new());
+        let stored = Checkpoint::open(&crate::support::layouts().join(layout), &OpenOptions::new());
         let stored = stored.unwrap();
         let wide = folder.path().join(format!("{layout}.safetensors"));
         let options = ConvertOptions::new().dtype(DType::F32);
@@ -209,7 +207,8 @@ fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
 
 #[test]
 fn greedy_decoding_gives_the_same_ids() {
-    let (Some(path), Some(checkpoint)) = (support::shared("golden/greedy.json"), published())
+    let (Some(path), Some(checkpoint)) =
+        (crate::support::shared("golden/greedy.json"), published())
     else {
         return;
     };
@@ -237,7 +236,7 @@ fn any_split_of_a_sequence_agrees() {
 fn perplexity_of_held_out_code_is_the_references() {
     let (Some(rows), Some(path), Some(checkpoint)) = (
         Golden::open("golden/perplexity_ids.safetensors"),
-        support::shared("golden/perplexity.json"),
+        crate::support::shared("golden/perplexity.json"),
         published(),
     ) else {
         return;

@@ -3,19 +3,16 @@
 
 mod pickles;
 mod safetensors_files;
-#[path = "../support/mod.rs"]
-mod support;
 mod tensors;
 mod zip_files;
 
+use crate::support::alloc::peak_of;
+use crate::support::files::{
+    Entry, MATRIX, Pickle, PickledTensor, pt, safetensors, zip, zip_places,
+};
 use codegeex::bytes::Bytes;
 use codegeex::weights::{self, WeightSource};
 use codegeex::{Error, ErrorKind};
-use support::alloc::{Counting, peak_of};
-use support::files::{Entry, MATRIX, Pickle, PickledTensor, pt, safetensors, zip, zip_places};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What opening may hold, whatever the file says, and for each of its bytes.
 const FIXED: usize = 32 << 10;

@@ -8,7 +8,7 @@ use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-static MERGES: &[u8] = include_bytes!("../src/tokenizer/gpt2_merges.bin");
+static MERGES: &[u8] = include_bytes!("../../src/tokenizer/gpt2_merges.bin");
 
 /// The contents of the three files, to be spoiled by tests.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ fn the_compiled_in_vocabulary_survives_being_written() {
     for id in 0..50_500 {
         assert_eq!(read.token_bytes(id), ours.token_bytes(id));
     }
-    let text = include_str!("data/tokenizer_cases.jsonl");
+    let text = include_str!("../data/tokenizer_cases.jsonl");
     for special in [SpecialTokens::AsText, SpecialTokens::Parse] {
         assert_eq!(read.encode(text, special), ours.encode(text, special));
     }

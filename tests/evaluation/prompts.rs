@@ -1,9 +1,5 @@
 //! The prompts of all published problems (`CODEGEEX_SHARED`): how many, and how long.
 
-#![cfg(feature = "eval")]
-
-mod support;
-
 use codegeex::eval::{Language, Problem, Prompt, dataset, prompts};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
 
@@ -20,7 +16,7 @@ fn measure(prompts: &[Prompt]) -> (usize, usize) {
 
 #[test]
 fn prompts_of_all_problems_are_built_and_leave_room() {
-    let Some(folder) = support::shared("humaneval-x") else {
+    let Some(folder) = crate::support::shared("humaneval-x") else {
         return;
     };
     let load = |language| dataset::load(&folder, language).unwrap();
