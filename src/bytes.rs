@@ -14,6 +14,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::memory;
+use crate::system::{self, Locked};
 
 /// Bytes of a file that are read at a time.
 const READ_BLOCK: usize = 256 << 10;
@@ -25,14 +26,21 @@ pub const ALIGNMENT: usize = 64;
 struct Line([u8; ALIGNMENT]);
 
 enum Owner {
-    Mapped(memmap2::Mmap),
-    Owned { lines: Vec<Line>, len: usize },
+    /// Dropped in this order: pages are unlocked with the mapping.
+    Mapped {
+        map: memmap2::Mmap,
+        locked: Option<Locked>,
+    },
+    Owned {
+        lines: Vec<Line>,
+        len: usize,
+    },
 }
 
 impl Owner {
     fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Mapped(map) => map,
+            Self::Mapped { map, .. } => map,
             Self::Owned { lines, len } => &bytemuck::cast_slice(lines)[..*len],
         }
     }
@@ -112,6 +120,10 @@ impl Bytes {
     /// its new end with a signal that ends the process. Replace model files by renaming a new
     /// one over them, or use [`Bytes::read`] where others may write to the file in place.
     pub fn map(path: &Path) -> Result<Self> {
+        Self::mapped(path, false)
+    }
+
+    fn mapped(path: &Path, lock_it: bool) -> Result<Self> {
         let file = open_file(path)?;
         // SAFETY: the mapping is read-only and private to this process's view. Whether another
         // process writes to the file meanwhile cannot be checked; values read may then change,
@@ -119,9 +131,21 @@ impl Bytes {
         // numbers, lengths come from the mapping itself), and the doc comment states the rule
         // about truncation.
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, "map", e))?;
+        let lock = |map| {
+            system::lock(map).map_err(|e| {
+                let message = format!(
+                    "{}: cannot lock {} bytes in memory: {e}; {}, or map without locking",
+                    path.display(),
+                    map.len(),
+                    system::LOCK_ADVICE
+                );
+                Error::new(ErrorKind::OutOfMemory, message).with_source(e)
+            })
+        };
+        let locked = lock_it.then(|| lock(&map)).transpose()?;
         let range = 0..map.len();
         Ok(Self {
-            owner: Arc::new(Owner::Mapped(map)),
+            owner: Arc::new(Owner::Mapped { map, locked }),
             range,
         })
     }
@@ -132,19 +156,7 @@ impl Bytes {
     /// # Errors
     /// [`ErrorKind::OutOfMemory`] when the system does not allow this process to lock so much.
     pub fn map_locked(path: &Path) -> Result<Self> {
-        let bytes = Self::map(path)?;
-        if let Owner::Mapped(map) = &*bytes.owner {
-            map.lock().map_err(|e| {
-                let message = format!(
-                    "{}: cannot lock {} bytes in memory: {e}; raise the limit of locked memory \
-                     (ulimit -l), or map without locking",
-                    path.display(),
-                    map.len()
-                );
-                Error::new(ErrorKind::OutOfMemory, message).with_source(e)
-            })?;
-        }
-        Ok(bytes)
+        Self::mapped(path, true)
     }
 
     /// Reads a whole file into memory of its own.
@@ -227,26 +239,15 @@ impl Bytes {
 
     /// Whether these bytes belong to a mapped file rather than to an allocation.
     pub fn is_mapped(&self) -> bool {
-        matches!(*self.owner, Owner::Mapped(_))
+        matches!(*self.owner, Owner::Mapped { .. })
     }
 
     /// Tells the system that these bytes will not be needed soon: the pages of a mapped file stop
     /// counting as this process's memory, and are read again if they are touched after all. For
-    /// an allocation, and on systems without such advice, nothing happens.
+    /// an allocation and for locked pages nothing happens.
     pub fn release(&self) {
-        #[cfg(unix)]
-        if let Owner::Mapped(map) = &*self.owner {
-            // Advice: that it was not taken changes nothing.
-            // SAFETY: dropping pages loses what was written to them. The mapping is read-only
-            // (`map` is the only place that makes one), so there is nothing to lose: a later
-            // read finds the bytes of the file again. The range is inside the mapping.
-            let _ = unsafe {
-                map.unchecked_advise_range(
-                    memmap2::UncheckedAdvice::DontNeed,
-                    self.range.start,
-                    self.range.len(),
-                )
-            };
+        if let Owner::Mapped { map, locked: None } = &*self.owner {
+            system::release(map, self.range.clone());
         }
     }
 

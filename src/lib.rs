@@ -67,7 +67,18 @@
 //! | `eval` | the module `eval`, and with `cli` the command `humaneval`; needs flate2, and on Linux rustix, libc and seccompiler |
 
 #[cfg(target_endian = "big")]
-compile_error!("codegeex reads little-endian checkpoints in place and needs such a target");
+compile_error!(
+    "codegeex reads little-endian checkpoints in place: big-endian targets are not supported, \
+     see docs/platforms.md"
+);
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "codegeex maps models of many gigabytes: only 64-bit targets are supported, see docs/platforms.md"
+);
+#[cfg(not(any(unix, windows)))]
+compile_error!(
+    "codegeex maps files: only systems of the Unix family and Windows are supported, see docs/platforms.md"
+);
 
 pub mod backend;
 pub mod bytes;
@@ -88,6 +99,7 @@ pub mod model;
 pub mod num;
 pub mod prompt;
 mod quant;
+mod system;
 pub mod tensor;
 pub mod threads;
 pub mod tokenizer;

@@ -16,10 +16,11 @@ pub const LARGE: usize = 1 << 20;
 /// each cgroup that the process is in leaves, where file cache counts as free. `None` where that
 /// cannot be told.
 pub fn available() -> Option<u64> {
-    if !cfg!(target_os = "linux") {
-        return None;
+    if cfg!(target_os = "linux") {
+        available_in(Path::new("/"))
+    } else {
+        crate::system::available_memory()
     }
-    available_in(Path::new("/"))
 }
 
 /// Refuses an allocation of `bytes` for `what` that is [`LARGE`] and more than is [`available`].

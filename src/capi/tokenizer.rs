@@ -72,6 +72,7 @@ pub(super) fn codegeex() -> Arc<dyn Tokenizer> {
 }
 
 /// Forgets what [`codegeex`] remembers.
+#[cfg(target_os = "linux")]
 pub(super) fn forget() {
     *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Weak::new();
 }

@@ -4,7 +4,8 @@
 //! second gains nothing. So cores count, not logical CPUs: those of the CPUs in the affinity mask,
 //! and no more of them than the cgroup quota pays for. The standard library knows mask and quota
 //! on every system; what it lacks is which CPUs are one core, and that is read from sysfs on
-//! Linux. Where it cannot be read, each logical CPU counts as a core.
+//! Linux and asked of the system on macOS and Windows. Where it cannot be told, each logical CPU
+//! counts as a core.
 
 use std::thread::available_parallelism;
 
@@ -14,12 +15,13 @@ const MOST_CPUS: usize = 8192;
 /// Threads to compute with by default; at least one.
 pub fn default_threads() -> usize {
     let logical = available_parallelism().map_or(1, usize::from);
-    if cfg!(target_os = "linux") {
+    let cores = if cfg!(target_os = "linux") {
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-        cores(&status, logical, read_siblings).unwrap_or(logical)
+        cores(&status, logical, read_siblings)
     } else {
-        logical
-    }
+        crate::system::cores().map(|cores| cores.min(logical))
+    };
+    cores.unwrap_or(logical)
 }
 
 fn read_siblings(cpu: usize) -> Option<String> {

@@ -301,7 +301,10 @@ fn open_index(path: &Path, json: &[u8], loader: &Loader<'_>) -> Result<Assembled
     };
     for file in by_file.keys() {
         // A name and nothing else: an index must not reach out of its folder.
-        let plain = !file.contains(['/', '\\', ':', '\0']) && *file != ".." && *file != ".";
+        let plain = !file.contains(['/', '\\', ':', '\0'])
+            && *file != ".."
+            && *file != "."
+            && crate::system::refuses_name(file.as_ref()).is_none();
         if file.is_empty() || !plain {
             bail!(
                 MalformedFile,

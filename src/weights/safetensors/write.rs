@@ -58,6 +58,13 @@ impl Writer {
                 out.display()
             );
         };
+        if let Some(reason) = crate::system::refuses_name(name) {
+            bail!(
+                InvalidArgument,
+                "{}: {reason}; choose another",
+                out.display()
+            );
+        }
         if !overwrite && out.exists() {
             return Err(exists(out));
         }

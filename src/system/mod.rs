@@ -1,0 +1,51 @@
+//! What the standard library does not say about the operating system: memory that is left, cores,
+//! locked and released pages, names that a file may have.
+//!
+//! | | Linux | macOS | Windows |
+//! |---|---|---|---|
+//! | memory left | [`memory`](crate::memory) reads `/proc` and cgroups | `host_statistics64` | `GlobalMemoryStatusEx` |
+//! | cores | [`threads`](crate::threads) reads `/proc` and sysfs | `hw.physicalcpu` | `GetLogicalProcessorInformationEx` |
+//! | locked pages | `mlock` | `mlock` | `VirtualLock`, in a working set that grows for it |
+//! | released pages | `madvise` | `madvise` | `VirtualUnlock` of pages that are not locked |
+//! | names of files | all but NUL and `/` | the same | no reserved names, no `<>:"\|?*`, no dot or space at the end |
+//!
+//! The other systems of the Unix family lock and release pages as Linux does and say neither how much
+//! memory is left nor how many cores there are. What this module does not do: decide anything. Its
+//! callers do.
+
+#[cfg(target_os = "macos")]
+mod macos;
+mod names;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "macos")]
+pub(crate) use macos::{available_memory, cores};
+#[cfg(unix)]
+pub(crate) use unix::{LOCK_ADVICE, Locked, lock, release};
+#[cfg(windows)]
+pub(crate) use windows::{LOCK_ADVICE, Locked, available_memory, cores, lock, release};
+
+/// Bytes that the system has left for this process, file cache included; `None` where it does not say.
+#[cfg(not(any(windows, target_os = "macos")))]
+pub(crate) fn available_memory() -> Option<u64> {
+    None
+}
+
+/// Cores that this process may use; `None` where the system does not say.
+#[cfg(not(any(windows, target_os = "macos")))]
+pub(crate) fn cores() -> Option<usize> {
+    None
+}
+
+/// Why no file of this system can have the name `name`; `None` where it can.
+pub(crate) fn refuses_name(name: &std::ffi::OsStr) -> Option<&'static str> {
+    if cfg!(windows) {
+        // Names that are no Unicode are names all the same; what is looked for is ASCII.
+        names::refused_by_windows(&name.to_string_lossy())
+    } else {
+        None
+    }
+}

@@ -1,0 +1,29 @@
+//! Pages of mapped files on the systems of the Unix family.
+
+use std::io;
+use std::ops::Range;
+
+use memmap2::{Mmap, UncheckedAdvice};
+
+/// What to do when pages cannot be locked.
+pub(crate) const LOCK_ADVICE: &str = "raise the limit of locked memory (ulimit -l)";
+
+/// Says that pages are locked. They are unlocked with the mapping itself.
+#[derive(Debug)]
+pub(crate) struct Locked;
+
+/// Reads all pages of a mapping and keeps them in memory until it is gone.
+pub(crate) fn lock(map: &Mmap) -> io::Result<Locked> {
+    map.lock().map(|()| Locked)
+}
+
+/// Drops the pages of a part of a mapping; a later read finds them in the file again. Locked pages stay.
+pub(crate) fn release(map: &Mmap, range: Range<usize>) {
+    assert!(range.start <= range.end && range.end <= map.len());
+    // Advice: that it was not taken changes nothing.
+    // SAFETY: dropping pages loses what was written to them. A `Mmap` is read-only, so there is
+    // nothing to lose: a later read finds the bytes of the file again. The range is inside the
+    // mapping.
+    let _ =
+        unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+}

@@ -1,0 +1,229 @@
+//! Memory, cores and pages of mapped files on Windows.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use memmap2::Mmap;
+use windows_sys::Win32::System::Memory::{VirtualLock, VirtualUnlock};
+use windows_sys::Win32::System::SystemInformation::{
+    GetLogicalProcessorInformationEx, GlobalMemoryStatusEx, MEMORYSTATUSEX, RelationProcessorCore,
+};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, GetProcessAffinityMask, GetProcessGroupAffinity, GetProcessWorkingSetSize,
+    SetProcessWorkingSetSize,
+};
+
+/// What to do when pages cannot be locked.
+pub(crate) const LOCK_ADVICE: &str = "free physical memory";
+
+/// The smallest page of the processors that Windows runs on.
+const PAGE: usize = 4096;
+
+/// The least of the physical memory that is left, file cache included, and of what this process may
+/// still commit. Windows refuses an allocation beyond that instead of ending the process.
+pub(crate) fn available_memory() -> Option<u64> {
+    let mut status = MEMORYSTATUSEX {
+        dwLength: size_of::<MEMORYSTATUSEX>() as u32,
+        ..MEMORYSTATUSEX::default()
+    };
+    // SAFETY: `status` has the length that it says.
+    let told = unsafe { GlobalMemoryStatusEx(&mut status) };
+    (told != 0).then(|| status.ullAvailPhys.min(status.ullAvailPageFile))
+}
+
+/// Cores with a logical processor in the affinity mask; all of them for a process that runs in more than
+/// one processor group.
+pub(crate) fn cores() -> Option<usize> {
+    let mut len = 0;
+    // SAFETY: with no buffer, only the length is written.
+    unsafe {
+        GetLogicalProcessorInformationEx(RelationProcessorCore, std::ptr::null_mut(), &mut len);
+    }
+    // Words, since the records want the alignment of a pointer.
+    let mut buffer: Vec<u64> = vec![0; (len as usize).div_ceil(size_of::<u64>())];
+    // SAFETY: the buffer has at least `len` bytes and the alignment of the records.
+    let told = unsafe {
+        GetLogicalProcessorInformationEx(
+            RelationProcessorCore,
+            buffer.as_mut_ptr().cast(),
+            &mut len,
+        )
+    };
+    if told == 0 {
+        return None;
+    }
+    let records = bytemuck::cast_slice(&buffer).get(..len as usize)?;
+    count_cores(records, affinity())
+}
+
+/// The processor group of this process and its mask, where there is one alone.
+fn affinity() -> Option<(u16, u64)> {
+    let (mut process, mut system) = (0, 0);
+    let (mut groups, mut group) = (1, 0);
+    // SAFETY: the handle stands for this process and need not be closed; the masks are written, and
+    // at most `groups` groups.
+    let told = unsafe {
+        let this = GetCurrentProcess();
+        GetProcessAffinityMask(this, &mut process, &mut system) != 0
+            && GetProcessGroupAffinity(this, &mut groups, &mut group) != 0
+    };
+    (told && groups == 1 && process != 0).then_some((group, process as u64))
+}
+
+/// Counts the records of `SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX` that describe a core of `affinity`:
+/// a kind and a length, u32 each; 22 bytes of no interest; the number of masks, u16; and the masks of 16
+/// bytes each, the bits as u64 and the group as u16.
+fn count_cores(mut records: &[u8], affinity: Option<(u16, u64)>) -> Option<usize> {
+    const HEAD: usize = 32;
+    const MASK: usize = 16;
+    let u16_at = |bytes: &[u8], at: usize| {
+        let bytes = bytes.get(at..at + 2)?;
+        Some(u16::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let mut cores = 0;
+    while !records.is_empty() {
+        let len = u32::from_le_bytes(records.get(4..8)?.try_into().ok()?);
+        let record = records.get(..len as usize).filter(|r| r.len() >= HEAD)?;
+        let masks = usize::from(u16_at(record, HEAD - 2)?);
+        let mut usable = affinity.is_none();
+        for mask in record.get(HEAD..HEAD + masks * MASK)?.chunks_exact(MASK) {
+            let bits = u64::from_le_bytes(mask[..8].try_into().ok()?);
+            let of_process = affinity.filter(|(group, _)| u16_at(mask, 8) == Some(*group));
+            usable |= of_process.is_some_and(|(_, allowed)| bits & allowed != 0);
+        }
+        cores += usize::from(usable);
+        records = &records[record.len()..];
+    }
+    (cores > 0).then_some(cores)
+}
+
+/// Pages in memory; the working set of the process shrinks again when this is dropped, which must be
+/// after the mapping.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    bytes: usize,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A working set that stays larger is no loss.
+        let _ = resize_working_set(|size| size.saturating_sub(self.bytes));
+    }
+}
+
+/// Reads all pages of a mapping and keeps them in memory until it is gone. Windows lets a process lock as
+/// much as its smallest working set, less a little, so that grows first.
+pub(crate) fn lock(map: &Mmap) -> io::Result<Locked> {
+    if map.is_empty() {
+        return Ok(Locked { bytes: 0 });
+    }
+    let bytes = map.len().next_multiple_of(PAGE) + PAGE;
+    resize_working_set(|size| size.saturating_add(bytes))?;
+    let locked = Locked { bytes };
+    // SAFETY: the range is that of the mapping; locking changes nothing in it.
+    if unsafe { VirtualLock(map.as_ptr().cast(), map.len()) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(locked)
+}
+
+/// Changes the smallest and the largest working set alike.
+fn resize_working_set(change: impl Fn(usize) -> usize) -> io::Result<()> {
+    // Read and written by one thread at a time. That is this library's part; another library of the
+    // process that does the same is not kept out.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut least, mut most) = (0, 0);
+    // SAFETY: the handle stands for this process; two sizes are written.
+    let changed = unsafe {
+        let this = GetCurrentProcess();
+        GetProcessWorkingSetSize(this, &mut least, &mut most) != 0
+            && SetProcessWorkingSetSize(this, change(least), change(most)) != 0
+    };
+    if changed {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Takes the pages of a part of a mapping out of the working set; a later read finds them in the file
+/// again. Must not be called for locked pages: it would unlock them.
+pub(crate) fn release(map: &Mmap, range: Range<usize>) {
+    let part = &map[range];
+    if !part.is_empty() {
+        // That the pages are not locked is what is expected, and reported as an error.
+        // SAFETY: the range is inside the mapping; nothing in it changes.
+        unsafe { VirtualUnlock(part.as_ptr().cast(), part.len()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A core's record with one mask for each pair.
+    fn core(masks: &[(u16, u64)]) -> Vec<u8> {
+        let len = 32 + 16 * masks.len().max(1);
+        let mut record = vec![0; len];
+        record[4..8].copy_from_slice(&(len as u32).to_le_bytes());
+        record[30..32].copy_from_slice(&(masks.len() as u16).to_le_bytes());
+        for (mask, (group, bits)) in record[32..].chunks_exact_mut(16).zip(masks) {
+            mask[..8].copy_from_slice(&bits.to_le_bytes());
+            mask[8..10].copy_from_slice(&group.to_le_bytes());
+        }
+        record
+    }
+
+    #[test]
+    fn cores_count_once_within_the_mask_of_the_process() {
+        let records: Vec<u8> = [(0, 0b11), (0, 0b1100), (0, 0b1_0000), (1, 0b11)]
+            .iter()
+            .flat_map(|mask| core(&[*mask]))
+            .collect();
+        for (affinity, expected) in [
+            (None, Some(4)),
+            (Some((0, 0b1_1111)), Some(3)),
+            (Some((0, 0b0_0110)), Some(2)),
+            (Some((1, 0b0_0001)), Some(1)),
+            (Some((2, 0b1_1111)), None),
+        ] {
+            assert_eq!(count_cores(&records, affinity), expected, "{affinity:?}");
+        }
+        assert_eq!(count_cores(&records[..records.len() - 1], None), None);
+        assert_eq!(
+            count_cores(&[0; 48], None),
+            None,
+            "a record without a length"
+        );
+        assert_eq!(count_cores(&[], None), None);
+    }
+
+    #[test]
+    fn the_system_tells_memory_and_cores() {
+        assert!(available_memory().unwrap() > 1 << 20);
+        let logical = std::thread::available_parallelism().unwrap().get();
+        assert!((1..=logical.max(64)).contains(&cores().unwrap()));
+    }
+
+    #[test]
+    fn a_locked_mapping_is_read_and_the_working_set_shrinks_again() {
+        let sizes = || {
+            let (mut least, mut most) = (0, 0);
+            // SAFETY: two sizes are written.
+            let told =
+                unsafe { GetProcessWorkingSetSize(GetCurrentProcess(), &mut least, &mut most) };
+            assert_ne!(told, 0);
+            least
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, [7; 3 * PAGE + 5]).unwrap();
+        let bytes = crate::bytes::Bytes::map_locked(&path).unwrap();
+        assert!(bytes.as_slice().iter().all(|b| *b == 7));
+        bytes.release();
+        assert!(bytes.as_slice().iter().all(|b| *b == 7));
+        let _ = sizes();
+    }
+}
