@@ -14,11 +14,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::edit::{EditOptions, EditSession, Polish};
 use codegeex::generate::{Event, Generator, Session};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::{Language, generation};
 use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
 
 /// What is typed into, and what is typed.
@@ -76,9 +76,9 @@ fn ms(time: Duration) -> f64 {
 fn main() -> codegeex::Result<()> {
     let args = Args::parse();
     let tokenizer = Gpt2Tokenizer::codegeex();
-    let rust = Language::from_name("rust")?;
+    let rust = Language::RUST;
     let tokens = |end: usize| {
-        let prompt = generation(rust, &SOURCE[..end]);
+        let prompt = rust.prompt(&SOURCE[..end]);
         tokenizer.encode(&prompt, SpecialTokens::AsText).len()
     };
     let mut ends = SOURCE.char_indices().map(|(at, _)| at);

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{BeamOptions, BeamRules, EarlyStopping, Generator};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::{self, Language};
 use codegeex::tokenizer::Gpt2Tokenizer;
 
 fn main() -> codegeex::Result<()> {
@@ -16,10 +16,7 @@ fn main() -> codegeex::Result<()> {
     );
     let model = load(path, &LoadOptions::default())?;
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-    let prompt = prompt::generation(
-        Language::from_name("python")?,
-        "def read_lines(path):\n    with",
-    );
+    let prompt = Language::PYTHON.prompt("def read_lines(path):\n    with");
     let mut options = BeamOptions::default();
     options.num_beams = 4;
     options.max_new_tokens = 24;

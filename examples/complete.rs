@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use codegeex::Language;
 use codegeex::generate::{GenerateOptions, Generator};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::{self, Language};
 use codegeex::tokenizer::Gpt2Tokenizer;
 
 fn main() -> codegeex::Result<()> {
@@ -18,7 +18,7 @@ fn main() -> codegeex::Result<()> {
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
 
     let code = "def read_lines(path):\n    with open(path)";
-    let prompt = prompt::generation(Language::from_name("python")?, code);
+    let prompt = Language::PYTHON.prompt(code);
     let mut options = GenerateOptions::default();
     options.max_new_tokens = 64;
     // The function ends where the next one begins.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::edit::{Accept, EditOptions, EditSession};
 use codegeex::generate::{Event, Generator};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::Language;
 use codegeex::tokenizer::Gpt2Tokenizer;
 
 const FILE: &str = "import os\nimport sys\n\n\ndef main():\n    print(os.getcwd())\n\n\n\
@@ -26,7 +26,7 @@ fn main() -> codegeex::Result<()> {
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     let mut options = EditOptions::default();
     options.generate.max_new_tokens = 24;
-    let mut edit = EditSession::new(&generator, Language::from_name("python")?, options)?;
+    let mut edit = EditSession::new(&generator, Language::PYTHON, options)?;
 
     let drawn = AtomicUsize::new(0);
     let count = &mut |event: Event<'_>| {

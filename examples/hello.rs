@@ -20,10 +20,10 @@ use std::io::{Write, stdout};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Event, GenerateOptions, Generator};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::{self, Language};
 use codegeex::tokenizer::Gpt2Tokenizer;
 
 fn main() -> codegeex::Result<()> {
@@ -34,7 +34,7 @@ fn main() -> codegeex::Result<()> {
     let path = std::env::args().nth(1).unwrap_or_else(|| default.into());
     let model = load(path, &LoadOptions::default())?;
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-    let prompt = prompt::generation(Language::from_name("python")?, "def read_lines(path):");
+    let prompt = Language::PYTHON.prompt("def read_lines(path):");
     let cancel = CancelToken::new();
 
     let mut options = GenerateOptions::default();

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use codegeex::Language;
 use codegeex::code::StopRule;
 use codegeex::generate::{GenerateOptions, Generator, StopAt};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::{self, Language};
 use codegeex::tokenizer::Gpt2Tokenizer;
 
 fn main() -> codegeex::Result<()> {
@@ -22,7 +22,7 @@ fn main() -> codegeex::Result<()> {
         ("java", "class Point {\n    int x() {\n"),
     ] {
         let language = Language::from_name(name)?;
-        let prompt = prompt::generation(language, code);
+        let prompt = language.prompt(code);
         for rule in [StopRule::Function, StopRule::Line] {
             let mut options = GenerateOptions::default();
             options.max_new_tokens = 200;

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use codegeex::Language;
 use codegeex::generate::{GenerateOptions, Generator};
 use codegeex::model::{LoadOptions, load};
-use codegeex::prompt::{Language, Task};
+use codegeex::prompt::Task;
 use codegeex::tokenizer::Gpt2Tokenizer;
 
 fn main() -> codegeex::Result<()> {
@@ -17,7 +18,7 @@ fn main() -> codegeex::Result<()> {
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
 
     let code = "static int square(int x) {\n    return x * x;\n}";
-    let (from, to) = (Language::from_name("java")?, Language::from_name("python")?);
+    let (from, to) = (Language::JAVA, Language::PYTHON);
     let task = Task::translate(from, code, to, "def square(x):\n")?;
 
     let mut options = GenerateOptions::default();

@@ -12,13 +12,13 @@
 //! use codegeex::cancel::CancelToken;
 //! use codegeex::generate::{Event, GenerateOptions, Generator};
 //! use codegeex::model::{LoadOptions, load};
-//! use codegeex::prompt::{self, Language};
+//! use codegeex::Language;
 //! use codegeex::tokenizer::Gpt2Tokenizer;
 //!
 //! # fn main() -> codegeex::Result<()> {
 //! let model = load("codegeex_13b.pt", &LoadOptions::default())?;
 //! let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-//! let prompt = prompt::generation(Language::from_name("python")?, "def fibonacci(n):");
+//! let prompt = Language::PYTHON.prompt("def fibonacci(n):");
 //! let options = GenerateOptions::default();
 //! generator.generate(&prompt, &options, &CancelToken::new(), &mut |event| {
 //!     if let Event::Token { text, .. } | Event::End { text, .. } = event {
@@ -35,7 +35,8 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`tokenizer`] | text to ids and back, streaming decoder |
-//! | [`prompt`] | language tags, tasks and templates |
+//! | [`Language`] | the languages of the training data: names, tags, comments, extensions |
+//! | [`prompt`] | tasks and templates |
 //! | [`code`] | source text without parsing it: scanner, where code ends, post-processing of completions |
 //! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
 //! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
@@ -94,6 +95,7 @@ pub mod error;
 pub mod eval;
 pub mod generate;
 mod kernels;
+mod language;
 pub mod memory;
 pub mod model;
 pub mod num;
@@ -106,3 +108,4 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use error::{Error, ErrorKind, Result};
+pub use language::Language;

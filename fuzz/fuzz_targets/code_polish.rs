@@ -5,7 +5,7 @@
 #![no_main]
 
 use codegeex::code::{Indentation, cut_at_scope, distinct, reindent, without_overlap};
-use codegeex::prompt::Language;
+use codegeex::Language;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &str, &str, &str)| {

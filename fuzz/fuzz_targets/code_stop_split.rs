@@ -6,7 +6,7 @@
 #![no_main]
 
 use codegeex::code::{CodeStop, EvalCut, StopRule, cut};
-use codegeex::prompt::Language;
+use codegeex::Language;
 use libfuzzer_sys::fuzz_target;
 
 const RULES: [StopRule; 4] = [

@@ -17,7 +17,7 @@ use super::settings::{self, Options, Setting, copy_or_default, flag, number};
 use super::status::codegeex_status;
 use crate::edit::{Accept, EditOptions, EditSession};
 use crate::generate::Event;
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// How an edit session suggests. What is not set is as in a new one: 64 tokens at most, healed, with
 /// all post-processing; NULL stands for a new one.

@@ -15,7 +15,7 @@ use super::tokenizer::special_tokens;
 use crate::code::StopRule;
 use crate::error::bail;
 use crate::generate::{Drafts, GenerateOptions, Speculation, StopAt};
-use crate::prompt::Language;
+use crate::language::Language;
 use crate::tokenizer::SpecialTokens;
 
 /// What a generation is asked to do. What is not set is as in a new one: greedy, 128 new tokens, one

@@ -8,27 +8,27 @@ use super::buffer::give_text;
 use super::error::codegeex_error;
 use super::status::codegeex_status;
 use super::version::zero_terminated;
-use crate::prompt::language::LANGUAGES;
-use crate::prompt::{self, Language, Template};
+use crate::language::Language;
+use crate::prompt::Template;
 
 /// Names and tag lines with a zero behind each.
-static C_NAMES: [[[u8; 32]; 2]; LANGUAGES.len()] = {
-    let mut names = [[[0; 32]; 2]; LANGUAGES.len()];
+static C_NAMES: [[[u8; 32]; 2]; Language::COUNT] = {
+    let mut names = [[[0; 32]; 2]; Language::COUNT];
     let mut i = 0;
     while i < names.len() {
         names[i] = [
-            zero_terminated(LANGUAGES[i].0),
-            zero_terminated(LANGUAGES[i].1),
+            zero_terminated(Language::at(i).name()),
+            zero_terminated(Language::at(i).tag()),
         ];
         i += 1;
     }
     names
 };
 
-/// How many names of languages there are; some languages have two.
+/// The number of languages, each of which has one name here and may have aliases.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_languages() -> usize {
-    LANGUAGES.len()
+    Language::COUNT
 }
 
 /// The name of a language by its index from 0, such as `python`; a static string. NULL for an index
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn codegeex_language_tag(index: usize) -> *const c_char {
     })
 }
 
-/// The index of a language by its name; upper and lower case are equal.
+/// The index of a language by its name or an alias, such as `cpp`; case is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_language_find(
     name: *const c_char,
@@ -64,9 +64,7 @@ pub unsafe extern "C" fn codegeex_language_find(
     guard!(error, |call| {
         let name = call.text(name, name_len, "name")?;
         let out = call.out(index, "index")?;
-        let found = Language::from_name(name)?;
-        let index = LANGUAGES.iter().position(|(n, _)| *n == found.name());
-        out.set(index.unwrap_or_default());
+        out.set(Language::from_name(name)?.index());
         Ok(())
     })
 }
@@ -91,7 +89,7 @@ pub unsafe extern "C" fn codegeex_prompt_generation(
             call.out(prompt, "prompt")?,
             call.out(prompt_len, "prompt_len")?,
         );
-        give_text(&prompt::generation(language, code), out, len)
+        give_text(&language.prompt(code), out, len)
     })
 }
 

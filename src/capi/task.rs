@@ -6,7 +6,8 @@ use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
 use super::buffer::KeptText;
 use super::error::codegeex_error;
 use super::status::codegeex_status;
-use crate::prompt::{Language, Task, Template};
+use crate::language::Language;
+use crate::prompt::{Task, Template};
 
 /// A prompt with what is needed to use the answer.
 ///

@@ -8,15 +8,15 @@ use super::scan::Scanner;
 use super::stop::{CodeStop, StopRule, cut};
 use super::syntax::{Blocks, Syntax};
 use crate::error::{Error, bail};
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// How completions of HumanEval-X are cut: while they are generated, and before they are tested.
 ///
 /// ```
 /// use codegeex::code::EvalCut;
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let java = Language::from_name("java")?;
+/// let java = Language::JAVA;
 /// let prompt = "class Solution {\n    String f() {\n";
 /// let completion = "        return \"}\";\n    }\n\n    String g() {\n";
 /// let program = prompt.to_owned() + &EvalCut::CodeAware.clean(java, prompt, completion);
@@ -117,7 +117,7 @@ impl Dialect {
             "python" => Self::Python,
             "java" => Self::Java,
             "go" => Self::Go,
-            "c++" | "cpp" | "js" | "javascript" | "rust" => Self::Braces,
+            "c++" | "javascript" | "rust" => Self::Braces,
             _ => Self::Other,
         }
     }

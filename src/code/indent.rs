@@ -6,7 +6,7 @@ use std::iter::repeat_n;
 use super::reader::Reader;
 use super::scan::Kind;
 use super::syntax::{Blocks, Syntax};
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// The widest step of indentation that is believed, in columns.
 const MAX_STEP: usize = 8;
@@ -32,9 +32,9 @@ impl Indentation {
     ///
     /// ```
     /// use codegeex::code::Indentation;
-    /// use codegeex::prompt::Language;
+    /// use codegeex::Language;
     ///
-    /// let js = Language::from_name("javascript")?;
+    /// let js = Language::JAVASCRIPT;
     /// let found = Indentation::of(js, "function f() {\n  g(a,\n    b);\n");
     /// assert_eq!(found, Some(Indentation::Spaces(2)));
     /// assert_eq!(Indentation::of(js, "f();\n"), None);
@@ -83,9 +83,9 @@ impl Indentation {
 ///
 /// ```
 /// use codegeex::code::{Indentation, reindent};
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let go = Language::from_name("go")?;
+/// let go = Language::GO;
 /// let before = "func f() {\n\tif a {\n\t\tb()\n\t}\n\t";
 /// let style = Indentation::of(go, before).unwrap_or(Indentation::Tabs);
 /// let completion = "if c {\n        d()\n    }\n";

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::reader::{Bracket, Piece, Reader};
 use super::scan::Kind;
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// How many brackets around the cursor and after it are compared.
 const MAX_PAIRS: usize = 32;
@@ -34,9 +34,9 @@ const MAX_OVERLAPS: usize = 64;
 ///
 /// ```
 /// use codegeex::code::without_overlap;
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let python = Language::from_name("python")?;
+/// let python = Language::PYTHON;
 /// let cut = |before, completion, after| without_overlap(python, before, completion, after);
 /// assert_eq!(cut("print(len(", "x))", "))\n"), "x");
 /// assert_eq!(cut("print(len(", "x))", ")\n"), "x)");

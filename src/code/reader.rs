@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::scan::{Kind, Scanner};
 use super::syntax::{Blocks, Syntax};
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// Columns to the next stop of a tab, as Python counts them.
 const TAB: usize = 8;

@@ -7,7 +7,7 @@ mod tests;
 use std::ops::Range;
 
 use super::syntax::{Blocks, Syntax, When};
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// Brackets that are remembered; deeper ones are counted only.
 const MAX_OPEN: usize = 256;
@@ -119,9 +119,9 @@ const NEW_LINE: LineState = LineState {
 ///
 /// ```
 /// use codegeex::code::{Kind, Scanner};
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let mut scanner = Scanner::new(Language::from_name("rust")?);
+/// let mut scanner = Scanner::new(Language::RUST);
 /// let mut strings = String::new();
 /// for piece in ["f(r#\"a", ")\"#, 'b'", ", '"] {
 ///     scanner.push(piece, &mut |token| {

@@ -3,7 +3,7 @@
 use super::reader::{Piece, Reader};
 use super::scan::Kind;
 use super::syntax::{Blocks, Syntax};
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// The part of a completion that lies in the scope of the cursor. What leaves it goes, white
 /// space before that included; where nothing leaves it, the completion stays as it is.
@@ -26,14 +26,14 @@ use crate::prompt::Language;
 ///
 /// ```
 /// use codegeex::code::cut_at_scope;
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let python = Language::from_name("python")?;
+/// let python = Language::PYTHON;
 /// let before = "class A:\n    def f(self):\n        ";
 /// let completion = "return 1\n\n    def g(self):\n        return 2\n";
 /// assert_eq!(cut_at_scope(python, before, completion), "return 1");
 ///
-/// let rust = Language::from_name("rust")?;
+/// let rust = Language::RUST;
 /// let completion = "1 }\n\nfn g() -> u8 { 2 }\n";
 /// assert_eq!(cut_at_scope(rust, "fn f() -> u8 { ", completion), "1 }");
 /// # Ok::<(), codegeex::Error>(())

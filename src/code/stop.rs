@@ -14,7 +14,7 @@ use super::humaneval::Finished;
 use super::scan::{Kind, Scanner};
 use super::syntax::{Blocks, Syntax};
 use crate::error::{Error, bail};
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// Where an answer ends. The text before the cursor decides what is open there.
 ///
@@ -119,9 +119,9 @@ impl FromStr for StopRule {
 ///
 /// ```
 /// use codegeex::code::{CodeStop, StopRule};
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let python = Language::from_name("python")?;
+/// let python = Language::PYTHON;
 /// let mut stop = CodeStop::new(&[StopRule::Function], python, "def one():\n");
 /// let mut answer = String::new();
 /// assert_eq!(stop.push("    return 1\n\n", &mut answer), None);
@@ -289,9 +289,9 @@ impl CodeStop {
 ///
 /// ```
 /// use codegeex::code::{StopRule, cut};
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
-/// let go = Language::from_name("go")?;
+/// let go = Language::GO;
 /// let (answer, rule) = cut(&[StopRule::Function], go, "func f() {\n", "\tg(\"}\")\n}\n\nfunc");
 /// assert_eq!((answer, rule), ("\tg(\"}\")\n}", Some(StopRule::Function)));
 /// # Ok::<(), codegeex::Error>(())

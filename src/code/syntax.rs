@@ -2,7 +2,7 @@
 //! ends of blocks needs it.
 
 use super::table;
-use crate::prompt::Language;
+use crate::language::Language;
 
 /// How a language is written. Table data: languages that are written alike share an entry.
 ///

@@ -1,4 +1,4 @@
-//! The syntax of every language of [`Language`](crate::prompt::Language), by name.
+//! The syntax of every language of [`Language`](crate::language::Language), by name.
 
 use super::syntax::{
     BlockComment,
@@ -9,9 +9,9 @@ use super::syntax::{
 
 pub(super) fn of(name: &str) -> &'static Syntax {
     match name {
-        "c" | "cuda" | "objectivec" | "objective-c" => &C,
-        "c++" | "cpp" | "objective-c++" => &CPP,
-        "c#" | "csharp" => &CSHARP,
+        "c" | "cuda" | "objective-c" => &C,
+        "c++" | "objective-c++" => &CPP,
+        "c#" => &CSHARP,
         "css" => &CSS,
         "dart" => &DART,
         "lua" => &LUA,
@@ -26,7 +26,7 @@ pub(super) fn of(name: &str) -> &'static Syntax {
         "tex" => &TEX,
         "vue" | "markdown" | "html" => &HTML,
         "php" => &PHP,
-        "js" | "javascript" | "typescript" | "actionscript" => &JS,
+        "javascript" | "typescript" | "actionscript" => &JS,
         "go" => &GO,
         "shell" => &SHELL,
         "rust" => &RUST,

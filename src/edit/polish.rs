@@ -9,7 +9,7 @@ use crate::code::{
 };
 use crate::error::{ErrorKind, Result};
 use crate::generate::{Completion, FinishReason, Session};
-use crate::prompt::Language;
+use crate::language::Language;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// What is done with completions before they are shown, in this order. All of it by default.

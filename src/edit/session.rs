@@ -12,7 +12,7 @@ use super::window::Window;
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::generate::{Event, GenerateOptions, Generator, Session};
-use crate::prompt::Language;
+use crate::language::Language;
 use crate::tokenizer::SpecialTokens;
 
 /// Options of an [`EditSession`].
@@ -91,14 +91,14 @@ pub struct Reuse {
 ///
 /// ```
 /// # fn main() -> codegeex::Result<()> {
-/// # use codegeex::{generate::*, model::load, prompt::Language, tokenizer::*};
+/// # use codegeex::{generate::*, model::load, Language, tokenizer::*};
 /// use codegeex::cancel::CancelToken;
 /// use codegeex::edit::{Accept, EditOptions, EditSession};
 ///
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
 /// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
 /// let generator = Generator::new(load(path, &Default::default())?, tokenizer);
-/// let python = Language::from_name("python")?;
+/// let python = Language::PYTHON;
 /// let mut edit = EditSession::new(&generator, python, EditOptions::default())?;
 /// let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
 ///

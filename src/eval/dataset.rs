@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::jsonl::{Caps, Lines};
 use crate::error::{Error, ErrorKind, Result, bail};
-use crate::prompt;
 
 /// The longest published line has 7 kB, the largest file 600 kB unpacked.
 const CAPS: Caps = Caps {
@@ -102,8 +101,8 @@ impl Language {
     ///
     /// # Errors
     /// None: prompts know all six.
-    pub fn of_prompts(self) -> Result<prompt::Language> {
-        prompt::Language::from_name(self.name())
+    pub fn of_prompts(self) -> Result<crate::language::Language> {
+        crate::language::Language::from_name(self.name())
     }
 
     /// The language and the number of a problem from its id, such as `CPP/17`.

@@ -26,7 +26,6 @@ use crate::generate::{
     Event, FinishReason, GenerateOptions, Generator, Request, RequestId, Scheduler,
     SchedulerOptions, StopAt, Update,
 };
-use crate::prompt;
 use crate::tokenizer::SpecialTokens;
 
 /// How samples are drawn. The default is the paper's: 200 samples, temperature 0.8, top-p 0.95,
@@ -202,7 +201,7 @@ struct Tokens<'a> {
 /// What does not change during the work.
 struct Job<'a> {
     task: Task,
-    language: prompt::Language,
+    language: crate::language::Language,
     prompts: Vec<Tokens<'a>>,
     options: &'a GenerationOptions,
     run: Run,

@@ -39,7 +39,7 @@ pub fn generation(problems: &[Problem], tag: bool) -> Result<Vec<Prompt>> {
             _ => problem.prompt.clone(),
         };
         let text = match tag {
-            true => prompt::generation(language.of_prompts()?, &code),
+            true => language.of_prompts()?.prompt(&code),
             false => code.clone(),
         };
         Ok(Prompt {

@@ -11,7 +11,7 @@ use super::sampler::{
 use super::speculate::Speculation;
 use crate::code::StopRule;
 use crate::error::{Result, bail};
-use crate::prompt::Language;
+use crate::language::Language;
 use crate::tokenizer::SpecialTokens;
 
 /// Most samples of one call. Each holds keys, values and a row of logits at once, so that some
@@ -122,10 +122,10 @@ pub struct GenerateOptions {
 /// ```
 /// use codegeex::code::StopRule;
 /// use codegeex::generate::{GenerateOptions, StopAt};
-/// use codegeex::prompt::Language;
+/// use codegeex::Language;
 ///
 /// let mut options = GenerateOptions::default();
-/// options.stop_at = Some(StopAt::new(Language::from_name("go")?, [StopRule::Function]));
+/// options.stop_at = Some(StopAt::new(Language::GO, [StopRule::Function]));
 /// # Ok::<(), codegeex::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //!
 //! Other languages get their prompts without an example.
 
-use super::Language;
+use crate::language::Language;
 
 /// A function with what there is to say of it.
 pub(super) struct Shot {
@@ -44,15 +44,7 @@ const SHOTS: &[Shot] = &[
         ],
     },
     Shot {
-        languages: &[
-            "c",
-            "c++",
-            "cpp",
-            "cuda",
-            "objectivec",
-            "objective-c",
-            "objective-c++",
-        ],
+        languages: &["c", "c++", "cuda", "objective-c", "objective-c++"],
         lines: &[
             (
                 "takes numbers and how many there are",
@@ -96,7 +88,7 @@ const SHOTS: &[Shot] = &[
         doc: PARAMS,
     },
     Shot {
-        languages: &["c#", "csharp"],
+        languages: &["c#"],
         lines: &[
             (
                 "takes an array of numbers",
@@ -122,7 +114,7 @@ const SHOTS: &[Shot] = &[
         ],
     },
     Shot {
-        languages: &["js", "javascript", "typescript"],
+        languages: &["javascript", "typescript"],
         lines: &[
             ("takes an array of numbers", "function average(values) {"),
             ("the sum begins at zero", "  let sum = 0;"),

@@ -5,9 +5,10 @@
 //! prompt for a translation is the one of the model's training; the others rely on imitation, and
 //! what a small model makes of them may be anything.
 
+use super::Template;
 use super::shots::Shot;
-use super::{Language, Template};
 use crate::error::{Result, bail};
+use crate::language::Language;
 
 /// A prompt with what a caller needs to use the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,23 +31,25 @@ impl Task {
     /// Code to go on with, after the language's tag line.
     ///
     /// ```
-    /// use codegeex::prompt::{Language, Task};
+    /// use codegeex::Language;
+    /// use codegeex::prompt::Task;
     ///
-    /// let task = Task::complete(Language::from_name("python")?, "def add(a, b):");
+    /// let task = Task::complete(Language::PYTHON, "def add(a, b):");
     /// assert_eq!(task.prompt, "# language: Python\ndef add(a, b):");
     /// # Ok::<(), codegeex::Error>(())
     /// ```
     pub fn complete(language: Language, code: &str) -> Self {
-        Self::new(language, super::generation(language, code))
+        Self::new(language, language.prompt(code))
     }
 
     /// Code in another language, in the form that the model was trained on. `declaration` is how
     /// the translation begins; without it the model chooses.
     ///
     /// ```
-    /// use codegeex::prompt::{Language, Task};
+    /// use codegeex::Language;
+    /// use codegeex::prompt::Task;
     ///
-    /// let (java, python) = (Language::from_name("java")?, Language::from_name("python")?);
+    /// let (java, python) = (Language::JAVA, Language::PYTHON);
     /// let task = Task::translate(java, "int one() { return 1; }\n", python, "def one():\n")?;
     /// assert_eq!(
     ///     task.prompt,
@@ -77,9 +80,10 @@ impl Task {
     /// The same code with a comment before every line that says what the line does.
     ///
     /// ```
-    /// use codegeex::prompt::{Language, Task};
+    /// use codegeex::Language;
+    /// use codegeex::prompt::Task;
     ///
-    /// let task = Task::explain(Language::from_name("go")?, "x := f(1)")?;
+    /// let task = Task::explain(Language::GO, "x := f(1)")?;
     /// assert!(task.prompt.starts_with("// language: Go\n"));
     /// assert!(task.prompt.ends_with("\n//"));
     /// assert_eq!(task.lead, "//");
@@ -110,9 +114,10 @@ impl Task {
     /// between quotes after the first lines in Python, in a comment before the code elsewhere.
     ///
     /// ```
-    /// use codegeex::prompt::{Language, Task};
+    /// use codegeex::Language;
+    /// use codegeex::prompt::Task;
     ///
-    /// let task = Task::docstring(Language::from_name("python")?, "def add(a, b):\n    return a + b")?;
+    /// let task = Task::docstring(Language::PYTHON, "def add(a, b):\n    return a + b")?;
     /// assert!(task.prompt.ends_with("\ndef add(a, b):\n    \"\"\""));
     /// assert_eq!((&*task.lead, &*task.tail), ("    \"\"\"", "\"\"\""));
     /// assert_eq!(task.stop[0], "\"\"\"");
@@ -162,10 +167,11 @@ impl Task {
     /// line included.
     ///
     /// ```
-    /// use codegeex::prompt::{Language, Task, Template};
+    /// use codegeex::Language;
+    /// use codegeex::prompt::{Task, Template};
     ///
     /// let template = Template::parse("// language: Go\n<INPUT>\n\n// tests\n")?;
-    /// let task = Task::custom(&template, Language::from_name("go")?, "func f() {}")?;
+    /// let task = Task::custom(&template, Language::GO, "func f() {}")?;
     /// assert_eq!(task.prompt, "// language: Go\nfunc f() {}\n\n// tests\n");
     /// # Ok::<(), codegeex::Error>(())
     /// ```
@@ -218,10 +224,10 @@ impl DocForm {
         };
         match language.name() {
             "python" => form("\"\"\"", "", "\"\"\""),
-            "c" | "c++" | "cpp" | "cuda" | "objectivec" | "objective-c" | "objective-c++"
-            | "java" | "scala" | "kotlin" | "groovy" | "js" | "javascript" | "typescript"
-            | "php" | "css" | "actionscript" | "solidity" => form("/**\n * ", " * ", "*/"),
-            "c#" | "csharp" | "rust" | "swift" | "dart" => form("/// ", "/// ", ""),
+            "c" | "c++" | "cuda" | "objective-c" | "objective-c++" | "java" | "scala"
+            | "kotlin" | "groovy" | "javascript" | "typescript" | "php" | "css"
+            | "actionscript" | "solidity" => form("/**\n * ", " * ", "*/"),
+            "c#" | "rust" | "swift" | "dart" => form("/// ", "/// ", ""),
             _ => match language.comment_marks() {
                 (open, "") => form(open, open, ""),
                 (open, close) => form(open, "", close.trim_start()),

@@ -3,6 +3,7 @@
 use super::shots::Shot;
 use super::*;
 use crate::ErrorKind;
+use crate::language::Language;
 
 fn language(name: &str) -> Language {
     Language::from_name(name).unwrap()
@@ -130,7 +131,7 @@ static double average(double[] values) {
 fn every_language_has_every_task() {
     let code = "\n  one\n    two\n";
     for language in Language::all() {
-        let from = Language::from_name("go").unwrap();
+        let from = Language::GO;
         let tasks = [
             Task::complete(language, code),
             Task::translate(from, code, language, "begin").unwrap(),

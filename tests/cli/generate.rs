@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use codegeex::Language;
 use codegeex::generate::GenerateOptions;
-use codegeex::prompt::{Language, generation};
 
 use crate::command::{finish, read_some, run, start};
 use crate::{LIBRARY, PROMPT};
@@ -45,7 +45,7 @@ fn the_completion_is_the_librarys_wherever_the_prompt_comes_from() {
 
 #[test]
 fn a_language_puts_its_tag_line_before_the_prompt() {
-    let prompt = generation(Language::from_name("go").unwrap(), "func main() {\n");
+    let prompt = Language::GO.prompt("func main() {\n");
     assert!(prompt.starts_with("// language: Go\n"));
     let expected = &library(&prompt, &options(|_| ()))[0];
     assert_eq!(generate(&["--lang", "Go", "func main() {\n"]), *expected);

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
+use codegeex::Language;
 use codegeex::code::StopRule;
 use codegeex::generate::{Completion, GenerateOptions, StopAt};
-use codegeex::prompt::Language;
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ fn options_of_the_command_line_hold_where_a_request_says_nothing() {
 
 #[test]
 fn code_ends_answers_by_the_rules_of_its_language() {
-    let python = Language::from_name("python").unwrap();
+    let python = Language::PYTHON;
     let prompt = "def f(x):\n    return";
     let ended = |rules: &[StopRule]| {
         library(&format!("# language: Python\n{prompt}"), |o| {

@@ -1,7 +1,8 @@
 //! `translate` and `explain`.
 
+use codegeex::Language;
 use codegeex::generate::GenerateOptions;
-use codegeex::prompt::{Language, Task, Template};
+use codegeex::prompt::{Task, Template};
 use codegeex::tokenizer::SpecialTokens;
 
 use crate::LIBRARY;

@@ -3,8 +3,8 @@
 
 use std::io::Read;
 
+use codegeex::Language;
 use codegeex::code::{CodeStop, EvalCut, StopRule};
-use codegeex::prompt::Language;
 use codegeex::tokenizer::{Gpt2Tokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
 use serde_json::Value;
 

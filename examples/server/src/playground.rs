@@ -1,6 +1,6 @@
 //! The page at `/`: one file without anything from elsewhere, and the facts that it needs.
 
-use codegeex::prompt::Language;
+use codegeex::Language;
 use serde_json::json;
 
 const PAGE: &str = include_str!("../static/index.html");

@@ -2,7 +2,8 @@
 //! `target_language`, `target_declaration` and `template`, and the prompts of
 //! [`codegeex::prompt`] that they stand for.
 
-use codegeex::prompt::{self, Language, Template};
+use codegeex::Language;
+use codegeex::prompt::Template;
 
 use crate::error::{ApiError, Result};
 use crate::fields::Fields;
@@ -140,7 +141,7 @@ impl Task {
         let task = match self {
             Self::Complete { language } => {
                 let prompt = match language {
-                    Some(language) => prompt::generation(*language, code),
+                    Some(language) => language.prompt(code),
                     None => code.to_owned(),
                 };
                 return Ok(Framed {

@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::code::StopRule;
 use codegeex::generate::{Completion, Event, GenerateOptions, Generator, StopAt};
-use codegeex::prompt::{self, Language};
 use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -206,7 +206,7 @@ fn stop_at(rules: &[StopRule], lang: Option<Language>) -> codegeex::Result<Optio
 
 fn with_tag(lang: Option<Language>, code: String) -> String {
     match lang {
-        Some(lang) => prompt::generation(lang, &code),
+        Some(lang) => lang.prompt(&code),
         None => code,
     }
 }

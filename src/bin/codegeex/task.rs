@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use codegeex::prompt::{Language, Task, Template};
+use codegeex::Language;
+use codegeex::prompt::{Task, Template};
 
 use crate::failure::{Failure, Result};
 use crate::generate::{Frame, write_completions};

@@ -1,6 +1,6 @@
 use super::Indentation::{self, Spaces, Tabs};
 use super::reindent;
-use crate::prompt::Language;
+use crate::language::Language;
 use proptest::prelude::*;
 
 fn check(language: &str, style: Indentation, before: &str, completion: &str, expected: &str) {
@@ -189,7 +189,7 @@ fn indentation_at_the_cursor() {
 #[test]
 fn any_width_is_harmless() {
     for width in [0, 1, 17, usize::MAX] {
-        let python = Language::from_name("python").unwrap();
+        let python = Language::PYTHON;
         let new = reindent(python, Spaces(width), "if a:", "\n\tb\n\tif c:\n\t\td\n");
         assert!(new.len() < 100);
     }
@@ -197,7 +197,7 @@ fn any_width_is_harmless() {
 
 #[test]
 fn a_megabyte() {
-    let python = Language::from_name("python").unwrap();
+    let python = Language::PYTHON;
     let long = "if x:\n\ty = [1, 2]\n".repeat(60_000);
     let new = reindent(python, Spaces(4), "", &long);
     assert_eq!(new, long.replace('\t', "    "));
@@ -260,7 +260,7 @@ proptest! {
                 .collect()
         };
         let from = ["\t", "  ", "   ", "    ", "     ", "        "][from];
-        let python = Language::from_name("python").unwrap();
+        let python = Language::PYTHON;
         for (style, to) in [(Tabs, "\t"), (Spaces(2), "  "), (Spaces(4), "    ")] {
             let text = write(from);
             prop_assert_eq!(reindent(python, style, "", &text), write(to));
@@ -270,7 +270,7 @@ proptest! {
 
 #[test]
 fn a_level_that_is_typed_in_part_is_completed() {
-    let python = Language::from_name("python").unwrap();
+    let python = Language::PYTHON;
     let style = Indentation::Spaces(4);
     for typed in 1..4 {
         let before = format!("def f():\n{}", " ".repeat(typed));

@@ -1,5 +1,5 @@
 use super::{next_lower, overlaps, without_overlap};
-use crate::prompt::Language;
+use crate::language::Language;
 use proptest::prelude::*;
 
 fn check(language: &str, before: &str, completion: &str, after: &str, expected: &str) {
@@ -191,7 +191,7 @@ fn white_space_before_a_line_break_goes() {
 
 #[test]
 fn long_texts() {
-    let c = Language::from_name("c").unwrap();
+    let c = Language::C;
     for (text, after) in [
         (";", ";a"),
         ("a", "a"),
@@ -255,7 +255,7 @@ proptest! {
         };
         let mirrored: String = halves.chars().rev().filter_map(closer).collect();
         let completion = format!("{halves}{mirrored}");
-        let c = Language::from_name("c").unwrap();
+        let c = Language::C;
         let cut = without_overlap(c, &before, &completion, &after);
         let mut expected = Vec::new();
         for c in cut.chars() {

@@ -1,5 +1,5 @@
 use super::cut_at_scope;
-use crate::prompt::Language;
+use crate::language::Language;
 use proptest::prelude::*;
 
 fn check(language: &str, before: &str, completion: &str, expected: &str) {
@@ -139,7 +139,7 @@ fn words() {
 
 #[test]
 fn a_megabyte() {
-    let language = Language::from_name("python").unwrap();
+    let language = Language::PYTHON;
     let lines = "    x = [1, 2]\n".repeat(70_000);
     let completion = format!("{lines}y");
     let kept = cut_at_scope(language, "def f():\n", &completion);
@@ -172,7 +172,7 @@ proptest! {
         let before: String = (0..depth).map(|d| format!("{}if x:\n", " ".repeat(d))).collect();
         let lines: Vec<String> = depths.iter().map(|&d| format!("{}x", " ".repeat(d))).collect();
         let completion = [vec!["x".to_owned()], lines].concat().join("\n");
-        let python = Language::from_name("python").unwrap();
+        let python = Language::PYTHON;
         let cut = cut_at_scope(python, &format!("{before}{}", " ".repeat(depth)), &completion);
         prop_assert_eq!(cut, slow(&completion, depth));
     }

@@ -11,11 +11,11 @@ use crate::model::{LoadOptions, Model, load};
 use crate::tokenizer::Gpt2Tokenizer;
 
 fn rust() -> Language {
-    Language::from_name("rust").unwrap()
+    Language::RUST
 }
 
 fn python() -> Language {
-    Language::from_name("python").unwrap()
+    Language::PYTHON
 }
 
 fn source() -> &'static str {

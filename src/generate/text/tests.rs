@@ -15,7 +15,7 @@ use crate::generate::{
     BeamOptions, Completion, Event, GenerateOptions, Generator, Request, SchedulerOptions, Service,
     Session, Speculation,
 };
-use crate::prompt::Language;
+use crate::language::Language;
 use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens};
 
 const RULES: [StopRule; 4] = [
@@ -183,7 +183,7 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
         let found = run(&generator, &prompt, &options);
         let mut ended = 0;
         for (found, whole) in found.iter().zip(&unstopped) {
-            let language = Language::from_name("python").unwrap();
+            let language = Language::PYTHON;
             let (text, fired) = cut(&[rule], language, before, &whole.text);
             assert_eq!(found.text, text);
             let reason = fired.map_or(FinishReason::Length, FinishReason::Code);
@@ -267,7 +267,7 @@ fn a_rule_ends_a_beam_as_the_end_of_text_does() {
     let model = Arc::new(babbling(&["x", ";", "}", "\n", " y"]));
     let mut options = BeamOptions::default();
     options.max_new_tokens = 6;
-    let c = Language::from_name("c").unwrap();
+    let c = Language::C;
     options.stop_at = Some(StopAt::new(c, [StopRule::Function]));
     let found = generator(model)
         .beam_search_from(&prompt, &options, &CancelToken::new())
