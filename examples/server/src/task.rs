@@ -3,7 +3,7 @@
 //! [`codegeex::prompt`] that they stand for.
 
 use codegeex::Language;
-use codegeex::prompt::Template;
+use codegeex::prompt::{self, Template};
 
 use crate::error::{ApiError, Result, shown};
 use crate::fields::Fields;
