@@ -21,13 +21,13 @@ fn main() -> codegeex::Result<()> {
     // `cargo bench` says `--bench`.
     let given = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let mut load_options = LoadOptions::default();
-    load_options.cpu.threads = 1;
+    load_options.cpu.threads = Some(1);
     let model = load(given.unwrap_or_else(|| default.into()), &load_options)?;
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = TOKENS;
-    options.temperature = 0.8;
-    options.seed = 7;
+    options.limits.max_new_tokens = TOKENS;
+    options.sampling.temperature = 0.8;
+    options.sampling.seed = 7;
     let prompt = "# language: Python\ndef read_lines(path):";
     let cancel = CancelToken::new();
     let mut times = [Vec::new(), Vec::new()];

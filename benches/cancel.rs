@@ -185,7 +185,7 @@ fn default_model(bench: &Bench) {
 
     let generate = |prompt: &[u32], new: usize, samples: usize, cancel: &CancelToken| {
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = new;
+        options.limits.max_new_tokens = new;
         options.samples = samples;
         let found =
             generator.generate_from(prompt, &options, cancel, &mut |_| ControlFlow::Continue(()));
@@ -227,8 +227,8 @@ fn company(bench: &Bench, generator: &Generator, prompt: &[u32], new: usize, nam
     let service = Service::start(generator, SchedulerOptions::default()).expect("a thread");
     let submit = |prompt: &[u32], new: usize, cancel: &CancelToken| -> Ticket {
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = new;
-        options.temperature = 0.0;
+        options.limits.max_new_tokens = new;
+        options.sampling.temperature = 0.0;
         let mut request = Request::new(prompt.to_vec(), options);
         request.cancel = cancel.clone();
         service.submit(request).expect("room for a request")

@@ -90,7 +90,7 @@ fn main() -> codegeex::Result<()> {
     let generator = Generator::new(model, Arc::new(tokenizer.clone()));
 
     let mut options = EditOptions::default();
-    options.generate.max_new_tokens = args.tokens;
+    options.generate.limits.max_new_tokens = args.tokens;
     options.polish = Polish::nothing();
     let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
     let cancel = CancelToken::new();
@@ -139,7 +139,7 @@ fn main() -> codegeex::Result<()> {
     println!("update alone: median {:.3} ms", ms(median(&mut updates)));
 
     // With suggestions that stay while they are typed.
-    options.generate.max_new_tokens = args.tokens.max(16);
+    options.generate.limits.max_new_tokens = args.tokens.max(16);
     let mut edit = EditSession::new(&generator, rust, options)?;
     let mut free = 0;
     for key in 0..=KEYSTROKES {

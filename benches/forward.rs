@@ -46,7 +46,7 @@ fn bench(c: &mut Criterion) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
     for threads in [1, 2] {
         let mut options = LoadOptions::default();
-        options.cpu.threads = threads;
+        options.cpu.threads = Some(threads);
         let model = load(&path, &options).expect("the model loads");
         println!("{}", model.describe());
         println!("read bandwidth: {:.1} GB/s", read_bandwidth(threads) / 1e9);

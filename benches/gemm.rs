@@ -67,7 +67,7 @@ fn main() {
     };
     for threads in [1, 2] {
         let mut options = CpuOptions::default();
-        options.threads = threads;
+        options.threads = Some(threads);
         let cpu = Cpu::new(&options).expect("threads start");
         let matrix = cpu
             .matrix(&Stored::Dense(tensor.clone()))

@@ -24,7 +24,7 @@ fn bench(c: &mut Criterion) {
         b.iter(|| black_box(parameters(&pt)));
     });
     let mut load_options = LoadOptions::default();
-    load_options.cpu.threads = 2;
+    load_options.cpu.threads = Some(2);
     c.bench_function("open/default model, ready to compute", |b| {
         b.iter(|| black_box(load(&tiny, &load_options).expect("the model loads")));
     });

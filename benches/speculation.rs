@@ -173,8 +173,8 @@ fn main() {
         let answer = (generator.tokenizer()).encode(case.answer, SpecialTokens::AsText);
         let run = |speculation: Option<Speculation>| {
             let mut options = GenerateOptions::default();
-            options.max_new_tokens = answer.len();
-            options.samplers.push(Arc::new(Given(answer.clone())));
+            options.limits.max_new_tokens = answer.len();
+            options.sampling.samplers.push(Arc::new(Given(answer.clone())));
             options.speculation = speculation;
             let start = Instant::now();
             let mut found = generator

@@ -19,9 +19,9 @@ fn main() -> codegeex::Result<()> {
     let prompt = Language::PYTHON.prompt("def read_lines(path):\n    with");
     let mut options = BeamOptions::default();
     options.num_beams = 4;
-    options.max_new_tokens = 24;
+    options.limits.max_new_tokens = 24;
     // A line is enough.
-    options.stop = vec!["\n".into()];
+    options.stops.stop = vec!["\n".into()];
 
     let mean = BeamRules::HuggingFace {
         length_penalty: 1.0,

@@ -20,9 +20,9 @@ fn main() -> codegeex::Result<()> {
     let code = "def read_lines(path):\n    with open(path)";
     let prompt = Language::PYTHON.prompt(code);
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 64;
+    options.limits.max_new_tokens = 64;
     // The function ends where the next one begins.
-    options.stop = vec!["\ndef ".into(), "\nclass ".into()];
+    options.stops.stop = vec!["\ndef ".into(), "\nclass ".into()];
 
     let completions = generator.complete(&prompt, &options)?;
     for completion in &completions {

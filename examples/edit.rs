@@ -25,7 +25,7 @@ fn main() -> codegeex::Result<()> {
     let model = load(path, &LoadOptions::default())?;
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     let mut options = EditOptions::default();
-    options.generate.max_new_tokens = 24;
+    options.generate.limits.max_new_tokens = 24;
     let mut edit = EditSession::new(&generator, Language::PYTHON, options)?;
 
     let drawn = AtomicUsize::new(0);

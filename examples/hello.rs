@@ -38,10 +38,10 @@ fn main() -> codegeex::Result<()> {
     let cancel = CancelToken::new();
 
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 48;
-    options.temperature = 0.8;
-    options.top_p = 0.95;
-    options.seed = 7;
+    options.limits.max_new_tokens = 48;
+    options.sampling.temperature = 0.8;
+    options.sampling.top_p = Some(0.95);
+    options.sampling.seed = 7;
     let done = generator.generate(&prompt, &options, &cancel, &mut |event| {
         if let Event::Token { text, .. } | Event::End { text, .. } = event {
             print!("{text}");
@@ -54,8 +54,8 @@ fn main() -> codegeex::Result<()> {
     let (tokens, reason) = (done[0].ids.len(), done[0].finish_reason);
     println!("\n-- {tokens} tokens, {reason}");
 
-    options.max_new_tokens = 512;
-    options.temperature = 0.0;
+    options.limits.max_new_tokens = 512;
+    options.sampling.temperature = 0.0;
     let mut left = 5;
     let done = generator.generate(&prompt, &options, &cancel, &mut |event| {
         if let Event::Token { .. } = event {

@@ -34,12 +34,12 @@ fn main() -> codegeex::Result<()> {
         let prompt = format!("{file}{line}");
         let ids = generator.tokenizer().encode(&prompt, SpecialTokens::AsText);
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = 32;
+        options.limits.max_new_tokens = 32;
         options.samples = 2;
-        options.temperature = 0.8;
-        options.seed = i as u64;
+        options.sampling.temperature = 0.8;
+        options.sampling.seed = i as u64;
         // Each costs memory and time only for what it computes itself.
-        options.deadline = Some(Instant::now() + Duration::from_secs(20));
+        options.limits.deadline = Some(Instant::now() + Duration::from_secs(20));
         // The same answer, sooner where it repeats its prompt.
         options.speculation = Some(Speculation::lookup());
         tickets.push(service.submit(Request::new(ids, options))?);

@@ -25,8 +25,8 @@ fn main() -> codegeex::Result<()> {
         let prompt = language.prompt(code);
         for rule in [StopRule::Function, StopRule::Line] {
             let mut options = GenerateOptions::default();
-            options.max_new_tokens = 200;
-            options.stop_at = Some(StopAt::new(language, [rule]));
+            options.limits.max_new_tokens = 200;
+            options.stops.stop_at = Some(StopAt::new(language, [rule]));
             let completion = generator.complete(&prompt, &options)?.remove(0);
             println!(
                 "--- {} tokens, then: {}\n{code}{}\n",

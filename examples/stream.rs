@@ -19,10 +19,10 @@ fn main() -> codegeex::Result<()> {
     let model = load(path, &LoadOptions::default())?;
     let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 2000;
-    options.temperature = 0.8;
-    options.top_p = 0.95;
-    options.seed = 7;
+    options.limits.max_new_tokens = 2000;
+    options.sampling.temperature = 0.8;
+    options.sampling.top_p = Some(0.95);
+    options.sampling.seed = 7;
 
     // Any thread that holds the token can end the generation.
     let cancel = CancelToken::new();

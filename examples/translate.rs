@@ -22,8 +22,8 @@ fn main() -> codegeex::Result<()> {
     let task = Task::translate(from, code, to, "def square(x):\n")?;
 
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 48;
-    options.stop = task.stop;
+    options.limits.max_new_tokens = 48;
+    options.stops.stop = task.stop;
     let completions = generator.complete(&task.prompt, &options)?;
     println!("{}{}{}", task.lead, completions[0].text, task.tail);
     Ok(())

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::error::{Result, bail};
+use crate::setters::setters;
 
 /// A shared flag, set once and never cleared. Clones share it; setting it twice does no harm.
 ///
@@ -121,9 +122,9 @@ impl CancelToken {
 pub struct Control {
     /// Ends the call early.
     pub cancel: CancelToken,
-    /// Threads that compute for the call at most, the calling one included; 0 means all that the
-    /// model has.
-    pub threads: usize,
+    /// The maximum number of threads that compute for the call, the calling one included; all of
+    /// the model's by default.
+    pub threads: Option<usize>,
 }
 
 impl Control {
@@ -132,11 +133,9 @@ impl Control {
         Self::default()
     }
 
-    /// Sets the most threads that compute.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
+    setters! {
+        set cancel: CancelToken;
+        option threads: usize;
     }
 }
 
@@ -144,7 +143,7 @@ impl From<&CancelToken> for Control {
     fn from(cancel: &CancelToken) -> Self {
         Self {
             cancel: cancel.clone(),
-            threads: 0,
+            threads: None,
         }
     }
 }

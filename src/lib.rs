@@ -101,6 +101,7 @@ pub mod model;
 pub mod num;
 pub mod prompt;
 mod quant;
+mod setters;
 mod system;
 pub mod tensor;
 pub mod threads;

@@ -169,22 +169,19 @@ pub struct ThreadPool {
 }
 
 impl ThreadPool {
-    /// A pool of `threads` in all, the caller's included: it starts one fewer. Zero means one
+    /// A pool of `threads` in all, the caller's included: it starts one fewer. `None` means one
     /// for each core that this process may use: logical CPUs of one core count once, affinity
     /// and cgroup limits are kept.
     ///
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread;
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for more than 65,536.
-    pub fn new(threads: usize) -> Result<Self> {
-        let threads = match threads {
-            0 => cores::default_threads(),
-            n => n,
-        };
-        if threads > MOST_HELPERS + 1 {
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for none, and for more than 65,536.
+    pub fn new(threads: impl Into<Option<usize>>) -> Result<Self> {
+        let threads = threads.into().unwrap_or_else(cores::default_threads);
+        if threads == 0 || threads > MOST_HELPERS + 1 {
             bail!(
                 InvalidArgument,
-                "a pool of {threads} threads; there can be at most {}",
+                "threads is {threads}, expected 1 to {}; leave it unset for one a core",
                 MOST_HELPERS + 1
             );
         }

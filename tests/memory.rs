@@ -168,7 +168,7 @@ fn a_prompt_takes_what_the_estimate_says() {
         let checkpoint = Checkpoint::open(path, &OpenOptions::new()).unwrap();
         let mut options = LoadOptions::default();
         // The counter sees this thread alone.
-        options.cpu.threads = 1;
+        options.cpu.threads = Some(1);
         options.cpu.kv = kv;
         for tokens in [64, 512, 1024] {
             let wanted = EstimateOptions::new(1, tokens).kv(kv).batch_tokens(1024);

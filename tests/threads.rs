@@ -44,7 +44,7 @@ fn open(threads: usize) -> Arc<dyn Model> {
         "/models/codegeex_tiny.safetensors"
     );
     let mut options = LoadOptions::default();
-    options.cpu.threads = threads;
+    options.cpu.threads = Some(threads);
     load(path, &options).unwrap()
 }
 

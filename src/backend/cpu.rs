@@ -23,6 +23,7 @@ use crate::kernels::linear::{Context, Scratch, linear};
 use crate::kernels::packed::{self, PackedMatrix};
 use crate::kernels::{Isa, Matrix};
 use crate::memory;
+use crate::setters::setters;
 use crate::tensor::{Stored, Tensor};
 use crate::threads::{Crew, ThreadPool};
 
@@ -39,19 +40,19 @@ pub use page::PAGE_TOKENS;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CpuOptions {
-    /// Threads that compute, the calling one included. Zero means one for each core that this
-    /// process may use, affinity and cgroup limits counted.
-    pub threads: usize,
-    /// Instructions that the kernels use. None means what the environment variable
-    /// `CODEGEEX_ISA` names, or without it the fastest that this machine has.
+    /// The number of threads that compute, the calling one included. By default one for each core
+    /// that the process may use, with affinity and cgroup limits counted.
+    pub threads: Option<usize>,
+    /// The instruction set of the kernels. By default the one that the environment variable
+    /// `CODEGEEX_ISA` names, or the fastest of the machine.
     pub isa: Option<InstructionSet>,
-    /// How keys and values are kept.
+    /// The type of the KV cache.
     pub kv: KvFormat,
-    /// How the inputs of quantized layers are rounded.
+    /// Precision of activations in quantized layers (INT16 or INT8).
     pub activations: ActivationFormat,
-    /// The most bytes of keys and values that the backend may hold over all sequences, pages that
-    /// forks share counted once. What would go beyond is refused, and the sequence is as before.
-    /// Without a limit, what the system leaves is the limit.
+    /// The maximum size in bytes of the KV cache over all sequences; pages that forks share count
+    /// once. A call that would go beyond it fails and leaves its sequences as they were. By default
+    /// the memory of the system is the limit.
     pub memory_limit: Option<u64>,
 }
 
@@ -61,39 +62,12 @@ impl CpuOptions {
         Self::default()
     }
 
-    /// Sets the number of threads.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Sets the instructions that the kernels use.
-    #[must_use]
-    pub fn isa(mut self, isa: InstructionSet) -> Self {
-        self.isa = Some(isa);
-        self
-    }
-
-    /// Sets how keys and values are kept.
-    #[must_use]
-    pub fn kv(mut self, kv: KvFormat) -> Self {
-        self.kv = kv;
-        self
-    }
-
-    /// Sets how the inputs of quantized layers are rounded.
-    #[must_use]
-    pub fn activations(mut self, activations: ActivationFormat) -> Self {
-        self.activations = activations;
-        self
-    }
-
-    /// Sets the most bytes of keys and values.
-    #[must_use]
-    pub fn memory_limit(mut self, bytes: u64) -> Self {
-        self.memory_limit = Some(bytes);
-        self
+    setters! {
+        option threads: usize;
+        option isa: InstructionSet;
+        set kv: KvFormat;
+        set activations: ActivationFormat;
+        option memory_limit: u64;
     }
 }
 

@@ -49,10 +49,7 @@ impl BeamSettings {
                 early_stopping: self.early_stopping,
             },
         };
-        BeamOptions {
-            rules,
-            ..self.options
-        }
+        self.options.rules(rules)
     }
 }
 
@@ -90,10 +87,10 @@ const TABLE: &[Setting<BeamSettings>] = &[
         key: "max_new_tokens\0",
         help: "New tokens at most.\0",
         set: |o, v| {
-            o.options.max_new_tokens = number(v)?;
+            o.options.limits.max_new_tokens = number(v)?;
             Ok(())
         },
-        get: |o| o.options.max_new_tokens.to_string(),
+        get: |o| o.options.limits.max_new_tokens.to_string(),
     },
     Setting {
         key: "rules\0",
@@ -129,10 +126,10 @@ const TABLE: &[Setting<BeamSettings>] = &[
         key: "stop\0",
         help: "Texts that end a beam, as a JSON array of strings.\0",
         set: |o, v| {
-            o.options.stop = json(v, "a JSON array of strings")?;
+            o.options.stops.stop = json(v, "a JSON array of strings")?;
             Ok(())
         },
-        get: |o| serde_json::json!(o.options.stop).to_string(),
+        get: |o| serde_json::json!(o.options.stops.stop).to_string(),
     },
     Setting {
         key: "banned_ids\0",
@@ -240,7 +237,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_max_new_tokens(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.max_new_tokens = max_new_tokens);
+        options.change(|o| o.options.limits.max_new_tokens = max_new_tokens);
         Ok(())
     })
 }
@@ -317,7 +314,7 @@ pub unsafe extern "C" fn codegeex_beam_options_add_stop(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let text = call.text(text, text_len, "text")?.to_owned();
-        options.change(|o| o.options.stop.push(text));
+        options.change(|o| o.options.stops.stop.push(text));
         Ok(())
     })
 }

@@ -74,10 +74,10 @@ const TABLE: &[Setting<ConvertOptions>] = &[
         key: "threads\0",
         help: "Threads that quantize; 0 means one for each core.\0",
         set: |o, v| {
-            o.threads = number(v)?;
+            o.threads = number(v).map(|n| (n > 0).then_some(n))?;
             Ok(())
         },
-        get: |o| o.threads.to_string(),
+        get: |o| o.threads.unwrap_or(0).to_string(),
     },
     Setting {
         key: "overwrite\0",
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn codegeex_convert_options_set_threads(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.threads = threads);
+        options.change(|o| o.threads = (threads > 0).then_some(threads));
         Ok(())
     })
 }

@@ -40,7 +40,8 @@ impl GenerateSettings {
         let mut options = self.options;
         if self.timeout_ms > 0 {
             // One that no clock reaches is none.
-            options.deadline = Instant::now().checked_add(Duration::from_millis(self.timeout_ms));
+            options.limits.deadline =
+                Instant::now().checked_add(Duration::from_millis(self.timeout_ms));
         }
         options
     }
@@ -58,51 +59,67 @@ pub(super) const SPECIAL: &[(&str, SpecialTokens)] = &[
 
 /// A setting that is a number in a field of the options.
 macro_rules! numeric {
-    ($key:literal, $field:ident, $help:literal) => {
+    ($key:literal, $($field:ident).+, $help:literal) => {
         Setting {
             key: concat!($key, "\0"),
             help: concat!($help, "\0"),
             set: |o, v| {
-                o.options.$field = number(v)?;
+                o.options.$($field).+ = number(v)?;
                 Ok(())
             },
-            get: |o| o.options.$field.to_string(),
+            get: |o| o.options.$($field).+.to_string(),
+        }
+    };
+    // One that is off at a number.
+    ($key:literal, $($field:ident).+, off at $off:literal, $help:literal) => {
+        Setting {
+            key: concat!($key, "\0"),
+            help: concat!($help, "\0"),
+            set: |o, v| {
+                o.options.$($field).+ = number(v).map(|n| unless(n, $off))?;
+                Ok(())
+            },
+            get: |o| o.options.$($field).+.unwrap_or($off).to_string(),
         }
     };
 }
 
+/// The value, or nothing where it is the one that stands for off.
+fn unless<T: PartialEq>(value: T, off: T) -> Option<T> {
+    (value != off).then_some(value)
+}
+
 const TABLE: &[Setting<GenerateSettings>] = &[
-    numeric!("max_new_tokens", max_new_tokens, "New tokens at most."),
+    numeric!(
+        "max_new_tokens",
+        limits.max_new_tokens,
+        "New tokens at most."
+    ),
     numeric!(
         "temperature",
-        temperature,
+        sampling.temperature,
         "Divides the logits; 0 means greedy."
     ),
-    numeric!("top_k", top_k, "Candidates to keep; 0 means all."),
-    numeric!("top_p", top_p, "Probability mass to keep; 1 means all."),
+    numeric!("top_k", sampling.top_k, off at 0, "Candidates to keep; 0 means all."),
+    numeric!("top_p", sampling.top_p, off at 1.0, "Probability mass to keep; 1 means all."),
     numeric!(
-        "min_p",
-        min_p,
+        "min_p", sampling.min_p, off at 0.0,
         "Candidates to keep: those at least this share as likely as the likeliest; 0 means all."
     ),
     numeric!(
-        "typical_p",
-        typical_p,
+        "typical_p", sampling.typical_p, off at 1.0,
         "Probability mass of the most typical candidates to keep; 1 means all."
     ),
     numeric!(
-        "repetition_penalty",
-        repetition_penalty,
+        "repetition_penalty", sampling.repetition_penalty, off at 1.0,
         "Divides positive logits of ids that were there, multiplies negative ones; 1 means none."
     ),
     numeric!(
-        "presence_penalty",
-        presence_penalty,
+        "presence_penalty", sampling.presence_penalty, off at 0.0,
         "Subtracted once from the logits of generated ids; 0 means none."
     ),
     numeric!(
-        "frequency_penalty",
-        frequency_penalty,
+        "frequency_penalty", sampling.frequency_penalty, off at 0.0,
         "Subtracted from the logits of generated ids each time that they were; 0 means none."
     ),
     Setting {
@@ -112,7 +129,7 @@ const TABLE: &[Setting<GenerateSettings>] = &[
             let found: std::collections::BTreeMap<u32, Option<f32>> =
                 json(v, "a JSON object of ids and numbers, or null")?;
             let bias = |(id, bias): (u32, Option<f32>)| (id, bias.unwrap_or(f32::NEG_INFINITY));
-            o.options.logit_bias = found.into_iter().map(bias).collect();
+            o.options.sampling.logit_bias = found.into_iter().map(bias).collect();
             Ok(())
         },
         get: |o| {
@@ -120,13 +137,13 @@ const TABLE: &[Setting<GenerateSettings>] = &[
                 f32::NEG_INFINITY => format!("\"{id}\":null"),
                 bias => format!("\"{id}\":{bias}"),
             };
-            let pairs: Vec<String> = o.options.logit_bias.iter().map(pair).collect();
+            let pairs: Vec<String> = o.options.sampling.logit_bias.iter().map(pair).collect();
             format!("{{{}}}", pairs.join(","))
         },
     },
     numeric!(
         "seed",
-        seed,
+        sampling.seed,
         "Decides the draws, with the numbers of the sample and the token."
     ),
     numeric!(
@@ -139,17 +156,17 @@ const TABLE: &[Setting<GenerateSettings>] = &[
         key: "stop\0",
         help: "Texts that end a completion, as a JSON array of strings.\0",
         set: |o, v| {
-            o.options.stop = json(v, "a JSON array of strings")?;
+            o.options.stops.stop = json(v, "a JSON array of strings")?;
             Ok(())
         },
-        get: |o| serde_json::json!(o.options.stop).to_string(),
+        get: |o| serde_json::json!(o.options.stops.stop).to_string(),
     },
     Setting {
         key: "stop_at\0",
         help: "Where code ends a completion: none, or a language and rules, as in go:block,function; \
                rules are line, block, function, unindented, humaneval.\0",
         set: |o, v| {
-            o.options.stop_at = match v.trim() {
+            o.options.stops.stop_at = match v.trim() {
                 "none" => None,
                 other => match other.split_once(':') {
                     Some((language, rules)) => Some(stop_at(language, rules)?),
@@ -159,7 +176,7 @@ const TABLE: &[Setting<GenerateSettings>] = &[
             Ok(())
         },
         get: |o| {
-            or_none(o.options.stop_at.as_ref().map(|at| {
+            or_none(o.options.stops.stop_at.as_ref().map(|at| {
                 let rules: Vec<&str> = at.rules.iter().map(|rule| rule.name()).collect();
                 format!("{}:{}", at.language.name(), rules.join(","))
             }))
@@ -178,10 +195,10 @@ const TABLE: &[Setting<GenerateSettings>] = &[
         key: "banned_ids\0",
         help: "Ids that are never drawn, as a JSON array of numbers.\0",
         set: |o, v| {
-            o.options.banned_ids = json(v, "a JSON array of ids")?;
+            o.options.sampling.banned_ids = json(v, "a JSON array of ids")?;
             Ok(())
         },
-        get: |o| serde_json::json!(o.options.banned_ids).to_string(),
+        get: |o| serde_json::json!(o.options.sampling.banned_ids).to_string(),
     },
     Setting {
         key: "special_tokens\0",
@@ -210,14 +227,13 @@ const TABLE: &[Setting<GenerateSettings>] = &[
         key: "prefill_limit\0",
         help: "Tokens of the prompt that may be computed; none means all.\0",
         set: |o, v| {
-            o.options.prefill_limit = number_or_none(v)?;
+            o.options.limits.prefill_limit = number_or_none(v)?;
             Ok(())
         },
-        get: |o| or_none(o.options.prefill_limit),
+        get: |o| or_none(o.options.limits.prefill_limit),
     },
     numeric!(
-        "threads",
-        threads,
+        "threads", limits.threads, off at 0,
         "Threads that compute at most; 0 means all of the model."
     ),
     Setting {
@@ -353,7 +369,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_max_new_tokens(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.max_new_tokens = max_new_tokens);
+        options.change(|o| o.options.limits.max_new_tokens = max_new_tokens);
         Ok(())
     })
 }
@@ -368,7 +384,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_temperature(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.temperature = temperature);
+        options.change(|o| o.options.sampling.temperature = temperature);
         Ok(())
     })
 }
@@ -382,7 +398,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_top_k(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.top_k = top_k);
+        options.change(|o| o.options.sampling.top_k = unless(top_k, 0));
         Ok(())
     })
 }
@@ -396,7 +412,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_top_p(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.top_p = top_p);
+        options.change(|o| o.options.sampling.top_p = unless(top_p, 1.0));
         Ok(())
     })
 }
@@ -410,7 +426,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_min_p(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.min_p = min_p);
+        options.change(|o| o.options.sampling.min_p = unless(min_p, 0.0));
         Ok(())
     })
 }
@@ -424,7 +440,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_typical_p(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.typical_p = typical_p);
+        options.change(|o| o.options.sampling.typical_p = unless(typical_p, 1.0));
         Ok(())
     })
 }
@@ -439,7 +455,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_repetition_penalty(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.repetition_penalty = repetition_penalty);
+        options.change(|o| o.options.sampling.repetition_penalty = unless(repetition_penalty, 1.0));
         Ok(())
     })
 }
@@ -453,7 +469,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_presence_penalty(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.presence_penalty = presence_penalty);
+        options.change(|o| o.options.sampling.presence_penalty = unless(presence_penalty, 0.0));
         Ok(())
     })
 }
@@ -467,7 +483,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_frequency_penalty(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.frequency_penalty = frequency_penalty);
+        options.change(|o| o.options.sampling.frequency_penalty = unless(frequency_penalty, 0.0));
         Ok(())
     })
 }
@@ -481,7 +497,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_seed(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.seed = seed);
+        options.change(|o| o.options.sampling.seed = seed);
         Ok(())
     })
 }
@@ -538,7 +554,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_threads(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.threads = threads);
+        options.change(|o| o.options.limits.threads = unless(threads, 0));
         Ok(())
     })
 }
@@ -568,7 +584,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_prefill_limit(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         options.change(|o| {
-            o.options.prefill_limit = (prefill_limit != usize::MAX).then_some(prefill_limit)
+            o.options.limits.prefill_limit = (prefill_limit != usize::MAX).then_some(prefill_limit)
         });
         Ok(())
     })
@@ -589,7 +605,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_logit_bias(
         let ids = call.slice(ids, biases_len, "ids")?;
         let biases = call.slice(biases, biases_len, "biases")?;
         let pairs = ids.iter().copied().zip(biases.iter().copied()).collect();
-        options.change(|o| o.options.logit_bias = pairs);
+        options.change(|o| o.options.sampling.logit_bias = pairs);
         Ok(())
     })
 }
@@ -605,7 +621,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_banned_ids(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let ids = call.slice(ids, ids_len, "ids")?.to_vec();
-        options.change(|o| o.options.banned_ids = ids);
+        options.change(|o| o.options.sampling.banned_ids = ids);
         Ok(())
     })
 }
@@ -621,7 +637,7 @@ pub unsafe extern "C" fn codegeex_generate_options_add_stop(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let text = call.text(text, text_len, "text")?.to_owned();
-        options.change(|o| o.options.stop.push(text));
+        options.change(|o| o.options.stops.stop.push(text));
         Ok(())
     })
 }
@@ -636,7 +652,7 @@ pub unsafe extern "C" fn codegeex_generate_options_add_task_stops(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let task = call.get(task, "task")?;
-        options.change(|o| o.options.stop.extend_from_slice(&task.task.stop));
+        options.change(|o| o.options.stops.stop.extend_from_slice(&task.task.stop));
         Ok(())
     })
 }
@@ -661,7 +677,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_stop_at(
             "" => None,
             rules => Some(self::stop_at(language, rules)?),
         };
-        options.change(|o| o.options.stop_at = stop_at);
+        options.change(|o| o.options.stops.stop_at = stop_at);
         Ok(())
     })
 }
@@ -690,7 +706,7 @@ pub unsafe extern "C" fn codegeex_generate_options_clear_stop(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.options.stop.clear());
+        options.change(|o| o.options.stops.stop.clear());
         Ok(())
     })
 }

@@ -82,10 +82,10 @@ const TABLE: &[Setting<OpenSettings>] = &[
         key: "threads\0",
         help: "Threads that compute, the calling one included; 0 means one for each core.\0",
         set: |o, v| {
-            o.load.cpu.threads = number(v)?;
+            o.load.cpu.threads = number(v).map(|n| (n > 0).then_some(n))?;
             Ok(())
         },
-        get: |o| o.load.cpu.threads.to_string(),
+        get: |o| o.load.cpu.threads.unwrap_or(0).to_string(),
     },
     Setting {
         key: "isa\0",
@@ -260,7 +260,7 @@ pub unsafe extern "C" fn codegeex_open_options_set_threads(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.load.cpu.threads = threads);
+        options.change(|o| o.load.cpu.threads = (threads > 0).then_some(threads));
         Ok(())
     })
 }

@@ -13,6 +13,7 @@ use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::generate::{Event, GenerateOptions, Generator, Session};
 use crate::language::Language;
+use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
 /// Options of an [`EditSession`].
@@ -30,14 +31,23 @@ pub struct EditOptions {
     pub polish: Polish,
 }
 
+impl EditOptions {
+    /// Healed completions of 64 tokens, all post-processing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set generate: GenerateOptions;
+        set clip_step: usize;
+        set polish: Polish;
+    }
+}
+
 impl Default for EditOptions {
     fn default() -> Self {
         Self {
-            generate: GenerateOptions {
-                heal: true,
-                max_new_tokens: 64,
-                ..GenerateOptions::default()
-            },
+            generate: GenerateOptions::new().max_new_tokens(64).heal(true),
             clip_step: 512,
             polish: Polish::default(),
         }
@@ -162,7 +172,11 @@ impl EditSession {
             true => options.polish.suffix_tokens,
             false => 0,
         };
-        let new = options.generate.max_new_tokens.saturating_add(suffix);
+        let new = options
+            .generate
+            .limits
+            .max_new_tokens
+            .saturating_add(suffix);
         let most = positions.saturating_sub(new);
         let least = ids.len().saturating_add(options.clip_step);
         if options.clip_step == 0 || most <= least {
@@ -171,7 +185,7 @@ impl EditSession {
                 "a clip_step of {} and {} new tokens, {suffix} of the text after the cursor and \
                  {} of the tag line do not go into {positions} positions; ask for fewer",
                 options.clip_step,
-                options.generate.max_new_tokens,
+                options.generate.limits.max_new_tokens,
                 ids.len()
             );
         }
@@ -306,7 +320,7 @@ impl EditSession {
             after: &self.after,
             prompt: &prompt,
         };
-        let cancel = cancel.until(options.deadline);
+        let cancel = cancel.until(options.limits.deadline);
         let polish = self.options.polish;
         self.candidates = polish.apply(&self.session, &place, completions, &cancel)?;
         self.origin = self.before.len();

@@ -275,31 +275,27 @@ impl<'a> Job<'a> {
     }
 
     fn bounds(&self) -> SchedulerOptions {
-        SchedulerOptions {
-            sequences: self.options.sequences,
-            waiting: self.options.sequences,
+        SchedulerOptions::new()
+            .sequences(self.options.sequences)
+            .waiting(self.options.sequences)
             // That of the samples under way, and of those that begin.
-            prefixes: 2,
-            ..SchedulerOptions::default()
-        }
+            .prefixes(2)
     }
 
     /// How a sample is drawn.
     fn of_sample(&self, prompt: usize, sample: u32) -> GenerateOptions {
-        let mut options = GenerateOptions {
-            temperature: self.options.temperature,
-            top_p: self.options.top_p,
-            first_sample: sample,
-            ..GenerateOptions::default()
+        let options = GenerateOptions::new()
+            .temperature(self.options.temperature)
+            .top_p(self.options.top_p)
+            .first_sample(sample);
+        let Some(tokens) = self.prompts.get(prompt) else {
+            return options;
         };
-        if let Some(tokens) = self.prompts.get(prompt) {
-            options.max_new_tokens = tokens.room;
-            options.seed = tokens.seed;
-            let mut stop = StopAt::new(self.language, [self.options.cut.rule()]);
-            stop.before = Some(tokens.prompt.code.clone());
-            options.stop_at = Some(stop);
-        }
+        let stop = StopAt::new(self.language, [self.options.cut.rule()]);
         options
+            .max_new_tokens(tokens.room)
+            .seed(tokens.seed)
+            .stop_at(stop.before(tokens.prompt.code.clone()))
     }
 
     /// A record without its completion.

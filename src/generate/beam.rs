@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::candidates::{Candidate, Candidates, log_sum_exp};
-use super::options::FinishReason;
+use super::options::{FinishReason, check_ids};
 use super::sampler::{BannedIds, History, Sampler};
 use super::text::Text;
 use super::{Generator, PREFILL_TOKENS};
@@ -75,7 +75,7 @@ impl Generator {
     /// let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
     /// let mut options = BeamOptions::default();
     /// options.num_beams = 3;
-    /// options.max_new_tokens = 8;
+    /// options.limits.max_new_tokens = 8;
     /// let beams = generator.beam_search("def add(a, b):\n", &options, &CancelToken::new())?;
     /// assert!(beams[0].score >= beams[2].score);
     /// # Ok::<(), codegeex::Error>(())
@@ -103,6 +103,8 @@ impl Generator {
     ) -> Result<Vec<Beam>> {
         options.validate()?;
         self.check_prompt(prompt)?;
+        let vocabulary = self.model().config().padded_vocab_size;
+        check_ids("banned_ids", options.banned_ids.iter().copied(), vocabulary)?;
         Search::new(self, prompt, options, cancel)?.run()
     }
 }
@@ -165,16 +167,16 @@ impl<'a> Search<'a> {
         cancel: &CancelToken,
     ) -> Result<Self> {
         let text = Text::new(
-            &options.stop,
-            options.stop_at.as_ref(),
+            &options.stops.stop,
+            options.stops.stop_at.as_ref(),
             &**generator.tokenizer(),
             prompt,
         )?;
         // The token after the last position needs none itself: nothing is computed from it.
         let positions = generator.model().config().max_position_embeddings;
         let room = positions + 1 - prompt.len();
-        let (most, limit) = match options.max_new_tokens <= room {
-            true => (options.max_new_tokens, FinishReason::Length),
+        let (most, limit) = match options.limits.max_new_tokens <= room {
+            true => (options.limits.max_new_tokens, FinishReason::Length),
             false => (room, FinishReason::ContextFull),
         };
         let first = Running {

@@ -75,6 +75,7 @@ impl Job {
     ) -> Result<Self> {
         let config = generator.model().config();
         options.validate()?;
+        options.sampling.validate(config.padded_vocab_size)?;
         if let Some(speculation) = &options.speculation {
             speculation.validate(config.padded_vocab_size)?;
         }
@@ -87,7 +88,12 @@ impl Job {
             );
         }
         let tokenizer = &**generator.tokenizer();
-        let text = Text::new(&options.stop, options.stop_at.as_ref(), tokenizer, &prompt)?;
+        let text = Text::new(
+            &options.stops.stop,
+            options.stops.stop_at.as_ref(),
+            tokenizer,
+            &prompt,
+        )?;
         let cut = match options.heal {
             true => (generator.text_tokens()).cut(&**generator.tokenizer(), &prompt),
             false => None,
@@ -105,7 +111,7 @@ impl Job {
                 .collect(),
             started: 0,
             caller: cancel.clone(),
-            cancel: cancel.until(options.deadline),
+            cancel: cancel.until(options.limits.deadline),
             state: None,
             row: None,
             reused: 0,
@@ -119,7 +125,7 @@ impl Job {
             prompt_pages: 0,
             sample_pages: 0,
             task: Task {
-                chain: options.chain(),
+                chain: options.sampling.chain(),
                 positions: config.max_position_embeddings,
                 prompt,
                 due,
@@ -134,7 +140,7 @@ impl Job {
 
     /// Tokens of a sample at most, the prompt's included.
     pub fn longest(&self) -> usize {
-        let new = self.task.options.max_new_tokens;
+        let new = self.task.options.limits.max_new_tokens;
         // A sample that begins is fed what it drew, all but the last token of it.
         (self.task.prompt.len().saturating_add(new.saturating_sub(1))).min(self.task.positions)
     }
@@ -148,9 +154,9 @@ impl Job {
         self.task.options.speculation.is_some()
     }
 
-    /// The most threads that may compute for it, 0 for any number.
-    pub fn threads(&self) -> usize {
-        self.task.options.threads
+    /// The most threads that may compute for it.
+    pub fn threads(&self) -> Option<usize> {
+        self.task.options.limits.threads
     }
 
     /// Gives it a state that holds a proper prefix of its prompt.
@@ -217,7 +223,7 @@ impl Job {
             FinishReason::Cancelled
         } else if is_cancelled {
             FinishReason::Deadline
-        } else if self.task.options.max_new_tokens == 0 {
+        } else if self.task.options.limits.max_new_tokens == 0 {
             FinishReason::Length
         } else if self.unread() > 0 && self.prefill_left() == Some(0) {
             FinishReason::PrefillLimit
@@ -236,7 +242,7 @@ impl Job {
     /// Tokens of the prompt that may still be computed, where that is limited.
     fn prefill_left(&self) -> Option<usize> {
         let read = self.state.as_ref().map_or(0, |s| s.len());
-        let limit = self.task.options.prefill_limit?;
+        let limit = self.task.options.limits.prefill_limit?;
         Some(limit.saturating_sub(read - self.reused))
     }
 

@@ -1,4 +1,4 @@
-//! What a generation is asked to do, and how it ended.
+//! The options of a generation, and why one ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,128 +12,180 @@ use super::speculate::Speculation;
 use crate::code::StopRule;
 use crate::error::{Result, bail};
 use crate::language::Language;
+use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
-/// Most samples of one call. Each holds keys, values and a row of logits at once, so that some
-/// number beyond is a mistake or an attack; more come in several calls, see
+/// Most samples of one call. Each holds a KV cache and a row of logits at once, so that some number
+/// beyond is a mistake or an attack; more come in several calls, see
 /// [`GenerateOptions::first_sample`].
 pub const MAX_SAMPLES: usize = 1024;
 
-/// Options of a generation. The default is greedy, 128 tokens, one sample, no stop strings.
+/// How the next token is chosen. The default is greedy.
+///
+/// What can be off is an `Option`, and off by default. [`sampler`](super::sampler) has the order in
+/// which the stages apply.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Sampling {
+    /// Divides the logits before the softmax. 0 means greedy decoding: the most likely token is
+    /// taken, and top-k, top-p, min-p, typical-p and the seed have no effect.
+    pub temperature: f32,
+    /// Keeps the `k` most likely tokens.
+    pub top_k: Option<usize>,
+    /// Keeps the smallest set of most likely tokens whose probabilities add up to `top_p` or more
+    /// (nucleus sampling).
+    pub top_p: Option<f32>,
+    /// Keeps tokens whose probability is at least `min_p` times that of the most likely one. See
+    /// [`MinP`].
+    pub min_p: Option<f32>,
+    /// Locally typical sampling: keeps the smallest set of most typical tokens whose probabilities
+    /// add up to `typical_p` or more. See [`TypicalP`].
+    pub typical_p: Option<f32>,
+    /// Divides positive logits of tokens in the prompt or the generated text, and multiplies
+    /// negative ones; above 1 discourages repetition. See [`RepetitionPenalty`].
+    pub repetition_penalty: Option<f32>,
+    /// Subtracted once from the logits of generated tokens. See [`PresenceFrequencyPenalty`].
+    pub presence_penalty: Option<f32>,
+    /// Subtracted from the logits of generated tokens once for each occurrence. See
+    /// [`PresenceFrequencyPenalty`].
+    pub frequency_penalty: Option<f32>,
+    /// Token ids with the bias that is added to their logits; negative infinity bans a token. See
+    /// [`LogitBias`].
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Token ids that are never generated.
+    pub banned_ids: Vec<u32>,
+    /// Samplers of your own. They apply in order, after bans and penalties and before the
+    /// temperature.
+    pub samplers: Vec<Arc<dyn Sampler>>,
+    /// Seed of the random numbers, which also depend on the sample and on the token's index.
+    pub seed: u64,
+}
+
+/// Where a completion ends besides the model's end of text. The default is nowhere.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Stops {
+    /// Stop strings. They are not part of the completion's text. An empty list never fires.
+    pub stop: Vec<String>,
+    /// Where code ends: at the end of a line, a block or a function. No token is sampled after the
+    /// one that decides it.
+    pub stop_at: Option<StopAt>,
+}
+
+/// How much a generation may take. The default is 128 new tokens and no other limit.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The maximum number of tokens to generate, not counting the prompt.
+    pub max_new_tokens: usize,
+    /// Ends the generation at this time with the partial result. Checked as often as cancellation.
+    pub deadline: Option<Instant>,
+    /// The maximum number of prompt tokens to compute. Tokens in the KV cache of a
+    /// [`Session`](super::Session) or in a scheduler's prompt cache do not count. Past it the
+    /// generation ends; a session keeps what was computed, and the next call continues from there.
+    pub prefill_limit: Option<usize>,
+    /// The maximum number of threads that compute; all of the model's by default. Requests in one
+    /// batch use the smallest of their limits.
+    pub threads: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 128,
+            deadline: None,
+            prefill_limit: None,
+            threads: None,
+        }
+    }
+}
+
+/// Options of a generation. The default is greedy decoding of 128 tokens, one sample, no stops.
+///
+/// Options are set by methods named like the fields. Those of the three groups
+/// ([`Sampling`], [`Stops`], [`Limits`]) are on this type as well:
+///
+/// ```
+/// use codegeex::GenerateOptions;
+///
+/// let options = GenerateOptions::new()
+///     .max_new_tokens(64)
+///     .temperature(0.8)
+///     .top_p(0.95)
+///     .seed(1)
+///     .stop(["\n\n"]);
+/// assert_eq!(options.sampling.top_p, Some(0.95));
+/// assert_eq!(options.top_p(None).sampling.top_p, None);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct GenerateOptions {
-    /// New tokens at most.
-    pub max_new_tokens: usize,
-    /// Divides the logits; 0 means greedy, and top-k, top-p, min-p, typical-p and the seed do
-    /// nothing then.
-    pub temperature: f32,
-    /// Candidates to keep; 0 means all.
-    pub top_k: usize,
-    /// Probability mass to keep; 1 means all.
-    pub top_p: f32,
-    /// Candidates to keep: those at least this share as likely as the likeliest; 0 means all.
-    /// See [`MinP`].
-    pub min_p: f32,
-    /// Probability mass of the most typical candidates to keep; 1 means all. See [`TypicalP`].
-    pub typical_p: f32,
-    /// Divides positive logits of ids in the prompt or the generated text, and multiplies
-    /// negative ones; 1 means no penalty. See [`RepetitionPenalty`].
-    pub repetition_penalty: f32,
-    /// Subtracted once from the logits of generated ids; 0 means no penalty. See
-    /// [`PresenceFrequencyPenalty`].
-    pub presence_penalty: f32,
-    /// Subtracted from the logits of generated ids for each time that they were; 0 means no
-    /// penalty.
-    pub frequency_penalty: f32,
-    /// Ids with what is added to their logits; negative infinity bans. See [`LogitBias`].
-    pub logit_bias: Vec<(u32, f32)>,
-    /// Decides the draws, together with the number of the sample and of the token.
-    pub seed: u64,
-    /// Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 asked for in two
-    /// calls draw with the numbers of one call for 0 to 19. Their tokens are the same as far as
-    /// their logits are, see [`Model::forward`](crate::model::Model::forward).
-    pub first_sample: u32,
-    /// Completions of the one prompt, which is computed once for all: 1 to [`MAX_SAMPLES`].
+    /// How the next token is chosen.
+    pub sampling: Sampling,
+    /// Where a completion ends.
+    pub stops: Stops,
+    /// How much the generation may take.
+    pub limits: Limits,
+    /// The number of completions of the prompt, which is computed once for all: 1 to
+    /// [`MAX_SAMPLES`].
     pub samples: usize,
-    /// Texts that end a completion. They are not part of its text.
-    pub stop: Vec<String>,
-    /// Where code ends a completion: with a line, a block or a function. No token is drawn after
-    /// the one that decides it.
-    pub stop_at: Option<StopAt>,
-    /// Ids that are never drawn.
-    pub banned_ids: Vec<u32>,
-    /// Stages of your own, applied in order after bans and penalties, before the temperature.
-    pub samplers: Vec<Arc<dyn Sampler>>,
+    /// Index of the first sample for the random numbers: samples 0 to 9 and 10 to 19 of two calls
+    /// use the random numbers of one call for 0 to 19. Their tokens are the same as far as their
+    /// logits are, see [`Model::determinism`](crate::model::Model::determinism).
+    pub first_sample: u32,
     /// What a special token spelled out in the prompt means.
     pub special_tokens: SpecialTokens,
-    /// Token healing: takes the last tokens of the prompt back, as many as text that follows may
-    /// change, and draws them again among those that agree with the prompt's bytes, before any
-    /// other stage. So a prompt may end anywhere, inside a word or a run of spaces.
+    /// Token healing: re-samples the prompt's last tokens where text that follows may change them,
+    /// so that a prompt may end anywhere, inside a word or a run of spaces. Only tokens that agree
+    /// with the prompt's bytes are candidates.
     ///
-    /// The text of a completion is what follows the prompt; its ids begin with the tokens drawn
-    /// again, [`Completion::healed`](super::Completion::healed) says how many bytes they owe the
-    /// prompt, and `max_new_tokens` counts them. A control token ends what is taken back, and the
-    /// first token of a prompt stays. Bans apply to the tokens drawn again as well.
+    /// The text of a completion is what follows the prompt; its ids begin with the re-sampled
+    /// tokens, [`Completion::healed`](super::Completion::healed) is the number of their bytes that
+    /// belong to the prompt, and `max_new_tokens` counts them. Control tokens and the first token
+    /// of a prompt are never re-sampled. Bans apply to the re-sampled tokens as well.
     ///
-    /// It costs the tokens drawn again, one or two mostly, and for the first request of a
+    /// It costs the re-sampled tokens, one or two mostly, and for the first request of a
     /// [`Generator`](super::Generator) some 10 ms to sort the vocabulary.
     ///
     /// ```
     /// # fn main() -> codegeex::Result<()> {
-    /// # use codegeex::{generate::*, model::load, tokenizer::*};
+    /// # use codegeex::{GenerateOptions, Generator};
     /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-    /// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
-    /// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
-    /// let mut options = GenerateOptions::default();
-    /// options.max_new_tokens = 3;
-    /// options.heal = true;
+    /// # let generator = Generator::open(path)?;
+    /// let options = GenerateOptions::new().max_new_tokens(3).heal(true);
     /// let found = generator.complete("# language: Python\nimport os\nimpor", &options)?;
     /// // The model has `import` as one token.
-    /// assert!(found[0].text.starts_with("t "));
-    /// assert_eq!(found[0].healed, "impor".len());
+    /// assert!(found.text.starts_with("t "));
+    /// assert_eq!(found.healed, "impor".len());
     /// # Ok(())
     /// # }
     /// ```
     pub heal: bool,
-    /// Also reports the likeliest tokens at each place, so many of them, before any sampler. Each
-    /// costs a pass over the logits.
+    /// Also reports the `top_logprobs` most likely tokens at each place, as the model gives them,
+    /// before any sampler. Each costs a pass over the logits.
     pub top_logprobs: usize,
-    /// Ends the generation at this time, with what there is by then. Seen as soon as a
-    /// cancellation.
-    pub deadline: Option<Instant>,
-    /// Tokens of the prompt that may be computed; those that a [`Session`](super::Session) or a
-    /// scheduler has already do not count. Past it the generation ends; a session keeps what was
-    /// computed, so that the next call goes on from there.
-    pub prefill_limit: Option<usize>,
-    /// Threads that compute at most; 0 means all that the model has. Requests that run together
-    /// keep to the smallest.
-    pub threads: usize,
-    /// Guesses at the next tokens. They change the time that an answer takes, and not the answer.
+    /// Speculative decoding. Changes latency, never the output.
     pub speculation: Option<Speculation>,
 }
 
 /// Where code ends a completion, see [`CodeStop`](crate::code::CodeStop).
 ///
-/// The text before the cursor is read once for all samples, then every character of a completion
-/// once: nothing beside the computation of a token. Stop strings see the text first; text that
-/// they hold back is held back from this too.
+/// The text before the cursor is scanned once for all samples, then every character of a completion
+/// once, which is negligible beside the computation of a token. Stop strings see the text first;
+/// text that they hold back is held back from this too.
 ///
 /// ```
 /// use codegeex::code::StopRule;
-/// use codegeex::generate::{GenerateOptions, StopAt};
-/// use codegeex::Language;
+/// use codegeex::{GenerateOptions, Language, StopAt};
 ///
-/// let mut options = GenerateOptions::default();
-/// options.stop_at = Some(StopAt::new(Language::GO, [StopRule::Function]));
-/// # Ok::<(), codegeex::Error>(())
+/// let options = GenerateOptions::new().stop_at(StopAt::new(Language::GO, [StopRule::Function]));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StopAt {
     /// How the code is written.
     pub language: Language,
-    /// The first one that fires ends the completion. None of them fires if there are none.
+    /// The first one that fires ends the completion. An empty list never fires.
     pub rules: Vec<StopRule>,
     /// The text before the cursor. `None` means the prompt, from after its last end of text; give
     /// it where that holds more than code of the language, as for a translation.
@@ -149,45 +201,65 @@ impl StopAt {
             before: None,
         }
     }
+
+    setters! {
+        set language: Language;
+        list rules: StopRule;
+        option before: String;
+    }
 }
 
 impl Default for GenerateOptions {
     fn default() -> Self {
         Self {
-            max_new_tokens: 128,
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            typical_p: 1.0,
-            repetition_penalty: 1.0,
-            presence_penalty: 0.0,
-            frequency_penalty: 0.0,
-            logit_bias: Vec::new(),
-            seed: 0,
-            first_sample: 0,
+            sampling: Sampling::default(),
+            stops: Stops::default(),
+            limits: Limits::default(),
             samples: 1,
-            stop: Vec::new(),
-            stop_at: None,
-            banned_ids: Vec::new(),
-            samplers: Vec::new(),
+            first_sample: 0,
             special_tokens: SpecialTokens::AsText,
             heal: false,
             top_logprobs: 0,
-            deadline: None,
-            prefill_limit: None,
-            threads: 0,
             speculation: None,
         }
     }
 }
 
-impl GenerateOptions {
-    /// Checks the numbers.
+impl Sampling {
+    /// Greedy decoding.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set temperature: f32;
+        option top_k: usize;
+        option top_p: f32;
+        option min_p: f32;
+        option typical_p: f32;
+        option repetition_penalty: f32;
+        option presence_penalty: f32;
+        option frequency_penalty: f32;
+        list logit_bias: (u32, f32);
+        list banned_ids: u32;
+        list samplers: Arc<dyn Sampler>;
+        set seed: u64;
+    }
+
+    /// Adds a sampler of your own after those that are set.
+    #[must_use]
+    pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
+        self.samplers.push(Arc::new(sampler));
+        self
+    }
+
+    /// Checks the values. `vocabulary` is the number of ids of the model, where it is known.
     ///
     /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the option.
-    pub fn validate(&self) -> Result<()> {
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the option, and
+    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for a banned or biased id that the
+    /// vocabulary does not have.
+    pub fn validate(&self, vocabulary: impl Into<Option<usize>>) -> Result<()> {
         if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
             bail!(
                 InvalidArgument,
@@ -195,60 +267,45 @@ impl GenerateOptions {
                 self.temperature
             );
         }
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+        if self.top_k == Some(0) {
             bail!(
                 InvalidArgument,
-                "top_p is {}, expected a number above 0 and up to 1",
-                self.top_p
+                "top_k is 0, expected at least 1; leave it unset to keep all tokens"
             );
         }
-        self.validate_stages()?;
-        if self.samples == 0 || self.samples > MAX_SAMPLES {
+        for (name, p) in [("top_p", self.top_p), ("typical_p", self.typical_p)] {
+            if let Some(p) = p
+                && !(p > 0.0 && p <= 1.0)
+            {
+                bail!(
+                    InvalidArgument,
+                    "{name} is {p}, expected a number above 0 and up to 1"
+                );
+            }
+        }
+        if let Some(p) = self.min_p
+            && !(0.0..=1.0).contains(&p)
+        {
             bail!(
                 InvalidArgument,
-                "{} samples, expected 1 to {MAX_SAMPLES}; ask for more in several calls",
-                self.samples
+                "min_p is {p}, expected a number from 0 to 1"
             );
         }
-        if self.first_sample.checked_add(self.samples as u32).is_none() {
+        if let Some(penalty) = self.repetition_penalty
+            && !(penalty > 0.0 && penalty.is_finite())
+        {
             bail!(
                 InvalidArgument,
-                "{} samples from number {} on, expected numbers below 2^32",
-                self.samples,
-                self.first_sample
-            );
-        }
-        Ok(())
-    }
-
-    /// Checks min-p, typical-p, penalties and biases.
-    fn validate_stages(&self) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.min_p) {
-            bail!(
-                InvalidArgument,
-                "min_p is {}, expected a number from 0 to 1",
-                self.min_p
-            );
-        }
-        if !(self.typical_p > 0.0 && self.typical_p <= 1.0) {
-            bail!(
-                InvalidArgument,
-                "typical_p is {}, expected a number above 0 and up to 1",
-                self.typical_p
-            );
-        }
-        if !(self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite()) {
-            bail!(
-                InvalidArgument,
-                "repetition_penalty is {}, expected a positive number; 1 means no penalty",
-                self.repetition_penalty
+                "repetition_penalty is {penalty}, expected a positive number; 1 means no penalty"
             );
         }
         for (name, penalty) in [
             ("presence_penalty", self.presence_penalty),
             ("frequency_penalty", self.frequency_penalty),
         ] {
-            if !penalty.is_finite() {
+            if let Some(penalty) = penalty
+                && !penalty.is_finite()
+            {
                 bail!(
                     InvalidArgument,
                     "{name} is {penalty}, expected a finite number; 0 means no penalty"
@@ -264,10 +321,15 @@ impl GenerateOptions {
                 );
             }
         }
+        if let Some(vocabulary) = vocabulary.into() {
+            check_ids("banned_ids", self.banned_ids.iter().copied(), vocabulary)?;
+            let biased = self.logit_bias.iter().map(|&(id, _)| id);
+            check_ids("logit_bias", biased, vocabulary)?;
+        }
         Ok(())
     }
 
-    /// The stages in the order in which they apply, which [`sampler`](super::sampler) explains.
+    /// The samplers in the order in which they apply, which [`sampler`](super::sampler) explains.
     pub(super) fn chain(&self) -> Vec<Arc<dyn Sampler>> {
         let mut chain: Vec<Arc<dyn Sampler>> = Vec::new();
         if !self.banned_ids.is_empty() {
@@ -276,13 +338,15 @@ impl GenerateOptions {
         if !self.logit_bias.is_empty() {
             chain.push(Arc::new(LogitBias::new(self.logit_bias.iter().copied())));
         }
-        if self.repetition_penalty != 1.0 {
-            chain.push(Arc::new(RepetitionPenalty(self.repetition_penalty)));
+        if let Some(penalty) = self.repetition_penalty.filter(|&p| p != 1.0) {
+            chain.push(Arc::new(RepetitionPenalty(penalty)));
         }
-        if self.presence_penalty != 0.0 || self.frequency_penalty != 0.0 {
+        let presence = self.presence_penalty.unwrap_or_default();
+        let frequency = self.frequency_penalty.unwrap_or_default();
+        if presence != 0.0 || frequency != 0.0 {
             chain.push(Arc::new(PresenceFrequencyPenalty {
-                presence: self.presence_penalty,
-                frequency: self.frequency_penalty,
+                presence,
+                frequency,
             }));
         }
         for sampler in &self.samplers {
@@ -295,19 +359,153 @@ impl GenerateOptions {
         if self.temperature != 1.0 {
             chain.push(Arc::new(Temperature(self.temperature)));
         }
-        if self.top_k > 0 {
-            chain.push(Arc::new(TopK(self.top_k)));
+        if let Some(k) = self.top_k {
+            chain.push(Arc::new(TopK(k)));
         }
-        if self.top_p < 1.0 {
-            chain.push(Arc::new(TopP(self.top_p)));
+        if let Some(p) = self.top_p.filter(|&p| p < 1.0) {
+            chain.push(Arc::new(TopP(p)));
         }
-        if self.min_p > 0.0 {
-            chain.push(Arc::new(MinP(self.min_p)));
+        if let Some(p) = self.min_p.filter(|&p| p > 0.0) {
+            chain.push(Arc::new(MinP(p)));
         }
-        if self.typical_p < 1.0 {
-            chain.push(Arc::new(TypicalP(self.typical_p)));
+        if let Some(p) = self.typical_p.filter(|&p| p < 1.0) {
+            chain.push(Arc::new(TypicalP(p)));
         }
         chain
+    }
+}
+
+/// Checks that ids of an option are in the vocabulary.
+pub(super) fn check_ids(
+    option: &str,
+    ids: impl IntoIterator<Item = u32>,
+    vocabulary: usize,
+) -> Result<()> {
+    match ids.into_iter().find(|&id| id as usize >= vocabulary) {
+        Some(id) => bail!(
+            TokenOutOfRange,
+            "{option} has token {id}, the vocabulary has {vocabulary} tokens; expected ids below \
+             that"
+        ),
+        None => Ok(()),
+    }
+}
+
+impl Stops {
+    /// No stops.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        strings stop;
+        option stop_at: StopAt;
+    }
+}
+
+impl Limits {
+    /// 128 new tokens and no other limit.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set max_new_tokens: usize;
+        option deadline: Instant;
+        option prefill_limit: usize;
+        option threads: usize;
+    }
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the option.
+    pub fn validate(&self) -> Result<()> {
+        if self.threads == Some(0) {
+            bail!(
+                InvalidArgument,
+                "threads is 0, expected at least 1; leave it unset for all"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl GenerateOptions {
+    /// Greedy decoding of 128 tokens, one sample, no stops.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set sampling: Sampling;
+        set stops: Stops;
+        set limits: Limits;
+        set samples: usize;
+        set first_sample: u32;
+        set special_tokens: SpecialTokens;
+        set heal: bool;
+        set top_logprobs: usize;
+        option speculation: Speculation;
+    }
+
+    setters! { in Sampling as sampling:
+        set temperature: f32;
+        option top_k: usize;
+        option top_p: f32;
+        option min_p: f32;
+        option typical_p: f32;
+        option repetition_penalty: f32;
+        option presence_penalty: f32;
+        option frequency_penalty: f32;
+        list logit_bias: (u32, f32);
+        list banned_ids: u32;
+        list samplers: Arc<dyn Sampler>;
+        set seed: u64;
+    }
+
+    setters! { in Stops as stops:
+        strings stop;
+        option stop_at: StopAt;
+    }
+
+    setters! { in Limits as limits:
+        set max_new_tokens: usize;
+        option deadline: Instant;
+        option prefill_limit: usize;
+        option threads: usize;
+    }
+
+    /// Adds a sampler of your own, see [`Sampling::sampler`].
+    #[must_use]
+    pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
+        self.sampling = self.sampling.sampler(sampler);
+        self
+    }
+
+    /// Checks the values. A call that uses the options also checks ids against the vocabulary.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the option.
+    pub fn validate(&self) -> Result<()> {
+        self.sampling.validate(None)?;
+        self.limits.validate()?;
+        if self.samples == 0 || self.samples > MAX_SAMPLES {
+            bail!(
+                InvalidArgument,
+                "samples is {}, expected 1 to {MAX_SAMPLES}; ask for more in several calls",
+                self.samples
+            );
+        }
+        if self.first_sample.checked_add(self.samples as u32).is_none() {
+            bail!(
+                InvalidArgument,
+                "{} samples from number {} on, expected numbers below 2^32",
+                self.samples,
+                self.first_sample
+            );
+        }
+        Ok(())
     }
 }
 
@@ -319,23 +517,23 @@ pub enum FinishReason {
     EndOfText,
     /// A stop string appeared: its index in the options.
     Stop(usize),
-    /// The rule of [`GenerateOptions::stop_at`] that fired.
+    /// The rule of [`Stops::stop_at`] that fired.
     Code(StopRule),
     /// `max_new_tokens` were generated.
     Length,
-    /// Every position of the model is taken.
+    /// The context length of the model was reached.
     ContextFull,
-    /// The cancel flag was set, or the callback asked to stop.
+    /// The call was cancelled, by its token or by the callback.
     Cancelled,
     /// The deadline passed.
     Deadline,
-    /// The prompt has more tokens to compute than `prefill_limit` allows.
+    /// The prompt has more tokens to compute than `prefill_limit`.
     PrefillLimit,
 }
 
 impl FinishReason {
     /// Its name in JSON: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`,
-    /// `deadline`, `prefill_limit`; for rules of code `end_of_line`, `end_of_block`,
+    /// `deadline`, `prefill_limit`; for code rules `end_of_line`, `end_of_block`,
     /// `end_of_function`, `unindented_line`, `humaneval`.
     pub fn name(self) -> &'static str {
         match self {

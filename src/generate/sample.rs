@@ -156,7 +156,7 @@ impl Sample {
         };
         let clock = std::time::Instant::now();
         // The last token that may come needs no guess after it, and guesses need positions.
-        let wanted = task.options.max_new_tokens - self.completion.ids.len();
+        let wanted = task.options.limits.max_new_tokens - self.completion.ids.len();
         let room = task.positions - state.len() - 1;
         let at = Position {
             prompt: &task.prompt,
@@ -290,7 +290,7 @@ impl Sample {
         for stage in &task.chain {
             stage.apply(desk.candidates, history)?;
         }
-        let u = rng::uniform(options.seed, self.number(task), ids.len() as u64);
+        let u = rng::uniform(options.sampling.seed, self.number(task), ids.len() as u64);
         let id = desk.candidates.draw(u)?.id;
         if id == desk.tokenizer.end_of_text() {
             self.end(FinishReason::EndOfText, desk);
@@ -318,7 +318,7 @@ impl Sample {
         completion.text.push_str(&text);
         let reason = if stop.is_some() {
             stop
-        } else if completion.ids.len() == options.max_new_tokens {
+        } else if completion.ids.len() == options.limits.max_new_tokens {
             Some(FinishReason::Length)
         } else {
             // A token that was drawn and not fed yet needs a position to go on from.

@@ -35,6 +35,7 @@ use super::{Candidates, Completion, Event, GenerateOptions, Generator, PREFILL_T
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::model::State;
+use crate::setters::setters;
 
 /// Names a request of one scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +103,21 @@ pub struct SchedulerOptions {
     pub prefixes: usize,
     /// Requests that wait at most; a further one is refused with [`Busy`](ErrorKind::Busy).
     pub waiting: usize,
+}
+
+impl SchedulerOptions {
+    /// 64 sequences, 8 kept prompts, 1024 waiting requests.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set sequences: usize;
+        set prefill_tokens: usize;
+        option cache_bytes: u64;
+        set prefixes: usize;
+        set waiting: usize;
+    }
 }
 
 impl Default for SchedulerOptions {
@@ -472,12 +488,9 @@ impl Scheduler {
     /// One call of the model.
     fn call(&mut self, jobs: &[u64], parts: &mut Parts<'_>) -> Result<(), Error> {
         let (mut fed, mut lenders) = (Vec::new(), Vec::new());
-        let (mut tokens, mut threads) = (Vec::new(), 0);
+        let (mut tokens, mut threads) = (Vec::new(), None);
         for job in self.running.iter_mut().filter(|j| jobs.contains(&j.id)) {
-            threads = match (threads, job.threads()) {
-                (0, cap) | (cap, 0) => cap,
-                (a, b) => a.min(b),
-            };
+            threads = threads.into_iter().chain(job.threads()).min();
             tokens.push(job.cancel_token().clone());
             lenders.push((job.id, job.lend(&mut fed)));
         }

@@ -268,7 +268,7 @@ impl Shared {
     /// Takes out the requests that ended before the scheduler took them in.
     fn ended_requests(&self) -> Vec<(Request, mpsc::Sender<TicketEvent>)> {
         let has_ended = |request: &Request| {
-            let deadline = request.options.deadline;
+            let deadline = request.options.limits.deadline;
             request.cancel.is_cancelled() || deadline.is_some_and(|at| Instant::now() >= at)
         };
         let mut inbox = self.lock();

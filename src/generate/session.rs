@@ -44,7 +44,7 @@ use crate::model::State;
 /// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
 /// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
 /// # let (mut options, cancel) = (GenerateOptions::default(), CancelToken::new());
-/// # options.max_new_tokens = 4;
+/// # options.limits.max_new_tokens = 4;
 /// # let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
 /// # let ids = generator.tokenizer().encode("def add(a, b):\n", SpecialTokens::AsText);
 /// let mut session = Session::new(&generator);

@@ -296,7 +296,7 @@ fn ask(
         for stage in at.chain {
             stage.apply(candidates, history)?;
         }
-        let u = rng::uniform(at.options.seed, at.sample, generated.len() as u64);
+        let u = rng::uniform(at.options.sampling.seed, at.sample, generated.len() as u64);
         generated.push(candidates.draw(u)?.id);
     }
     Ok(generated.split_off(at.generated.len()))

@@ -170,7 +170,7 @@ fn the_end_of_text_ends_and_is_not_part_of_the_ids() {
 #[test]
 fn a_stop_string_across_tokens_is_cut_off() {
     let mut options = options();
-    options.stop = vec!["never".into(), "\n\ndef".into()];
+    options.stops.stop = vec!["never".into(), "\n\ndef".into()];
     let found = run(scripted("a = 2\n\n\ndef g():\n"), &options);
     assert_eq!(found.text, "a = 2\n");
     assert_eq!(found.finish_reason, FinishReason::Stop(1));
@@ -179,7 +179,7 @@ fn a_stop_string_across_tokens_is_cut_off() {
 #[test]
 fn what_was_held_back_for_a_stop_string_comes_at_the_end() {
     let mut options = options();
-    options.stop = vec!["\n\n\n\n".into()];
+    options.stops.stop = vec!["\n\n\n\n".into()];
     let found = run(scripted("a = 2\n\n\n"), &options);
     assert_eq!(found.text, "a = 2\n\n\n");
     assert_eq!(found.finish_reason, FinishReason::EndOfText);
@@ -188,12 +188,12 @@ fn what_was_held_back_for_a_stop_string_comes_at_the_end() {
 #[test]
 fn the_limit_of_tokens_may_cut_a_character() {
     let mut options = options();
-    options.max_new_tokens = 1;
+    options.limits.max_new_tokens = 1;
     // The first token of this emoji is half of it.
     let found = run(scripted("🙂"), &options);
     assert_eq!(found.text, "\u{fffd}");
     assert_eq!(found.finish_reason, FinishReason::Length);
-    options.max_new_tokens = 0;
+    options.limits.max_new_tokens = 0;
     let model = scripted("abc");
     let found = run(model, &options);
     assert_eq!((found.text.as_str(), found.ids.len()), ("", 0));
@@ -226,34 +226,52 @@ fn bad_options_and_prompts_are_refused_by_name() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.to_string().contains(name), "{error}");
     };
-    bad(&|o| o.temperature = -1.0, "temperature");
-    bad(&|o| o.temperature = f32::NAN, "temperature");
-    bad(&|o| o.top_p = 0.0, "top_p");
-    bad(&|o| o.top_p = 1.5, "top_p");
-    bad(&|o| o.min_p = -0.1, "min_p");
-    bad(&|o| o.min_p = 1.1, "min_p");
-    bad(&|o| o.min_p = f32::NAN, "min_p");
-    bad(&|o| o.typical_p = 0.0, "typical_p");
-    bad(&|o| o.typical_p = 1.5, "typical_p");
-    bad(&|o| o.typical_p = f32::NAN, "typical_p");
-    bad(&|o| o.repetition_penalty = 0.0, "repetition_penalty");
+    bad(&|o| o.sampling.temperature = -1.0, "temperature");
+    bad(&|o| o.sampling.temperature = f32::NAN, "temperature");
+    bad(&|o| o.sampling.top_p = Some(0.0), "top_p");
+    bad(&|o| o.sampling.top_p = Some(1.5), "top_p");
+    bad(&|o| o.sampling.min_p = Some(-0.1), "min_p");
+    bad(&|o| o.sampling.min_p = Some(1.1), "min_p");
+    bad(&|o| o.sampling.min_p = Some(f32::NAN), "min_p");
+    bad(&|o| o.sampling.typical_p = Some(0.0), "typical_p");
+    bad(&|o| o.sampling.typical_p = Some(1.5), "typical_p");
+    bad(&|o| o.sampling.typical_p = Some(f32::NAN), "typical_p");
     bad(
-        &|o| o.repetition_penalty = f32::INFINITY,
+        &|o| o.sampling.repetition_penalty = Some(0.0),
         "repetition_penalty",
     );
-    bad(&|o| o.repetition_penalty = f32::NAN, "repetition_penalty");
-    bad(&|o| o.presence_penalty = f32::NAN, "presence_penalty");
     bad(
-        &|o| o.frequency_penalty = f32::INFINITY,
+        &|o| o.sampling.repetition_penalty = Some(f32::INFINITY),
+        "repetition_penalty",
+    );
+    bad(
+        &|o| o.sampling.repetition_penalty = Some(f32::NAN),
+        "repetition_penalty",
+    );
+    bad(
+        &|o| o.sampling.presence_penalty = Some(f32::NAN),
+        "presence_penalty",
+    );
+    bad(
+        &|o| o.sampling.frequency_penalty = Some(f32::INFINITY),
         "frequency_penalty",
     );
-    bad(&|o| o.logit_bias = vec![(3, f32::INFINITY)], "token 3");
-    bad(&|o| o.logit_bias = vec![(3, f32::NAN)], "logit_bias");
+    bad(
+        &|o| o.sampling.logit_bias = vec![(3, f32::INFINITY)],
+        "token 3",
+    );
+    bad(
+        &|o| o.sampling.logit_bias = vec![(3, f32::NAN)],
+        "logit_bias",
+    );
     bad(&|o| o.samples = 0, "samples");
     bad(&|o| o.samples = MAX_SAMPLES + 1, "samples");
     bad(&|o| o.first_sample = u32::MAX, "samples");
-    bad(&|o| o.stop = vec![String::new()], "stop");
-    bad(&|o| o.banned_ids = (0..VOCAB as u32).collect(), "no token");
+    bad(&|o| o.stops.stop = vec![String::new()], "stop");
+    bad(
+        &|o| o.sampling.banned_ids = (0..VOCAB as u32).collect(),
+        "no token",
+    );
     let error = generator(scripted("a")).complete("", &options());
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
@@ -269,7 +287,7 @@ fn a_broken_logit_is_an_error_and_padding_is_never_drawn() {
     model.script = vec![50_401; 3];
     let found = run(model, &{
         let mut o = options();
-        o.max_new_tokens = 2;
+        o.limits.max_new_tokens = 2;
         o
     });
     assert!(found.ids.iter().all(|&id| id < 50_400));
@@ -354,8 +372,8 @@ fn stages_of_the_caller_see_the_history() {
         }
     }
     let mut options = options();
-    options.samplers = vec![Arc::new(NoRepeats)];
-    options.max_new_tokens = 3;
+    options.sampling.samplers = vec![Arc::new(NoRepeats)];
+    options.limits.max_new_tokens = 3;
     let mut model = scripted("a");
     model.script = vec![64; 3];
     let found = run(model, &options);
@@ -371,10 +389,7 @@ fn a_session_scores_as_a_generator_does_and_stays_as_it_is() {
     let cancel = CancelToken::new();
     let expected = generator.score(&ids, 0, &cancel).unwrap().logprobs;
     let mut session = Session::new(&generator);
-    let options = GenerateOptions {
-        max_new_tokens: 3,
-        ..GenerateOptions::default()
-    };
+    let options = GenerateOptions::new().max_new_tokens(3);
     for _ in 0..2 {
         for from in [1, 50, 150, 299, 300] {
             let fed = model.fed();

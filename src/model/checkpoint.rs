@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result, bail};
 use crate::num::DType;
 use crate::quant::stored;
+use crate::setters::setters;
 use crate::tensor::{PackedScheme, PackedTensor, Stored};
 use crate::weights::{self, Footprint, MemoryMode, Meter, Tensor, TensorInfo, Watch, WeightSource};
 
@@ -26,11 +27,11 @@ const MAX_CONFIG: u64 = 1 << 20;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct OpenOptions {
-    /// How its bytes come into memory.
+    /// Whether the files are mapped or copied into memory.
     pub memory: MemoryMode,
-    /// The configuration, where the caller knows it: goes before every other source of one.
+    /// The configuration. By default it is looked for in the checkpoint and beside it.
     pub config: Option<ModelConfig>,
-    /// Who looks on, here and while a model is made of what was opened.
+    /// Progress callback and cancellation for opening and loading.
     pub watch: Watch,
 }
 
@@ -40,25 +41,10 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// Sets how the bytes come into memory.
-    #[must_use]
-    pub fn memory(mut self, memory: MemoryMode) -> Self {
-        self.memory = memory;
-        self
-    }
-
-    /// Sets who looks on.
-    #[must_use]
-    pub fn watch(mut self, watch: Watch) -> Self {
-        self.watch = watch;
-        self
-    }
-
-    /// Gives the configuration.
-    #[must_use]
-    pub fn config(mut self, config: ModelConfig) -> Self {
-        self.config = Some(config);
-        self
+    setters! {
+        set memory: MemoryMode;
+        option config: ModelConfig;
+        set watch: Watch;
     }
 }
 

@@ -22,6 +22,7 @@ use crate::error::{Result, bail};
 use crate::num::DType;
 use crate::quant::pack::{PANEL_ROWS, Packer, Panel};
 use crate::quant::stored;
+use crate::setters::setters;
 use crate::tensor::PackedScheme;
 use crate::threads::ThreadPool;
 use crate::weights::safetensors::Writer;
@@ -46,8 +47,8 @@ pub struct ConvertOptions {
     pub quantize: Option<PackedScheme>,
     /// Quantizes the word embedding, which is the LM head as well, to eight bits.
     pub quantize_head: bool,
-    /// Threads that quantize; zero means as many as the system grants this process.
-    pub threads: usize,
+    /// The number of threads that quantize. By default one for each core that the process may use.
+    pub threads: Option<usize>,
     /// Whether a file that is there already may be replaced. It is replaced as a whole, at the
     /// end.
     pub overwrite: bool,
@@ -59,25 +60,12 @@ impl ConvertOptions {
         Self::default()
     }
 
-    /// Sets the element type of every tensor that is not quantized.
-    #[must_use]
-    pub fn dtype(mut self, dtype: DType) -> Self {
-        self.dtype = Some(dtype);
-        self
-    }
-
-    /// Quantizes the linear layers.
-    #[must_use]
-    pub fn quantize(mut self, scheme: PackedScheme) -> Self {
-        self.quantize = Some(scheme);
-        self
-    }
-
-    /// Whether to quantize the word embedding to eight bits.
-    #[must_use]
-    pub fn quantize_head(mut self, quantize: bool) -> Self {
-        self.quantize_head = quantize;
-        self
+    setters! {
+        option dtype: DType;
+        option quantize: PackedScheme;
+        set quantize_head: bool;
+        option threads: usize;
+        set overwrite: bool;
     }
 
     /// What a parameter is to be quantized to.
@@ -87,13 +75,6 @@ impl ConvertOptions {
         } else {
             (self.quantize_head && parameter.is_word_embedding()).then_some(PackedScheme::Int8)
         }
-    }
-
-    /// Allows replacing a file.
-    #[must_use]
-    pub fn overwrite(mut self, overwrite: bool) -> Self {
-        self.overwrite = overwrite;
-        self
     }
 }
 
@@ -150,7 +131,7 @@ pub fn convert(
     let quantizes = plan.iter().any(|t| matches!(t.how, How::Quantize { .. }));
     let mut run = Run {
         writer: Writer::create(out, &tensors, &metadata, options.overwrite)?,
-        pool: ThreadPool::new(if quantizes { options.threads } else { 1 })?,
+        pool: ThreadPool::new(if quantizes { options.threads } else { Some(1) })?,
         progress,
         cancel,
         done: 0,

@@ -7,6 +7,7 @@ use super::config::ModelConfig;
 use crate::backend::cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
 use crate::backend::{CacheShape, KvFormat};
 use crate::error::Result;
+use crate::setters::setters;
 use crate::weights::{Footprint, MemoryMode, WeightSource};
 
 /// Tokens that are fed to a model in one call while a prompt is computed. It bounds the memory
@@ -20,7 +21,7 @@ pub struct EstimateOptions {
     /// Sequences at the same time.
     pub sequences: usize,
     /// Tokens of each.
-    pub positions: usize,
+    pub context: usize,
     /// How keys and values are kept.
     pub kv: KvFormat,
     /// The most tokens of a call, [`PREFILL_TOKENS`] in generation.
@@ -28,29 +29,22 @@ pub struct EstimateOptions {
 }
 
 impl EstimateOptions {
-    /// Generation of `sequences` that are each `positions` long, keys and values in the default
+    /// Generation of `sequences` that are each `context` long, keys and values in the default
     /// format.
-    pub fn new(sequences: usize, positions: usize) -> Self {
+    pub fn new(sequences: usize, context: usize) -> Self {
         Self {
             sequences,
-            positions,
+            context,
             kv: KvFormat::default(),
             batch_tokens: PREFILL_TOKENS,
         }
     }
 
-    /// Sets how keys and values are kept.
-    #[must_use]
-    pub fn kv(mut self, kv: KvFormat) -> Self {
-        self.kv = kv;
-        self
-    }
-
-    /// Sets the most tokens of a call.
-    #[must_use]
-    pub fn batch_tokens(mut self, tokens: usize) -> Self {
-        self.batch_tokens = tokens;
-        self
+    setters! {
+        set sequences: usize;
+        set context: usize;
+        set kv: KvFormat;
+        set batch_tokens: usize;
     }
 }
 
@@ -118,7 +112,7 @@ fn cache(config: &ModelConfig, options: &EstimateOptions) -> (u64, u64) {
         head_dim: config.head_dim(),
     };
     let page = page_bytes(shape, options.kv) as u64;
-    let pages = options.positions.div_ceil(PAGE_TOKENS) as u64;
+    let pages = options.context.div_ceil(PAGE_TOKENS) as u64;
     let all = page
         .saturating_mul(pages)
         .saturating_mul(options.sequences as u64);
@@ -132,7 +126,7 @@ fn scratch(config: &ModelConfig, options: &EstimateOptions, quantized: bool) -> 
     // the list of who asks for what; the residual and its norm, or the result, with the MLP.
     let list = 20 * config.num_attention_heads;
     let widest = (2 * h + 2 * kv).max(3 * h + list).max(2 * h + f);
-    let prompt = options.batch_tokens.min(options.positions);
+    let prompt = options.batch_tokens.min(options.context);
     let tokens = prompt.max(options.sequences) as u64;
     let logits = (config.padded_vocab_size + h) as u64;
     let values =

@@ -27,11 +27,12 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 
-use crate::backend::{Cpu, CpuOptions, InstructionSet};
+use crate::backend::{ActivationFormat, Cpu, CpuOptions, InstructionSet, KvFormat};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::memory;
-use crate::weights::WeightSource;
+use crate::setters::setters;
+use crate::weights::{MemoryMode, Watch, WeightSource};
 
 pub use crate::backend::{Activation, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
@@ -43,9 +44,9 @@ pub use random::write_random;
 pub use state::State;
 pub use transformer::Transformer;
 
-/// How a model is loaded.
+/// How a model is loaded: the options of [`OpenOptions`] and [`CpuOptions`], with the setters of both.
 ///
-/// Loading can be ended early, by a flag or by the callback that hears of its progress:
+/// Loading can be cancelled, by a token or by the progress callback:
 ///
 /// ```
 /// use codegeex::cancel::CancelToken;
@@ -54,11 +55,11 @@ pub use transformer::Transformer;
 /// use std::ops::ControlFlow;
 ///
 /// let cancel = CancelToken::new();
-/// let mut options = LoadOptions::default();
-/// options.open.watch = Watch::new().cancel(cancel.clone()).on_progress(|done, total| {
+/// let watch = Watch::new().cancel(cancel.clone()).on_progress(|done, total| {
 ///     println!("{done} of {total} bytes copied");
 ///     ControlFlow::Continue(())
 /// });
+/// let options = LoadOptions::new().watch(watch);
 /// cancel.cancel();
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
 /// let error = load(path, &options).unwrap_err();
@@ -67,10 +68,36 @@ pub use transformer::Transformer;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
-    /// How the checkpoint is opened: mapped or copied, with which configuration, and before whom.
+    /// How the checkpoint is opened: mapped or copied, configuration, progress callback.
     pub open: OpenOptions,
-    /// How the CPU computes.
+    /// How the CPU computes: threads, instruction set, KV cache.
     pub cpu: CpuOptions,
+}
+
+impl LoadOptions {
+    /// Mapped files, all cores, the fastest instruction set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set open: OpenOptions;
+        set cpu: CpuOptions;
+    }
+
+    setters! { in OpenOptions as open:
+        set memory: MemoryMode;
+        option config: ModelConfig;
+        set watch: Watch;
+    }
+
+    setters! { in CpuOptions as cpu:
+        option threads: usize;
+        option isa: InstructionSet;
+        set kv: KvFormat;
+        set activations: ActivationFormat;
+        option memory_limit: u64;
+    }
 }
 
 /// Opens a checkpoint in any published form and makes it ready to compute.
@@ -107,6 +134,7 @@ pub enum Wanted {
 
 /// Tokens for one sequence of a call.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Input<'a> {
     /// The sequence they continue.
     pub state: &'a mut dyn State,

@@ -24,8 +24,8 @@ impl<'a> Crew<'a> {
         Self {
             pool,
             threads: match control.threads {
-                0 => pool.threads(),
-                most => most.min(pool.threads()),
+                None => pool.threads(),
+                Some(most) => most.min(pool.threads()),
             },
             cancel: &control.cancel,
         }

@@ -21,7 +21,7 @@ fn input(requests: &[Value]) -> String {
 
 fn library(set: impl FnOnce(&mut BeamOptions)) -> Vec<Beam> {
     let mut options = BeamOptions::default();
-    options.max_new_tokens = 8;
+    options.limits.max_new_tokens = 8;
     options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
     LIBRARY
@@ -112,9 +112,9 @@ fn every_field_does_what_the_library_does() {
         library(two(rules(-0.5, EarlyStopping::Never))),
         library(|o| {
             o.num_beams = 2;
-            o.stop = vec!["(".into()];
+            o.stops.stop = vec!["(".into()];
         }),
-        library(|o| (o.num_beams, o.max_new_tokens) = (1, 0)),
+        library(|o| (o.num_beams, o.limits.max_new_tokens) = (1, 0)),
     ];
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(&expected) {

@@ -11,7 +11,7 @@ use crate::{LIBRARY, PROMPT};
 
 fn options(set: impl FnOnce(&mut GenerateOptions)) -> GenerateOptions {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 16;
+    options.limits.max_new_tokens = 16;
     set(&mut options);
     options
 }
@@ -56,10 +56,10 @@ fn a_language_puts_its_tag_line_before_the_prompt() {
 #[test]
 fn sampling_options_and_seeds_are_the_librarys() {
     let set = |o: &mut GenerateOptions| {
-        o.temperature = 0.8;
-        o.top_k = 40;
-        o.top_p = 0.95;
-        o.seed = 7;
+        o.sampling.temperature = 0.8;
+        o.sampling.top_k = Some(40);
+        o.sampling.top_p = Some(0.95);
+        o.sampling.seed = 7;
     };
     let args = "--temperature 0.8 --top-k 40 --top-p 0.95 --seed 7";
     let mut args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();
@@ -89,22 +89,30 @@ fn penalties_biases_and_narrowing_are_the_librarys() {
     };
     let plain = &library(PROMPT, &options(|_| ()))[0];
     same("--temperature 1.5 --min-p 0.2 --seed 4", |o| {
-        (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4);
+        (o.sampling.temperature, o.sampling.min_p, o.sampling.seed) = (1.5, Some(0.2), 4);
     });
     same("--temperature 1.5 --typical-p 0.4 --seed 4", |o| {
-        (o.temperature, o.typical_p, o.seed) = (1.5, 0.4, 4);
+        (
+            o.sampling.temperature,
+            o.sampling.typical_p,
+            o.sampling.seed,
+        ) = (1.5, Some(0.4), 4);
     });
-    let found = same("--repetition-penalty 1.5", |o| o.repetition_penalty = 1.5);
+    let found = same("--repetition-penalty 1.5", |o| {
+        o.sampling.repetition_penalty = Some(1.5)
+    });
     assert_ne!(found, *plain);
     let found = same("--presence-penalty 3 --frequency-penalty -0.5", |o| {
-        (o.presence_penalty, o.frequency_penalty) = (3.0, -0.5);
+        (o.sampling.presence_penalty, o.sampling.frequency_penalty) = (Some(3.0), Some(-0.5));
     });
     assert_ne!(found, *plain);
     let found = same("--logit-bias 198=100,7=-5.5 --logit-bias 9=-inf", |o| {
-        o.logit_bias = vec![(198, 100.0), (7, -5.5), (9, f32::NEG_INFINITY)];
+        o.sampling.logit_bias = vec![(198, 100.0), (7, -5.5), (9, f32::NEG_INFINITY)];
     });
     assert_eq!(found, "\n".repeat(16));
-    let found = same("--banned-ids 198,257", |o| o.banned_ids = vec![198, 257]);
+    let found = same("--banned-ids 198,257", |o| {
+        o.sampling.banned_ids = vec![198, 257]
+    });
     assert_ne!(found, *plain);
 }
 
@@ -148,7 +156,7 @@ fn text_arrives_while_the_rest_is_computed() {
     let rest = started.elapsed() - first;
     assert_eq!(
         text,
-        library(PROMPT, &options(|o| o.max_new_tokens = 200))[0]
+        library(PROMPT, &options(|o| o.limits.max_new_tokens = 200))[0]
     );
     assert!(
         rest > Duration::from_millis(100),

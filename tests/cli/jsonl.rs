@@ -24,7 +24,7 @@ fn input(requests: &[Value]) -> String {
 
 fn library(prompt: &str, set: impl FnOnce(&mut GenerateOptions)) -> Vec<Value> {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 8;
+    options.limits.max_new_tokens = 8;
     options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
     let found = LIBRARY.complete(prompt, &options).unwrap();
@@ -59,21 +59,24 @@ fn every_field_does_what_the_library_does() {
     ];
     let found = json_lines(&run(&ARGS, input(&requests)).ok());
     let sampled = |o: &mut GenerateOptions| {
-        o.temperature = 0.9;
-        (o.top_k, o.top_p, o.seed) = (50, 0.9, 3);
+        o.sampling.temperature = 0.9;
+        (o.sampling.top_k, o.sampling.top_p, o.sampling.seed) = (Some(50), Some(0.9), 3);
     };
     let several = library(PROMPT, |o| {
-        (o.temperature, o.samples, o.seed) = (1.0, 3, u64::MAX);
+        (o.sampling.temperature, o.samples, o.sampling.seed) = (1.0, 3, u64::MAX);
     });
     let plain = library(PROMPT, |_| ()).remove(0);
     let expected = [
         plain.clone(),
-        library(PROMPT, |o| o.max_new_tokens = 3).remove(0),
+        library(PROMPT, |o| o.limits.max_new_tokens = 3).remove(0),
         library(PROMPT, sampled).remove(0),
         json!({"choices": several}),
         library("# language: Python\nx = 1\n", |_| ()).remove(0),
-        library(PROMPT, |o| o.stop = vec!["(".into()]).remove(0),
-        library(PROMPT, |o| o.stop = vec!["no such".into(), "(".into()]).remove(0),
+        library(PROMPT, |o| o.stops.stop = vec!["(".into()]).remove(0),
+        library(PROMPT, |o| {
+            o.stops.stop = vec!["no such".into(), "(".into()]
+        })
+        .remove(0),
         plain,
         json!({"text": "", "ids": [], "logprobs": [], "finish_reason": "length"}),
     ];
@@ -98,12 +101,18 @@ fn the_fields_of_the_samplers_do_what_the_library_does() {
         json!({"prompt": PROMPT, "logit_bias": null, "min_p": null, "heal": null}),
     ];
     let sets: [fn(&mut GenerateOptions); 8] = [
-        |o| (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4),
-        |o| (o.temperature, o.typical_p, o.seed) = (1.5, 0.4, 4),
-        |o| o.repetition_penalty = 1.5,
-        |o| (o.presence_penalty, o.frequency_penalty) = (-9.0, 0.5),
-        |o| o.logit_bias = vec![(198, 100.0), (7, -5.5)],
-        |o| o.banned_ids = vec![198, 4808],
+        |o| (o.sampling.temperature, o.sampling.min_p, o.sampling.seed) = (1.5, Some(0.2), 4),
+        |o| {
+            (
+                o.sampling.temperature,
+                o.sampling.typical_p,
+                o.sampling.seed,
+            ) = (1.5, Some(0.4), 4)
+        },
+        |o| o.sampling.repetition_penalty = Some(1.5),
+        |o| (o.sampling.presence_penalty, o.sampling.frequency_penalty) = (Some(-9.0), Some(0.5)),
+        |o| o.sampling.logit_bias = vec![(198, 100.0), (7, -5.5)],
+        |o| o.sampling.banned_ids = vec![198, 4808],
         |o| o.heal = true,
         |_| (),
     ];
@@ -138,8 +147,8 @@ fn options_of_the_command_line_hold_where_a_request_says_nothing() {
     ];
     let found = json_lines(&run(&args, input(&requests)).ok());
     let expected = library("# language: Python\ndef f(", |o| {
-        (o.temperature, o.seed, o.samples) = (0.7, 5, 2);
-        o.stop = vec![")".into()];
+        (o.sampling.temperature, o.sampling.seed, o.samples) = (0.7, 5, 2);
+        o.stops.stop = vec![")".into()];
     });
     assert_eq!(found[0], json!({"choices": expected}));
     assert_eq!(found[1], library("// language: Go\nfunc f(", |_| ())[0]);
@@ -151,8 +160,8 @@ fn code_ends_answers_by_the_rules_of_its_language() {
     let prompt = "def f(x):\n    return";
     let ended = |rules: &[StopRule]| {
         library(&format!("# language: Python\n{prompt}"), |o| {
-            o.max_new_tokens = 96;
-            o.stop_at = Some(StopAt::new(python, rules.iter().copied()));
+            o.limits.max_new_tokens = 96;
+            o.stops.stop_at = Some(StopAt::new(python, rules.iter().copied()));
         })
     };
     let line = ended(&[StopRule::Line]).remove(0);

@@ -14,8 +14,8 @@ const CODE: &str = "func add(a int, b int) int {\n\treturn a + b\n}\n";
 /// task has around it.
 fn library(task: &Task, set: impl FnOnce(&mut GenerateOptions)) -> String {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 24;
-    options.stop.clone_from(&task.stop);
+    options.limits.max_new_tokens = 24;
+    options.stops.stop.clone_from(&task.stop);
     options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
     let found = LIBRARY.complete(&task.prompt, &options).unwrap();
@@ -75,7 +75,11 @@ fn explanations_and_docstrings_are_the_librarys() {
         .collect();
     let found = answer(&args, "");
     let set = |o: &mut GenerateOptions| {
-        (o.temperature, o.seed, o.repetition_penalty) = (0.8, 5, 1.1);
+        (
+            o.sampling.temperature,
+            o.sampling.seed,
+            o.sampling.repetition_penalty,
+        ) = (0.8, 5, Some(1.1));
     };
     assert_eq!(found, library(&task, set));
     assert!(
@@ -140,7 +144,7 @@ fn stops_of_the_task_and_of_the_caller_hold_and_samples_are_framed() {
         &stop,
         CODE,
     ];
-    let expected = library(&task, |o| o.stop.push(stop.clone()));
+    let expected = library(&task, |o| o.stops.stop.push(stop.clone()));
     assert!(expected.len() < plain.len());
     assert_eq!(answer(&args, ""), expected);
 

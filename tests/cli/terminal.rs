@@ -63,7 +63,7 @@ fn a_completion_on_a_terminal_is_not_disturbed() {
         return;
     };
     let mut options = codegeex::generate::GenerateOptions::default();
-    options.max_new_tokens = 4;
+    options.limits.max_new_tokens = 4;
     let expected = crate::LIBRARY.complete("def add(a, b):", &options).unwrap();
     let expected = expected[0]
         .text

@@ -402,10 +402,10 @@ fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
     lookup.always = true;
     for speculation in [None, Some(lookup)] {
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = 6;
+        options.limits.max_new_tokens = 6;
         options.samples = 3;
-        options.temperature = 0.8;
-        options.seed = 5;
+        options.sampling.temperature = 0.8;
+        options.sampling.seed = 5;
         options.speculation = speculation;
         let generate = |session: &mut Session, cancel: &CancelToken| {
             let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());

@@ -107,8 +107,8 @@ fn prompt(tokens: usize, salt: usize) -> Vec<u32> {
 
 fn options(tokens: usize) -> GenerateOptions {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = tokens;
-    options.temperature = 0.9;
+    options.limits.max_new_tokens = tokens;
+    options.sampling.temperature = 0.9;
     options.top_logprobs = 1;
     options
 }
@@ -173,7 +173,7 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
     // Long after the first steps, which take milliseconds.
     let deadline = Instant::now() + Duration::from_secs(2);
     if end == End::Deadline {
-        wanted.deadline = Some(deadline);
+        wanted.limits.deadline = Some(deadline);
     }
     let second = Request::new(short, wanted);
     let cancel = second.cancel.clone();
@@ -398,7 +398,7 @@ fn a_service_answers_in_the_middle_of_a_step() {
         .submit(Request::new(prompt(5, 2), options(50)))
         .unwrap();
     let mut late = options(50);
-    late.deadline = Some(Instant::now());
+    late.limits.deadline = Some(Instant::now());
     let late = service.submit(Request::new(prompt(5, 3), late)).unwrap();
     let wrong = service
         .submit(Request::new(vec![7777], options(50)))

@@ -199,7 +199,7 @@ fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
     for case in cases {
         let prompt = case["prompt"].as_str().unwrap();
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = 64;
+        options.limits.max_new_tokens = 64;
         let found = generator.complete(prompt, &options).unwrap();
         assert_eq!(serde_json::json!(found[0].ids), case["greedy"], "{prompt}");
     }

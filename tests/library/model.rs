@@ -17,7 +17,7 @@ static MODEL: LazyLock<Arc<dyn Model>> = LazyLock::new(|| open(2));
 fn open(threads: usize) -> Arc<dyn Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
     let mut options = LoadOptions::default();
-    options.cpu.threads = threads;
+    options.cpu.threads = Some(threads);
     load(path, &options).unwrap()
 }
 
@@ -122,7 +122,7 @@ fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
     assert_eq!(feed(&mut *state, &ids[ids.len() - 1..]), whole);
 
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 1;
+    options.limits.max_new_tokens = 1;
     let found = generator().complete(&CODE.repeat(30), &options).unwrap();
     let best = (0..whole.len()).fold(0, |b, i| if whole[i] > whole[b] { i } else { b });
     assert_eq!(found[0].ids, [best as u32]);
@@ -192,10 +192,10 @@ fn every_position_can_be_used_and_none_more() {
 
 fn sampled() -> GenerateOptions {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 24;
-    options.temperature = 0.8;
-    options.top_p = 0.95;
-    options.seed = 42;
+    options.limits.max_new_tokens = 24;
+    options.sampling.temperature = 0.8;
+    options.sampling.top_p = Some(0.95);
+    options.sampling.seed = 42;
     options
 }
 
@@ -218,7 +218,7 @@ fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_company() {
         together[2].ids
     );
     let mut other = sampled();
-    other.seed = 43;
+    other.sampling.seed = 43;
     assert_ne!(
         generator().complete(CODE, &other).unwrap()[0].ids,
         alone[0].ids
@@ -256,7 +256,7 @@ fn log_probabilities_of_a_completion_are_those_of_its_score() {
 #[test]
 fn sessions_on_one_model_do_not_disturb_each_other() {
     let mut options = sampled();
-    options.max_new_tokens = 12;
+    options.limits.max_new_tokens = 12;
     let expected = generator().complete(CODE, &options).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -273,7 +273,7 @@ fn sessions_on_one_model_do_not_disturb_each_other() {
 fn another_thread_cancels() {
     let cancel = CancelToken::new();
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 2000;
+    options.limits.max_new_tokens = 2000;
     let mut tokens = 0;
     let (send, started) = std::sync::mpsc::channel();
     let found = std::thread::scope(|scope| {

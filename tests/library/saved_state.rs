@@ -326,7 +326,7 @@ fn generator(model: Arc<dyn Model>) -> Generator {
 
 fn generate(session: &mut Session, prompt: &[u32]) -> Vec<u32> {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 6;
+    options.limits.max_new_tokens = 6;
     let go_on = &mut |_: codegeex::generate::Event<'_>| ControlFlow::Continue(());
     let mut found = session.generate(prompt, &options, &CancelToken::new(), go_on);
     found.as_mut().unwrap().remove(0).ids

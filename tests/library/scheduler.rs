@@ -46,12 +46,12 @@ fn requests() -> Vec<(Vec<u32>, GenerateOptions)> {
             let ids = |n: usize, salt: usize| (0..n).map(move |j| ((j * 37 + salt) % 131) as u32);
             let prompt = ids(40, 1).chain(ids(i * 9, i)).collect();
             let mut options = GenerateOptions::default();
-            options.max_new_tokens = 3 + 5 * i;
-            options.temperature = if i % 3 == 0 { 0.0 } else { 0.9 };
-            options.top_p = 0.95;
-            options.seed = i as u64;
+            options.limits.max_new_tokens = 3 + 5 * i;
+            options.sampling.temperature = if i % 3 == 0 { 0.0 } else { 0.9 };
+            options.sampling.top_p = Some(0.95);
+            options.sampling.seed = i as u64;
             options.samples = 1 + i % 4;
-            options.threads = i % 3;
+            options.limits.threads = Some(i % 3);
             options.speculation = (i % 2 == 1).then(|| {
                 let mut speculation = Speculation::lookup();
                 speculation.always = true;

@@ -36,7 +36,7 @@ pub async fn completions(State(app): State<Arc<App>>, request: Request) -> Resul
     {
         Ok(body) => body?,
         Err(_) => {
-            let late = "the body did not arrive in time";
+            let late = "the body did not come in time";
             return Err(ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_timeout",
@@ -44,7 +44,8 @@ pub async fn completions(State(app): State<Arc<App>>, request: Request) -> Resul
             ));
         }
     };
-    let request = CompletionRequest::parse(body, app.settings.max_choices)?;
+    let request = CompletionRequest::parse(&body)?;
+    drop(body);
     let mut answer = Answer::start(app, request)?;
     if answer.request.stream {
         let pieces = stream::unfold(Some(answer), next_piece);
@@ -67,15 +68,7 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>> {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_content_type",
-            "the content-type has to be application/json",
-        ));
-    }
-    let coding = headers.get(header::CONTENT_ENCODING);
-    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_content_encoding",
-            "the body has a content-encoding, expected none",
+            "the content type has to be application/json",
         ));
     }
     let too_large = || {
@@ -95,8 +88,7 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>> {
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
-            let message = format!("the body cannot be read: {}", root(&error));
-            ApiError::new(StatusCode::BAD_REQUEST, "bad_body", message)
+            ApiError::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string())
         })?;
         if bytes.len() + chunk.len() > most {
             return Err(too_large());
@@ -104,15 +96,6 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
-}
-
-/// What an error goes back to. Those around it say what they were doing, each in its own words.
-fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root
 }
 
 /// An answer under way. Dropping it cancels the work.
@@ -145,7 +128,20 @@ impl Answer {
         if let Some(name) = request.model.as_ref().filter(|name| *name != served) {
             return Err(no_such_model(name, served));
         }
-        let choices = request.choices();
+        let most = app.settings.max_choices;
+        // Both are limited: by the size of the body, and by the range of `best_of`.
+        let choices = request.prompts.len() * request.best_of;
+        if choices > most {
+            let field = match request.best_of {
+                1 => "prompt",
+                n if n > request.n => "best_of",
+                _ => "n",
+            };
+            return Err(ApiError::field(
+                field,
+                format!("{choices} completions in all, this server takes {most} at once"),
+            ));
+        }
         let tokenizer = app.engine.tokenizer();
         if let Some((id, _)) = request
             .logit_bias
@@ -228,7 +224,7 @@ impl Answer {
             return Err(ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal_error",
-                "the computation ended without a result",
+                "the computation ended before its time",
             ));
         };
         let first = prompt * self.request.best_of;

@@ -460,21 +460,20 @@ impl Runner {
 }
 
 fn options(sampling: &Sampling) -> GenerateOptions {
-    let mut options = GenerateOptions::default();
-    options.max_new_tokens = sampling.max_tokens;
-    options.temperature = sampling.temperature;
-    // OpenAI allows 0, which leaves the likeliest token.
-    options.top_p = sampling.top_p.max(f32::MIN_POSITIVE);
-    options.top_k = sampling.top_k;
-    options.seed = sampling.seed;
-    options.first_sample = sampling.first_sample;
-    options.samples = sampling.samples;
-    options.stop = sampling.stop.clone();
-    options.top_logprobs = sampling.top_logprobs;
-    options.logit_bias = sampling.logit_bias.clone();
-    options.presence_penalty = sampling.presence_penalty;
-    options.frequency_penalty = sampling.frequency_penalty;
-    options
+    GenerateOptions::new()
+        .max_new_tokens(sampling.max_tokens)
+        .temperature(sampling.temperature)
+        // OpenAI allows 0, which leaves the most likely token.
+        .top_p(sampling.top_p.max(f32::MIN_POSITIVE))
+        .top_k((sampling.top_k > 0).then_some(sampling.top_k))
+        .seed(sampling.seed)
+        .first_sample(sampling.first_sample)
+        .samples(sampling.samples)
+        .stop(&sampling.stop)
+        .top_logprobs(sampling.top_logprobs)
+        .logit_bias(sampling.logit_bias.iter().copied())
+        .presence_penalty(sampling.presence_penalty)
+        .frequency_penalty(sampling.frequency_penalty)
 }
 
 fn end(reason: FinishReason) -> End {

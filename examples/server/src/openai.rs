@@ -9,14 +9,16 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{ApiError, Result, shown};
-use crate::fields::{Fields, integer, wrong};
+use crate::error::{ApiError, Result};
+use crate::fields::{Fields, wrong};
 use crate::task::Task;
 
 /// Most stop strings of a request.
 pub const MAX_STOPS: usize = 4;
 /// Most alternatives a token of `logprobs`.
 pub const MAX_LOGPROBS: usize = 5;
+/// Most choices a prompt; the server's own limit may be lower.
+pub const MAX_CHOICES: usize = 128;
 
 /// A prompt as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +55,11 @@ pub struct CompletionRequest {
 }
 
 impl CompletionRequest {
-    /// Parses a body. `max_choices` is the most completions that a request may have, over all of
-    /// its prompts.
+    /// Parses a body.
     ///
     /// # Errors
     /// 400, naming the field.
-    pub fn parse(body: Vec<u8>, max_choices: usize) -> Result<Self> {
+    pub fn parse(body: &[u8]) -> Result<Self> {
         let mut fields = Fields::parse(body)?;
         let f = &mut fields;
         let stream = f.boolean("stream")?.unwrap_or(false);
@@ -72,8 +73,8 @@ impl CompletionRequest {
             }
             Some(mut options) => options.boolean("include_usage")?.unwrap_or(false),
         };
-        let n = f.count("n", 1..=max_choices)?.unwrap_or(1);
-        let best_of = f.count("best_of", 1..=max_choices)?.unwrap_or(n);
+        let n = f.count("n", 1..=MAX_CHOICES)?.unwrap_or(1);
+        let best_of = f.count("best_of", 1..=MAX_CHOICES)?.unwrap_or(n);
         if best_of < n {
             return Err(ApiError::field(
                 "best_of",
@@ -113,31 +114,8 @@ impl CompletionRequest {
             // Any whole number is a seed; negative ones wrap around.
             seed: f.integer("seed", i64::MIN..=i64::MAX)?.map(|s| s as u64),
         };
-        request.check_choices(max_choices)?;
         request.check_task()?;
         Ok(request)
-    }
-
-    /// Completions of all prompts, those that `best_of` throws away included.
-    pub fn choices(&self) -> usize {
-        // Both are limited: by the size of the body, and by the range of `best_of`.
-        self.prompts.len() * self.best_of
-    }
-
-    fn check_choices(&self, most: usize) -> Result<()> {
-        let (prompts, choices) = (self.prompts.len(), self.choices());
-        if choices <= most {
-            return Ok(());
-        }
-        let name = match self.best_of > self.n {
-            true => "best_of",
-            false => "n",
-        };
-        let message = format!(
-            "{prompts} prompts with {name} {} are {choices} completions, expected {most} at most",
-            self.best_of
-        );
-        Err(ApiError::field("prompt", message))
     }
 
     /// Whether the task has a use for the other fields.
@@ -147,10 +125,7 @@ impl CompletionRequest {
         }
         let name = self.task.name();
         let (field, message) = if self.prompts.iter().any(|p| matches!(p, Prompt::Ids(_))) {
-            (
-                "prompt",
-                "prompt has token ids, expected the code as a string",
-            )
+            ("prompt", "prompt has token ids, expected the code as text")
         } else if self.echo {
             (
                 "echo",
@@ -171,15 +146,14 @@ impl CompletionRequest {
     }
 }
 
-/// A string, an array of strings, of ids, or of arrays of ids; without any, the empty string.
+/// A text, a list of texts, a list of ids, or a list of lists of ids; without any, the empty text.
 fn prompts(value: Option<Value>) -> Result<Vec<Prompt>> {
-    let expected =
-        "a string, an array of strings, an array of token ids or an array of such arrays";
+    let expected = "a text, a list of texts, a list of token ids or a list of such lists";
     match value {
         None => Ok(vec![Prompt::Text(String::new())]),
         Some(Value::String(text)) => Ok(vec![Prompt::Text(text)]),
         Some(Value::Array(list)) => match list.first() {
-            None => Err(ApiError::field("prompt", "prompt is an empty array")),
+            None => Err(ApiError::field("prompt", "prompt is an empty list")),
             Some(Value::Number(_)) => Ok(vec![Prompt::Ids(ids(&list)?)]),
             Some(_) => list
                 .into_iter()
@@ -196,15 +170,12 @@ fn prompts(value: Option<Value>) -> Result<Vec<Prompt>> {
 
 fn ids(list: &[Value]) -> Result<Vec<u32>> {
     if list.is_empty() {
-        return Err(ApiError::field(
-            "prompt",
-            "a prompt is an empty array of token ids",
-        ));
+        return Err(ApiError::field("prompt", "a prompt has no token ids"));
     }
     list.iter()
         .map(|value| {
-            let id = integer(value).and_then(|id| u32::try_from(id).ok());
-            id.ok_or_else(|| wrong("prompt", value, "a token id"))
+            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+            id.ok_or_else(|| wrong("prompt", value, "a token id in a list of ids"))
         })
         .collect()
 }
@@ -214,13 +185,13 @@ fn stops(value: Option<Value>) -> Result<Vec<String>> {
         None => return Ok(Vec::new()),
         Some(text @ Value::String(_)) => vec![text],
         Some(Value::Array(list)) => list,
-        Some(other) => return Err(wrong("stop", &other, "a string or an array of strings")),
+        Some(other) => return Err(wrong("stop", &other, "a text or a list of texts")),
     };
     if list.len() > MAX_STOPS {
         return Err(ApiError::field(
             "stop",
             format!(
-                "stop has {} strings, expected {MAX_STOPS} at most",
+                "stop has {} texts, expected {MAX_STOPS} at most",
                 list.len()
             ),
         ));
@@ -228,10 +199,10 @@ fn stops(value: Option<Value>) -> Result<Vec<String>> {
     list.into_iter()
         .map(|item| match item {
             Value::String(text) if text.is_empty() => {
-                Err(ApiError::field("stop", "a stop string is empty"))
+                Err(ApiError::field("stop", "a stop text is empty"))
             }
             Value::String(text) => Ok(text),
-            other => Err(wrong("stop", &other, "a string in the array")),
+            other => Err(wrong("stop", &other, "a text in the list")),
         })
         .collect()
 }
@@ -239,10 +210,9 @@ fn stops(value: Option<Value>) -> Result<Vec<String>> {
 fn biases(map: Fields) -> Result<Vec<(u32, f32)>> {
     let name = "logit_bias";
     let bias = |(id, value): (String, Value)| {
-        let id: u32 = id.parse().map_err(|_| {
-            let message = format!("the key {} of logit_bias is not a token id", shown(&id));
-            ApiError::field(name, message)
-        })?;
+        let id: u32 = id
+            .parse()
+            .map_err(|_| ApiError::field(name, "a name in logit_bias is no token id"))?;
         match value.as_f64() {
             Some(bias) if (-100.0..=100.0).contains(&bias) => Ok((id, bias as f32)),
             _ => Err(ApiError::field(
@@ -281,11 +251,11 @@ pub struct Choice {
 /// Tokens of a choice, in lists of one length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Logprobs {
-    /// The text of each token, or `bytes:` and escapes such as `\xe2` where it is not UTF-8.
+    /// The text of each token; `bytes:` and escapes where it is no UTF-8.
     pub tokens: Vec<String>,
     /// The log-probability of each under the model; nothing for the first of a prompt.
     pub token_logprobs: Vec<Option<f32>>,
-    /// The most likely tokens at that place, and the one that is there.
+    /// The likeliest tokens at that place, and the one that is there.
     pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where it begins in the text of the choice, in characters.
     pub text_offset: Vec<usize>,
@@ -314,7 +284,7 @@ pub struct ModelInfo<'a> {
 pub fn no_such_model(name: &str, served: &str) -> ApiError {
     ApiError {
         status: StatusCode::NOT_FOUND,
-        message: format!("there is no model {}, only {served:?}", shown(name)),
+        message: format!("there is no model {name:?} here, only {served:?}"),
         param: Some("model".into()),
         code: Some("model_not_found"),
     }

@@ -108,15 +108,16 @@ impl BeamArgs {
         let Some(num_beams) = self.num_beams else {
             return Ok(None);
         };
-        if options.temperature > 0.0 {
+        if options.sampling.temperature > 0.0 {
             return Err(invalid(
                 "num_beams searches and temperature draws; give one of the two",
             ));
         }
-        let reweighs = options.repetition_penalty != 1.0
-            || options.presence_penalty != 0.0
-            || options.frequency_penalty != 0.0
-            || !options.logit_bias.is_empty();
+        let sampling = &options.sampling;
+        let reweighs = sampling.repetition_penalty.is_some_and(|p| p != 1.0)
+            || sampling.presence_penalty.is_some_and(|p| p != 0.0)
+            || sampling.frequency_penalty.is_some_and(|p| p != 0.0)
+            || !sampling.logit_bias.is_empty();
         if reweighs {
             return Err(invalid(
                 "num_beams searches by the model's own probabilities; leave out the penalties \
@@ -128,13 +129,12 @@ impl BeamArgs {
                 "num_beams does not heal the end of the prompt; give one of the two",
             ));
         }
-        let mut search = BeamOptions::default();
-        search.num_beams = num_beams;
-        search.max_new_tokens = options.max_new_tokens;
-        search.stop = options.stop.clone();
-        search.stop_at = options.stop_at.clone();
-        search.banned_ids = options.banned_ids.clone();
-        search.special_tokens = options.special_tokens;
+        let mut search = BeamOptions::new()
+            .num_beams(num_beams)
+            .limits(options.limits.clone())
+            .stops(options.stops.clone())
+            .banned_ids(sampling.banned_ids.iter().copied())
+            .special_tokens(options.special_tokens);
         let length_penalty = self.length_penalty.unwrap_or(0.0);
         let early_stopping = self.early_stopping.map_or(EarlyStopping::Yes, Into::into);
         search.rules = match (length_penalty, early_stopping) {

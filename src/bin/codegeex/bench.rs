@@ -130,7 +130,10 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let figures = interrupt.orderly(|cancel| {
         let start = Instant::now();
         let mut options = codegeex::backend::CpuOptions::default();
-        options.threads = usize::from(args.threads);
+        options.threads = match usize::from(args.threads) {
+            0 => None,
+            threads => Some(threads),
+        };
         options.isa = args.isa;
         options.kv = args.kv.kv;
         options.activations = args.activations.activations;

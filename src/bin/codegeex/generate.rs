@@ -139,7 +139,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let mut options = args.sampling.options(args.special.policy())?;
     if !args.jsonl {
         let stop_at = stop_at(&args.stop_at, args.lang);
-        options.stop_at = stop_at.map_err(|e| Failure::Usage(e.to_string()))?;
+        options.stops.stop_at = stop_at.map_err(|e| Failure::Usage(e.to_string()))?;
     }
     options.heal = args.heal;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
@@ -227,7 +227,7 @@ impl Watch {
             progress: Some(Progress::of("reading the prompt")),
             text_shows,
             done: 0,
-            total: (options.max_new_tokens.min(most) * options.samples) as u64,
+            total: (options.limits.max_new_tokens.min(most) * options.samples) as u64,
         }
     }
 
@@ -335,32 +335,35 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
         let request: Request = lines::parse_object(line)?;
         let mut options = defaults.options.clone();
         let set = &mut options;
-        set.max_new_tokens = request.max_new_tokens.unwrap_or(set.max_new_tokens);
-        set.temperature = request.temperature.unwrap_or(set.temperature);
-        set.top_k = request.top_k.unwrap_or(set.top_k);
-        set.top_p = request.top_p.unwrap_or(set.top_p);
-        set.min_p = request.min_p.unwrap_or(set.min_p);
-        set.typical_p = request.typical_p.unwrap_or(set.typical_p);
-        set.repetition_penalty = request.repetition_penalty.unwrap_or(set.repetition_penalty);
-        set.presence_penalty = request.presence_penalty.unwrap_or(set.presence_penalty);
-        set.frequency_penalty = request.frequency_penalty.unwrap_or(set.frequency_penalty);
-        if let Some(bias) = request.logit_bias {
-            set.logit_bias = bias.into_iter().collect();
+        let (sampling, limits) = (&mut set.sampling, &mut set.limits);
+        limits.max_new_tokens = request.max_new_tokens.unwrap_or(limits.max_new_tokens);
+        sampling.temperature = request.temperature.unwrap_or(sampling.temperature);
+        if let Some(top_k) = request.top_k {
+            sampling.top_k = (top_k > 0).then_some(top_k);
         }
-        set.banned_ids = request
-            .banned_ids
-            .unwrap_or(std::mem::take(&mut set.banned_ids));
-        set.seed = request.seed.unwrap_or(set.seed);
+        sampling.top_p = request.top_p.or(sampling.top_p);
+        sampling.min_p = request.min_p.or(sampling.min_p);
+        sampling.typical_p = request.typical_p.or(sampling.typical_p);
+        sampling.repetition_penalty = request.repetition_penalty.or(sampling.repetition_penalty);
+        sampling.presence_penalty = request.presence_penalty.or(sampling.presence_penalty);
+        sampling.frequency_penalty = request.frequency_penalty.or(sampling.frequency_penalty);
+        if let Some(bias) = request.logit_bias {
+            sampling.logit_bias = bias.into_iter().collect();
+        }
+        if let Some(ids) = request.banned_ids {
+            sampling.banned_ids = ids;
+        }
+        sampling.seed = request.seed.unwrap_or(sampling.seed);
         set.heal = request.heal.unwrap_or(set.heal);
         set.samples = request.n.unwrap_or(set.samples);
         if let Some(stop) = request.stop {
-            set.stop = stop.into_vec();
+            set.stops.stop = stop.into_vec();
         }
         let lang = match request.lang {
             Some(name) => Some(Language::from_name(&name)?),
             None => defaults.lang,
         };
-        set.stop_at = match request.stop_at {
+        set.stops.stop_at = match request.stop_at {
             Some(names) => {
                 let names = names.into_vec();
                 let rules = names.iter().map(|name| name.parse());

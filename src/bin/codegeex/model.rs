@@ -99,7 +99,10 @@ impl ModelArgs {
         if self.copy {
             options.open.memory = MemoryMode::Copy;
         }
-        options.cpu.threads = usize::from(self.threads);
+        options.cpu.threads = match usize::from(self.threads) {
+            0 => None,
+            threads => Some(threads),
+        };
         options.cpu.isa = self.isa;
         options.cpu.kv = self.kv.kv;
         options.cpu.activations = self.activations.activations;

@@ -105,22 +105,22 @@ fn bias(text: &str) -> std::result::Result<(u32, f32), String> {
 impl SamplingArgs {
     /// The options that they stand for.
     pub fn options(self, special_tokens: SpecialTokens) -> Result<GenerateOptions> {
-        let mut options = GenerateOptions::default();
-        options.max_new_tokens = self.max_new_tokens;
-        options.temperature = self.temperature;
-        options.top_k = self.top_k;
-        options.top_p = self.top_p;
-        options.min_p = self.min_p;
-        options.typical_p = self.typical_p;
-        options.repetition_penalty = self.repetition_penalty;
-        options.presence_penalty = self.presence_penalty;
-        options.frequency_penalty = self.frequency_penalty;
-        options.logit_bias = self.logit_bias;
-        options.banned_ids = self.banned_ids;
-        options.seed = self.seed;
-        options.stop = self.stop;
-        options.samples = self.n;
-        options.special_tokens = special_tokens;
+        let options = GenerateOptions::new()
+            .max_new_tokens(self.max_new_tokens)
+            .temperature(self.temperature)
+            .top_k((self.top_k > 0).then_some(self.top_k))
+            .top_p(self.top_p)
+            .min_p(self.min_p)
+            .typical_p(self.typical_p)
+            .repetition_penalty(self.repetition_penalty)
+            .presence_penalty(self.presence_penalty)
+            .frequency_penalty(self.frequency_penalty)
+            .logit_bias(self.logit_bias)
+            .banned_ids(self.banned_ids)
+            .seed(self.seed)
+            .stop(self.stop)
+            .samples(self.n)
+            .special_tokens(special_tokens);
         options
             .validate()
             .map_err(|e| Failure::Usage(e.to_string()))?;

@@ -55,7 +55,7 @@ impl CommonArgs {
             code = all.skip(first - 1).take(last - first + 1).collect();
         }
         let task = make(&code)?;
-        options.stop.extend(task.stop);
+        options.stops.stop.extend(task.stop);
         let frame = Frame {
             before: &task.lead,
             after: &task.tail,

@@ -14,10 +14,7 @@ fn the_tokens_that_are_shown_are_those_that_overlap_what_is_shown() {
         Arc::new(tokenizer.clone()),
     );
     for (prompt, healed) in [("if a:\n    retu", 4), ("if a:\n    return", 6), ("if", 0)] {
-        let options = GenerateOptions {
-            heal: true,
-            ..GenerateOptions::default()
-        };
+        let options = GenerateOptions::new().heal(true);
         let completion = generator.complete(prompt, &options).unwrap().remove(0);
         assert_eq!(completion.healed, healed, "{prompt}");
         let text = &completion.text[..];

@@ -31,7 +31,7 @@ fn join<M: Model + 'static>(model: M) -> (Arc<M>, Generator) {
 
 fn options(max_new_tokens: usize) -> EditOptions {
     let mut options = EditOptions::default();
-    options.generate.max_new_tokens = max_new_tokens;
+    options.generate.limits.max_new_tokens = max_new_tokens;
     options.polish = Polish::nothing();
     options
 }
@@ -281,7 +281,7 @@ fn a_keystroke_on_another_thread_cancels() {
         assert!(edit.suggestions().all(|s| s.completion.ids.len() < 1000));
     }
     typist.join().unwrap();
-    edit.options.generate.max_new_tokens = 4;
+    edit.options.generate.limits.max_new_tokens = 4;
     check(&mut edit);
 }
 
@@ -359,8 +359,8 @@ fn candidates_are_polished_and_ranked_as_by_hand() {
     let (model, generator) = join(TestModel::saying(&texts));
     let mut options = EditOptions::default();
     options.generate.samples = 24;
-    options.generate.temperature = 1.0;
-    options.generate.seed = 5;
+    options.generate.sampling.temperature = 1.0;
+    options.generate.sampling.seed = 5;
     let mut edit = EditSession::new(&generator, python(), options.clone()).unwrap();
     let before = &head["# language: Python\n".len()..];
     edit.update(before, after);
@@ -410,7 +410,7 @@ fn a_second_candidate_stays_alive_when_the_first_does_not() {
     let (model, generator) = join(TestModel::saying(&texts));
     let mut options = options(16);
     options.generate.samples = 12;
-    options.generate.temperature = 1.0;
+    options.generate.sampling.temperature = 1.0;
     options.polish.distinct = true;
     let mut edit = EditSession::new(&generator, python(), options).unwrap();
     edit.update("x =", "");

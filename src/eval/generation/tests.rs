@@ -93,15 +93,13 @@ fn every_sample_is_what_the_generator_alone_gives() {
             let language = Language::Java.of_prompts().unwrap();
             let mut stop = StopAt::new(language, [cut.rule()]);
             stop.before = Some(prompt.code.clone());
-            let alone = GenerateOptions {
-                max_new_tokens: 260 - ids.len(),
-                temperature: 0.8,
-                top_p: 0.95,
-                seed: seed_of(7, JAVA, &prompt.task_id),
-                first_sample: i as u32 % 5,
-                stop_at: Some(stop),
-                ..GenerateOptions::default()
-            };
+            let alone = GenerateOptions::new()
+                .max_new_tokens(260 - ids.len())
+                .temperature(0.8)
+                .top_p(0.95)
+                .seed(seed_of(7, JAVA, &prompt.task_id))
+                .first_sample(i as u32 % 5)
+                .stop_at(stop);
             let expected = MODEL.complete(&prompt.text, &alone).unwrap().remove(0);
             let finish = match expected.finish_reason {
                 FinishReason::Code(_) => 1,

@@ -1,10 +1,13 @@
-//! What a beam search is asked to do.
+//! The options of a beam search.
+
+use std::time::Instant;
 
 use crate::error::{Result, bail};
-use crate::generate::options::{MAX_SAMPLES, StopAt};
+use crate::generate::options::{Limits, MAX_SAMPLES, StopAt, Stops};
+use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
-/// Most beams of one search. Each holds keys, values and a row of logits at once.
+/// Most beams of one search. Each holds a KV cache and a row of logits at once.
 pub const MAX_BEAMS: usize = MAX_SAMPLES;
 
 /// Largest magnitude of a length penalty: with it, a power of any length of text is a number.
@@ -17,16 +20,14 @@ const MAX_PENALTY: f32 = 64.0;
 pub struct BeamOptions {
     /// Beams that run at a time and results at most: 1 to [`MAX_BEAMS`].
     pub num_beams: usize,
-    /// New tokens at most.
-    pub max_new_tokens: usize,
     /// How beams are scored, and when the search ends.
     pub rules: BeamRules,
-    /// Texts that end a beam, as an end of text does. They are not part of its text.
-    pub stop: Vec<String>,
-    /// Where code ends a beam, as an end of text does. Every beam and every candidate for one
-    /// reads its tokens by itself.
-    pub stop_at: Option<StopAt>,
-    /// Ids that no beam contains.
+    /// Where a beam ends besides the model's end of text. Every beam and every candidate for one
+    /// looks for stops by itself.
+    pub stops: Stops,
+    /// How much the search may take.
+    pub limits: Limits,
+    /// Token ids that no beam contains.
     pub banned_ids: Vec<u32>,
     /// What a special token spelled out in the prompt means.
     pub special_tokens: SpecialTokens,
@@ -37,7 +38,7 @@ pub struct BeamOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum BeamRules {
     /// The reference's. The score is the sum of the log-probabilities, and the search ends when
-    /// `num_beams` have finished. An end of text counts if it is among the `num_beams` likeliest
+    /// `num_beams` have finished. An end of text counts if it is among the `num_beams` most likely
     /// tokens after its beam. (The reference misses one that comes as the very first token, and
     /// goes on behind it; this search does not.)
     #[default]
@@ -78,10 +79,9 @@ impl Default for BeamOptions {
     fn default() -> Self {
         Self {
             num_beams: 4,
-            max_new_tokens: 128,
             rules: BeamRules::default(),
-            stop: Vec::new(),
-            stop_at: None,
+            stops: Stops::default(),
+            limits: Limits::default(),
             banned_ids: Vec::new(),
             special_tokens: SpecialTokens::AsText,
         }
@@ -89,11 +89,38 @@ impl Default for BeamOptions {
 }
 
 impl BeamOptions {
-    /// Checks the numbers.
+    /// Four beams of at most 128 tokens, as the reference searches.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set num_beams: usize;
+        set rules: BeamRules;
+        set stops: Stops;
+        set limits: Limits;
+        list banned_ids: u32;
+        set special_tokens: SpecialTokens;
+    }
+
+    setters! { in Stops as stops:
+        strings stop;
+        option stop_at: StopAt;
+    }
+
+    setters! { in Limits as limits:
+        set max_new_tokens: usize;
+        option deadline: Instant;
+        option prefill_limit: usize;
+        option threads: usize;
+    }
+
+    /// Checks the values. A search also checks ids against the vocabulary.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the option.
     pub fn validate(&self) -> Result<()> {
+        self.limits.validate()?;
         if self.num_beams == 0 || self.num_beams > MAX_BEAMS {
             bail!(
                 InvalidArgument,

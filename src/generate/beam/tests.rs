@@ -178,12 +178,10 @@ fn generator(model: &Arc<Table>) -> Generator {
 }
 
 fn options(num_beams: usize, max_new_tokens: usize, rules: BeamRules) -> BeamOptions {
-    BeamOptions {
-        num_beams,
-        max_new_tokens,
-        rules,
-        ..BeamOptions::default()
-    }
+    BeamOptions::new()
+        .num_beams(num_beams)
+        .max_new_tokens(max_new_tokens)
+        .rules(rules)
 }
 
 fn hugging_face(length_penalty: f32, early_stopping: EarlyStopping) -> BeamRules {

@@ -154,11 +154,9 @@ fn generator(model: TestModel) -> Generator {
 }
 
 fn healing(max_new_tokens: usize) -> GenerateOptions {
-    GenerateOptions {
-        heal: true,
-        max_new_tokens,
-        ..GenerateOptions::default()
-    }
+    GenerateOptions::new()
+        .heal(true)
+        .max_new_tokens(max_new_tokens)
 }
 
 fn run(generator: &Generator, prompt: &str, options: &GenerateOptions) -> Vec<Completion> {
@@ -249,10 +247,7 @@ fn a_fifth_space_is_found_where_four_are_a_token() {
             _ => logits[87] = 5.0,
         })
     };
-    let plain = GenerateOptions {
-        heal: false,
-        ..healing(3)
-    };
+    let plain = healing(3).heal(false);
     let plain = run(&generator(model()), "x\n    ", &plain).remove(0);
     assert_eq!(
         (&plain.text[..], plain.healed, plain.finish_reason),
@@ -280,10 +275,7 @@ fn a_budget_that_ends_before_the_prompt_is_repaid_gives_no_text() {
 fn bans_hold_and_may_leave_nothing() {
     let tokenizer = Gpt2Tokenizer::codegeex();
     let agreeing = TextTokens::new(&tokenizer).agreeing(&tokenizer, b")");
-    let options = GenerateOptions {
-        banned_ids: agreeing,
-        ..healing(3)
-    };
+    let options = healing(3).banned_ids(agreeing);
     let generator = generator(TestModel::noise());
     let error = generator.complete("f(x)", &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
@@ -294,9 +286,9 @@ fn samples_guesses_stops_and_sessions_heal_the_same() {
     let generator = generator(TestModel::noise());
     let prompt = "def read_lines(path):\n    with open(pat";
     let mut options = healing(12);
-    options.temperature = 1.0;
+    options.sampling.temperature = 1.0;
     options.samples = 4;
-    options.seed = 3;
+    options.sampling.seed = 3;
     let plain = run(&generator, prompt, &options);
     for (i, completion) in plain.iter().enumerate() {
         let mut alone = options.clone();
@@ -321,7 +313,7 @@ fn samples_guesses_stops_and_sessions_heal_the_same() {
         assert_eq!(found.unwrap(), plain);
     }
     // What is owed to the prompt is no text that could stop.
-    options.stop = vec!["pat".into()];
+    options.stops.stop = vec!["pat".into()];
     options.samples = 1;
     let stopped = run(&generator, prompt, &options).remove(0);
     assert_eq!(stopped.ids, plain[0].ids);

@@ -127,7 +127,9 @@ fn token_by_the_text(
     said: &[u32],
     sample: u64,
 ) -> u32 {
+    let o = &o.sampling;
     let wide = |x: f32| f64::from(x);
+    let or = |x: Option<f32>, off: f32| f64::from(x.unwrap_or(off));
     let row = row.iter().map(|&x| wide(x)).take(vocabulary);
     let mut all: Listed = (0..).zip(row).filter(|c| c.1 > f64::NEG_INFINITY).collect();
     all.retain(|c| !o.banned_ids.contains(&c.0));
@@ -139,13 +141,13 @@ fn token_by_the_text(
             .fold(0.0, |s, b| r(s + wide(b.1)));
         *x = r(*x + bias);
         if PROMPT.contains(id) || said.contains(id) {
-            let p = wide(o.repetition_penalty);
+            let p = or(o.repetition_penalty, 1.0);
             *x = r(if *x > 0.0 { *x / p } else { *x * p });
         }
         let count = said.iter().filter(|s| *s == id).count();
         if count > 0 {
-            let penalty = r(count as f64 * wide(o.frequency_penalty));
-            *x = r(*x - r(penalty + wide(o.presence_penalty)));
+            let penalty = r(count as f64 * or(o.frequency_penalty, 0.0));
+            *x = r(*x - r(penalty + or(o.presence_penalty, 0.0)));
         }
     }
     all.retain(|c| c.1 > f64::NEG_INFINITY);
@@ -159,29 +161,29 @@ fn token_by_the_text(
     }
     all.iter_mut()
         .for_each(|c| c.1 = r(c.1 / wide(o.temperature)));
-    if o.top_k > 0 && o.top_k < all.len() {
-        let least = all[ranked(&all)[o.top_k - 1]].1;
+    if let Some(k) = o.top_k.filter(|&k| k < all.len()) {
+        let least = all[ranked(&all)[k - 1]].1;
         all.retain(|c| c.1 >= least);
     }
     let keep = |all: &mut Listed, kept: &[usize]| {
         let kept: Vec<u32> = kept.iter().map(|&i| all[i].0).collect();
         all.retain(|c| kept.contains(&c.0));
     };
-    if o.top_p < 1.0 {
+    if let Some(p) = o.top_p.filter(|&p| p < 1.0) {
         let (weights, sum) = weights_by_the_text(&all);
         let (mut kept, mut reached) = (Vec::new(), 0.0);
         for i in ranked(&all) {
             kept.push(i);
             reached += weights[i];
-            if reached > wide(o.top_p) * sum {
+            if reached > wide(p) * sum {
                 break;
             }
         }
         keep(&mut all, &kept);
     }
     let maximum = all.iter().fold(f64::NEG_INFINITY, |m, c| m.max(c.1));
-    all.retain(|c| exp_by_the_text(r(c.1 - maximum)) >= wide(o.min_p));
-    if o.typical_p < 1.0 {
+    all.retain(|c| exp_by_the_text(r(c.1 - maximum)) >= or(o.min_p, 0.0));
+    if let Some(p) = o.typical_p.filter(|&p| p < 1.0) {
         let (weights, sum) = weights_by_the_text(&all);
         let terms = all
             .iter()
@@ -195,7 +197,7 @@ fn token_by_the_text(
         for i in order {
             farthest = far[i];
             reached += weights[i];
-            if reached >= wide(o.typical_p) * sum {
+            if reached >= wide(p) * sum {
                 break;
             }
         }
@@ -226,7 +228,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| o.temperature = 1.0,
+        |o| o.sampling.temperature = 1.0,
         5.0,
         [
             [20112, 48998, 982, 39681, 47096, 22700, 35964, 33216],
@@ -234,7 +236,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| (o.temperature, o.seed) = (1.0, 1 << 40 | 3),
+        |o| (o.sampling.temperature, o.sampling.seed) = (1.0, 1 << 40 | 3),
         300.0,
         [
             [17101, 7002, 377, 22184, 42098, 47825, 41111, 44398],
@@ -242,7 +244,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| (o.temperature, o.first_sample) = (0.7, 5),
+        |o| (o.sampling.temperature, o.first_sample) = (0.7, 5),
         300.0,
         [
             [39980, 18935, 18609, 36646, 2351, 28140, 31241, 15597],
@@ -250,7 +252,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| (o.temperature, o.top_k) = (1.3, 40),
+        |o| (o.sampling.temperature, o.sampling.top_k) = (1.3, Some(40)),
         20.0,
         [
             [20295, 48435, 987, 39086, 47355, 23959, 36409, 33918],
@@ -258,7 +260,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| (o.temperature, o.top_p, o.seed) = (0.8, 0.95, 9),
+        |o| (o.sampling.temperature, o.sampling.top_p, o.sampling.seed) = (0.8, Some(0.95), 9),
         300.0,
         [
             [42331, 21752, 11700, 47215, 44072, 8832, 42187, 50032],
@@ -266,7 +268,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| (o.temperature, o.min_p, o.seed) = (1.5, 0.2, 4),
+        |o| (o.sampling.temperature, o.sampling.min_p, o.sampling.seed) = (1.5, Some(0.2), 4),
         1000.0,
         [
             [6765, 43267, 42564, 3664, 37396, 13013, 28657, 8832],
@@ -274,7 +276,13 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
         ],
     ),
     (
-        |o| (o.temperature, o.typical_p, o.seed) = (2.0, 0.5, 6),
+        |o| {
+            (
+                o.sampling.temperature,
+                o.sampling.typical_p,
+                o.sampling.seed,
+            ) = (2.0, Some(0.5), 6)
+        },
         500.0,
         [
             [12454, 4041, 1131, 31101, 40967, 27674, 20062, 36646],
@@ -283,8 +291,9 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
     ),
     (
         |o| {
-            (o.temperature, o.top_k, o.top_p) = (0.9, 300, 0.9);
-            (o.min_p, o.typical_p, o.seed) = (0.01, 0.9, 77);
+            (o.sampling.temperature, o.sampling.top_k, o.sampling.top_p) =
+                (0.9, Some(300), Some(0.9));
+            (o.sampling.min_p, o.sampling.typical_p, o.sampling.seed) = (Some(0.01), Some(0.9), 77);
         },
         400.0,
         [
@@ -294,12 +303,12 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
     ),
     (
         |o| {
-            o.temperature = 1.0;
-            o.repetition_penalty = 1.0005;
-            (o.presence_penalty, o.frequency_penalty) = (0.5, 0.75);
-            o.banned_ids = vec![39603];
-            o.logit_bias = vec![(38099, 1.5), (38099, -0.25), (17, 10.0)];
-            o.logit_bias.push((41670, f32::NEG_INFINITY));
+            o.sampling.temperature = 1.0;
+            o.sampling.repetition_penalty = Some(1.0005);
+            (o.sampling.presence_penalty, o.sampling.frequency_penalty) = (Some(0.5), Some(0.75));
+            o.sampling.banned_ids = vec![39603];
+            o.sampling.logit_bias = vec![(38099, 1.5), (38099, -0.25), (17, 10.0)];
+            o.sampling.logit_bias.push((41670, f32::NEG_INFINITY));
         },
         2000.0,
         [
@@ -309,9 +318,9 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
     ),
     (
         |o| {
-            o.repetition_penalty = 1.0001;
-            (o.presence_penalty, o.frequency_penalty) = (-0.25, 0.5);
-            o.logit_bias = vec![(39603, -0.25)];
+            o.sampling.repetition_penalty = Some(1.0001);
+            (o.sampling.presence_penalty, o.sampling.frequency_penalty) = (Some(-0.25), Some(0.5));
+            o.sampling.logit_bias = vec![(39603, -0.25)];
         },
         2000.0,
         [
@@ -329,7 +338,7 @@ fn drawn_tokens_are_those_of_the_table_and_of_the_text() {
     let mut wrong = String::new();
     for (i, (set, spread, expected)) in DRAWN.iter().enumerate() {
         let mut options = GenerateOptions::default();
-        (options.max_new_tokens, options.samples) = (8, 2);
+        (options.limits.max_new_tokens, options.samples) = (8, 2);
         set(&mut options);
         let model = std::sync::Arc::new(rows(*spread));
         let generator = Generator::new(model, std::sync::Arc::new(tokenizer.clone()));

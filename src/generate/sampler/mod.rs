@@ -61,8 +61,6 @@ pub struct History<'a> {
 /// any number of sequences, and a sequence gets the same tokens in any company.
 ///
 /// ```
-/// use std::sync::Arc;
-///
 /// use codegeex::generate::{Candidates, GenerateOptions, History, Sampler};
 ///
 /// /// Never the same token twice in a row.
@@ -76,8 +74,7 @@ pub struct History<'a> {
 ///     }
 /// }
 ///
-/// let mut options = GenerateOptions::default();
-/// options.samplers.push(Arc::new(NoStutter));
+/// let options = GenerateOptions::new().sampler(NoStutter);
 /// ```
 pub trait Sampler: Send + Sync + fmt::Debug {
     /// Changes logits or drops candidates, in place. A logit of negative infinity drops its

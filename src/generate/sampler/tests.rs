@@ -310,7 +310,7 @@ fn run_chain(options: &GenerateOptions, logits: &[f32], u: f64) -> Result<u32> {
         prompt: &[0, 3],
         generated: &[2, 2],
     };
-    for stage in options.chain() {
+    for stage in options.sampling.chain() {
         stage.apply(&mut candidates, history)?;
     }
     Ok(candidates.draw(u)?.id)
@@ -320,13 +320,13 @@ fn run_chain(options: &GenerateOptions, logits: &[f32], u: f64) -> Result<u32> {
 fn nan_of_a_stage_is_an_error_whatever_comes_after_it() {
     let ways: [fn(&mut GenerateOptions); 8] = [
         |_| {},
-        |o| o.temperature = 1.0,
-        |o| o.temperature = 0.5,
-        |o| (o.temperature, o.top_k) = (1.0, 1),
-        |o| (o.temperature, o.top_p) = (1.0, 0.5),
-        |o| (o.temperature, o.min_p) = (1.0, 0.5),
-        |o| (o.temperature, o.typical_p) = (1.0, 0.5),
-        |o| (o.repetition_penalty, o.presence_penalty) = (2.0, 1.0),
+        |o| o.sampling.temperature = 1.0,
+        |o| o.sampling.temperature = 0.5,
+        |o| (o.sampling.temperature, o.sampling.top_k) = (1.0, Some(1)),
+        |o| (o.sampling.temperature, o.sampling.top_p) = (1.0, Some(0.5)),
+        |o| (o.sampling.temperature, o.sampling.min_p) = (1.0, Some(0.5)),
+        |o| (o.sampling.temperature, o.sampling.typical_p) = (1.0, Some(0.5)),
+        |o| (o.sampling.repetition_penalty, o.sampling.presence_penalty) = (Some(2.0), Some(1.0)),
     ];
     for (i, way) in ways.into_iter().enumerate() {
         // The sign of a NaN decides where it sorts.
@@ -334,7 +334,7 @@ fn nan_of_a_stage_is_an_error_whatever_comes_after_it() {
             for id in 0..4 {
                 let mut options = GenerateOptions::default();
                 way(&mut options);
-                options.samplers = vec![Arc::new(Poison(id, broken))];
+                options.sampling.samplers = vec![Arc::new(Poison(id, broken))];
                 let error = run_chain(&options, &[1.0, 2.0, 3.0, 2.5], 0.5).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::NonFinite, "{i}: {broken} for {id}");
                 assert!(error.to_string().contains("Poison"), "{error}");
@@ -352,7 +352,7 @@ fn nan_of_a_stage_is_an_error_whatever_comes_after_it() {
             let stage: Arc<dyn Sampler> = Arc::new(Poison(id, f32::NEG_INFINITY));
             stage
         });
-        options.samplers = stages.to_vec();
+        options.sampling.samplers = stages.to_vec();
         assert_eq!(run_chain(&options, &[1.0, 2.0, 3.0, 2.5], 0.99).unwrap(), 1);
     }
 }
@@ -360,30 +360,33 @@ fn nan_of_a_stage_is_an_error_whatever_comes_after_it() {
 #[test]
 fn the_chain_has_the_documented_order_and_nothing_by_default() {
     let chain = |options: &GenerateOptions| {
-        let stages = options.chain();
+        let stages = options.sampling.chain();
         let names = stages.iter().map(|stage| format!("{stage:?}"));
         names.collect::<Vec<_>>().join(" ")
     };
     let mut options = GenerateOptions::default();
     assert_eq!(chain(&options), "Greedy");
-    options.temperature = 1.0;
+    options.sampling.temperature = 1.0;
     assert_eq!(chain(&options), "");
-    options.temperature = 0.5;
+    options.sampling.temperature = 0.5;
     (
-        options.top_k,
-        options.top_p,
-        options.min_p,
-        options.typical_p,
-    ) = (3, 0.9, 0.1, 0.8);
-    (options.repetition_penalty, options.frequency_penalty) = (1.5, 0.25);
-    options.logit_bias = vec![(1, 2.0)];
-    options.banned_ids = vec![7];
-    options.samplers = vec![Arc::new(Greedy)];
+        options.sampling.top_k,
+        options.sampling.top_p,
+        options.sampling.min_p,
+        options.sampling.typical_p,
+    ) = (Some(3), Some(0.9), Some(0.1), Some(0.8));
+    (
+        options.sampling.repetition_penalty,
+        options.sampling.frequency_penalty,
+    ) = (Some(1.5), Some(0.25));
+    options.sampling.logit_bias = vec![(1, 2.0)];
+    options.sampling.banned_ids = vec![7];
+    options.sampling.samplers = vec![Arc::new(Greedy)];
     let first = "BannedIds([7]) LogitBias([(1, 2.0)]) RepetitionPenalty(1.5) \
                  PresenceFrequencyPenalty { presence: 0.0, frequency: 0.25 } Checked(Greedy)";
     let sampled = "Temperature(0.5) TopK(3) TopP(0.9) MinP(0.1) TypicalP(0.8)";
     assert_eq!(chain(&options), format!("{first} {sampled}"));
-    options.temperature = 0.0;
+    options.sampling.temperature = 0.0;
     assert_eq!(chain(&options), format!("{first} Greedy"));
 }
 
@@ -397,10 +400,13 @@ fn penalties_and_biases_decide_a_greedy_choice() {
     };
     assert_eq!(chosen(|_| {}), 2);
     // The history has 0 and 3 in the prompt, 2 twice in what was generated.
-    assert_eq!(chosen(|o| o.repetition_penalty = 2.0), 1);
-    assert_eq!(chosen(|o| o.presence_penalty = 0.6), 3);
-    assert_eq!(chosen(|o| o.frequency_penalty = 0.2), 2);
-    assert_eq!(chosen(|o| o.frequency_penalty = 0.3), 3);
-    assert_eq!(chosen(|o| o.logit_bias = vec![(0, 2.5)]), 0);
-    assert_eq!(chosen(|o| o.logit_bias = vec![(2, f32::NEG_INFINITY)]), 3);
+    assert_eq!(chosen(|o| o.sampling.repetition_penalty = Some(2.0)), 1);
+    assert_eq!(chosen(|o| o.sampling.presence_penalty = Some(0.6)), 3);
+    assert_eq!(chosen(|o| o.sampling.frequency_penalty = Some(0.2)), 2);
+    assert_eq!(chosen(|o| o.sampling.frequency_penalty = Some(0.3)), 3);
+    assert_eq!(chosen(|o| o.sampling.logit_bias = vec![(0, 2.5)]), 0);
+    assert_eq!(
+        chosen(|o| o.sampling.logit_bias = vec![(2, f32::NEG_INFINITY)]),
+        3
+    );
 }

@@ -37,10 +37,10 @@ fn repetitive() -> TestModel {
 /// Every sample by itself, every token from a new state.
 fn slow(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec<Vec<u32>> {
     let model = generator.model();
-    let chain = options.chain();
+    let chain = options.sampling.chain();
     let sample = |number: u32| {
         let mut ids = Vec::new();
-        while ids.len() < options.max_new_tokens
+        while ids.len() < options.limits.max_new_tokens
             && prompt.len() + ids.len() <= model.config().max_position_embeddings
         {
             let mut state = model.new_state();
@@ -57,7 +57,7 @@ fn slow(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec
             for stage in &chain {
                 stage.apply(&mut candidates, history).unwrap();
             }
-            let u = rng::uniform(options.seed, number, ids.len() as u64);
+            let u = rng::uniform(options.sampling.seed, number, ids.len() as u64);
             match candidates.draw(u).unwrap().id {
                 50_256 => break,
                 id => ids.push(id),
@@ -131,10 +131,10 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn options(wish: &Wish) -> GenerateOptions {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = wish.tokens;
+    options.limits.max_new_tokens = wish.tokens;
     options.samples = wish.samples;
-    options.temperature = wish.temperature;
-    options.seed = wish.seed;
+    options.sampling.temperature = wish.temperature;
+    options.sampling.seed = wish.seed;
     options.speculation = match wish.drafts {
         0 => None,
         1 => Some(Speculation::lookup()),
@@ -219,7 +219,7 @@ fn good_guesses_are_accepted_and_counted() {
         };
         let generator = generator(Arc::clone(&model) as Arc<dyn Model>);
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = 60;
+        options.limits.max_new_tokens = 60;
         let mut speculation = Speculation::lookup();
         speculation.drafts = drafts;
         speculation.tokens = 8;
@@ -264,9 +264,9 @@ fn a_draft_model_needs_the_same_vocabulary() {
 
 fn long(tokens: usize) -> GenerateOptions {
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = tokens;
+    options.limits.max_new_tokens = tokens;
     // The model of these tests never says it.
-    options.banned_ids = vec![50_256];
+    options.sampling.banned_ids = vec![50_256];
     options
 }
 
@@ -387,7 +387,7 @@ impl Sampler for Fails {
 fn one_that_fails_or_is_cancelled_leaves_the_others_alone() {
     let mut scheduler = scheduler(SchedulerOptions::default());
     let mut failing = long(9);
-    failing.samplers = vec![Arc::new(Fails)];
+    failing.sampling.samplers = vec![Arc::new(Fails)];
     let fails = scheduler.submit(Request::new(vec![1], failing)).unwrap();
     let good = scheduler.submit(Request::new(vec![1], long(9))).unwrap();
     let request = Request::new(vec![4; 9], long(9));
@@ -395,7 +395,7 @@ fn one_that_fails_or_is_cancelled_leaves_the_others_alone() {
     let cancelled = scheduler.submit(request).unwrap();
     let stopped = scheduler.submit(Request::new(vec![5], long(9))).unwrap();
     let mut late = long(9);
-    late.deadline = Some(Instant::now());
+    late.limits.deadline = Some(Instant::now());
     let late = scheduler.submit(Request::new(vec![5], late)).unwrap();
     let mut results = Results::new();
     while scheduler.step(&mut |id, update| match update {
@@ -460,7 +460,7 @@ fn a_prefill_limit_ends_early_and_a_session_goes_on_from_there() {
     let mut session = Session::new(&generator);
     let prompt: Vec<u32> = (0..50).map(|i| i % 7).collect();
     let mut options = long(3);
-    options.prefill_limit = Some(20);
+    options.limits.prefill_limit = Some(20);
     let mut call = |options: &GenerateOptions| {
         let cancel = CancelToken::new();
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
@@ -516,7 +516,7 @@ fn nobody_waits_for_a_service_that_has_panicked() {
     let service = Service::start(&generator, SchedulerOptions::default()).unwrap();
     let other = service.submit(Request::new(vec![1], long(2_000))).unwrap();
     let mut options = long(3);
-    options.samplers = vec![Arc::new(Panics)];
+    options.sampling.samplers = vec![Arc::new(Panics)];
     let ticket = service.submit(Request::new(vec![1], options)).unwrap();
     assert_eq!(ticket.wait().unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(other.wait().unwrap_err().kind(), ErrorKind::Cancelled);

@@ -94,7 +94,7 @@ fn babbling(pieces: &[&str]) -> TestModel {
 fn options(language: &str, rules: &[StopRule]) -> GenerateOptions {
     let mut options = GenerateOptions::default();
     let language = Language::from_name(language).unwrap();
-    options.stop_at = Some(StopAt::new(language, rules.iter().copied()));
+    options.stops.stop_at = Some(StopAt::new(language, rules.iter().copied()));
     options
 }
 
@@ -114,7 +114,7 @@ fn run(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec<
 
 /// How many of the tokens it takes to decide.
 fn deciding(options: &GenerateOptions, before: &str, ids: &[u32]) -> Option<usize> {
-    let stop = options.stop_at.as_ref().unwrap();
+    let stop = options.stops.stop_at.as_ref().unwrap();
     (0..=ids.len()).find(|&n| {
         let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
         let mut text = String::new();
@@ -145,7 +145,7 @@ proptest! {
         let found = run(&generator(model.clone()), &prompt, &options).remove(0);
 
         let whole = pieces.concat();
-        let stop = options.stop_at.clone().unwrap();
+        let stop = options.stops.stop_at.clone().unwrap();
         let (text, fired) = cut(&rules, stop.language, before, &whole);
         prop_assert_eq!(&found.text, text);
         let reason = fired.map_or(FinishReason::EndOfText, FinishReason::Code);
@@ -157,7 +157,7 @@ proptest! {
         prop_assert_eq!(&found.ids, &script[..drawn.min(script.len())]);
 
         // The text before the cursor may be given, whatever the prompt is.
-        options.stop_at = Some(StopAt { before: Some(before.to_owned()), ..stop });
+        options.stops.stop_at = Some(StopAt { before: Some(before.to_owned()), ..stop });
         let model = Arc::new(scripted(1, script));
         prop_assert_eq!(&run(&generator(model), &[6], &options)[0].text, &found.text);
     }
@@ -168,9 +168,9 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
     let before = "def f(x):\n    if x:\n";
     let prompt = encode(before);
     let mut free = GenerateOptions::default();
-    free.temperature = 1.0;
+    free.sampling.temperature = 1.0;
     free.samples = 24;
-    free.max_new_tokens = 60;
+    free.limits.max_new_tokens = 60;
     let pieces = [
         "\n", "    ", "    ", "return", " x", "(", ")", "else", ":", "x",
     ];
@@ -179,7 +179,7 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
     let unstopped = run(&generator, &prompt, &free);
     for rule in RULES {
         let mut options = free.clone();
-        options.stop_at = self::options("python", &[rule]).stop_at;
+        options.stops.stop_at = self::options("python", &[rule]).stops.stop_at;
         let found = run(&generator, &prompt, &options);
         let mut ended = 0;
         for (found, whole) in found.iter().zip(&unstopped) {
@@ -228,8 +228,8 @@ fn stop_strings_come_before_rules_and_rules_before_limits() {
     let prompt = encode(before);
     let run = |text: &str, stop: &str, most: usize| {
         let mut options = options("python", &[StopRule::Function]);
-        options.stop = vec![stop.to_owned()];
-        options.max_new_tokens = most;
+        options.stops.stop = vec![stop.to_owned()];
+        options.limits.max_new_tokens = most;
         let model = Arc::new(scripted(prompt.len(), encode(text)));
         let found = self::run(&generator(model), &prompt, &options).remove(0);
         (found.text, found.finish_reason)
@@ -266,9 +266,9 @@ fn a_rule_ends_a_beam_as_the_end_of_text_does() {
     let prompt = encode(before);
     let model = Arc::new(babbling(&["x", ";", "}", "\n", " y"]));
     let mut options = BeamOptions::default();
-    options.max_new_tokens = 6;
+    options.limits.max_new_tokens = 6;
     let c = Language::C;
-    options.stop_at = Some(StopAt::new(c, [StopRule::Function]));
+    options.stops.stop_at = Some(StopAt::new(c, [StopRule::Function]));
     let found = generator(model)
         .beam_search_from(&prompt, &options, &CancelToken::new())
         .unwrap();

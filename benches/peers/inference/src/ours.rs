@@ -26,7 +26,7 @@ pub fn weight_bytes(checkpoint: &Path) -> f64 {
 impl Ours {
     pub fn open(checkpoint: &Path, threads: usize) -> Self {
         let mut options = LoadOptions::default();
-        options.cpu.threads = threads;
+        options.cpu.threads = Some(threads);
         let model = load(checkpoint, &options).expect("the checkpoint was written here");
         let state = model.new_state();
         Self { model, state }

@@ -47,8 +47,8 @@ fn a_greedy_answer_is_the_librarys() {
     let server = Server::start(Setup::default());
     let generator = generator();
     let mut options = GenerateOptions::default();
-    options.max_new_tokens = 24;
-    options.stop = vec!["\n\n".into()];
+    options.limits.max_new_tokens = 24;
+    options.stops.stop = vec!["\n\n".into()];
     let prompt = format!("# language: Python\n{CODE}");
     let expected = generator.complete(&prompt, &options).unwrap().remove(0);
 

@@ -67,8 +67,8 @@ fn answers_are_those_of_the_command_line() {
     let generator = generator();
     for (fields, task) in tasks() {
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = 20;
-        options.stop = vec!["\u{0}".into()];
+        options.limits.max_new_tokens = 20;
+        options.stops.stop = vec!["\u{0}".into()];
         options.stop.extend(task.stop.clone());
         let expected = generator
             .complete(&task.prompt, &options)
@@ -126,8 +126,8 @@ fn a_task_ends_where_its_answer_does() {
 
     // The library agrees on what fired.
     let mut options = GenerateOptions::default();
-    options.logit_bias = ids.iter().map(|&id| (id, 100.0)).collect();
-    options.stop = task.stop.clone();
+    options.sampling.logit_bias = ids.iter().map(|&id| (id, 100.0)).collect();
+    options.stops.stop = task.stop.clone();
     let expected = generator
         .complete(&task.prompt, &options)
         .unwrap()
@@ -272,7 +272,7 @@ fn what_a_task_has_no_use_for_is_named() {
             &explain,
             json!({"task": 5}),
             "task",
-            "is 5, expected a string",
+            "is 5, expected a text",
         ),
         (
             &explain,
@@ -297,7 +297,7 @@ fn what_a_task_has_no_use_for_is_named() {
             &explain,
             json!({"prompt": [198, 5]}),
             "prompt",
-            "token ids, expected the code as a string",
+            "token ids, expected the code as text",
         ),
         (
             &explain,
@@ -347,13 +347,13 @@ fn what_a_task_has_no_use_for_is_named() {
             &translate,
             json!({"target_language": ["go"]}),
             "target_language",
-            "an array, expected a string",
+            "a list, expected a text",
         ),
         (
             &translate,
             json!({"target_declaration": 1}),
             "target_declaration",
-            "expected a string",
+            "expected a text",
         ),
         (
             &translate,

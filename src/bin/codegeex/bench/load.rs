@@ -55,8 +55,8 @@ impl Load {
         bounds.prefixes = 0;
         let mut scheduler = Scheduler::new(&generator, bounds)?;
         let mut options = GenerateOptions::default();
-        options.max_new_tokens = self.new;
-        options.banned_ids = vec![end];
+        options.limits.max_new_tokens = self.new;
+        options.sampling.banned_ids = vec![end];
         let mut sent = 0;
         let mut send = |scheduler: &mut Scheduler| {
             let ids = (0..self.prompt).map(|i| ((i + 31 * sent) * 7919 % 50_000) as u32);

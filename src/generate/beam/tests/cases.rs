@@ -21,10 +21,7 @@ fn one_beam_is_greedy() {
         let model = Arc::new(Table::new(seed, 9, 0.5));
         let found = search(&model, &options(1, 10, BeamRules::Reference));
         let generator = generator(&model);
-        let greedy = GenerateOptions {
-            max_new_tokens: 10,
-            ..GenerateOptions::default()
-        };
+        let greedy = GenerateOptions::new().max_new_tokens(10);
         let prompt = generator.tokenizer().decode(&PROMPT).unwrap();
         let expected = generator.complete(&prompt, &greedy).unwrap().remove(0);
         assert_eq!(found[0].text, expected.text);
@@ -190,7 +187,7 @@ fn a_stop_string_ends_a_beam_as_the_end_of_text_does() {
     for rules in [BeamRules::Reference, hugging_face(1.0, EarlyStopping::No)] {
         let mut options = options(4, 6, rules);
         let free = search(&table(), &options);
-        options.stop = vec!["never".into(), "f".into()];
+        options.stops.stop = vec!["never".into(), "f".into()];
         let model = table();
         let found = generator(&model)
             .beam_search_from(&PROMPT, &options, &CancelToken::new())
@@ -209,7 +206,7 @@ fn a_stop_string_ends_a_beam_as_the_end_of_text_does() {
             }
         }
         assert!(stopped > 0);
-        options.stop = vec![String::new()];
+        options.stops.stop = vec![String::new()];
         assert_eq!(
             refused(Table::new(0, 8, 0.0), &options).0,
             ErrorKind::InvalidArgument
