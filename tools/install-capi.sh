@@ -41,6 +41,6 @@ install -m 755 "$folder/libcodegeex.so" "$prefix/lib/libcodegeex.so.$version"
 ln -s "libcodegeex.so.$version" "$prefix/lib/libcodegeex.so.$abi"
 ln -s "libcodegeex.so.$abi" "$prefix/lib/libcodegeex.so"
 install -m 644 "$folder/libcodegeex.a" "$prefix/lib/libcodegeex.a"
-sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" "$root/tools/capi/codegeex.pc.in" \
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" "$root/packaging/codegeex.pc.in" \
   >"$prefix/lib/pkgconfig/codegeex.pc"
-install -m 644 "$root"/tools/capi/codegeex-config*.cmake "$prefix/lib/cmake/codegeex/"
+install -m 644 "$root"/packaging/codegeex-config*.cmake "$prefix/lib/cmake/codegeex/"

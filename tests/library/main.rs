@@ -19,6 +19,7 @@ mod scheduler;
 mod support;
 mod tokenizer_files;
 mod tokenizer_golden;
+mod toy;
 
 /// Counts for each thread, so that tests may run at once.
 #[global_allocator]

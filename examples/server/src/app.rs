@@ -1,10 +1,12 @@
-//! The routes, and what is common to them: who may ask, errors in one shape, headers.
+//! The routes, and what they have in common: which requests are answered, errors in one shape,
+//! headers.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,11 +14,12 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use crate::engine::Engine;
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, Result, shown};
+use crate::guard::Guard;
 use crate::openai::{ModelInfo, no_such_model};
-use crate::{completions, guard, playground};
+use crate::{completions, playground};
 
-/// What a server is told.
+/// Settings of a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The name of the model in requests and responses.
@@ -27,16 +30,16 @@ pub struct Settings {
     pub max_choices: usize,
     /// How long a client may take to send a body.
     pub read_timeout: Duration,
-    /// Names of the server beside addresses and `localhost`.
-    pub names: Vec<String>,
+    /// Which requests are answered.
+    pub guard: Guard,
 }
 
 /// What the handlers share.
 #[derive(Debug)]
 pub struct App {
-    /// What was set.
+    /// As they were given.
     pub settings: Settings,
-    /// What computes.
+    /// Runs the model.
     pub engine: Engine,
     /// When it was made, in seconds of Unix time.
     pub started: u64,
@@ -67,7 +70,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/", get(page))
         .route("/health", get(health))
         .route("/v1/models", get(models))
-        .route("/v1/models/{id}", get(model))
+        .route("/v1/models/{*id}", get(model))
         .route("/v1/completions", post(completions::completions))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -75,23 +78,84 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// How long a browser may keep the answer to a preflight.
+const PREFLIGHT_SECONDS: &str = "600";
+
 async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let checked = guard::check(request.headers(), &app.settings.names);
+    let (request, body) = request.into_parts();
+    let checked = app.settings.guard.check(&request);
+    let allowed = checked.as_ref().ok().cloned().flatten();
+    let asked = request.headers.clone();
+    let preflight = allowed.is_some()
+        && request.method == Method::OPTIONS
+        && asked.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match checked {
-        Ok(()) => next.run(request).await,
+        Ok(_) if preflight => StatusCode::NO_CONTENT.into_response(),
+        Ok(_) => next.run(Request::from_parts(request, body)).await,
         Err(error) => error.into_response(),
     };
+    if is_bare_error(&response) {
+        let error = ApiError::new(response.status(), "http_error", reason(response.status()));
+        *response.body_mut() = error.into_response().into_body();
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        "cross-origin-resource-policy",
-        HeaderValue::from_static("same-origin"),
-    );
+    let fixed = HeaderValue::from_static;
+    headers.insert(header::CACHE_CONTROL, fixed("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    headers.insert(header::VARY, fixed("origin"));
+    let readers = match allowed.is_some() {
+        true => "cross-origin",
+        false => "same-origin",
+    };
+    headers.insert("cross-origin-resource-policy", fixed(readers));
+    if let Some(origin) = allowed {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            fixed("allow, retry-after"),
+        );
+        if preflight {
+            answer_preflight(&asked, headers);
+        }
+    }
     response
+}
+
+/// What a page of an allowed origin may send. Clients have headers of their own, so all of them.
+fn answer_preflight(asked: &HeaderMap, headers: &mut HeaderMap) {
+    let fixed = HeaderValue::from_static;
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("GET, POST"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed(PREFLIGHT_SECONDS));
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    // A page from the network asks whether it may reach into this machine.
+    for name in ["private-network", "local-network"] {
+        if asked.contains_key(format!("access-control-request-{name}")) {
+            let name = format!("access-control-allow-{name}");
+            if let Ok(name) = name.parse::<HeaderName>() {
+                headers.insert(name, fixed("true"));
+            }
+        }
+    }
+    headers.insert(
+        header::VARY,
+        fixed("origin, access-control-request-method, access-control-request-headers"),
+    );
+}
+
+/// Whether this is an error without a body that clients can read.
+fn is_bare_error(response: &Response) -> bool {
+    let json = HeaderValue::from_static("application/json");
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    is_error && response.headers().get(header::CONTENT_TYPE) != Some(&json)
+}
+
+fn reason(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("the request failed")
 }
 
 async fn page(State(app): State<Arc<App>>) -> impl IntoResponse {
@@ -126,7 +190,14 @@ async fn models(State(app): State<Arc<App>>) -> Response {
     Json(json!({"object": "list", "data": [info(&app)]})).into_response()
 }
 
-async fn model(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response> {
+async fn model(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response> {
+    let Path(id) = id.map_err(|error| {
+        let message = "the path is not UTF-8 after its percent signs are decoded";
+        ApiError::new(error.status(), "bad_path", message)
+    })?;
     if id != app.settings.model {
         return Err(no_such_model(&id, &app.settings.model));
     }
@@ -137,7 +208,11 @@ async fn not_found(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         "unknown_url",
-        format!("there is no {method} {} here", uri.path()),
+        format!(
+            "nothing answers {} {}",
+            shown(method.as_str()),
+            shown(uri.path())
+        ),
     )
 }
 
@@ -145,6 +220,10 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        format!("{} does not take {method}", uri.path()),
+        format!(
+            "{} does not take the method {}",
+            uri.path(),
+            shown(method.as_str())
+        ),
     )
 }

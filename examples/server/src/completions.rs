@@ -36,7 +36,7 @@ pub async fn completions(State(app): State<Arc<App>>, request: Request) -> Resul
     {
         Ok(body) => body?,
         Err(_) => {
-            let late = "the body did not come in time";
+            let late = "the body did not arrive in time";
             return Err(ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_timeout",
@@ -44,8 +44,7 @@ pub async fn completions(State(app): State<Arc<App>>, request: Request) -> Resul
             ));
         }
     };
-    let request = CompletionRequest::parse(&body)?;
-    drop(body);
+    let request = CompletionRequest::parse(body, app.settings.max_choices)?;
     let mut answer = Answer::start(app, request)?;
     if answer.request.stream {
         let pieces = stream::unfold(Some(answer), next_piece);
@@ -68,7 +67,15 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>> {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_content_type",
-            "the content type has to be application/json",
+            "the content-type has to be application/json",
+        ));
+    }
+    let coding = headers.get(header::CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            "the body has a content-encoding, expected none",
         ));
     }
     let too_large = || {
@@ -88,7 +95,8 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>> {
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
-            ApiError::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string())
+            let message = format!("the body cannot be read: {}", root(&error));
+            ApiError::new(StatusCode::BAD_REQUEST, "bad_body", message)
         })?;
         if bytes.len() + chunk.len() > most {
             return Err(too_large());
@@ -96,6 +104,15 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// What an error goes back to. Those around it say what they were doing, each in its own words.
+fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
 }
 
 /// An answer under way. Dropping it cancels the work.
@@ -128,20 +145,7 @@ impl Answer {
         if let Some(name) = request.model.as_ref().filter(|name| *name != served) {
             return Err(no_such_model(name, served));
         }
-        let most = app.settings.max_choices;
-        // Both are limited: by the size of the body, and by the range of `best_of`.
-        let choices = request.prompts.len() * request.best_of;
-        if choices > most {
-            let field = match request.best_of {
-                1 => "prompt",
-                n if n > request.n => "best_of",
-                _ => "n",
-            };
-            return Err(ApiError::field(
-                field,
-                format!("{choices} completions in all, this server takes {most} at once"),
-            ));
-        }
+        let choices = request.choices();
         let tokenizer = app.engine.tokenizer();
         if let Some((id, _)) = request
             .logit_bias
@@ -224,7 +228,7 @@ impl Answer {
             return Err(ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal_error",
-                "the computation ended before its time",
+                "the computation ended without a result",
             ));
         };
         let first = prompt * self.request.best_of;

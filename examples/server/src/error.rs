@@ -105,3 +105,14 @@ impl IntoResponse for ApiError {
         response
     }
 }
+
+/// Characters of a name from a request that a message repeats at most.
+const SHOWN: usize = 40;
+
+/// The beginning of a name, in quotes.
+pub fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?} …", &name[..end]),
+        None => format!("{name:?}"),
+    }
+}

@@ -3,19 +3,20 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`app`] | routes and what is common to them |
-//! | [`guard`] | who may ask |
+//! | [`app`] | routes and what they have in common |
+//! | [`guard`] | which requests are answered |
 //! | [`openai`], [`fields`], [`error`] | requests, responses and errors in OpenAI's shape |
 //! | [`completions`] | from a request to an answer, whole or streamed |
 //! | [`task`], [`prompt`] | what goes into the model |
 //! | [`choice`], [`suffix`] | what comes out, and the text after the cursor |
 //! | [`engine`] | the bridge to `codegeex::generate` |
 //! | [`playground`] | the page |
-//! | [`listen`] | connections, their limits and the end of the server |
+//! | [`listen`], [`connection`] | connections, their limits and the end of the server |
 
 pub mod app;
 pub mod choice;
 pub mod completions;
+pub mod connection;
 pub mod engine;
 pub mod error;
 pub mod fields;

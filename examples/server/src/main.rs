@@ -1,7 +1,6 @@
 //! `codegeex-server`: serves a model on this machine.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +14,7 @@ use codegeex::model::{LoadOptions, load};
 use codegeex::tokenizer::Gpt2Tokenizer;
 use codegeex_server::app::{App, Settings, router};
 use codegeex_server::engine::{Engine, EngineOptions};
+use codegeex_server::guard::{Guard, OriginPattern};
 use codegeex_server::listen::{Limits, serve};
 use tokio::net::TcpListener;
 
@@ -30,38 +30,46 @@ struct Args {
     /// The model's name in requests and responses; without it, the name of its file.
     #[arg(long, value_name = "NAME")]
     model_name: Option<String>,
-    /// Address to listen on. Others than this machine's own loopback let the network in.
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    host: IpAddr,
+    /// Address or name to listen on. Others than this machine's own loopback let the network in.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    host: String,
     /// Port to listen on; 0 takes one that is free.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
-    /// A name under which browsers may reach this server, beside addresses and localhost; may be
-    /// given several times.
+    /// A name under which browsers may reach this server, beside addresses, localhost and the name
+    /// of --host; may be given several times.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
+    /// An origin whose web pages may use this server, beside its own page: SCHEME://HOST[:PORT],
+    /// `null`, SCHEME://HOST:* for all ports, or SCHEME://* where SCHEME is not http or https,
+    /// such as vscode-webview://*. May be given several times.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<OriginPattern>,
     /// Threads to compute with; 0 means one for each core that this process may use.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: u16,
-    /// Memory of keys and values at most, in MiB; without it, what the system leaves.
+    /// Memory for the KV cache at most, in MiB. Default: a share of what the system has left.
     #[arg(long, value_name = "MIB")]
     cache_memory: Option<u32>,
-    /// Sequences that are computed together.
+    /// Sequences in a batch at most.
     #[arg(long, value_name = "N", default_value = "16")]
     sequences: NonZeroUsize,
-    /// Prompts that may wait beside as many as there are sequences; what goes beyond is told to
-    /// come later (429).
+    /// Prompts that may wait beside those in the batch. Further requests are answered with 429.
     #[arg(long, value_name = "N", default_value_t = 32)]
     queue: usize,
-    /// Completions of one request at most, over all its prompts.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    max_choices: usize,
+    /// Completions of one request at most: n, or best_of, times its prompts.
+    #[arg(long, value_name = "N", default_value = "32")]
+    max_choices: NonZeroUsize,
     /// Size of a request at most, in KiB.
     #[arg(long, value_name = "KIB", default_value_t = 1024)]
     max_body: u32,
-    /// Connections at once.
-    #[arg(long, value_name = "N", default_value = "64")]
-    connections: NonZeroUsize,
+    /// Connections at once. A further one takes the place of one that is idle, or waits.
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Seconds that a connection stays open between requests. Longer than clients keep theirs in a
+    /// pool, which is up to 90 by default. 0 closes it after each request.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(..=86400))]
+    keep_alive: u32,
 }
 
 fn main() -> ExitCode {
@@ -100,28 +108,33 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings {
         model: name,
         max_body: args.max_body as usize * 1024,
-        max_choices: args.max_choices,
+        max_choices: args.max_choices.get(),
         read_timeout: Duration::from_secs(30),
-        names: args.allow_host,
+        guard: Guard {
+            names: [args.allow_host, vec![args.host.clone()]].concat(),
+            origins: args.allow_origin,
+        },
     };
     let limits = Limits {
-        connections: args.connections.get(),
+        connections: args.connections as usize,
+        keep_alive: Duration::from_secs(args.keep_alive.into()),
         ..Limits::default()
     };
-    let address = SocketAddr::new(args.host, args.port);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(address)
+        // A name may stand for several addresses. The first that can be had is taken.
+        let host = args.host.trim_start_matches('[').trim_end_matches(']');
+        let listener = TcpListener::bind((host, args.port))
             .await
-            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+            .map_err(|error| format!("cannot listen on {host}, port {}: {error}", args.port))?;
         let address = listener.local_addr()?;
         if !address.ip().is_loopback() {
             eprintln!(
-                "warning: listening on {address}: whoever can reach this address can use the \
-                 model, and nothing is encrypted"
+                "warning: listening on {address}: everything that can reach this address can use \
+                 the model, and nothing is encrypted"
             );
         }
         // The reader of the address may be gone by now, which is no reason not to serve.

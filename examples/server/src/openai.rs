@@ -9,16 +9,14 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{ApiError, Result};
-use crate::fields::{Fields, wrong};
+use crate::error::{ApiError, Result, shown};
+use crate::fields::{Fields, integer, wrong};
 use crate::task::Task;
 
 /// Most stop strings of a request.
 pub const MAX_STOPS: usize = 4;
 /// Most alternatives a token of `logprobs`.
 pub const MAX_LOGPROBS: usize = 5;
-/// Most choices a prompt; the server's own limit may be lower.
-pub const MAX_CHOICES: usize = 128;
 
 /// A prompt as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +53,12 @@ pub struct CompletionRequest {
 }
 
 impl CompletionRequest {
-    /// Parses a body.
+    /// Parses a body. `max_choices` is the most completions that a request may have, over all of
+    /// its prompts.
     ///
     /// # Errors
     /// 400, naming the field.
-    pub fn parse(body: &[u8]) -> Result<Self> {
+    pub fn parse(body: Vec<u8>, max_choices: usize) -> Result<Self> {
         let mut fields = Fields::parse(body)?;
         let f = &mut fields;
         let stream = f.boolean("stream")?.unwrap_or(false);
@@ -73,8 +72,8 @@ impl CompletionRequest {
             }
             Some(mut options) => options.boolean("include_usage")?.unwrap_or(false),
         };
-        let n = f.count("n", 1..=MAX_CHOICES)?.unwrap_or(1);
-        let best_of = f.count("best_of", 1..=MAX_CHOICES)?.unwrap_or(n);
+        let n = f.count("n", 1..=max_choices)?.unwrap_or(1);
+        let best_of = f.count("best_of", 1..=max_choices)?.unwrap_or(n);
         if best_of < n {
             return Err(ApiError::field(
                 "best_of",
@@ -114,8 +113,31 @@ impl CompletionRequest {
             // Any whole number is a seed; negative ones wrap around.
             seed: f.integer("seed", i64::MIN..=i64::MAX)?.map(|s| s as u64),
         };
+        request.check_choices(max_choices)?;
         request.check_task()?;
         Ok(request)
+    }
+
+    /// Completions of all prompts, those that `best_of` throws away included.
+    pub fn choices(&self) -> usize {
+        // Both are limited: by the size of the body, and by the range of `best_of`.
+        self.prompts.len() * self.best_of
+    }
+
+    fn check_choices(&self, most: usize) -> Result<()> {
+        let (prompts, choices) = (self.prompts.len(), self.choices());
+        if choices <= most {
+            return Ok(());
+        }
+        let name = match self.best_of > self.n {
+            true => "best_of",
+            false => "n",
+        };
+        let message = format!(
+            "{prompts} prompts with {name} {} are {choices} completions, expected {most} at most",
+            self.best_of
+        );
+        Err(ApiError::field("prompt", message))
     }
 
     /// Whether the task has a use for the other fields.
@@ -125,7 +147,10 @@ impl CompletionRequest {
         }
         let name = self.task.name();
         let (field, message) = if self.prompts.iter().any(|p| matches!(p, Prompt::Ids(_))) {
-            ("prompt", "prompt has token ids, expected the code as text")
+            (
+                "prompt",
+                "prompt has token ids, expected the code as a string",
+            )
         } else if self.echo {
             (
                 "echo",
@@ -146,14 +171,15 @@ impl CompletionRequest {
     }
 }
 
-/// A text, a list of texts, a list of ids, or a list of lists of ids; without any, the empty text.
+/// A string, an array of strings, of ids, or of arrays of ids; without any, the empty string.
 fn prompts(value: Option<Value>) -> Result<Vec<Prompt>> {
-    let expected = "a text, a list of texts, a list of token ids or a list of such lists";
+    let expected =
+        "a string, an array of strings, an array of token ids or an array of such arrays";
     match value {
         None => Ok(vec![Prompt::Text(String::new())]),
         Some(Value::String(text)) => Ok(vec![Prompt::Text(text)]),
         Some(Value::Array(list)) => match list.first() {
-            None => Err(ApiError::field("prompt", "prompt is an empty list")),
+            None => Err(ApiError::field("prompt", "prompt is an empty array")),
             Some(Value::Number(_)) => Ok(vec![Prompt::Ids(ids(&list)?)]),
             Some(_) => list
                 .into_iter()
@@ -170,12 +196,15 @@ fn prompts(value: Option<Value>) -> Result<Vec<Prompt>> {
 
 fn ids(list: &[Value]) -> Result<Vec<u32>> {
     if list.is_empty() {
-        return Err(ApiError::field("prompt", "a prompt has no token ids"));
+        return Err(ApiError::field(
+            "prompt",
+            "a prompt is an empty array of token ids",
+        ));
     }
     list.iter()
         .map(|value| {
-            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-            id.ok_or_else(|| wrong("prompt", value, "a token id in a list of ids"))
+            let id = integer(value).and_then(|id| u32::try_from(id).ok());
+            id.ok_or_else(|| wrong("prompt", value, "a token id"))
         })
         .collect()
 }
@@ -185,13 +214,13 @@ fn stops(value: Option<Value>) -> Result<Vec<String>> {
         None => return Ok(Vec::new()),
         Some(text @ Value::String(_)) => vec![text],
         Some(Value::Array(list)) => list,
-        Some(other) => return Err(wrong("stop", &other, "a text or a list of texts")),
+        Some(other) => return Err(wrong("stop", &other, "a string or an array of strings")),
     };
     if list.len() > MAX_STOPS {
         return Err(ApiError::field(
             "stop",
             format!(
-                "stop has {} texts, expected {MAX_STOPS} at most",
+                "stop has {} strings, expected {MAX_STOPS} at most",
                 list.len()
             ),
         ));
@@ -199,10 +228,10 @@ fn stops(value: Option<Value>) -> Result<Vec<String>> {
     list.into_iter()
         .map(|item| match item {
             Value::String(text) if text.is_empty() => {
-                Err(ApiError::field("stop", "a stop text is empty"))
+                Err(ApiError::field("stop", "a stop string is empty"))
             }
             Value::String(text) => Ok(text),
-            other => Err(wrong("stop", &other, "a text in the list")),
+            other => Err(wrong("stop", &other, "a string in the array")),
         })
         .collect()
 }
@@ -210,9 +239,10 @@ fn stops(value: Option<Value>) -> Result<Vec<String>> {
 fn biases(map: Fields) -> Result<Vec<(u32, f32)>> {
     let name = "logit_bias";
     let bias = |(id, value): (String, Value)| {
-        let id: u32 = id
-            .parse()
-            .map_err(|_| ApiError::field(name, "a name in logit_bias is no token id"))?;
+        let id: u32 = id.parse().map_err(|_| {
+            let message = format!("the key {} of logit_bias is not a token id", shown(&id));
+            ApiError::field(name, message)
+        })?;
         match value.as_f64() {
             Some(bias) if (-100.0..=100.0).contains(&bias) => Ok((id, bias as f32)),
             _ => Err(ApiError::field(
@@ -251,11 +281,11 @@ pub struct Choice {
 /// Tokens of a choice, in lists of one length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Logprobs {
-    /// The text of each token; `bytes:` and escapes where it is no UTF-8.
+    /// The text of each token, or `bytes:` and escapes such as `\xe2` where it is not UTF-8.
     pub tokens: Vec<String>,
     /// The log-probability of each under the model; nothing for the first of a prompt.
     pub token_logprobs: Vec<Option<f32>>,
-    /// The likeliest tokens at that place, and the one that is there.
+    /// The most likely tokens at that place, and the one that is there.
     pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where it begins in the text of the choice, in characters.
     pub text_offset: Vec<usize>,
@@ -284,7 +314,7 @@ pub struct ModelInfo<'a> {
 pub fn no_such_model(name: &str, served: &str) -> ApiError {
     ApiError {
         status: StatusCode::NOT_FOUND,
-        message: format!("there is no model {name:?} here, only {served:?}"),
+        message: format!("there is no model {}, only {served:?}", shown(name)),
         param: Some("model".into()),
         code: Some("model_not_found"),
     }

@@ -3,16 +3,13 @@
 //! [`codegeex::prompt`] that they stand for.
 
 use codegeex::Language;
-use codegeex::prompt::Template;
+use codegeex::prompt::{self, Template};
 
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, Result, shown};
 use crate::fields::Fields;
 
 /// The names of the tasks, the default first.
 pub const NAMES: [&str; 5] = ["complete", "translate", "explain", "docstring", "custom"];
-
-/// Characters of a name that is unknown in a message about it.
-const SHOWN: usize = 40;
 
 /// A task with all that it needs beside the code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +104,7 @@ impl Task {
             "docstring" => Self::Docstring { language },
             _ => {
                 let template = template
-                    .ok_or_else(|| missing("template", "a text with <INPUT> for the code"))?;
+                    .ok_or_else(|| missing("template", "a string with <INPUT> for the code"))?;
                 Template::parse(&template)
                     .map_err(|error| ApiError::field("template", error.to_string()))?;
                 Self::Custom { language, template }
@@ -201,14 +198,6 @@ fn language(fields: &mut Fields, field: &str) -> Result<Option<Language>> {
     }
 }
 
-/// The beginning of a name, in quotes.
-fn shown(name: &str) -> String {
-    match name.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{:?} …", &name[..end]),
-        None => format!("{name:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,7 +206,7 @@ mod tests {
     const CODE: &str = "def one():\n    return 1\n";
 
     fn parse(body: &Value) -> Result<Task> {
-        Task::parse(&mut Fields::parse(body.to_string().as_bytes()).unwrap())
+        Task::parse(&mut Fields::parse(body.to_string().into_bytes()).unwrap())
     }
 
     /// What goes into the model for `CODE`.

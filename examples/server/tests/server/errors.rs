@@ -1,5 +1,7 @@
 //! What is refused, and how that is said.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
 use crate::support::{Response, Server, Setup, head};
@@ -24,6 +26,11 @@ fn wrong_fields_are_named() {
         ("max_tokens", json!("16")),
         ("max_tokens", json!(1.5)),
         ("max_tokens", json!(1e300)),
+        ("max_tokens", json!(16.000_001)),
+        ("max_tokens", json!(10_u64.pow(19))),
+        ("n", json!(true)),
+        ("n", json!(1e18)),
+        ("logprobs", json!(5.5)),
         ("temperature", json!(-0.1)),
         ("temperature", json!(2.1)),
         ("temperature", json!("hot")),
@@ -54,6 +61,8 @@ fn wrong_fields_are_named() {
         ("logit_bias", json!({"5": "1"})),
         ("logit_bias", json!({"50400": 1})),
         ("seed", json!(1.5)),
+        ("seed", json!(9_223_372_036_854_775_808_u64)),
+        ("seed", json!(1e19)),
         ("seed", json!("a")),
         ("language", json!(1)),
         ("language", json!("klingon")),
@@ -111,11 +120,278 @@ fn what_is_no_request_is_refused() {
     ] {
         post(content_type, good).error(415);
     }
-    let error = server.get("/v1/nothing").error(404);
-    assert_eq!(error["code"], "unknown_url");
-    let wrong = server.get("/v1/completions");
-    wrong.error(405);
-    assert_eq!(wrong.header("allow"), Some("POST"));
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+        ("content-length", "2"),
+    ];
+    let zipped = head("POST", "/v1/completions", &headers) + "xx";
+    let error = server.raw(zipped.as_bytes()).error(415);
+    assert_eq!(error["code"], "unsupported_content_encoding");
+    let headers = [
+        ("content-type", "application/json"),
+        ("transfer-encoding", "chunked"),
+    ];
+    let broken = head("POST", "/v1/completions", &headers) + "five\r\n{\r\n0\r\n\r\n";
+    let error = server.raw(broken.as_bytes()).error(400);
+    assert_eq!(error["code"], "bad_body");
+    let message = error["message"].as_str().unwrap();
+    let parts: Vec<&str> = message.split(": ").collect();
+    assert!(parts.windows(2).all(|two| two[0] != two[1]), "{message}");
+}
+
+#[test]
+fn every_route_answers_in_json() {
+    let server = Server::start(Setup::default());
+    for (method, path, status, code, allow) in [
+        ("GET", "/v1/nothing", 404, "unknown_url", None),
+        ("POST", "/v1/chat/completions", 404, "unknown_url", None),
+        ("OPTIONS", "*", 404, "unknown_url", None),
+        ("GET", "/v1/models/other", 404, "model_not_found", None),
+        ("GET", "/v1/models/org/other", 404, "model_not_found", None),
+        ("GET", "/v1/models/%ff", 400, "bad_path", None),
+        (
+            "GET",
+            "/v1/completions",
+            405,
+            "method_not_allowed",
+            Some("POST"),
+        ),
+        ("PUT", "/", 405, "method_not_allowed", Some("GET,HEAD")),
+        (
+            "DELETE",
+            "/v1/models/tiny",
+            405,
+            "method_not_allowed",
+            Some("GET,HEAD"),
+        ),
+        (
+            "BREW",
+            "/health",
+            405,
+            "method_not_allowed",
+            Some("GET,HEAD"),
+        ),
+        (
+            "OPTIONS",
+            "/v1/completions",
+            405,
+            "method_not_allowed",
+            Some("POST"),
+        ),
+    ] {
+        let answer = server.raw(head(method, path, &[]).as_bytes());
+        assert_eq!(answer.error(status)["code"], code, "{method} {path}");
+        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+    }
+    let long = format!("/{}", "x".repeat(20_000));
+    let message = server.get(&long).error(404)["message"].to_string();
+    assert!(message.len() < 200, "{message}");
+    let found = server.raw(head("HEAD", "/health", &[]).as_bytes());
+    assert_eq!((found.status, found.text()), (200, ""));
+}
+
+#[test]
+fn what_is_not_http_is_answered_in_json() {
+    let server = Server::start(Setup::default());
+    let many = "x: y\r\n".repeat(200);
+    let large = format!("x: {}\r\n", "y".repeat(90 << 10));
+    let target = "x".repeat(66_000);
+    for (request, status, code) in [
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400, "bad_request"),
+        ("hello\r\n\r\n".into(), 400, "bad_request"),
+        (
+            "\u{16}\u{3}\u{1}\u{2}\u{0}\r\n\r\n".into(),
+            400,
+            "bad_request",
+        ),
+        (
+            "GET / HTTP/1.1\r\nhost localhost\r\n\r\n".into(),
+            400,
+            "bad_request",
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n".into(),
+            400,
+            "bad_request",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: localhost\r\n{large}\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            format!("GET /{target} HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+            414,
+            "target_too_long",
+        ),
+        ("GET / HTTP/1.1\r\n\r\n".into(), 400, "no_host"),
+        (
+            "GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n".into(),
+            400,
+            "bad_header",
+        ),
+    ] {
+        let request = match code {
+            "no_host" | "bad_header" => {
+                request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")
+            }
+            _ => request,
+        };
+        let answer = server.raw(request.as_bytes());
+        let shown: String = request.chars().take(40).collect();
+        assert_eq!(answer.error(status)["code"], code, "{shown:?}");
+        assert!(answer.header("date").is_some());
+        assert_eq!(answer.header("connection"), Some("close"), "{shown:?}");
+    }
+    // A good request before it is answered first.
+    let two = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut stream = server.connect();
+    stream.write_all(two.as_bytes()).unwrap();
+    stream.read_exact(&mut [0; 15]).unwrap();
+    stream.write_all(b"nonsense\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(
+        text.contains("\"status\":\"ok\"}") || text.contains("\"status\":\"ok\""),
+        "{text}"
+    );
+    assert_eq!(
+        text.matches("HTTP/1.1 400 Bad Request").count(),
+        1,
+        "{text}"
+    );
+    assert!(
+        text.ends_with('}') && text.contains("bad_request"),
+        "{text}"
+    );
+}
+
+#[test]
+fn numbers_and_strings_are_read_as_python_writes_them() {
+    let server = Server::start(Setup::default());
+    let expected = server.complete(&json!({
+        "prompt": [198, 50_000], "max_tokens": 4, "n": 2, "seed": 7, "logprobs": 1, "top_k": 5,
+    }));
+    let found = server.post_text(
+        r#"{"prompt": [198.0, 5e4], "max_tokens": 4.0, "n": 2.0, "seed": 7.0, "logprobs": 1.0, "top_k": 5.0}"#,
+    );
+    assert_eq!(found.json()["choices"], expected["choices"]);
+    // The first half of an emoji, and what stands for it.
+    let fields = r#""max_tokens": 3, "temperature": 0, "echo": true"#;
+    let half = server.post_text(&format!(r#"{{"prompt": "x = '\ud83d", {fields}}}"#));
+    let whole = server.post_text(&format!(r#"{{"prompt": "x = '\ufffd", {fields}}}"#));
+    assert_eq!(half.json()["choices"], whole.json()["choices"]);
+    assert_eq!(half.status, 200);
+    for value in ["NaN", "Infinity", "-Infinity", "1e400", "016", "1_000"] {
+        let error = server
+            .post_text(&format!(r#"{{"temperature": {value}}}"#))
+            .error(400);
+        assert_eq!(error["code"], "invalid_json", "{value}");
+    }
+}
+
+#[test]
+fn one_rule_limits_completions() {
+    let server = Server::start(Setup::default());
+    for n in [33, 128, 129] {
+        for name in ["n", "best_of"] {
+            let error = server.post(&json!({name: n})).error(400);
+            assert_eq!(error["message"], format!("{name} is {n}, expected 1 to 32"));
+        }
+    }
+    let body = json!({"prompt": ["a", "b", "c"], "n": 11});
+    let message = server.post(&body).error(400)["message"].clone();
+    assert_eq!(
+        message,
+        "3 prompts with n 11 are 33 completions, expected 32 at most"
+    );
+    let answer = server.complete(&json!({"prompt": ["a", "b"], "n": 16, "max_tokens": 1}));
+    assert_eq!(answer["choices"].as_array().unwrap().len(), 32);
+}
+
+#[test]
+fn the_host_of_an_absolute_target_counts() {
+    let server = Server::start(Setup::default());
+    let get =
+        |target: &str, host: &str| server.raw(head("GET", target, &[("host", host)]).as_bytes());
+    assert_eq!(get("http://localhost/health", "evil.example").status, 200);
+    let error = get("http://evil.example/health", "localhost").error(403);
+    assert_eq!(error["code"], "foreign_host");
+    assert_eq!(
+        get("ftp://localhost/health", "localhost").error(400)["code"],
+        "bad_target"
+    );
+}
+
+#[test]
+fn allowed_origins_get_what_browsers_need() {
+    let origins = ["http://localhost:3000", "vscode-webview://*", "null"];
+    let server = Server::start(Setup {
+        origins: origins.map(|origin| origin.parse().unwrap()).to_vec(),
+        ..Setup::default()
+    });
+    for origin in ["http://localhost:3000", "vscode-webview://0a1b", "null"] {
+        let asked = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            (
+                "access-control-request-headers",
+                "authorization,content-type,x-stainless-os",
+            ),
+            ("access-control-request-private-network", "true"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "cors"),
+        ];
+        let answer = server.raw(head("OPTIONS", "/v1/completions", &asked).as_bytes());
+        assert_eq!((answer.status, answer.text()), (204, ""));
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(
+            answer.header("access-control-allow-methods"),
+            Some("GET, POST")
+        );
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            Some("authorization,content-type,x-stainless-os")
+        );
+        assert_eq!(
+            answer.header("access-control-allow-private-network"),
+            Some("true")
+        );
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        assert!(answer.header("vary").unwrap().contains("origin"));
+
+        // Errors are for the page, too.
+        for (path, status) in [("/v1/models", 200), ("/v1/nothing", 404)] {
+            let headers = [("origin", origin), ("sec-fetch-site", "cross-site")];
+            let answer = server.raw(head("GET", path, &headers).as_bytes());
+            assert_eq!(answer.status, status);
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+            assert_eq!(
+                answer.header("cross-origin-resource-policy"),
+                Some("cross-origin")
+            );
+            assert_eq!(answer.header("vary"), Some("origin"));
+        }
+    }
+    for origin in [
+        "http://localhost:3001",
+        "https://localhost:3000",
+        "http://evil.example",
+    ] {
+        let answer = server.raw(head("GET", "/v1/models", &[("origin", origin)]).as_bytes());
+        assert_eq!(answer.error(403)["code"], "foreign_origin");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(
+            answer.header("cross-origin-resource-policy"),
+            Some("same-origin")
+        );
+    }
 }
 
 #[test]

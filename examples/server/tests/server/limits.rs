@@ -144,14 +144,136 @@ fn connections_beyond_the_limit_wait() {
         limits,
         ..Setup::default()
     });
-    let idle = [server.connect(), server.connect()];
+    let mut busy = [server.connect(), server.connect()];
+    for stream in &mut busy {
+        stream.write_all(&completion(&long(1))).unwrap();
+    }
     let mut third = server.connect();
     third
         .write_all(head("GET", "/health", &[]).as_bytes())
         .unwrap();
-    third.set_read_timeout(Some(SHORT)).unwrap();
+    third
+        .set_read_timeout(Some(Duration::from_millis(1500)))
+        .unwrap();
     assert!(third.read(&mut [0]).is_err(), "answered beyond the limit");
-    drop(idle);
+    drop(busy);
     third.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(Response::read(&mut third).status, 200);
+}
+
+#[test]
+fn idle_connections_make_place() {
+    let limits = Limits {
+        connections: 3,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let mut kept = server.connect();
+    ask(&mut kept);
+    std::thread::sleep(SHORT);
+    // One that has sent nothing, and one that has sent half a head.
+    let silent = server.connect();
+    let mut half = server.connect();
+    half.write_all(b"GET /health HTTP/1.1\r\n").unwrap();
+    for _ in 0..3 {
+        assert_eq!(server.get("/health").status, 200);
+    }
+    // It was the first to go, without a word.
+    let mut rest = Vec::new();
+    assert_eq!(kept.read_to_end(&mut rest).unwrap(), 0);
+    drop((silent, half));
+}
+
+/// Sends a request on a connection that stays open, and reads the answer.
+fn ask(stream: &mut TcpStream) {
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let mut text = String::new();
+    while !text.ends_with('}') {
+        let mut buffer = [0; 1024];
+        let n = stream.read(&mut buffer).unwrap();
+        assert!(n > 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+    }
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[test]
+fn idle_connections_outlive_the_limit_on_heads() {
+    let limits = Limits {
+        head: SHORT,
+        keep_alive: SHORT * 5,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let mut stream = server.connect();
+    for _ in 0..3 {
+        ask(&mut stream);
+        std::thread::sleep(SHORT * 2);
+    }
+    // A head that has begun has less time, and is told so.
+    stream.write_all(b"GET /health HTTP").unwrap();
+    assert_eq!(
+        Response::read(&mut stream).error(408)["code"],
+        "head_timeout"
+    );
+
+    let mut stream = server.connect();
+    ask(&mut stream);
+    let clock = Instant::now();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    let idle = clock.elapsed();
+    assert!(idle > SHORT * 4 && idle < PATIENCE, "{idle:?}");
+}
+
+#[test]
+fn the_default_outlives_the_pools_of_clients() {
+    assert!(Limits::default().keep_alive >= Duration::from_secs(100));
+    let limits = Limits {
+        keep_alive: Duration::ZERO,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let answer = Response::read(&mut stream);
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (200, Some("close"))
+    );
+}
+
+#[test]
+fn an_answer_arrives_before_all_is_sent() {
+    let server = Server::start(Setup::default());
+    let length = (8 << 20).to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-length", &*length),
+    ];
+    for _ in 0..5 {
+        let mut stream = server.connect();
+        let start = head("POST", "/v1/completions", &headers);
+        stream.write_all(start.as_bytes()).unwrap();
+        // The client sends all before it reads, as many do.
+        for _ in 0..8 << 4 {
+            stream.write_all(&[b' '; 64 << 10]).unwrap();
+        }
+        assert_eq!(
+            Response::read(&mut stream).error(413)["code"],
+            "body_too_large"
+        );
+    }
 }

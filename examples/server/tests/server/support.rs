@@ -12,12 +12,13 @@ use codegeex::model::{LoadOptions, load};
 use codegeex::tokenizer::Gpt2Tokenizer;
 use codegeex_server::app::{App, Settings, router};
 use codegeex_server::engine::{Engine, EngineOptions};
+use codegeex_server::guard::{Guard, OriginPattern};
 use codegeex_server::listen::{Limits, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// The end of text, which a long answer must not draw.
+/// The end of text, which a long answer must not sample.
 const END: &str = "50256";
 
 /// What a test may choose.
@@ -27,6 +28,7 @@ pub struct Setup {
     pub max_body: usize,
     pub read_timeout: Duration,
     pub limits: Limits,
+    pub origins: Vec<OriginPattern>,
 }
 
 impl Default for Setup {
@@ -37,6 +39,7 @@ impl Default for Setup {
             max_body: 64 << 10,
             read_timeout: Duration::from_secs(10),
             limits: Limits::default(),
+            origins: Vec::new(),
         }
     }
 }
@@ -75,7 +78,10 @@ impl Server {
             max_body: setup.max_body,
             max_choices: 32,
             read_timeout: setup.read_timeout,
-            names: vec!["box.lan".into()],
+            guard: Guard {
+                names: vec!["box.lan".into()],
+                origins: setup.origins,
+            },
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, address) = std::sync::mpsc::channel();
@@ -139,6 +145,11 @@ impl Server {
 
     pub fn post(&self, body: &Value) -> Response {
         self.raw(&completion(body))
+    }
+
+    /// The answer to a body that is written as it is.
+    pub fn post_text(&self, body: &str) -> Response {
+        self.raw(&completion_of(body))
     }
 
     /// The answer to a request that has to succeed.
@@ -207,13 +218,16 @@ pub fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
 
 /// A whole request for a completion.
 pub fn completion(body: &Value) -> Vec<u8> {
-    let body = body.to_string();
+    completion_of(&body.to_string())
+}
+
+fn completion_of(body: &str) -> Vec<u8> {
     let length = body.len().to_string();
     let headers = [
         ("content-type", "application/json"),
         ("content-length", length.as_str()),
     ];
-    (head("POST", "/v1/completions", &headers) + &body).into_bytes()
+    (head("POST", "/v1/completions", &headers) + body).into_bytes()
 }
 
 /// Samples that take many seconds.
@@ -275,6 +289,7 @@ impl Response {
     #[track_caller]
     pub fn error(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/json"));
         let error = self.json()["error"].clone();
         assert!(error["message"].is_string() && error["type"].is_string());
         assert!(error.get("param").is_some() && error.get("code").is_some());

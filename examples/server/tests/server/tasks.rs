@@ -272,7 +272,7 @@ fn what_a_task_has_no_use_for_is_named() {
             &explain,
             json!({"task": 5}),
             "task",
-            "is 5, expected a text",
+            "is 5, expected a string",
         ),
         (
             &explain,
@@ -297,7 +297,7 @@ fn what_a_task_has_no_use_for_is_named() {
             &explain,
             json!({"prompt": [198, 5]}),
             "prompt",
-            "token ids, expected the code as text",
+            "token ids, expected the code as a string",
         ),
         (
             &explain,
@@ -347,13 +347,13 @@ fn what_a_task_has_no_use_for_is_named() {
             &translate,
             json!({"target_language": ["go"]}),
             "target_language",
-            "a list, expected a text",
+            "an array, expected a string",
         ),
         (
             &translate,
             json!({"target_declaration": 1}),
             "target_declaration",
-            "expected a text",
+            "expected a string",
         ),
         (
             &translate,
