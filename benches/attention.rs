@@ -4,10 +4,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use codegeex::backend::{
-    Backend, CacheShape, Cpu, CpuOptions, HeadShape, KvCache, KvFormat, Query,
+    Backend, CacheShape, Cpu, CpuOptions, HeadShape, KvCache, KvFormat, Query, Rows,
 };
 use codegeex::threads::ThreadPool;
-use ndarray::Array2;
 
 const HEADS: HeadShape = HeadShape {
     heads: 40,
@@ -16,14 +15,16 @@ const HEADS: HeadShape = HeadShape {
 };
 const WIDTH: usize = 40 * 128;
 
-fn noise(rows: usize) -> Array2<f32> {
+fn noise(rows: usize) -> Rows {
     let mut state = 88_172_645_463_325_252u64;
-    Array2::from_shape_simple_fn((rows, WIDTH), || {
+    let next = || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         (state >> 40) as f32 / (1 << 22) as f32 - 2.0
-    })
+    };
+    let values = std::iter::repeat_with(next).take(rows * WIDTH);
+    Rows::new(values.collect(), WIDTH)
 }
 
 /// Best of some passes over an array far larger than the caches, by all threads together.

@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use codegeex::backend::{Backend, Cpu, CpuOptions};
+use codegeex::backend::{Backend, Cpu, CpuOptions, Rows};
 use codegeex::bytes::Bytes;
 use codegeex::num::DType;
 use codegeex::tensor::{Block, Stored, Tensor, TensorInfo};
 use codegeex::threads::ThreadPool;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use ndarray::Array2;
 
 const ROWS: usize = 5120;
 const COLS: usize = 5120;
@@ -75,9 +74,8 @@ fn main() {
         let pool = ThreadPool::new(threads).expect("threads start");
         println!("{}, [{ROWS} x {COLS}] in f16", cpu.name());
         for tokens in [8, 16, 128, 512] {
-            let x = Array2::from_shape_fn((tokens, COLS), |(t, c)| ((t * 31 + c) % 97) as f32);
-            let x = x / 97.0 - 0.5;
-            let flat = x.as_slice().expect("in standard layout");
+            let value = |i: usize| ((i / COLS * 31 + i % COLS) % 97) as f32 / 97.0 - 0.5;
+            let x = Rows::new((0..tokens * COLS).map(value).collect(), COLS);
             let mut theirs = vec![0.0; ROWS * tokens];
             let (mut own, mut other) = (f64::MAX, f64::MAX);
             for _ in 0..REPEATS {
@@ -85,10 +83,10 @@ fn main() {
                 let found = cpu.linear(&x, &matrix, None).expect("there is memory");
                 own = own.min(start.elapsed().as_secs_f64());
                 let start = Instant::now();
-                peer(&pool, &w, flat, tokens, &mut theirs);
+                peer(&pool, &w, x.values(), tokens, &mut theirs);
                 other = other.min(start.elapsed().as_secs_f64());
                 for (i, theirs) in theirs.iter().enumerate() {
-                    let difference = found[(i % tokens, i / tokens)] - theirs;
+                    let difference = found.row(i % tokens)[i / tokens] - theirs;
                     assert!(difference.abs() < 0.05, "differs by {difference}");
                 }
             }

@@ -174,7 +174,10 @@ fn main() {
         let run = |speculation: Option<Speculation>| {
             let mut options = GenerateOptions::default();
             options.limits.max_new_tokens = answer.len();
-            options.sampling.samplers.push(Arc::new(Given(answer.clone())));
+            options
+                .sampling
+                .samplers
+                .push(Arc::new(Given(answer.clone())));
             options.speculation = speculation;
             let start = Instant::now();
             let mut found = generator

@@ -2,6 +2,7 @@
 //! thread may set, deadlines, and [`Control`], which joins them with a cap on threads.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,20 +116,33 @@ impl CancelToken {
     }
 }
 
-/// What bounds one call: when it has to stop, and how many threads it may use. The default is
-/// neither.
-#[derive(Debug, Clone, Default)]
+/// What a call of a model may take, and who hears of its progress: cancellation, the number of
+/// threads, a progress callback. The default is no limit and no callback.
+///
+/// ```
+/// use codegeex::cancel::{CancelToken, Control};
+///
+/// let cancel = CancelToken::new();
+/// let mut steps = 0;
+/// let mut count = || steps += 1;
+/// let control = Control::from(&cancel).threads(2).on_progress(&mut count);
+/// control.progress();
+/// drop(control);
+/// assert_eq!(steps, 1);
+/// ```
+#[derive(Default)]
 #[non_exhaustive]
-pub struct Control {
+pub struct Control<'a> {
     /// Ends the call early.
     pub cancel: CancelToken,
     /// The maximum number of threads that compute for the call, the calling one included; all of
     /// the model's by default.
     pub threads: Option<usize>,
+    on_progress: Option<RefCell<&'a mut dyn FnMut()>>,
 }
 
-impl Control {
-    /// No bounds.
+impl<'a> Control<'a> {
+    /// No limit and no callback.
     pub fn new() -> Self {
         Self::default()
     }
@@ -137,14 +151,41 @@ impl Control {
         set cancel: CancelToken;
         option threads: usize;
     }
+
+    /// Sets a callback that the model calls on the calling thread every now and then while it
+    /// computes. It must be quick.
+    #[must_use]
+    pub fn on_progress(mut self, on_progress: &'a mut dyn FnMut()) -> Self {
+        self.on_progress = Some(RefCell::new(on_progress));
+        self
+    }
+
+    /// Calls the progress callback, if there is one. For models: [`Transformer`] calls it before
+    /// each layer and before each matrix product.
+    ///
+    /// [`Transformer`]: crate::model::Transformer
+    pub fn progress(&self) {
+        if let Some(on_progress) = &self.on_progress
+            // A callback that gets here again is not called inside of itself.
+            && let Ok(mut on_progress) = on_progress.try_borrow_mut()
+        {
+            on_progress();
+        }
+    }
 }
 
-impl From<&CancelToken> for Control {
+impl fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("cancel", &self.cancel)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<&CancelToken> for Control<'_> {
     fn from(cancel: &CancelToken) -> Self {
-        Self {
-            cancel: cancel.clone(),
-            threads: None,
-        }
+        Self::new().cancel(cancel.clone())
     }
 }
 

@@ -219,8 +219,8 @@ impl ThreadPool {
     }
 
     /// The pool as a call under `control` may use it.
-    pub fn crew<'a>(&'a self, control: &'a Control) -> Crew<'a> {
-        Crew::new(self, control)
+    pub fn crew<'a>(&'a self, control: &'a Control<'_>) -> Crew<'a> {
+        Crew::new(self, &control.cancel, control.threads)
     }
 
     /// [`run`](Self::run) with at most `threads` threads, this one included.

@@ -1,4 +1,4 @@
-//! The CPU backend: activations in ndarray, arithmetic in the kernels, work divided over a pool.
+//! The CPU backend: activations in rows, arithmetic in the kernels, work divided over a pool.
 
 mod attention;
 mod budget;
@@ -11,11 +11,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use ndarray::Array2;
-
 use super::isa::{self, ISA_VARIABLE, InstructionSet};
-use super::{Activation, Backend, CacheShape, HeadShape, KvFormat, PageSize, Query};
-use crate::cancel::Control;
+use super::{Activation, Backend, CacheShape, Determinism, HeadShape, KvFormat, PageSize, Query};
+use crate::cancel::{CancelToken, Control};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::generic::activation::{FastGelu, GeluTanh};
 use crate::kernels::generic::norm::LayerNorm;
@@ -89,7 +87,54 @@ pub struct Cpu {
     activations: ActivationFormat,
     budget: Arc<Budget>,
     /// Of the call that this one is for.
-    control: Control,
+    cancel: CancelToken,
+    max_threads: Option<usize>,
+}
+
+/// Activations of some tokens, row after row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    values: Vec<f32>,
+    cols: usize,
+}
+
+impl Rows {
+    /// Rows of `cols` values each.
+    ///
+    /// # Panics
+    /// When the values are no whole number of rows.
+    pub fn new(values: Vec<f32>, cols: usize) -> Self {
+        assert!(cols > 0 && values.len().is_multiple_of(cols));
+        Self { values, cols }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.cols.max(1)
+    }
+
+    /// A row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.cols..][..self.cols]
+    }
+
+    /// The number of values of a row.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// All values, row after row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// All values, to be changed.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
 }
 
 /// A weight matrix, where it lies.
@@ -132,7 +177,8 @@ impl Cpu {
             kv: options.kv,
             activations: options.activations,
             budget: Arc::new(Budget::new(options.memory_limit)),
-            control: Control::new(),
+            cancel: CancelToken::new(),
+            max_threads: None,
         })
     }
 
@@ -145,11 +191,11 @@ impl Cpu {
     }
 
     fn crew(&self) -> Crew<'_> {
-        self.pool.crew(&self.control)
+        Crew::new(&self.pool, &self.cancel, self.max_threads)
     }
 
-    /// Fresh activations; unlike `Array2::zeros`, refuses instead of aborting without memory.
-    fn zeros(&self, rows: usize, cols: usize) -> Result<Array2<f32>> {
+    /// Fresh activations; an error without memory for them.
+    fn zeros(&self, rows: usize, cols: usize) -> Result<Rows> {
         let refused = |what: &dyn std::fmt::Display| {
             let message = format!("cannot allocate activations of {rows} x {cols}: {what}");
             Error::new(ErrorKind::OutOfMemory, message)
@@ -165,11 +211,11 @@ impl Cpu {
         // logits of a hundred tokens.
         while values.len() < len {
             if !values.is_empty() {
-                self.control.cancel.check()?;
+                self.cancel.check()?;
             }
             values.resize(len.min(values.len() + ZEROED_VALUES), 0.0);
         }
-        Array2::from_shape_vec((rows, cols), values).map_err(|e| refused(&e))
+        Ok(Rows { values, cols })
     }
 }
 
@@ -184,7 +230,7 @@ const ZEROED_VALUES: usize = 256 * 1024;
 impl Backend for Cpu {
     type Matrix = Weights;
     type Vector = Vec<f32>;
-    type Activations = Array2<f32>;
+    type Activations = Rows;
     type Cache = CpuCache;
 
     fn instruction_set(&self) -> Option<InstructionSet> {
@@ -204,9 +250,14 @@ impl Backend for Cpu {
         )
     }
 
-    fn scoped(&self, control: &Control) -> Self {
+    fn determinism(&self) -> Determinism {
+        Determinism::Bitwise
+    }
+
+    fn scoped(&self, control: &Control<'_>) -> Self {
         Self {
-            control: control.clone(),
+            cancel: control.cancel.clone(),
+            max_threads: control.threads,
             ..self.clone()
         }
     }
@@ -237,9 +288,9 @@ impl Backend for Cpu {
         }
     }
 
-    fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Array2<f32>> {
+    fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Rows> {
         let mut out = self.zeros(ids.len(), matrix.cols())?;
-        for (&id, row) in ids.iter().zip(flat_mut(&mut out).chunks_mut(matrix.cols())) {
+        for (&id, row) in ids.iter().zip(&mut out.values.chunks_mut(matrix.cols())) {
             match matrix {
                 Weights::Dense(m) => m.widen(self.isa, id as usize, 1, row),
                 Weights::Packed(m) => m.row(id as usize, row),
@@ -248,32 +299,37 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn select(&self, x: &Array2<f32>, rows: &[usize]) -> Result<Array2<f32>> {
-        let mut out = self.zeros(rows.len(), x.ncols())?;
-        for (&row, mut out) in rows.iter().zip(out.rows_mut()) {
-            out.assign(&x.row(row));
+    fn select(&self, x: &Rows, rows: &[usize]) -> Result<Rows> {
+        let mut out = self.zeros(rows.len(), x.cols)?;
+        let width = x.cols.max(1);
+        for (&row, out) in rows.iter().zip(out.values.chunks_exact_mut(width)) {
+            out.copy_from_slice(x.row(row));
         }
         Ok(out)
     }
 
-    fn add(&self, x: &mut Array2<f32>, y: &Array2<f32>) {
-        *x += y;
+    fn add(&self, x: &mut Rows, y: &Rows) {
+        assert_eq!(x.values.len(), y.values.len());
+        x.values
+            .iter_mut()
+            .zip(&y.values)
+            .for_each(|(x, y)| *x += y);
     }
 
     fn layer_norm(
         &self,
-        x: &Array2<f32>,
+        x: &Rows,
         weight: &Vec<f32>,
         bias: &Vec<f32>,
         epsilon: f32,
-    ) -> Result<Array2<f32>> {
-        let width = x.ncols();
+    ) -> Result<Rows> {
+        let width = x.cols;
         assert!(weight.len() == width && bias.len() == width);
-        let mut out = self.zeros(x.nrows(), width)?;
-        let x = flat(x);
+        let mut out = self.zeros(x.rows(), width)?;
+        let x = &x.values[..];
         let rows = TASK_VALUES.div_ceil(width);
         self.crew()
-            .for_each_chunk(flat_mut(&mut out), rows * width, |i, out| {
+            .for_each_chunk(&mut out.values, rows * width, |i, out| {
                 let x = &x[i * rows * width..];
                 for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
                     self.isa.dispatch(LayerNorm {
@@ -288,12 +344,12 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn linear(&self, x: &Array2<f32>, w: &Weights, bias: Option<&Vec<f32>>) -> Result<Array2<f32>> {
-        assert_eq!(x.ncols(), w.cols());
-        let mut out = self.zeros(x.nrows(), w.rows())?;
+    fn linear(&self, x: &Rows, w: &Weights, bias: Option<&Vec<f32>>) -> Result<Rows> {
+        assert_eq!(x.cols, w.cols());
+        let mut out = self.zeros(x.rows(), w.rows())?;
         let bias = bias.map(Vec::as_slice);
         match w {
-            Weights::Dense(w) => linear(self.context(), flat(x), w, bias, flat_mut(&mut out))?,
+            Weights::Dense(w) => linear(self.context(), &x.values, w, bias, &mut out.values)?,
             Weights::Packed(w) => {
                 let cx = packed::linear::Context {
                     isa: self.isa,
@@ -302,15 +358,15 @@ impl Backend for Cpu {
                     crew: self.crew(),
                     buffers: &self.buffers,
                 };
-                packed::linear::linear(cx, flat(x), w, bias, flat_mut(&mut out))?;
+                packed::linear::linear(cx, &x.values, w, bias, &mut out.values)?;
             }
         }
         Ok(out)
     }
 
-    fn activate(&self, x: &mut Array2<f32>, activation: Activation) -> Result<()> {
+    fn activate(&self, x: &mut Rows, activation: Activation) -> Result<()> {
         self.crew()
-            .for_each_chunk(flat_mut(x), TASK_VALUES, |_, x| match activation {
+            .for_each_chunk(&mut x.values, TASK_VALUES, |_, x| match activation {
                 Activation::FastGelu => self.isa.dispatch(FastGelu(x)),
                 Activation::GeluTanh => self.isa.dispatch(GeluTanh(x)),
             })
@@ -320,50 +376,40 @@ impl Backend for Cpu {
         &self,
         cache: &mut CpuCache,
         layer: usize,
-        k: &Array2<f32>,
-        v: &Array2<f32>,
+        k: &Rows,
+        v: &Rows,
         first_row: usize,
         tokens: usize,
     ) -> Result<()> {
         let width = cache.layout().shape.kv_width();
         let rows = first_row * width..(first_row + tokens) * width;
-        cache.write(self.crew(), layer, &flat(k)[rows.clone()], &flat(v)[rows])
+        cache.write(self.crew(), layer, &k.values[rows.clone()], &v.values[rows])
     }
 
     fn attend(
         &self,
-        q: &Array2<f32>,
+        q: &Rows,
         queries: &[Query],
         caches: &[&CpuCache],
         layer: usize,
         shape: HeadShape,
-    ) -> Result<Array2<f32>> {
+    ) -> Result<Rows> {
         let width = shape.heads * shape.head_dim;
-        assert!(q.ncols() == width && q.nrows() == queries.len());
-        let mut out = self.zeros(q.nrows(), width)?;
+        assert!(q.cols == width && q.rows() == queries.len());
+        let mut out = self.zeros(q.rows(), width)?;
         attend(
             self.context(),
-            flat(q),
+            &q.values,
             queries,
             caches,
             layer,
             shape,
-            flat_mut(&mut out),
+            &mut out.values,
         )?;
         Ok(out)
     }
 
-    fn read(&self, x: Array2<f32>) -> Array2<f32> {
-        x
+    fn read(&self, x: Rows) -> Vec<f32> {
+        x.values
     }
-}
-
-/// Activations are made by this backend alone, in standard layout.
-fn flat(x: &Array2<f32>) -> &[f32] {
-    x.as_slice().expect("activations are in standard layout")
-}
-
-fn flat_mut(x: &mut Array2<f32>) -> &mut [f32] {
-    x.as_slice_mut()
-        .expect("activations are in standard layout")
 }

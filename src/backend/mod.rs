@@ -10,14 +10,12 @@ mod isa;
 
 use std::fmt;
 
-use ndarray::Array2;
-
 use crate::cancel::Control;
 use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
-pub use cpu::{ActivationFormat, Cpu, CpuOptions};
+pub use cpu::{ActivationFormat, Cpu, CpuOptions, Rows};
 pub use isa::{ISA_VARIABLE, InstructionSet};
 
 /// Nonlinearity of an MLP.
@@ -91,6 +89,19 @@ impl CacheShape {
     pub fn kv_width(self) -> usize {
         self.kv_heads * self.head_dim
     }
+}
+
+/// Which calls of a model give the same logits, see [`Backend::determinism`] and `Model::determinism`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Determinism {
+    /// Logits of a sequence are the same to the bit however its tokens are split into calls,
+    /// whatever else is in the batch, and for any number of threads.
+    Bitwise,
+    /// Logits are the same to the bit for the same sequence of calls. Another split of a prompt or
+    /// another batch may change their last bits, and with them a token that was nearly even.
+    #[default]
+    PerBatch,
 }
 
 /// The unit in which caches of keys and values grow: what a sequence of n tokens holds is the bytes
@@ -195,13 +206,18 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
         None
     }
 
+    /// How far results depend on how the calls are made.
+    fn determinism(&self) -> Determinism {
+        Determinism::PerBatch
+    }
+
     /// The same backend for the operations of one call, which keep within `control`: they
     /// compute with no more threads than it allows, and end with
     /// [`Cancelled`](crate::ErrorKind::Cancelled) soon after it is cancelled, within a fraction of
     /// the largest operation. Results are the same to the bit. It is made for every call, so it
     /// has to be cheap.
     #[must_use]
-    fn scoped(&self, control: &Control) -> Self;
+    fn scoped(&self, control: &Control<'_>) -> Self;
 
     /// Takes over a stored matrix.
     ///
@@ -273,6 +289,6 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
         shape: HeadShape,
     ) -> Result<Self::Activations>;
 
-    /// Brings activations to the host.
-    fn read(&self, x: Self::Activations) -> Array2<f32>;
+    /// Brings activations to the host, row after row.
+    fn read(&self, x: Self::Activations) -> Vec<f32>;
 }

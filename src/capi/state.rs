@@ -79,13 +79,7 @@ fn wanted(value: i32) -> Result<Wanted> {
 }
 
 fn of_logits(all: &Logits, sequences: usize, vocabulary: usize) -> LogitsValue {
-    let rows = (0..sequences).flat_map(|s| {
-        let rows = all.sequence(s);
-        rows.rows()
-            .into_iter()
-            .map(|r| r.to_vec())
-            .collect::<Vec<_>>()
-    });
+    let rows = (0..sequences).flat_map(|s| all.rows(s).map(<[f32]>::to_vec).collect::<Vec<_>>());
     LogitsValue {
         rows: rows.collect(),
         vocabulary,

@@ -18,7 +18,6 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::candidates::{Candidate, Candidates, log_sum_exp};
@@ -26,7 +25,7 @@ use super::options::{FinishReason, check_ids};
 use super::sampler::{BannedIds, History, Sampler};
 use super::text::Text;
 use super::{Generator, PREFILL_TOKENS};
-use crate::cancel::{CancelToken, Control};
+use crate::cancel::CancelToken;
 use crate::error::{ErrorKind, Result, bail};
 use crate::model::{Input, Logits, State, Wanted};
 use crate::num;
@@ -116,7 +115,7 @@ struct Search<'a> {
     options: &'a BeamOptions,
     /// Before the first token.
     text: Text,
-    control: Control,
+    cancel: &'a CancelToken,
     banned: BannedIds,
     /// New tokens at most, and why no more.
     most: usize,
@@ -164,7 +163,7 @@ impl<'a> Search<'a> {
         generator: &'a Generator,
         prompt: &'a [u32],
         options: &'a BeamOptions,
-        cancel: &CancelToken,
+        cancel: &'a CancelToken,
     ) -> Result<Self> {
         let text = Text::new(
             &options.stops.stop,
@@ -188,7 +187,7 @@ impl<'a> Search<'a> {
             prompt,
             options,
             text,
-            control: Control::from(cancel),
+            cancel,
             banned: BannedIds::new(options.banned_ids.iter().copied()),
             most,
             limit,
@@ -235,7 +234,7 @@ impl<'a> Search<'a> {
                     batch.push(Input::new(&mut **state, last, Wanted::Last));
                 }
             }
-            return model.forward(&mut batch, &self.control);
+            return model.forward(&mut batch, &self.cancel.into());
         }
         let mut state = model.new_state();
         // The piece with the last token is the one whose logits count.
@@ -243,10 +242,10 @@ impl<'a> Search<'a> {
         let (before, last) = self.prompt.split_at(whole);
         for chunk in before.chunks(PREFILL_TOKENS) {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::Nothing)];
-            model.forward(&mut batch, &self.control)?;
+            model.forward(&mut batch, &self.cancel.into())?;
         }
         let mut batch = [Input::new(&mut *state, last, Wanted::Last)];
-        let logits = model.forward(&mut batch, &self.control)?;
+        let logits = model.forward(&mut batch, &self.cancel.into())?;
         self.running[0].state = Some(state);
         Ok(logits)
     }
@@ -258,14 +257,11 @@ impl<'a> Search<'a> {
         let mut found = Vec::new();
         let mut best: Vec<Candidate> = Vec::new();
         for (parent, beam) in self.running.iter().enumerate() {
-            self.control.cancel.check()?;
+            self.cancel.check()?;
             let Some(row) = logits.last(parent) else {
                 bail!(Internal, "the model returned no logits for beam {parent}");
             };
-            let row = row
-                .to_slice()
-                .map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed);
-            self.candidates.fill(&row)?;
+            self.candidates.fill(row)?;
             // Rows of the embedding beyond the tokenizer's ids are padding.
             self.candidates.retain(|c| (c.id as usize) < vocabulary);
             let history = History {
@@ -279,7 +275,7 @@ impl<'a> Search<'a> {
                 best.select_nth_unstable_by(keep - 1, Candidate::rank);
                 best.truncate(keep);
             }
-            let log_sum = log_sum_exp(&row);
+            let log_sum = log_sum_exp(row);
             found.extend(best.iter().map(|c| {
                 let logprob = (f64::from(c.logit) - log_sum) as f32;
                 Continuation {

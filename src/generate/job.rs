@@ -294,7 +294,7 @@ impl Job {
         }
     }
 
-    fn control(&self) -> Control {
+    fn control(&self) -> Control<'static> {
         Control::from(&self.cancel).threads(self.threads())
     }
 
@@ -357,7 +357,7 @@ impl Job {
                     }
                     // A draw takes up to a millisecond, and there may be hundreds.
                     if self.cancel.is_cancelled() {
-                        if !logits.sequence(row).is_empty() {
+                        if logits.rows(row).len() > 0 {
                             self.samples[i].take_back();
                         }
                         row += 1;

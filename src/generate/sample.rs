@@ -144,7 +144,12 @@ impl Sample {
     }
 
     /// Decides what is fed next: the last token and guesses at those that follow.
-    pub fn prepare(&mut self, task: &Task, desk: &mut Desk<'_>, control: &Control) -> Result<()> {
+    pub fn prepare(
+        &mut self,
+        task: &Task,
+        desk: &mut Desk<'_>,
+        control: &Control<'_>,
+    ) -> Result<()> {
         self.feed.clear();
         let (Some(state), Some(&last)) = (&self.state, self.completion.ids.last()) else {
             return Ok(());
@@ -209,22 +214,19 @@ impl Sample {
         took: Duration,
         desk: &mut Desk<'_>,
     ) -> Result<Option<Box<dyn State>>> {
-        let rows = logits.sequence(row);
-        if rows.nrows() != self.feed.len() {
+        let rows = logits.rows(row);
+        if rows.len() != self.feed.len() {
             bail!(
                 Internal,
                 "the model returned {} rows of logits for {} tokens",
-                rows.nrows(),
+                rows.len(),
                 self.feed.len()
             );
         }
         let drafted = self.feed.len() - 1;
         let mut accepted = 0;
-        for (i, row) in rows.rows().into_iter().enumerate() {
-            match row.as_slice() {
-                Some(row) => self.draw(task, row, desk)?,
-                None => self.draw(task, &row.to_vec(), desk)?,
-            }
+        for (i, row) in rows.enumerate() {
+            self.draw(task, row, desk)?;
             let drawn = self.completion.ids.last();
             if self.ended || i == drafted || drawn != Some(&self.feed[i + 1]) {
                 // The state forgets the guesses that were wrong or come after the end.

@@ -497,11 +497,15 @@ impl Scheduler {
         if fed.is_empty() {
             return Ok(());
         }
-        let control = Control::from(&CancelToken::all_of(tokens)).threads(threads);
         let clock = Instant::now();
         let mut batch: Vec<_> = fed.iter_mut().map(Fed::input).collect();
         let model = parts.generator.model();
-        let result = model.forward_watched(&mut batch, &control, &mut || self.between(parts));
+        let mut between = || self.between(parts);
+        let control = Control::from(&CancelToken::all_of(tokens))
+            .threads(threads)
+            .on_progress(&mut between);
+        let result = model.forward(&mut batch, &control);
+        drop(control);
         let took = clock.elapsed();
         drop(batch);
         // Those that ended meanwhile take nothing back.

@@ -1,7 +1,5 @@
 //! Log-probabilities of given tokens, and perplexity.
 
-use std::borrow::Cow;
-
 use super::candidates::{log_probability, top_log_probabilities};
 use super::{Generator, PREFILL_TOKENS};
 use crate::cancel::CancelToken;
@@ -55,15 +53,12 @@ impl Generator {
         for chunk in ids.chunks(SCORE_TOKENS) {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
             let logits = self.model().forward(&mut batch, &cancel.into())?;
-            for row in logits.sequence(0).rows() {
+            for row in logits.rows(0) {
                 // The sums of exponentials of a chunk take longer than a layer of a small model.
                 cancel.check()?;
-                let row = row
-                    .to_slice()
-                    .map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed);
                 match ids.get(score.logprobs.len()) {
                     Some(&id) => {
-                        let logprob = log_probability(&row, id);
+                        let logprob = log_probability(row, id);
                         if logprob.is_nan() {
                             let at = score.logprobs.len() - 1;
                             bail!(NonFinite, "the logits after token {at} are not finite");
@@ -71,7 +66,7 @@ impl Generator {
                         score.logprobs.push(Some(logprob));
                     }
                     None => {
-                        score.top = top_log_probabilities(&row, top);
+                        score.top = top_log_probabilities(row, top);
                         if score.top.iter().any(|(_, logprob)| logprob.is_nan()) {
                             bail!(NonFinite, "the logits after the last token are not finite");
                         }
@@ -98,10 +93,10 @@ impl Generator {
         for chunk in ids[from - 1..ids.len() - 1].chunks(SCORE_TOKENS) {
             let mut batch = [Input::new(state, chunk, Wanted::All)];
             let logits = self.model().forward(&mut batch, &cancel.into())?;
-            for row in logits.sequence(0).rows() {
+            for row in logits.rows(0) {
                 cancel.check()?;
                 let at = from + logprobs.len();
-                let logprob = log_probability(&row.to_vec(), ids[at]);
+                let logprob = log_probability(row, ids[at]);
                 if logprob.is_nan() {
                     bail!(
                         NonFinite,

@@ -200,7 +200,7 @@ impl Drafter {
         &mut self,
         at: &Position<'_>,
         candidates: &mut Candidates,
-        control: &Control,
+        control: &Control<'_>,
     ) -> Result<Vec<u32>> {
         let most = self.width.min(at.most);
         if most == 0 || !(self.always || self.pace.try_drafts()) {
@@ -263,7 +263,7 @@ fn ask(
     at: &Position<'_>,
     most: usize,
     candidates: &mut Candidates,
-    control: &Control,
+    control: &Control<'_>,
 ) -> Result<Vec<u32>> {
     let mut generated = at.generated.to_vec();
     let known = at.prompt.iter().chain(at.generated);

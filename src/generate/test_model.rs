@@ -4,8 +4,6 @@ use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::Array2;
-
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, Model, ModelConfig, PageSize, State, Wanted};
@@ -109,12 +107,6 @@ impl State for Fed {
     fn bytes(&self) -> usize {
         4 * self.0.len()
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
 }
 
 impl Model for TestModel {
@@ -133,12 +125,12 @@ impl Model for TestModel {
             bytes: 4,
         }
     }
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits> {
         control.cancel.check()?;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let (mut rows, mut counts) = (Vec::new(), Vec::new());
         for input in batch {
-            let Some(Fed(ids)) = input.state.as_any_mut().downcast_mut() else {
+            let Some(Fed(ids)) = (&mut *input.state as &mut dyn Any).downcast_mut() else {
                 bail!(StateMismatch, "not a state of this model");
             };
             self.fed.fetch_add(input.ids.len(), Ordering::Relaxed);
@@ -159,7 +151,6 @@ impl Model for TestModel {
             counts.push(rows.len() - before);
         }
         let values: Vec<f32> = rows.concat();
-        let values = Array2::from_shape_vec((rows.len(), VOCAB), values).unwrap();
-        Ok(Logits::new(values, counts))
+        Ok(Logits::new(values, VOCAB, counts))
     }
 }

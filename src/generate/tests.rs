@@ -5,8 +5,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::Array2;
-
 use super::*;
 use crate::ErrorKind;
 use crate::cancel::Control;
@@ -44,12 +42,6 @@ impl State for Position {
     fn bytes(&self) -> usize {
         0
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
 }
 
 impl Model for Scripted {
@@ -68,15 +60,16 @@ impl Model for Scripted {
             bytes: 1,
         }
     }
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits> {
         control.cancel.check()?;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let rows = batch.iter().filter(|i| i.wanted == Wanted::Last).count();
-        let mut values = Array2::zeros((rows, VOCAB));
+        let mut values = vec![0.0; rows * VOCAB];
         let mut row = 0;
         let mut counts = Vec::new();
         for input in batch {
-            let Some(position) = input.state.as_any_mut().downcast_mut::<Position>() else {
+            let Some(position) = (&mut *input.state as &mut dyn Any).downcast_mut::<Position>()
+            else {
                 bail!(StateMismatch, "not a position");
             };
             position.0 += input.ids.len();
@@ -84,16 +77,16 @@ impl Model for Scripted {
             if input.wanted == Wanted::Last {
                 let said = position.0 - self.prompt;
                 let next = self.script.get(said).copied().unwrap_or(END);
-                values[[row, next as usize]] = 20.0;
+                values[row * VOCAB + next as usize] = 20.0;
                 if let Some((at, value)) = self.poison
                     && at == said
                 {
-                    values[[row, END as usize]] = value;
+                    values[row * VOCAB + END as usize] = value;
                 }
                 row += 1;
             }
         }
-        Ok(Logits::new(values, counts))
+        Ok(Logits::new(values, VOCAB, counts))
     }
 }
 

@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::ArrayView2;
 
 use crate::backend::{ActivationFormat, Cpu, CpuOptions, InstructionSet, KvFormat};
 use crate::cancel::{CancelToken, Control};
@@ -34,7 +34,7 @@ use crate::memory;
 use crate::setters::setters;
 use crate::weights::{MemoryMode, Watch, WeightSource};
 
-pub use crate::backend::{Activation, PageSize};
+pub use crate::backend::{Activation, Determinism, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
 pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
@@ -121,7 +121,7 @@ pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Arc<dyn Mod
     }
 }
 
-/// Which logits of a call are wanted. What is not wanted is not computed.
+/// Which logits of a call are wanted. Unrequested logits are not computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// None: the tokens only enter the state.
@@ -168,20 +168,25 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Logits of a call, `[rows, vocabulary]`, grouped by sequence.
+/// Logits of a call: rows of the vocabulary's size, grouped by sequence.
 #[derive(Debug, Clone)]
 pub struct Logits {
-    values: Array2<f32>,
+    values: Vec<f32>,
+    vocabulary: usize,
     ranges: Vec<Range<usize>>,
 }
 
 impl Logits {
-    /// `values` holds the rows of the first sequence, then those of the second, as many as
-    /// `counts` says.
+    /// `values` holds the rows of the first sequence, then those of the second, as many as `counts`
+    /// says, each of `vocabulary` logits.
     ///
     /// # Panics
-    /// When the counts do not add up to the rows.
-    pub fn new(values: Array2<f32>, counts: impl IntoIterator<Item = usize>) -> Self {
+    /// When the counts do not add up to the values.
+    pub fn new(
+        values: Vec<f32>,
+        vocabulary: usize,
+        counts: impl IntoIterator<Item = usize>,
+    ) -> Self {
         let mut start = 0;
         let ranges: Vec<_> = counts
             .into_iter()
@@ -190,18 +195,32 @@ impl Logits {
                 start - n..start
             })
             .collect();
-        assert_eq!(start, values.nrows(), "counts and rows disagree");
-        Self { values, ranges }
+        let expected = start.checked_mul(vocabulary);
+        assert_eq!(expected, Some(values.len()), "counts and values disagree");
+        Self {
+            values,
+            vocabulary,
+            ranges,
+        }
     }
 
-    /// All logits wanted of a sequence, `[rows, vocabulary]`; none when
-    /// [`Input::cancel`] ended it.
+    /// The number of logits of a row.
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    /// The number of sequences of the call.
+    pub fn sequences(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The rows of a sequence whose logits were wanted; none when [`Input::cancel`] ended it.
     ///
     /// # Panics
     /// When the call had no such sequence.
-    pub fn sequence(&self, sequence: usize) -> ArrayView2<'_, f32> {
-        let range = self.ranges[sequence].clone();
-        self.values.slice_axis(Axis(0), Slice::from(range))
+    pub fn rows(&self, sequence: usize) -> impl ExactSizeIterator<Item = &[f32]> {
+        // Without a vocabulary there are no values, and no rows to cut them into.
+        self.values(sequence).chunks_exact(self.vocabulary.max(1))
     }
 
     /// The logits that follow the last token of a sequence, or `None` when none were wanted or
@@ -209,9 +228,24 @@ impl Logits {
     ///
     /// # Panics
     /// When the call had no such sequence.
-    pub fn last(&self, sequence: usize) -> Option<ArrayView1<'_, f32>> {
-        let range = self.ranges[sequence].clone();
-        range.last().map(|row| self.values.row(row))
+    pub fn last(&self, sequence: usize) -> Option<&[f32]> {
+        self.rows(sequence).last()
+    }
+
+    /// The rows of a sequence as an array, `[rows, vocabulary]`.
+    ///
+    /// # Panics
+    /// When the call had no such sequence.
+    pub fn view(&self, sequence: usize) -> ArrayView2<'_, f32> {
+        let values = self.values(sequence);
+        let shape = (self.ranges[sequence].len(), self.vocabulary);
+        // The lengths agree since `new`.
+        ArrayView2::from_shape(shape, values).unwrap_or_else(|_| ArrayView2::from(&[[]; 0]))
+    }
+
+    fn values(&self, sequence: usize) -> &[f32] {
+        let rows = &self.ranges[sequence];
+        &self.values[rows.start * self.vocabulary..rows.end * self.vocabulary]
     }
 }
 
@@ -233,10 +267,10 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// An empty sequence.
     fn new_state(&self) -> Box<dyn State>;
 
-    /// The unit in which states grow, for whoever plans with memory.
+    /// Page size of the KV cache, by which a scheduler plans memory.
     fn page(&self) -> PageSize;
 
-    /// Tells this model and its weights from others: states that one saved, another with the same
+    /// Identifies the model and its weights: states that one model saved, another with the same
     /// fingerprint can restore. It is taken when it is first asked for, from a sample of the
     /// weights: some 21 MB of the published 13B checkpoint. `None` for a model that has none,
     /// which then neither saves nor restores.
@@ -272,36 +306,29 @@ pub trait Model: Send + Sync + fmt::Debug {
         bail!(InvalidArgument, "this kind of model cannot restore states");
     }
 
-    /// Feeds tokens to one or more sequences and returns the logits that were asked for.
+    /// How far results depend on how the calls are made. [`Session`], prompt caches and the same
+    /// answer in any batch rely on [`Determinism::Bitwise`]; with a model that promises less they
+    /// work, and answers may differ in a token that was nearly even.
     ///
-    /// Feeding a sequence in one call, token by token, or in any other split, alone or beside
-    /// others, gives the same logits to the bit. The weights are read once for all sequences of
-    /// the call. `control` bounds the call in time and in threads.
+    /// [`Session`]: ../generate/struct.Session.html
+    fn determinism(&self) -> Determinism {
+        Determinism::PerBatch
+    }
+
+    /// Processes tokens of one or more sequences and returns the logits that were asked for.
+    ///
+    /// The weights are read once for all sequences of the call. `control` limits the call in time
+    /// and in threads; while it computes the model calls [`Control::progress`] every now and then,
+    /// which lets a scheduler report cancelled requests in the middle of a step. A model that wraps
+    /// another passes `control` on.
     ///
     /// # Errors
     /// [`ContextOverflow`](crate::ErrorKind::ContextOverflow) when a sequence would grow past
-    /// the positions of the model, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange),
+    /// the context length, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange),
     /// [`StateMismatch`](crate::ErrorKind::StateMismatch),
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled). A [`Transformer`] looks before each task of
-    /// each operation, which is a fraction of a layer: see `benches/cancel.rs` for how soon that
-    /// is. After an error the states are as before the call.
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits>;
-
-    /// As [`forward`](Self::forward), and calls `between` on the calling thread every now and then,
-    /// for whoever has to see to others while the call goes on. It must be quick. A
-    /// [`Transformer`] calls it before each layer and before each matrix product of it. A model that
-    /// wraps another passes it on; one that does not know about it calls it once, before it computes.
-    ///
-    /// # Errors
-    /// As for [`forward`](Self::forward).
-    fn forward_watched(
-        &self,
-        batch: &mut [Input<'_>],
-        control: &Control,
-        between: &mut dyn FnMut(),
-    ) -> Result<Logits> {
-        between();
-        self.forward(batch, control)
-    }
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). A [`Transformer`] checks for cancellation before
+    /// each task of each operation, which is a fraction of a layer: `benches/cancel.rs` measures how
+    /// soon that is. After an error the states are as before the call.
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits>;
 }

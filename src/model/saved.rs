@@ -14,6 +14,7 @@
 //! Numbers are little-endian. The shape is not stored: the fingerprint stands for it. Nothing is
 //! allocated on the word of a length alone.
 
+use std::any::Any;
 use std::io::{Read, Write};
 
 use super::fingerprint::Fingerprint;
@@ -32,7 +33,7 @@ const HEADER: &str = "the header of the state";
 
 impl<B: Backend> Transformer<B> {
     pub(super) fn write_state(&self, state: &dyn State, out: &mut dyn Write) -> Result<()> {
-        let cache = match state.as_any().downcast_ref::<Sequence<B>>() {
+        let cache = match (state as &dyn Any).downcast_ref::<Sequence<B>>() {
             Some(sequence) if sequence.model == self.id => &sequence.cache,
             _ => bail!(
                 StateMismatch,

@@ -232,13 +232,10 @@ fn every_variant_follows_the_formulas() {
         for (part, wanted) in parts {
             let mut batch = [Input::new(&mut *state, part, wanted)];
             let logits = model.forward(&mut batch, &Control::new()).unwrap();
-            let rows = logits.sequence(0);
+            let rows = logits.rows(0);
             let end = state.len();
-            for (row, expected) in rows
-                .rows()
-                .into_iter()
-                .zip(&expected[end - rows.nrows()..end])
-            {
+            let expected = &expected[end - rows.len()..end];
+            for (row, expected) in rows.zip(expected) {
                 for (a, b) in row.iter().zip(expected) {
                     let error = (f64::from(*a) - b).abs();
                     assert!(error < 1e-4, "{config:?}: {a} not {b}");
@@ -269,7 +266,7 @@ fn every_instruction_set_gives_the_same_bits() {
         for part in [&ids[..20], &ids[20..36], &ids[36..37], &ids[37..]] {
             let mut batch = [Input::new(&mut *state, part, Wanted::All)];
             let logits = model.forward(&mut batch, &Control::new()).unwrap();
-            bits.extend(logits.sequence(0).iter().map(|x| x.to_bits()));
+            bits.extend(logits.view(0).iter().map(|x| x.to_bits()));
         }
         bits
     };

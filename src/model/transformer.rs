@@ -15,18 +15,18 @@
 //! rows whose logits are wanted go on. Before each layer, the rows of sequences that were cancelled
 //! go.
 
-use std::cell::RefCell;
+use std::any::Any;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::Array3;
 
 use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
 use super::fingerprint::{Fingerprint, LazyFingerprint};
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
-use super::{Input, Logits, Model, Wanted};
+use super::{Determinism, Input, Logits, Model, Wanted};
 use crate::backend::{Backend, CacheShape, HeadShape, InstructionSet, KvCache, PageSize, Query};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
@@ -67,14 +67,6 @@ impl<B: Backend> State for Sequence<B> {
     fn bytes(&self) -> usize {
         self.cache.bytes()
     }
-
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn std::any::Any {
-        self
-    }
 }
 
 /// Sees the hidden states of a call: their index and `[tokens, h]`.
@@ -114,13 +106,13 @@ impl<B: Backend> Transformer<B> {
         let mut state = self.new_sequence();
         let mut batch = [Input::new(&mut state, ids, Wanted::All)];
         let mut found = Vec::new();
-        self.forward_observed(&mut batch, &Control::new(), &mut || {}, &mut |_, x| {
+        self.forward_observed(&mut batch, &Control::new(), &mut |_, x| {
             let rows: Vec<usize> = (0..ids.len()).collect();
             found.push(self.backend.read(self.backend.select(x, &rows)?));
             Ok(())
         })?;
-        let views: Vec<_> = found.iter().map(|x| x.view()).collect();
-        ndarray::stack(Axis(0), &views).map_err(|e| {
+        let shape = (found.len(), ids.len(), self.config.hidden_size);
+        Array3::from_shape_vec(shape, found.concat()).map_err(|e| {
             let message = format!("hidden states of different shapes: {e}");
             crate::Error::new(crate::ErrorKind::Internal, message)
         })
@@ -144,14 +136,13 @@ impl<B: Backend> Transformer<B> {
     fn forward_observed(
         &self,
         batch: &mut [Input<'_>],
-        control: &Control,
-        between: &mut dyn FnMut(),
+        control: &Control<'_>,
         observe: Observer<'_, B>,
     ) -> Result<Logits> {
         let mut plan = Plan::new(&self.config, batch)?;
         let mut caches = Vec::with_capacity(batch.len());
         for input in batch.iter_mut() {
-            match input.state.as_any_mut().downcast_mut::<Sequence<B>>() {
+            match (&mut *input.state as &mut dyn Any).downcast_mut::<Sequence<B>>() {
                 Some(s) if s.model == self.id => caches.push(&mut s.cache),
                 _ => bail!(
                     StateMismatch,
@@ -163,7 +154,7 @@ impl<B: Backend> Transformer<B> {
         let pass = Pass {
             model: self,
             backend: self.backend.scoped(control),
-            between: RefCell::new(between),
+            control,
         };
         let result = (|| {
             for (cache, &tokens) in caches.iter_mut().zip(&plan.tokens) {
@@ -179,25 +170,28 @@ impl<B: Backend> Transformer<B> {
             }
         }
         let values = result?;
-        Ok(Logits::new(values, plan.wanted_counts))
+        Ok(Logits::new(
+            values,
+            self.config.padded_vocab_size,
+            plan.wanted_counts,
+        ))
     }
 }
 
 /// One call, with a view of the backend that keeps within its control.
-struct Pass<'a, B: Backend> {
+struct Pass<'a, 'c, B: Backend> {
     model: &'a Transformer<B>,
     backend: B,
-    /// See [`Model::forward_watched`].
-    between: RefCell<&'a mut dyn FnMut()>,
+    control: &'a Control<'c>,
 }
 
-impl<B: Backend> Pass<'_, B> {
+impl<B: Backend> Pass<'_, '_, B> {
     fn run(
         &self,
         plan: &mut Plan,
         caches: &mut [&mut B::Cache],
         observe: Observer<'_, B>,
-    ) -> Result<Array2<f32>> {
+    ) -> Result<Vec<f32>> {
         let (b, p) = (&self.backend, &self.model.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
         b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
@@ -207,7 +201,7 @@ impl<B: Backend> Pass<'_, B> {
             self.store(layer, i, &a, plan, caches)?;
             let last = p.top_query.is_none() && i + 1 == p.layers.len();
             if last && plan.wanted.is_empty() {
-                return Ok(self.no_logits());
+                return Ok(Vec::new());
             }
             let a = if last {
                 x = b.select(&x, &plan.wanted)?;
@@ -232,7 +226,7 @@ impl<B: Backend> Pass<'_, B> {
             self.store(&top.layer, index, &t, plan, caches)?;
             drop(t);
             if plan.wanted.is_empty() {
-                return Ok(self.no_logits());
+                return Ok(Vec::new());
             }
             y = b.select(&y, &plan.wanted)?;
             plan.keep_wanted();
@@ -244,13 +238,13 @@ impl<B: Backend> Pass<'_, B> {
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
             observe(index + 1, &y)?;
         }
-        self.between();
+        self.control.progress();
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
     /// The rows of sequences that nobody has cancelled.
     fn without_cancelled(&self, x: B::Activations, plan: &mut Plan) -> Result<B::Activations> {
-        self.between();
+        self.control.progress();
         match plan.drop_cancelled() {
             None => Ok(x),
             Some(rows) if rows.is_empty() => {
@@ -258,10 +252,6 @@ impl<B: Backend> Pass<'_, B> {
             }
             Some(rows) => self.backend.select(&x, &rows),
         }
-    }
-
-    fn no_logits(&self) -> Array2<f32> {
-        Array2::zeros((0, self.model.config.padded_vocab_size))
     }
 
     /// Keys and values of the input `a` of a layer go to the caches.
@@ -315,12 +305,8 @@ impl<B: Backend> Pass<'_, B> {
         Ok(x)
     }
 
-    fn between(&self) {
-        (self.between.borrow_mut())();
-    }
-
     fn linear(&self, x: &B::Activations, layer: &Linear<B>) -> Result<B::Activations> {
-        self.between();
+        self.control.progress();
         self.backend.linear(x, &layer.weight, Some(&layer.bias))
     }
 
@@ -370,17 +356,12 @@ impl<B: Backend> Model for Transformer<B> {
         Ok(Box::new(self.read_state(input)?))
     }
 
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
-        self.forward_watched(batch, control, &mut || {})
+    fn determinism(&self) -> Determinism {
+        self.backend.determinism()
     }
 
-    fn forward_watched(
-        &self,
-        batch: &mut [Input<'_>],
-        control: &Control,
-        between: &mut dyn FnMut(),
-    ) -> Result<Logits> {
-        self.forward_observed(batch, control, between, &mut |_, _| Ok(()))
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits> {
+        self.forward_observed(batch, control, &mut |_, _| Ok(()))
     }
 }
 

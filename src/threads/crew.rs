@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Task, ThreadPool, lock};
-use crate::cancel::{CancelToken, Control};
+use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 
 /// The threads of a pool as one call may use them: at most so many, until it is cancelled.
@@ -20,14 +20,18 @@ pub struct Crew<'a> {
 }
 
 impl<'a> Crew<'a> {
-    pub(super) fn new(pool: &'a ThreadPool, control: &'a Control) -> Self {
+    pub(crate) fn new(
+        pool: &'a ThreadPool,
+        cancel: &'a CancelToken,
+        threads: Option<usize>,
+    ) -> Self {
         Self {
             pool,
-            threads: match control.threads {
+            threads: match threads {
                 None => pool.threads(),
                 Some(most) => most.min(pool.threads()),
             },
-            cancel: &control.cancel,
+            cancel,
         }
     }
 

@@ -55,7 +55,7 @@ fn feed(
     model: &dyn Model,
     states: &mut [Box<dyn State>; 2],
     parts: [&[u32]; 2],
-    control: &Control,
+    control: &Control<'_>,
 ) -> codegeex::Result<Vec<u32>> {
     let [a, b] = states;
     let mut batch = [
@@ -63,16 +63,12 @@ fn feed(
         Input::new(&mut **b, parts[1], Wanted::All),
     ];
     let logits = model.forward(&mut batch, control)?;
-    let both = logits
-        .sequence(0)
-        .into_iter()
-        .chain(logits.sequence(1))
-        .copied();
+    let both = logits.view(0).into_iter().chain(logits.view(1)).copied();
     Ok(both.map(f32::to_bits).collect())
 }
 
 /// A control that is cancelled at look `at` from zero, and how often it was looked at.
-fn cancelled_at(at: usize) -> (Control, Arc<AtomicUsize>) {
+fn cancelled_at(at: usize) -> (Control<'static>, Arc<AtomicUsize>) {
     let looks = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&looks);
     let token = CancelToken::when(move || counter.fetch_add(1, Ordering::Relaxed) == at);
@@ -146,7 +142,7 @@ fn a_sequence_is_cancelled_and_its_company_goes_on() {
                 .map(|((state, ids), token)| Input::new(&mut **state, ids, wanted).cancel(token))
                 .collect();
             let logits = model.forward(&mut batch, &never)?;
-            let bits = |i| logits.sequence(i).iter().map(|x| x.to_bits()).collect();
+            let bits = |i| logits.view(i).iter().map(|x| x.to_bits()).collect();
             Ok::<[Vec<u32>; 3], codegeex::Error>([bits(0), bits(1), bits(2)])
         };
         let flag = CancelToken::new();
@@ -190,10 +186,10 @@ fn a_sequence_is_cancelled_and_its_company_goes_on() {
 fn the_default_model_stops_anywhere_and_goes_on() {
     let model = load(TINY, &LoadOptions::default()).unwrap();
     let ids: Vec<u32> = (0..140).map(|i| 1000 + i * 7).collect();
-    let run = |state: &mut dyn State, control: &Control| {
+    let run = |state: &mut dyn State, control: &Control<'_>| {
         let mut batch = [Input::new(state, &ids, Wanted::All)];
         let logits = model.forward(&mut batch, control)?;
-        let bits = logits.sequence(0).into_iter().map(|x| x.to_bits());
+        let bits = logits.view(0).into_iter().map(|x| x.to_bits());
         Ok::<_, codegeex::Error>(bits.fold(0u64, |h, x| {
             (h ^ u64::from(x)).wrapping_mul(0x100_0000_01b3)
         }))

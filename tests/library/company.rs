@@ -59,21 +59,17 @@ impl Model for Stepped {
     fn page(&self) -> PageSize {
         self.model.page()
     }
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> codegeex::Result<Logits> {
-        self.model.forward(batch, control)
-    }
-    fn forward_watched(
-        &self,
-        batch: &mut [Input<'_>],
-        control: &Control,
-        between: &mut dyn FnMut(),
-    ) -> codegeex::Result<Logits> {
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> codegeex::Result<Logits> {
         let mut stop = 0;
-        self.model.forward_watched(batch, control, &mut || {
-            between();
+        let mut observed = || {
+            control.progress();
             stop += 1;
             (self.on_stop.lock().unwrap())(stop);
-        })
+        };
+        let inner = Control::from(&control.cancel)
+            .threads(control.threads)
+            .on_progress(&mut observed);
+        self.model.forward(batch, &inner)
     }
 }
 

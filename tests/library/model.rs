@@ -102,7 +102,7 @@ fn sequences_of_a_batch_are_as_if_alone() {
         .collect();
     let logits = MODEL.forward(&mut batch, &Control::new()).unwrap();
     assert_eq!(logits.last(0).unwrap().to_vec(), alone[0]);
-    assert_eq!(logits.sequence(1).nrows(), prompts[1].len());
+    assert_eq!(logits.rows(1).len(), prompts[1].len());
     assert_eq!(logits.last(1).unwrap().to_vec(), alone[1]);
     assert!(logits.last(2).is_none());
     assert_eq!(states[2].len(), 1);
@@ -117,7 +117,7 @@ fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
     for part in ids[..ids.len() - 1].chunks(100) {
         let mut batch = [Input::new(&mut *state, part, Wanted::Nothing)];
         let logits = MODEL.forward(&mut batch, &Control::new()).unwrap();
-        assert_eq!(logits.sequence(0).nrows(), 0);
+        assert_eq!(logits.rows(0).len(), 0);
     }
     assert_eq!(feed(&mut *state, &ids[ids.len() - 1..]), whole);
 

@@ -41,7 +41,7 @@ fn split(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<u32>> {
         rest = after;
         let mut batch = [Input::new(&mut *state, piece, Wanted::All)];
         let logits = model.forward(&mut batch, &Control::new()).unwrap();
-        rows.extend(bits(logits.sequence(0)));
+        rows.extend(bits(logits.view(0)));
     }
     rows
 }
@@ -56,7 +56,7 @@ fn in_company(model: &dyn Model, ids: &[u32], others: &[&[u32]]) -> Vec<Vec<u32>
         .map(|(state, ids)| Input::new(&mut **state, ids, Wanted::All))
         .collect();
     let logits = model.forward(&mut batch, &Control::new()).unwrap();
-    bits(logits.sequence(0))
+    bits(logits.view(0))
 }
 
 fn check(path: &Path, tiers: &[InstructionSet], formats: &CpuOptions, ids: &[u32], what: &str) {

@@ -45,7 +45,7 @@ fn ids(n: usize) -> Vec<u32> {
 fn feed(model: &dyn Model, state: &mut dyn State, ids: &[u32]) -> Vec<u32> {
     let mut batch = [Input::new(state, ids, Wanted::All)];
     let logits = model.forward(&mut batch, &Control::new()).unwrap();
-    logits.sequence(0).iter().map(|x| x.to_bits()).collect()
+    logits.view(0).iter().map(|x| x.to_bits()).collect()
 }
 
 fn fed(model: &dyn Model, ids: &[u32]) -> Box<dyn State> {

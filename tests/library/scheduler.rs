@@ -170,7 +170,7 @@ impl Model for Watched {
     fn page(&self) -> PageSize {
         self.0.page()
     }
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> codegeex::Result<Logits> {
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> codegeex::Result<Logits> {
         self.0.forward(batch, control).inspect_err(|e| {
             if e.kind() == ErrorKind::OutOfMemory {
                 self.1.fetch_add(1, Ordering::Relaxed);

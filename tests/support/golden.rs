@@ -73,7 +73,7 @@ pub fn logits(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<f32>>
         rest = after;
         let mut batch = [Input::new(&mut *state, piece, Wanted::All)];
         let logits = model.forward(&mut batch, &Control::new()).unwrap();
-        rows.extend(logits.sequence(0).rows().into_iter().map(|r| r.to_vec()));
+        rows.extend(logits.rows(0).map(<[f32]>::to_vec));
     }
     rows
 }

@@ -450,7 +450,7 @@ impl Runner {
         for chunk in ids[..ids.len() - 1].chunks(SCORE_TOKENS) {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
             let logits = model.forward(&mut batch, &(&self.cancel).into())?;
-            for row in logits.sequence(0).rows() {
+            for row in logits.rows(0) {
                 on_row(ids[next], &row.to_vec());
                 next += 1;
             }

@@ -2,7 +2,6 @@
 //! itself to the bit: whatever the tier, the threads, the batch and the split.
 
 use half::f16;
-use ndarray::Array2;
 
 use super::*;
 use crate::backend::KvCache;
@@ -14,14 +13,16 @@ fn cpu(isa: Isa, threads: usize, kv: KvFormat) -> Cpu {
     }
 }
 
-fn noise(rows: usize, cols: usize, seed: u64) -> Array2<f32> {
+fn noise(rows: usize, cols: usize, seed: u64) -> Rows {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    Array2::from_shape_simple_fn((rows, cols), || {
+    let next = || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         (state >> 40) as f32 / (1 << 22) as f32 - 2.0
-    })
+    };
+    let values = std::iter::repeat_with(next).take(rows * cols);
+    Rows::new(values.collect(), cols)
 }
 
 /// What reading gives back after a row was stored.
@@ -39,9 +40,9 @@ fn stored(row: &[f32], format: KvFormat) -> Vec<f64> {
 /// Keys, values and queries of one sequence.
 struct Case {
     shape: HeadShape,
-    k: Array2<f32>,
-    v: Array2<f32>,
-    q: Array2<f32>,
+    k: Rows,
+    v: Rows,
+    q: Rows,
 }
 
 impl Case {
@@ -60,7 +61,7 @@ impl Case {
     }
 
     fn tokens(&self) -> usize {
-        self.q.nrows()
+        self.q.rows()
     }
 
     fn oracle(&self, format: KvFormat) -> Vec<f64> {
@@ -69,9 +70,8 @@ impl Case {
         let mut out = Vec::new();
         for n in 0..self.tokens() {
             for head in 0..self.shape.heads {
-                let part = |x: &Array2<f32>, t: usize, head: usize| {
-                    x.row(t).as_slice().unwrap()[head * d..(head + 1) * d].to_vec()
-                };
+                let part =
+                    |x: &Rows, t: usize, head: usize| x.row(t)[head * d..(head + 1) * d].to_vec();
                 let q = part(&self.q, n, head);
                 let mut weights = Vec::new();
                 for t in 0..=n {
@@ -126,7 +126,7 @@ impl Case {
                 })
                 .collect();
             let found = cpu.attend(&q, &queries, &[&cache], 1, self.shape).unwrap();
-            out.extend(found.iter());
+            out.extend(found.values());
         }
         out
     }
@@ -199,10 +199,11 @@ fn sequences_of_a_batch_do_not_see_each_other() {
         let q = cpu.select(&case.q, &rows).unwrap();
         let caches: Vec<&CpuCache> = caches.iter().collect();
         let found = cpu.attend(&q, &queries, &caches, 1, case.shape).unwrap();
-        let width = q.ncols();
-        for (found, position) in found.rows().into_iter().zip(rows) {
+        let width = q.cols();
+        for (i, position) in rows.into_iter().enumerate() {
+            let found = found.row(i);
             let expected = &alone[position * width..(position + 1) * width];
-            assert_eq!(bits(found.as_slice().unwrap()), bits(expected), "{format}");
+            assert_eq!(bits(found), bits(expected), "{format}");
         }
     }
 }
@@ -213,11 +214,11 @@ fn large_scores_neither_overflow_nor_lose_the_rest() {
     let shape = shape(1, 1, 32);
     let mut case = Case::new(shape, 96);
     for rising in [true, false] {
-        for (t, mut row) in case.k.rows_mut().into_iter().enumerate() {
+        for (t, row) in case.k.values_mut().chunks_mut(32).enumerate() {
             let step = if rising { t } else { 96 - t };
             row.fill(step as f32 * 0.5);
         }
-        case.q.fill(3.0);
+        case.q.values_mut().fill(3.0);
         let expected = case.oracle(KvFormat::F32);
         for isa in Isa::available() {
             let found = case.run(&cpu(isa, 1, KvFormat::F32), &[96]);
@@ -236,7 +237,7 @@ fn what_is_not_finite_shows_in_every_query_that_sees_it_and_in_no_other() {
             for in_keys in [true, false] {
                 let mut case = Case::new(shape, 40);
                 let rows = if in_keys { &mut case.k } else { &mut case.v };
-                rows[(34, 3)] = bad;
+                rows.values_mut()[34 * 2 * 16 + 3] = bad;
                 for isa in Isa::available() {
                     let found = case.run(&cpu(isa, 1, format), &[40]);
                     for (i, head) in found.chunks(16).enumerate() {
@@ -258,7 +259,7 @@ fn what_is_not_finite_shows_in_every_query_that_sees_it_and_in_no_other() {
 /// The value that is read back, seen through a query that sees one token alone.
 fn round_trip(row: &[f32], format: KvFormat) -> Vec<f32> {
     let mut case = Case::new(shape(1, 1, row.len()), 1);
-    case.v = Array2::from_shape_vec((1, row.len()), row.to_vec()).unwrap();
+    case.v = Rows::new(row.to_vec(), row.len());
     case.run(&cpu(Isa::best(), 1, format), &[1])
 }
 

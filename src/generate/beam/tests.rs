@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::Array2;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::cancel::Control;
 use crate::generate::log_probability;
 use crate::model::{Model, ModelConfig, PageSize};
 use crate::tokenizer::{SpecialTokens, Tokenizer};
@@ -101,12 +101,6 @@ impl State for Fed {
     fn bytes(&self) -> usize {
         0
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
 }
 
 impl Model for Table {
@@ -128,7 +122,7 @@ impl Model for Table {
             bytes: 0,
         }
     }
-    fn forward(&self, batch: &mut [Input<'_>], control: &Control) -> Result<Logits> {
+    fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if self.cancelled_in_call == Some(call) {
             control.cancel.cancel();
@@ -136,16 +130,16 @@ impl Model for Table {
         control.cancel.check()?;
         let (mut values, mut counts) = (Vec::new(), Vec::new());
         for input in batch {
-            let state = input.state.as_any_mut().downcast_mut::<Fed>().unwrap();
+            let state = (&mut *input.state as &mut dyn Any)
+                .downcast_mut::<Fed>()
+                .unwrap();
             state.ids.extend_from_slice(input.ids);
             counts.push(usize::from(input.wanted == Wanted::Last));
             if input.wanted == Wanted::Last {
                 values.extend(self.row(&state.ids));
             }
         }
-        let rows = counts.iter().sum();
-        let values = Array2::from_shape_vec((rows, self.vocabulary), values).unwrap();
-        Ok(Logits::new(values, counts))
+        Ok(Logits::new(values, self.vocabulary, counts))
     }
 }
 
