@@ -1,12 +1,15 @@
 //! A small thread pool for short, regular work: one matrix after the other, thousands of times a
 //! second.
 //!
-//! One job runs at a time. Its tasks are claimed from a counter by the calling thread and the
-//! workers, so that a worker that the system holds up delays nothing but the task it has. A
-//! second caller that finds the pool busy computes its tasks alone instead of waiting: two
-//! sessions on one model never block each other, and a call from inside a task cannot deadlock.
-//! Workers spin for a tenth of a millisecond after a job, since the next one follows at once
-//! while a token is computed, then sleep on a condition variable and cost nothing.
+//! The tasks of a job are claimed from a counter by the calling thread and the workers, so that a
+//! worker that the system holds up delays nothing but the task it has. Workers spin for a tenth of
+//! a millisecond after a job, since the next one follows at once while a token is computed, then
+//! sleep on a condition variable and cost nothing.
+//!
+//! Callers share the workers: each computes its own job, and between two tasks a worker goes to the
+//! job that has the fewest workers. So concurrent calls progress side by side, none waits for
+//! another, and a call from inside a task cannot deadlock: a caller only waits for tasks that a
+//! thread is running. While there is one job, a worker stays with it and takes no lock.
 //!
 //! A [`Crew`] is the pool as one call may use it: some of the threads, until it is cancelled. A
 //! job for some is for the first workers alone; the others neither wake nor spin for it.
@@ -42,6 +45,8 @@ type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// One call of [`ThreadPool::run`], shared with the workers.
 struct Job {
+    /// Workers that may compute it at a time.
+    helpers: usize,
     /// Only called for claimed indices below `tasks`, see the safety note in `run_on`.
     task: &'static Task<'static>,
     tasks: usize,
@@ -53,18 +58,27 @@ struct Job {
 }
 
 impl Job {
-    fn work(&self) {
+    /// Computes tasks until none is left to claim, or until `pause` says so after one. Returns
+    /// whether none is left.
+    fn work(&self, pause: impl Fn() -> bool) -> bool {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= self.tasks {
-                return;
+                return true;
             }
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.task)(index))) {
                 lock(&self.panic).get_or_insert(panic);
             }
             // Release: the caller that sees the last increment sees what the tasks wrote.
             self.finished.fetch_add(1, Ordering::Release);
+            if pause() {
+                return false;
+            }
         }
+    }
+
+    fn has_unclaimed(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.tasks
     }
 
     fn is_finished(&self) -> bool {
@@ -72,10 +86,33 @@ impl Job {
     }
 }
 
+/// A job that is under way.
+struct Active {
+    job: Arc<Job>,
+    /// Workers that compute it, counted while there are tasks to claim.
+    workers: usize,
+}
+
 #[derive(Default)]
 struct Slot {
-    job: Option<Arc<Job>>,
+    /// One for each caller.
+    active: Vec<Active>,
     shutdown: bool,
+}
+
+impl Slot {
+    /// The job with the fewest workers of those that may have another.
+    fn join(&mut self) -> Option<Arc<Job>> {
+        let open = |a: &&mut Active| a.workers < a.job.helpers && a.job.has_unclaimed();
+        let next = self.active.iter_mut().filter(open);
+        let active = next.min_by_key(|a| a.workers)?;
+        active.workers += 1;
+        Some(Arc::clone(&active.job))
+    }
+
+    fn find(&mut self, job: &Arc<Job>) -> Option<usize> {
+        self.active.iter().position(|a| Arc::ptr_eq(&a.job, job))
+    }
 }
 
 /// Where a worker sleeps.
@@ -92,6 +129,8 @@ const MOST_HELPERS: usize = (1 << HELPER_BITS) - 1;
 
 struct Shared {
     slot: Mutex<Slot>,
+    /// How many jobs are active. Changed under the lock, and looked at without it.
+    jobs: AtomicUsize,
     beds: Vec<Bed>,
     /// What spinning workers look at: another number for every job and at shutdown. It says which
     /// workers are called, so that the others need not take the lock to find out.
@@ -104,6 +143,7 @@ impl Shared {
         beds.resize_with(workers, Bed::default);
         Self {
             slot: Mutex::default(),
+            jobs: AtomicUsize::new(0),
             beds,
             call: AtomicU64::new(0),
         }
@@ -142,7 +182,8 @@ impl Shared {
         false
     }
 
-    /// Waits for a call; the job of it, unless that is over, and false at the end of the pool.
+    /// Waits for a call; a job, unless it is over or has its workers, and false at the end of the
+    /// pool.
     fn next_job(&self, index: usize, seen: &mut u64) -> (Option<Arc<Job>>, bool) {
         let bed = &self.beds[index];
         let mut slot = lock(&self.slot);
@@ -152,11 +193,36 @@ impl Shared {
             }
             if self.called(index, seen) {
                 *seen = self.call.load(Ordering::Acquire);
-                return (slot.job.clone(), true);
+                return (slot.join(), true);
             }
             bed.asleep.store(true, Ordering::Relaxed);
             slot = (bed.wake.wait(slot)).unwrap_or_else(PoisonError::into_inner);
             bed.asleep.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether several callers share the workers.
+    fn is_shared(&self) -> bool {
+        self.jobs.load(Ordering::Relaxed) > 1
+    }
+
+    /// Computes a job, and others as long as callers share the workers.
+    fn work(&self, mut job: Arc<Job>) {
+        let mut is_alone = !self.is_shared();
+        loop {
+            let is_done = job.work(|| self.is_shared());
+            is_alone &= !self.is_shared();
+            if is_done && is_alone {
+                return;
+            }
+            let mut slot = lock(&self.slot);
+            if let Some(at) = slot.find(&job) {
+                slot.active[at].workers -= 1;
+            }
+            match slot.join() {
+                Some(next) => job = next,
+                None => return,
+            }
         }
     }
 }
@@ -165,7 +231,6 @@ impl Shared {
 pub struct ThreadPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    busy: AtomicBool,
 }
 
 impl ThreadPool {
@@ -188,7 +253,6 @@ impl ThreadPool {
         let mut pool = Self {
             shared: Arc::new(Shared::new(threads - 1)),
             workers: Vec::new(),
-            busy: AtomicBool::new(false),
         };
         for i in 1..threads {
             let shared = Arc::clone(&pool.shared);
@@ -226,8 +290,7 @@ impl ThreadPool {
     /// [`run`](Self::run) with at most `threads` threads, this one included.
     fn run_on(&self, threads: usize, tasks: usize, task: &Task<'_>) {
         let helpers = threads.min(self.threads()).saturating_sub(1);
-        let alone = tasks < 2 || helpers == 0;
-        if alone || self.busy.swap(true, Ordering::Acquire) {
+        if tasks < 2 || helpers == 0 {
             (0..tasks).for_each(task);
             return;
         }
@@ -237,15 +300,21 @@ impl ThreadPool {
         // worker that still holds the job afterwards finds no index left and never calls it.
         let task = unsafe { std::mem::transmute::<&Task<'_>, &'static Task<'static>>(task) };
         let job = Arc::new(Job {
+            helpers,
             task,
             tasks,
             next: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             panic: Mutex::new(None),
         });
-        self.shared
-            .publish(helpers, |slot| slot.job = Some(Arc::clone(&job)));
-        job.work();
+        self.shared.publish(helpers, |slot| {
+            slot.active.push(Active {
+                job: Arc::clone(&job),
+                workers: 0,
+            });
+            self.shared.jobs.store(slot.active.len(), Ordering::Relaxed);
+        });
+        job.work(|| false);
         let mut spins = 0;
         while !job.is_finished() {
             if spins < CALLER_SPINS {
@@ -255,8 +324,12 @@ impl ThreadPool {
                 std::thread::yield_now();
             }
         }
-        lock(&self.shared.slot).job = None;
-        self.busy.store(false, Ordering::Release);
+        let mut slot = lock(&self.shared.slot);
+        if let Some(at) = slot.find(&job) {
+            slot.active.swap_remove(at);
+        }
+        self.shared.jobs.store(slot.active.len(), Ordering::Relaxed);
+        drop(slot);
         if let Some(panic) = lock(&job.panic).take() {
             resume_unwind(panic);
         }
@@ -312,7 +385,7 @@ fn work_until_shutdown(shared: &Shared, index: usize) {
             return;
         }
         if let Some(job) = job {
-            job.work();
+            shared.work(job);
         }
         start = Instant::now();
     }

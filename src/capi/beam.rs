@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle, unknown};
 use super::cancel::codegeex_cancel_token;
-use super::completions::{codegeex_completions, of_beams};
+use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
 use super::generate::cancel_or_never;
 use super::generate_options::{SPECIAL, special_name};
@@ -379,7 +379,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
         let found = model.generator.beam_search(prompt, &options, &cancel);
-        beams.set(of_beams(model.log.note("searching", found)?));
+        beams.set(new_completions(model.log.note("searching", found)?));
         Ok(())
     })
 }
@@ -402,7 +402,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search_from(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
         let found = model.generator.beam_search_from(prompt, &options, &cancel);
-        beams.set(of_beams(model.log.note("searching", found)?));
+        beams.set(new_completions(model.log.note("searching", found)?));
         Ok(())
     })
 }

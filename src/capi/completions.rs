@@ -6,7 +6,7 @@ use super::boundary::{Call, Handle, Held, Result, Tag, free_handle, guard_value,
 use super::buffer::{KeptText, lend};
 use super::event::{CODEGEEX_FINISH_NONE, codegeex_token_logprob, finish_number, pairs};
 use crate::error::{Error, ErrorKind};
-use crate::generate::{Beam, Completion, FinishReason, Speculated};
+use crate::generate::{Completion, FinishReason, Speculated};
 
 /// The finished samples of a generation, or the beams of a search, best first.
 ///
@@ -30,11 +30,11 @@ impl Handle for codegeex_completions {
     type Value = Vec<OneCompletion>;
 }
 
-pub(super) fn of_samples(completions: Vec<Completion>) -> *mut codegeex_completions {
+pub(super) fn new_completions(completions: Vec<Completion>) -> *mut codegeex_completions {
     let one = |c: Completion| OneCompletion {
         text: KeptText::new(&c.text),
         top: c.top_logprobs.iter().map(|t| pairs(t).collect()).collect(),
-        score: c.logprobs.iter().map(|l| f64::from(*l)).sum(),
+        score: c.score,
         ids: c.ids,
         logprobs: c.logprobs,
         reason: c.finish_reason,
@@ -42,20 +42,6 @@ pub(super) fn of_samples(completions: Vec<Completion>) -> *mut codegeex_completi
         healed: c.healed,
     };
     new_handle(completions.into_iter().map(one).collect())
-}
-
-pub(super) fn of_beams(beams: Vec<Beam>) -> *mut codegeex_completions {
-    let one = |b: Beam| OneCompletion {
-        text: KeptText::new(&b.text),
-        ids: b.ids,
-        logprobs: b.logprobs,
-        top: Vec::new(),
-        reason: b.finish_reason,
-        score: b.score,
-        speculated: Speculated::default(),
-        healed: 0,
-    };
-    new_handle(beams.into_iter().map(one).collect())
 }
 
 /// The completion at an index, of a handle that the caller keeps for as long as it uses what is
@@ -104,7 +90,7 @@ pub unsafe extern "C" fn codegeex_completions_text(
     })
 }
 
-/// The tokens of one, those of the stop string included. They belong to the completions. NULL for
+/// The tokens of one, those of the stop string and the end of text included. They belong to the completions. NULL for
 /// NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_ids(

@@ -9,7 +9,7 @@ use crate::generate::{Event, FinishReason};
 
 /// Nothing happened: what codegeex_ticket_next reports when it does not wait.
 pub const CODEGEEX_EVENT_NONE: i32 = 0;
-/// A token was drawn.
+/// A token was sampled; the last of a text may be the end of text, whose `text` is empty.
 pub const CODEGEEX_EVENT_TOKEN: i32 = 1;
 /// A sample is complete; `text` is the rest of its text.
 pub const CODEGEEX_EVENT_END: i32 = 2;
@@ -127,7 +127,7 @@ pub struct codegeex_event {
     pub top_logprobs: *const codegeex_token_logprob,
     /// How many of `top_logprobs` there are.
     pub top_logprobs_len: usize,
-    /// For an end at a stop string: its index in the options.
+    /// For an end at a stop string: its index in the options; SIZE_MAX for every other event.
     pub stop_index: usize,
 }
 
@@ -145,7 +145,7 @@ impl codegeex_event {
             text_len: 0,
             top_logprobs: std::ptr::null(),
             top_logprobs_len: 0,
-            stop_index: 0,
+            stop_index: usize::MAX,
         }
     }
 
@@ -176,7 +176,7 @@ impl codegeex_event {
             text_len: text.len(),
             stop_index: match reason {
                 FinishReason::Stop(index) => index,
-                _ => 0,
+                _ => usize::MAX,
             },
             ..Self::of_kind(CODEGEEX_EVENT_END)
         }

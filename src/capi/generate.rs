@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use super::boundary::{Held, Result, guard};
 use super::cancel::codegeex_cancel_token;
-use super::completions::{codegeex_completions, of_samples};
+use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
 use super::event::{Listener, codegeex_event_callback};
 use super::generate_options::codegeex_generate_options;
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn codegeex_model_generate(
             .generate(prompt, &options, &cancel, on_event);
         let completions = noted(&model.log, result)?;
         if out.is_wanted() {
-            out.set(of_samples(completions));
+            out.set(new_completions(completions));
         }
         Ok(())
     })
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn codegeex_model_generate_from(
             .generate_from(prompt, &options, &cancel, on_event);
         let completions = noted(&model.log, result)?;
         if out.is_wanted() {
-            out.set(of_samples(completions));
+            out.set(new_completions(completions));
         }
         Ok(())
     })

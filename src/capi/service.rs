@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use super::boundary::{Exclusive, Handle, Tag, free_handle, guard, guard_value, new_handle};
 use super::cancel::codegeex_cancel_token;
-use super::completions::{codegeex_completions, of_samples};
+use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
 use super::event::{
     CODEGEEX_EVENT_DONE, CODEGEEX_EVENT_NONE, codegeex_event, codegeex_token_logprob, pairs,
@@ -531,7 +531,7 @@ pub unsafe extern "C" fn codegeex_ticket_wait(
             let message = "the samples of this ticket were fetched already";
             Error::new(ErrorKind::InvalidArgument, message)
         })?;
-        out.set(of_samples(noted(&value.log, result)?));
+        out.set(new_completions(noted(&value.log, result)?));
         Ok(())
     })
 }

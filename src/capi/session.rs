@@ -7,7 +7,7 @@ use super::boundary::{
 };
 use super::buffer::give;
 use super::cancel::codegeex_cancel_token;
-use super::completions::{codegeex_completions, of_samples};
+use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
 use super::event::{Listener, codegeex_event_callback};
 use super::generate::{cancel_or_never, noted};
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn codegeex_session_generate(
         let mut listener = Listener::new(callback, userdata);
         let completions = session.generate(prompt, &options, &cancel, &mut listener)?;
         if out.is_wanted() {
-            out.set(of_samples(completions));
+            out.set(new_completions(completions));
         }
         Ok(())
     })
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn codegeex_session_generate_from(
         let mut listener = Listener::new(callback, userdata);
         let completions = session.generate(prompt, &options, &cancel, &mut listener)?;
         if out.is_wanted() {
-            out.set(of_samples(completions));
+            out.set(new_completions(completions));
         }
         Ok(())
     })

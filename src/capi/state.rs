@@ -16,7 +16,7 @@ use super::status::codegeex_status;
 use crate::cancel::Control;
 use crate::error::{Error, ErrorKind, bail};
 use crate::generate::{log_probability, top_log_probabilities};
-use crate::model::{Input, Logits, Model, PREFILL_TOKENS, State, Wanted};
+use crate::model::{Input, Logits, Model, State, Wanted, feed};
 
 /// The state of one sequence: what a model remembers of the tokens that it was fed. It keeps the
 /// model.
@@ -120,10 +120,15 @@ pub unsafe extern "C" fn codegeex_state_prefill(
         let ids = call.slice(ids, ids_len, "ids")?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let mut state = value.state.get("state")?;
-        for part in ids.chunks(PREFILL_TOKENS) {
-            let mut batch = [Input::new(&mut **state, part, Wanted::Nothing)];
-            value.model.forward(&mut batch, &Control::from(&cancel))?;
-        }
+        let (model, control) = (&*value.model, Control::from(&cancel));
+        feed(
+            model,
+            &mut **state,
+            ids,
+            Wanted::Nothing,
+            &control,
+            &mut |_| Ok(()),
+        )?;
         Ok(())
     })
 }

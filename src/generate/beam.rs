@@ -1,4 +1,4 @@
-//! Beam search: the likeliest continuations instead of a drawn one.
+//! Beam search: the most likely continuations instead of a sampled one.
 //!
 //! ```text
 //! running = [the prompt]
@@ -8,56 +8,47 @@
 //! until num_beams are finished (BeamRules has the other ends), nothing runs, or the tokens are used up
 //! ```
 //!
-//! All running beams go through the model in one call a step. A beam that goes on in one candidate
-//! keeps its state; one that goes on in several is forked, and its pages are shared until the
-//! forks write. Candidates of equal sums rank by their ids, so nothing depends on chance or on
-//! the order of computation. Nothing here is drawn: temperature, top-k, top-p and samplers belong
-//! to [`Generator::generate`].
+//! A search is a request of the scheduler: all running beams go through the model in one call a
+//! step, together with the sequences of other requests. A beam that goes on in one candidate keeps
+//! its state; one that goes on in several is forked, and its pages are shared until the forks
+//! write. Candidates of equal sums rank by their ids, so nothing depends on chance or on the order
+//! of computation. Nothing here is sampled: temperature, top-k, top-p and samplers belong to
+//! [`Generator::generate`].
 
 mod options;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use super::candidates::{Candidate, Candidates, log_sum_exp};
-use super::options::{FinishReason, check_ids};
+use super::options::FinishReason;
+use super::request::Group;
 use super::sampler::{BannedIds, History, Sampler};
+use super::scheduler::run_alone;
+use super::step::{RequestContext, StepInput};
 use super::text::Text;
-use super::{Generator, PREFILL_TOKENS};
+use super::{Completion, Event, Generator};
 use crate::cancel::CancelToken;
-use crate::error::{ErrorKind, Result, bail};
-use crate::model::{Input, Logits, State, Wanted};
+use crate::error::{Result, bail};
+use crate::model::{Logits, State, Wanted};
 use crate::num;
+use crate::tokenizer::Tokenizer;
 
 pub use options::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 
-/// One continuation that a beam search found.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Beam {
-    /// Its tokens, those of a stop string and the end of text included where they ended it: the
-    /// score counts them.
-    pub ids: Vec<u32>,
-    /// Its text, without the stop string that ended it, or up to where the rule of code ended it.
-    pub text: String,
-    /// The sum of `logprobs`, divided by a power of their number where the rules say so.
-    pub score: f64,
-    /// The log-probability of each token under the model.
-    pub logprobs: Vec<f32>,
-    /// Why it ended.
-    pub finish_reason: FinishReason,
-}
-
 impl Generator {
-    /// Searches for the likeliest continuations of a prompt: at most `num_beams`, best first,
-    /// equals by their ids.
+    /// Searches for the most likely continuations of a prompt: at most `num_beams`, best first,
+    /// equals by their ids. [`Completion::score`] is the score by the rules of the search.
     ///
     /// A step costs about as much as one of [`generate`](Self::generate) with `num_beams`
     /// samples, and ranking the vocabulary for each. Memory is a state for every running beam,
     /// shared as far as they have their tokens in common, down to a page. Once `cancel` is set,
     /// the beams of that moment are returned, those that were still running with
-    /// [`FinishReason::Cancelled`].
+    /// [`FinishReason::Cancelled`]; the deadline of the options does the same. To search together
+    /// with other requests, submit the options to a [`Service`](super::Service) or a
+    /// [`Scheduler`](super::Scheduler).
     ///
     /// # Errors
     /// As for [`generate`](Self::generate); no sampler takes part.
@@ -84,7 +75,7 @@ impl Generator {
         prompt: &str,
         options: &BeamOptions,
         cancel: &CancelToken,
-    ) -> Result<Vec<Beam>> {
+    ) -> Result<Vec<Completion>> {
         let ids = self.tokenizer().encode(prompt, options.special_tokens);
         self.beam_search_from(&ids, options, cancel)
     }
@@ -99,23 +90,14 @@ impl Generator {
         prompt: &[u32],
         options: &BeamOptions,
         cancel: &CancelToken,
-    ) -> Result<Vec<Beam>> {
-        options.validate()?;
-        self.check_prompt(prompt)?;
-        let vocabulary = self.model().config().padded_vocab_size;
-        check_ids("banned_ids", options.banned_ids.iter().copied(), vocabulary)?;
-        Search::new(self, prompt, options, cancel)?.run()
+    ) -> Result<Vec<Completion>> {
+        run_alone(self, prompt.to_vec(), options.clone(), cancel)
     }
 }
 
-/// A search under way.
-struct Search<'a> {
-    generator: &'a Generator,
-    prompt: &'a [u32],
-    options: &'a BeamOptions,
-    /// Before the first token.
-    text: Text,
-    cancel: &'a CancelToken,
+/// The beams of a search.
+pub(super) struct BeamGroup {
+    options: BeamOptions,
     banned: BannedIds,
     /// New tokens at most, and why no more.
     most: usize,
@@ -123,30 +105,44 @@ struct Search<'a> {
     /// New tokens of every running beam.
     tokens: usize,
     /// Best first.
-    running: Vec<Running>,
+    running: Vec<Beam>,
     /// Best first, `num_beams` at most.
-    finished: Vec<Finished>,
-    candidates: Candidates,
+    finished: Vec<FinishedBeam>,
+    /// The search is over.
+    ended: bool,
 }
 
 /// A beam that goes on.
-#[derive(Default)]
-struct Running {
+struct Beam {
     ids: Vec<u32>,
     logprobs: Vec<f32>,
     sum: f64,
-    /// Gone once the last of its continuations has it.
+    /// Nothing before the search begins, and once the last of its continuations has it.
     state: Option<Box<dyn State>>,
-    /// What could end it; none where nothing could.
-    text: Option<Text>,
+    decoded: Decoded,
 }
 
-/// A beam that ended, not yet decoded.
-struct Finished {
+/// The text of a beam, decoded as its tokens come.
+#[derive(Clone)]
+struct Decoded {
+    text: Text,
+    certain: String,
+}
+
+impl Decoded {
+    /// Adds a token. Returns why the text ends there, if it does.
+    fn push(&mut self, tokenizer: &dyn Tokenizer, id: u32) -> Result<Option<FinishReason>> {
+        self.text.push(tokenizer, id, &mut self.certain)
+    }
+}
+
+/// A beam that ended.
+struct FinishedBeam {
     ids: Vec<u32>,
     logprobs: Vec<f32>,
     score: f64,
     reason: FinishReason,
+    decoded: Decoded,
 }
 
 /// A running beam with one token more.
@@ -158,119 +154,86 @@ struct Continuation {
     sum: f64,
 }
 
-impl<'a> Search<'a> {
-    fn new(
-        generator: &'a Generator,
-        prompt: &'a [u32],
-        options: &'a BeamOptions,
-        cancel: &'a CancelToken,
-    ) -> Result<Self> {
-        let text = Text::new(
-            &options.stops.stop,
-            options.stops.stop_at.as_ref(),
-            &**generator.tokenizer(),
-            prompt,
-        )?;
-        // The token after the last position needs none itself: nothing is computed from it.
-        let positions = generator.model().config().max_position_embeddings;
-        let room = positions + 1 - prompt.len();
+impl BeamGroup {
+    /// A search that has not begun.
+    pub fn new(generator: &Generator, prompt: &[u32], options: BeamOptions) -> Result<Self> {
+        let tokenizer = &**generator.tokenizer();
+        let text = {
+            let stops = &options.stops;
+            Text::new(&stops.stop, stops.stop_at.as_ref(), tokenizer, prompt)?
+        };
+        // The token after the last one that fits is not fed: nothing is computed from it.
+        let room = generator.model().config().max_position_embeddings + 1 - prompt.len();
         let (most, limit) = match options.limits.max_new_tokens <= room {
             true => (options.limits.max_new_tokens, FinishReason::Length),
             false => (room, FinishReason::ContextFull),
         };
-        let first = Running {
-            text: text.may_end().then(|| text.clone()),
-            ..Running::default()
-        };
+        let certain = String::new();
         Ok(Self {
-            generator,
-            prompt,
-            options,
-            text,
-            cancel,
             banned: BannedIds::new(options.banned_ids.iter().copied()),
+            options,
             most,
             limit,
             tokens: 0,
-            running: vec![first],
+            running: vec![Beam {
+                ids: Vec::new(),
+                logprobs: Vec::new(),
+                sum: 0.0,
+                state: None,
+                decoded: Decoded { text, certain },
+            }],
             finished: Vec::new(),
-            candidates: Candidates::default(),
+            ended: false,
         })
     }
 
-    fn run(mut self) -> Result<Vec<Beam>> {
-        while self.tokens < self.most && !self.running.is_empty() {
-            let continuations = match self.step() {
-                Ok(continuations) => continuations,
-                Err(e) if e.kind() == ErrorKind::Cancelled => {
-                    self.limit = FinishReason::Cancelled;
-                    break;
-                }
-                Err(e) => return Err(e),
-            };
-            self.select(continuations)?;
+    /// Takes the logits after every running beam, and ends the search where that decides it. A
+    /// search that was cancelled stays as it is.
+    fn advance(
+        &mut self,
+        prompt: &[u32],
+        rows: &[&[f32]],
+        cancel: &CancelToken,
+        context: &mut RequestContext<'_>,
+    ) -> Result<()> {
+        let vocabulary = context.tokenizer.vocab_size();
+        let Some(found) = self.expand(prompt, rows, vocabulary, context.candidates, cancel)? else {
+            return Ok(());
+        };
+        self.select(found, context.tokenizer)?;
+        if self.tokens == self.most || self.running.is_empty() {
+            self.conclude(self.limit, context);
         }
-        for beam in std::mem::take(&mut self.running) {
-            self.finish(beam.ids, beam.logprobs, beam.sum, self.limit);
-        }
-        self.rank_finished();
-        let finished = std::mem::take(&mut self.finished);
-        finished.into_iter().map(|beam| self.decode(beam)).collect()
+        Ok(())
     }
 
-    fn step(&mut self) -> Result<Vec<Continuation>> {
-        let logits = self.feed()?;
-        self.expand(&logits)
-    }
-
-    /// Feeds the prompt at first, then the last token of every running beam. Returns a row of
-    /// logits for each.
-    fn feed(&mut self) -> Result<Logits> {
-        let model = self.generator.model();
-        if self.tokens > 0 {
-            let mut batch = Vec::with_capacity(self.running.len());
-            for beam in &mut self.running {
-                if let (Some(state), Some(last)) = (&mut beam.state, beam.ids.last_chunk::<1>()) {
-                    batch.push(Input::new(&mut **state, last, Wanted::Last));
-                }
-            }
-            return model.forward(&mut batch, &self.cancel.into());
-        }
-        let mut state = model.new_state();
-        // The piece with the last token is the one whose logits count.
-        let whole = (self.prompt.len() - 1) / PREFILL_TOKENS * PREFILL_TOKENS;
-        let (before, last) = self.prompt.split_at(whole);
-        for chunk in before.chunks(PREFILL_TOKENS) {
-            let mut batch = [Input::new(&mut *state, chunk, Wanted::Nothing)];
-            model.forward(&mut batch, &self.cancel.into())?;
-        }
-        let mut batch = [Input::new(&mut *state, last, Wanted::Last)];
-        let logits = model.forward(&mut batch, &self.cancel.into())?;
-        self.running[0].state = Some(state);
-        Ok(logits)
-    }
-
-    /// The continuations of every running beam that may count, best first.
-    fn expand(&mut self, logits: &Logits) -> Result<Vec<Continuation>> {
-        let vocabulary = self.generator.tokenizer().vocab_size();
+    /// The continuations of every running beam that may count, best first; nothing once the search
+    /// was cancelled.
+    fn expand(
+        &self,
+        prompt: &[u32],
+        rows: &[&[f32]],
+        vocabulary: usize,
+        candidates: &mut Candidates,
+        cancel: &CancelToken,
+    ) -> Result<Option<Vec<Continuation>>> {
         let keep = self.options.candidates();
         let mut found = Vec::new();
         let mut best: Vec<Candidate> = Vec::new();
-        for (parent, beam) in self.running.iter().enumerate() {
-            self.cancel.check()?;
-            let Some(row) = logits.last(parent) else {
-                bail!(Internal, "the model returned no logits for beam {parent}");
-            };
-            self.candidates.fill(row)?;
+        for (parent, (beam, row)) in self.running.iter().zip(rows).enumerate() {
+            if cancel.is_cancelled() {
+                return Ok(None);
+            }
+            candidates.fill(row)?;
             // Rows of the embedding beyond the tokenizer's ids are padding.
-            self.candidates.retain(|c| (c.id as usize) < vocabulary);
+            candidates.retain(|c| (c.id as usize) < vocabulary);
             let history = History {
-                prompt: self.prompt,
+                prompt,
                 generated: &beam.ids,
             };
-            self.banned.apply(&mut self.candidates, history)?;
+            self.banned.apply(candidates, history)?;
             best.clear();
-            best.extend_from_slice(self.candidates.as_slice());
+            best.extend_from_slice(candidates.as_slice());
             if best.len() > keep {
                 best.select_nth_unstable_by(keep - 1, Candidate::rank);
                 best.truncate(keep);
@@ -294,43 +257,37 @@ impl<'a> Search<'a> {
         }
         let ids = |c: &Continuation| (&self.running[c.parent].ids, c.id);
         found.sort_unstable_by(|a, b| b.sum.total_cmp(&a.sum).then_with(|| ids(a).cmp(&ids(b))));
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// Takes the next step: the candidates that end are finished, the best of the others run on.
-    fn select(&mut self, mut found: Vec<Continuation>) -> Result<()> {
+    fn select(&mut self, mut found: Vec<Continuation>, tokenizer: &dyn Tokenizer) -> Result<()> {
         let num_beams = self.options.num_beams;
-        let tokenizer = self.generator.tokenizer();
         let global = matches!(self.options.rules, BeamRules::HuggingFace { .. });
         if global {
             found.truncate(self.options.candidates());
         }
         self.tokens += 1;
         let last = self.tokens == self.most;
-        let mut next: Vec<(Continuation, Option<Text>)> = Vec::new();
+        let mut next: Vec<(Continuation, Decoded)> = Vec::new();
         for (rank, &c) in found.iter().enumerate() {
             let counts = !global || rank < num_beams;
             let parent = &self.running[c.parent];
-            let mut text = None;
-            let reason = if c.id == tokenizer.end_of_text() {
-                Some(FinishReason::EndOfText)
+            let (reason, decoded) = if c.id == tokenizer.end_of_text() {
+                (Some(FinishReason::EndOfText), parent.decoded.clone())
             } else if next.len() == num_beams {
                 continue;
             } else {
-                text = parent.text.clone();
-                let found = text.as_mut().map(|t| {
-                    let mut certain = String::new();
-                    t.push(&**tokenizer, c.id, &mut certain)
-                });
-                found.transpose()?.flatten()
+                let mut decoded = parent.decoded.clone();
+                (decoded.push(tokenizer, c.id)?, decoded)
             };
             match reason {
                 Some(reason) if counts => {
                     let (ids, logprobs) = parent.continued(c);
-                    self.finish(ids, logprobs, c.sum, reason);
+                    self.finish(ids, logprobs, c.sum, reason, decoded);
                 }
                 // In the last step all that is left ends.
-                None if counts || !last => next.push((c, text)),
+                None if counts || !last => next.push((c, decoded)),
                 _ => {}
             }
         }
@@ -344,7 +301,7 @@ impl<'a> Search<'a> {
             // Nothing more is fed.
             self.running.iter_mut().for_each(|beam| beam.state = None);
         }
-        self.advance(next);
+        self.continue_with(next);
         Ok(())
     }
 
@@ -371,11 +328,11 @@ impl<'a> Search<'a> {
     }
 
     /// The chosen continuations become the running beams.
-    fn advance(&mut self, next: Vec<(Continuation, Option<Text>)>) {
+    fn continue_with(&mut self, next: Vec<(Continuation, Decoded)>) {
         let mut children = vec![0usize; self.running.len()];
         next.iter().for_each(|(c, _)| children[c.parent] += 1);
         let mut running = Vec::with_capacity(next.len());
-        for (c, text) in next {
+        for (c, decoded) in next {
             let parent = &mut self.running[c.parent];
             children[c.parent] -= 1;
             // The last continuation has the state itself, so that no page is shared needlessly.
@@ -384,64 +341,175 @@ impl<'a> Search<'a> {
                 _ => parent.state.as_ref().map(|state| state.fork()),
             };
             let (ids, logprobs) = parent.continued(c);
-            running.push(Running {
+            running.push(Beam {
                 ids,
                 logprobs,
                 sum: c.sum,
                 state,
-                text,
+                decoded,
             });
         }
         self.running = running;
     }
 
-    fn finish(&mut self, ids: Vec<u32>, logprobs: Vec<f32>, sum: f64, reason: FinishReason) {
+    fn finish(
+        &mut self,
+        ids: Vec<u32>,
+        logprobs: Vec<f32>,
+        sum: f64,
+        reason: FinishReason,
+        decoded: Decoded,
+    ) {
         let score = match self.options.rules {
             BeamRules::HuggingFace { length_penalty, .. } if !ids.is_empty() => {
                 sum / num::pow(ids.len() as f64, length_penalty.into())
             }
             _ => sum,
         };
-        self.finished.push(Finished {
+        self.finished.push(FinishedBeam {
             ids,
             logprobs,
             score,
             reason,
+            decoded,
         });
     }
 
     fn rank_finished(&mut self) {
-        let rank = |a: &Finished, b: &Finished| -> Ordering {
+        let rank = |a: &FinishedBeam, b: &FinishedBeam| -> Ordering {
             b.score.total_cmp(&a.score).then_with(|| a.ids.cmp(&b.ids))
         };
         self.finished.sort_unstable_by(rank);
         self.finished.truncate(self.options.num_beams);
     }
 
-    fn decode(&self, beam: Finished) -> Result<Beam> {
-        let tokenizer = self.generator.tokenizer();
-        let mut text = self.text.clone();
-        let mut out = String::new();
-        let mut reason = None;
-        for &id in &beam.ids {
-            if id != tokenizer.end_of_text() && reason.is_none() {
-                reason = text.push(&**tokenizer, id, &mut out)?;
-            }
+    /// Ends the search: beams that still run are results as good as the finished ones.
+    fn conclude(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
+        self.ended = true;
+        for beam in std::mem::take(&mut self.running) {
+            self.finish(beam.ids, beam.logprobs, beam.sum, reason, beam.decoded);
         }
-        if reason.is_none() {
-            reason = text.finish(&mut out);
+        self.rank_finished();
+        for (sample, beam) in self.finished.iter_mut().enumerate() {
+            let Decoded { text, certain } = &mut beam.decoded;
+            // What was held back is text after all, unless it ends the text before.
+            beam.reason = text.finish(certain).unwrap_or(beam.reason);
+            context.report(Event::End {
+                sample,
+                text: certain,
+                reason: beam.reason,
+            });
         }
-        Ok(Beam {
-            ids: beam.ids,
-            text: out,
-            score: beam.score,
-            logprobs: beam.logprobs,
-            finish_reason: reason.unwrap_or(beam.reason),
-        })
     }
 }
 
-impl Running {
+impl Group for BeamGroup {
+    fn width(&self) -> usize {
+        self.options.num_beams
+    }
+
+    fn live(&self) -> usize {
+        let has_state = |beam: &&Beam| beam.state.is_some();
+        self.running.iter().filter(has_state).count()
+    }
+
+    fn is_new(&self) -> bool {
+        self.can_start()
+    }
+
+    fn can_start(&self) -> bool {
+        self.tokens == 0 && !self.ended
+    }
+
+    fn has_further(&self) -> bool {
+        false
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn start(
+        &mut self,
+        prompt: &[u32],
+        state: &mut Option<Box<dyn State>>,
+        row: &mut Option<Vec<f32>>,
+        context: &mut RequestContext<'_>,
+        cancel: &CancelToken,
+    ) -> Result<()> {
+        let Some(row) = row.take() else {
+            return Ok(());
+        };
+        self.running[0].state = state.take();
+        self.advance(prompt, &[&row], cancel, context)
+    }
+
+    fn prepare(&mut self, _prompt: &[u32], _context: &mut RequestContext<'_>) {}
+
+    fn detach_states(&mut self, cancel: &CancelToken, inputs: &mut Vec<StepInput>) -> usize {
+        let before = inputs.len();
+        for beam in &mut self.running {
+            if let (Some(state), Some(&last)) = (beam.state.take(), beam.ids.last()) {
+                inputs.push(StepInput {
+                    state,
+                    ids: vec![last],
+                    wanted: Wanted::Last,
+                    cancel: cancel.clone(),
+                });
+            }
+        }
+        inputs.len() - before
+    }
+
+    fn attach_states(&mut self, inputs: &mut dyn Iterator<Item = StepInput>) {
+        for (beam, input) in self.running.iter_mut().zip(inputs) {
+            beam.state = Some(input.state);
+        }
+    }
+
+    fn accept(
+        &mut self,
+        prompt: &[u32],
+        logits: &Logits,
+        row: usize,
+        _took: Duration,
+        cancel: &CancelToken,
+        context: &mut RequestContext<'_>,
+    ) -> Result<()> {
+        let mut rows = Vec::with_capacity(self.running.len());
+        for beam in 0..self.running.len() {
+            match logits.last(row + beam) {
+                Some(row) => rows.push(row),
+                // The end of the request is found next.
+                None if cancel.is_cancelled() => return Ok(()),
+                None => bail!(Internal, "the model returned no logits for beam {beam}"),
+            }
+        }
+        self.advance(prompt, &rows, cancel, context)
+    }
+
+    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
+        if !self.ended {
+            self.conclude(reason, context);
+        }
+    }
+
+    fn into_completions(self: Box<Self>) -> Vec<Completion> {
+        let completion = |beam: FinishedBeam| Completion {
+            text: beam.decoded.certain,
+            ids: beam.ids,
+            healed: 0,
+            logprobs: beam.logprobs,
+            top_logprobs: Vec::new(),
+            score: beam.score,
+            finish_reason: beam.reason,
+            speculated: Default::default(),
+        };
+        self.finished.into_iter().map(completion).collect()
+    }
+}
+
+impl Beam {
     /// Its tokens and their log-probabilities with one more.
     fn continued(&self, c: Continuation) -> (Vec<u32>, Vec<f32>) {
         let ids = [&*self.ids, &[c.id]].concat();

@@ -4,25 +4,28 @@
 //! A [`Generator`] joins a model and a tokenizer. It keeps nothing between calls, so one serves
 //! any number of threads; a [`Session`] keeps its last sequence for a prompt that begins the same.
 //! A [`Scheduler`] computes many requests together, a [`Service`] does so on a thread of its own.
-//! They all run on the scheduler: a single request is one without company. All samples of one
-//! prompt share its computation. This module knows no languages and no tasks; prompts come
+//! Generation and beam search always run on a scheduler: a single request is a batch of one. Scores
+//! of given text are prefills of a state of their own, see [`feed`](crate::model::feed). All samples
+//! of one prompt share its computation. This module knows no languages and no tasks; prompts come
 //! ready-made, and [`code`](crate::code) tells where code ends.
 #![forbid(unsafe_code)]
 
 mod beam;
 mod candidates;
 mod heal;
-mod job;
 mod options;
 mod prefixes;
+mod request;
 pub mod rng;
-mod sample;
 pub mod sampler;
+mod samples;
 mod scheduler;
 mod score;
+mod sequence;
 mod service;
 mod session;
 mod speculate;
+mod step;
 mod stop;
 mod text;
 
@@ -40,7 +43,7 @@ use crate::model::Model;
 use crate::tokenizer::Tokenizer;
 
 pub use crate::model::PREFILL_TOKENS;
-pub use beam::{Beam, BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
+pub use beam::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 use heal::TextTokens;
 
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
@@ -49,7 +52,9 @@ pub use sampler::{
     BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
     Sampler, Temperature, TopK, TopP, TypicalP,
 };
-pub use scheduler::{Progress, Request, RequestId, Scheduler, SchedulerOptions, Update, WhenFull};
+pub use scheduler::{
+    Progress, Request, RequestId, RequestOptions, Scheduler, SchedulerOptions, Update, WhenFull,
+};
 pub use score::{Perplexity, Score};
 pub use service::{Service, Ticket, TicketEvent};
 pub use session::Session;
@@ -60,7 +65,8 @@ pub use stop::StopStrings;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A token was drawn.
+    /// A token was sampled. The end of text is one as well: its text is empty, and the
+    /// [`End`](Self::End) of its sample follows.
     Token {
         /// Which sample, from 0.
         sample: usize,
@@ -87,13 +93,14 @@ pub enum Event<'a> {
     },
 }
 
-/// One finished sample.
+/// One finished sample or beam.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Completion {
     /// Its text, without the stop string that ended it, or up to where the rule of code ended it.
     pub text: String,
-    /// Its tokens, those of what was cut off included, without an end of text.
+    /// Its tokens, those of what was cut off included, and the end of text where the model ended
+    /// it: each has its log-probability.
     pub ids: Vec<u32>,
     /// Bytes at the beginning of the tokens that belong to the prompt and not to the text, see
     /// [`GenerateOptions::heal`]; 0 without healing.
@@ -103,9 +110,11 @@ pub struct Completion {
     /// The likeliest tokens in the place of each token, as many as the options ask for; empty
     /// where they ask for none.
     pub top_logprobs: Vec<Vec<(u32, f32)>>,
+    /// Of a sample the sum of `logprobs`; of a beam its score by the rules of the search.
+    pub score: f64,
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// What guesses at its tokens were worth.
+    /// What speculative decoding brought.
     pub speculated: Speculated,
 }
 

@@ -1,4 +1,4 @@
-//! Prompts that were computed lately, for requests that begin the same.
+//! The prompt cache: states of prompts that were computed lately, for requests that begin the same.
 
 use crate::model::State;
 
@@ -12,13 +12,13 @@ pub(super) struct Prefixes {
 struct Entry {
     ids: Vec<u32>,
     state: Box<dyn State>,
-    pages: u64,
+    bytes: u64,
 }
 
 impl Prefixes {
-    /// Pages of all of them, shared ones counted in full.
-    pub fn pages(&self) -> u64 {
-        self.entries.iter().map(|e| e.pages).sum()
+    /// Bytes of all of them, shared ones counted in full.
+    pub fn bytes(&self) -> u64 {
+        self.entries.iter().map(|e| e.bytes).sum()
     }
 
     /// A state with as much of the beginning of `prompt` as one of them has, if that is at least
@@ -42,12 +42,12 @@ impl Prefixes {
 
     /// Keeps a prompt in the place of those that it begins with, and of the oldest where there
     /// are more than `most`.
-    pub fn keep(&mut self, ids: &[u32], state: Box<dyn State>, pages: u64, most: usize) {
+    pub fn keep(&mut self, ids: &[u32], state: Box<dyn State>, bytes: u64, most: usize) {
         self.entries.retain(|e| !ids.starts_with(&e.ids));
         self.entries.push(Entry {
             ids: ids.to_vec(),
             state,
-            pages,
+            bytes,
         });
         while self.entries.len() > most {
             self.entries.remove(0);

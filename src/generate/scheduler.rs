@@ -1,21 +1,22 @@
-//! Many requests at once: admits them as memory allows, computes a step of all of them together,
+//! Continuous batching: admits requests as memory allows, computes a step of all of them together,
 //! and lets them go as they end.
 //!
 //! The weights are read once a step for all sequences, so a step of sixteen costs a model that
-//! waits for its memory hardly more than a step of one. Answers do not depend on company: logits
-//! are the same to the bit in any batch, draws are numbered, and a cached prefix holds what
-//! computing it again would give.
+//! waits for its memory hardly more than a step of one. Answers do not depend on other requests in
+//! the batch: logits are the same to the bit in any batch, random numbers belong to their
+//! positions, and a cached prefix holds what computing it again would give.
 //!
-//! Memory is planned, not tried: a prompt is admitted when its pages and those of one sample, at
-//! its longest, fit the limit; further samples of it begin as theirs fit. So nothing that was
-//! admitted is ever given up for something else. The plan counts pages that are shared in full
-//! and is never below what is held.
+//! Memory is planned: a prompt is admitted when its KV cache and that of one sample, or of all
+//! beams, at their longest, fit the limit; further samples of it begin as theirs fit. So a request
+//! that was admitted is never given up for another one. The plan counts pages that are shared in
+//! full and is never below what is held; a draft model's KV cache is part of it.
 //!
-//! What ends early, cancelled or late, running or waiting, ends between two operations of the step
-//! that is under way: for that a step takes the states out of the requests while the model has them.
+//! A request that ends early, cancelled or late, running or waiting, ends between two operations of
+//! the step that is under way: for that a step detaches the states of the requests while the model
+//! has them.
 //!
-//! Who gets on: requests are admitted in the order in which they came, the first one that does
-//! not fit holds the others up (a large one is not starved by small ones). Free places go to the
+//! Admission: requests are admitted in the order in which they came, the first one that does not
+//! fit holds the others up (a large one is not starved by small ones). Free places go to the
 //! request with the fewest running samples. Prompts share the tokens of a step equally.
 //!
 //! This module starts no threads; [`Service`](super::Service) does.
@@ -26,15 +27,20 @@ mod tests;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::job::{Finished, Job, Parts};
+use super::options::{Limits, check_ids};
 use super::prefixes::Prefixes;
-use super::sample::{Fed, Listener};
-use super::{Candidates, Completion, Event, GenerateOptions, Generator, PREFILL_TOKENS};
+use super::request::{Plan, RequestState};
+use super::step::{FinishedRequest, Sink, StepContext, StepInput};
+use super::{
+    BeamOptions, Candidates, Completion, Event, GenerateOptions, Generator, PREFILL_TOKENS,
+};
 use crate::cancel::{CancelToken, Control};
-use crate::error::{Error, ErrorKind, Result, bail};
-use crate::model::State;
+use crate::error::{ErrorKind, Result, bail};
+use crate::memory;
+use crate::model::{Logits, Model, PageSize, State};
 use crate::setters::setters;
 
 /// Names a request of one scheduler.
@@ -42,7 +48,7 @@ use crate::setters::setters;
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// The number of its job.
+    /// As a number.
     pub(super) fn number(self) -> u64 {
         self.0
     }
@@ -58,15 +64,61 @@ pub enum WhenFull {
     Refuse,
 }
 
+/// How a request is decoded: samples, the greedy one included, or beams.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RequestOptions {
+    /// As by [`Generator::generate`]. All samples of a request share the computation and the memory
+    /// of its prompt.
+    Sample(GenerateOptions),
+    /// As by [`Generator::beam_search`]. All beams of a request begin together. Its events are the
+    /// [ends](Event::End) of the beams, with their whole text.
+    Beams(BeamOptions),
+}
+
+impl From<GenerateOptions> for RequestOptions {
+    fn from(options: GenerateOptions) -> Self {
+        Self::Sample(options)
+    }
+}
+
+impl From<BeamOptions> for RequestOptions {
+    fn from(options: BeamOptions) -> Self {
+        Self::Beams(options)
+    }
+}
+
+impl RequestOptions {
+    /// Checks the values, for a model with `vocabulary` ids.
+    pub(super) fn validate(&self, vocabulary: usize) -> Result<()> {
+        match self {
+            Self::Sample(options) => {
+                options.validate()?;
+                options.sampling.validate(vocabulary)
+            }
+            Self::Beams(options) => {
+                options.validate()?;
+                check_ids("banned_ids", options.banned_ids.iter().copied(), vocabulary)
+            }
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        match self {
+            Self::Sample(options) => &options.limits,
+            Self::Beams(options) => &options.limits,
+        }
+    }
+}
+
 /// A request to a [`Scheduler`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Request {
     /// Ids of the prompt.
     pub prompt: Vec<u32>,
-    /// Everything else that is asked for. All samples of a request share the computation and
-    /// the memory of its prompt.
-    pub options: GenerateOptions,
+    /// How it is decoded.
+    pub options: RequestOptions,
     /// Ends it from any thread.
     pub cancel: CancelToken,
     /// What happens when there is no room.
@@ -75,10 +127,10 @@ pub struct Request {
 
 impl Request {
     /// A request that waits when there is no room.
-    pub fn new(prompt: Vec<u32>, options: GenerateOptions) -> Self {
+    pub fn new(prompt: Vec<u32>, options: impl Into<RequestOptions>) -> Self {
         Self {
             prompt,
-            options,
+            options: options.into(),
             cancel: CancelToken::new(),
             when_full: WhenFull::default(),
         }
@@ -89,24 +141,30 @@ impl Request {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SchedulerOptions {
-    /// Sequences that are computed together at most. More give more tokens a second in all, and
-    /// each of them later.
+    /// Sequences that are computed together at most. Higher = more total throughput, higher latency
+    /// of each request.
     pub sequences: usize,
-    /// Tokens of prompts that a step computes at most: sequences that are generating wait for so
-    /// many. Fewer make their tokens come more evenly, and prompts take longer.
+    /// Tokens of prompts that a step computes at most. Lower = generating sequences get their
+    /// tokens more evenly, prompts take longer.
     pub prefill_tokens: usize,
-    /// The most bytes of keys and values that may be planned for, or no limit but the
-    /// [backend's](crate::backend::CpuOptions::memory_limit).
+    /// Bytes of KV cache that may be planned for. `None` plans for half of what the system has
+    /// [available](crate::memory::available) when the scheduler is made, or for any number where it
+    /// does not say; [`UNLIMITED`](Self::UNLIMITED) admits whatever is submitted, and requests that
+    /// the system then refuses memory fail. The
+    /// [backend's limit](crate::backend::CpuOptions::memory_limit) holds in any case.
     pub cache_bytes: Option<u64>,
-    /// Prompts that are kept after they were computed, for requests that begin the same. They
-    /// give way when room is needed.
+    /// Prompts whose KV cache is kept after they were computed (prompt cache), for requests that
+    /// begin the same. They give way when room is needed.
     pub prefixes: usize,
     /// Requests that wait at most; a further one is refused with [`Busy`](ErrorKind::Busy).
     pub waiting: usize,
 }
 
 impl SchedulerOptions {
-    /// 64 sequences, 8 kept prompts, 1024 waiting requests.
+    /// A value of [`cache_bytes`](Self::cache_bytes): memory is not planned.
+    pub const UNLIMITED: u64 = u64::MAX;
+
+    /// 64 sequences, 8 kept prompts, 1024 waiting requests, half of the available memory.
     pub fn new() -> Self {
         Self::default()
     }
@@ -132,13 +190,17 @@ impl Default for SchedulerOptions {
     }
 }
 
+/// Without a limit, one part in this many of what is available may be planned for. The rest is for
+/// weights that are mapped, which count as available, for activations, and for other programs.
+const AVAILABLE_SHARE: u64 = 2;
+
 /// What happened to a request.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Update<'a> {
-    /// One of its samples got a token or ended.
+    /// One of its sequences got a token or ended.
     Event(Event<'a>),
-    /// It is over: all of its samples, or why there are none.
+    /// It is over: all of its samples or beams, or why there are none.
     Done(Result<Vec<Completion>>),
 }
 
@@ -150,9 +212,9 @@ pub struct Progress {
     pub waiting: usize,
     /// Requests that were admitted.
     pub running: usize,
-    /// Samples that are being generated.
+    /// Samples and beams that are being generated.
     pub sequences: usize,
-    /// Bytes of keys and values that are planned for, kept prefixes included.
+    /// Bytes of KV cache that are planned for, kept prefixes included.
     pub cache_bytes: u64,
     /// Tokens of prompts that were found in kept prefixes, since the beginning.
     pub reused_tokens: u64,
@@ -183,13 +245,12 @@ pub struct Progress {
 pub struct Scheduler {
     generator: Generator,
     options: SchedulerOptions,
-    /// Pages that may be planned for.
-    most_pages: u64,
-    /// Tokens of a page.
-    page: usize,
+    /// Bytes that may be planned for.
+    most_bytes: u64,
+    page: PageSize,
     next_id: u64,
-    waiting: VecDeque<Job>,
-    running: Vec<Job>,
+    waiting: VecDeque<RequestState>,
+    running: Vec<RequestState>,
     prefixes: Prefixes,
     reused_tokens: u64,
     candidates: Candidates,
@@ -201,6 +262,15 @@ impl Scheduler {
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for bounds that let nothing run.
     pub fn new(generator: &Generator, options: SchedulerOptions) -> Result<Self> {
+        Self::with_system(generator, options, memory::available)
+    }
+
+    /// `available` tells what the system has, where the options leave it to that.
+    fn with_system(
+        generator: &Generator,
+        options: SchedulerOptions,
+        available: impl FnOnce() -> Option<u64>,
+    ) -> Result<Self> {
         if options.sequences == 0 || options.prefill_tokens == 0 {
             bail!(
                 InvalidArgument,
@@ -213,11 +283,11 @@ impl Scheduler {
         let page = generator.model().page();
         Ok(Self {
             generator: generator.clone(),
-            most_pages: match options.cache_bytes {
-                Some(bytes) => bytes / page.bytes.max(1) as u64,
-                None => u64::MAX,
+            most_bytes: match options.cache_bytes {
+                Some(bytes) => bytes,
+                None => available().map_or(u64::MAX, |bytes| bytes / AVAILABLE_SHARE),
             },
-            page: page.tokens.max(1),
+            page,
             options,
             next_id: 0,
             waiting: VecDeque::new(),
@@ -228,10 +298,11 @@ impl Scheduler {
         })
     }
 
-    /// Takes a request in. Nothing is computed yet.
+    /// Queues a request. Nothing is computed yet.
     ///
     /// # Errors
     /// Those of [`Generator::generate_from`] for the prompt and the options,
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for more beams than there are sequences,
     /// [`OutOfMemory`](ErrorKind::OutOfMemory) for a request that could never fit, and
     /// [`Busy`](ErrorKind::Busy) when too many wait, or when one that does not want to wait would
     /// have to.
@@ -242,27 +313,35 @@ impl Scheduler {
             cancel,
             when_full,
         } = request;
-        let job = Job::new(&self.generator, self.next_id, prompt, options, &cancel)?;
-        self.add(job, when_full)
+        let request = RequestState::new(&self.generator, self.next_id, prompt, options, &cancel)?;
+        self.add(request, when_full)
     }
 
-    /// Takes a job in, with its state if it brings one.
-    pub(super) fn add(&mut self, mut job: Job, when_full: WhenFull) -> Result<RequestId> {
-        let pages = |tokens: usize| tokens.div_ceil(self.page) as u64;
-        let prompt = job.prompt().len();
-        job.prompt_pages = pages(prompt);
-        // Full pages of the prompt are shared; the one that is not full is copied.
-        job.sample_pages = pages(job.longest()) - (prompt / self.page) as u64;
-        let needed = job.pages();
-        if needed > self.most_pages {
+    /// Queues a request, with its state if it brings one.
+    pub(super) fn add(
+        &mut self,
+        mut request: RequestState,
+        when_full: WhenFull,
+    ) -> Result<RequestId> {
+        request.plan = self.plan(&request);
+        let needed = request.bytes();
+        if needed > self.most_bytes {
             bail!(
                 OutOfMemory,
-                "the request needs up to {needed} pages of keys and values, the scheduler may \
-                 have {}; shorten it or raise the limit",
-                self.most_pages
+                "the request needs up to {needed} bytes of KV cache, the scheduler may have {}; \
+                 shorten its prompt, lower max_new_tokens or raise cache_bytes",
+                self.most_bytes
             );
         }
-        if when_full == WhenFull::Refuse && (!self.waiting.is_empty() || !self.fits(&job)) {
+        let (width, places) = (request.width(), self.options.sequences);
+        if width > places {
+            bail!(
+                InvalidArgument,
+                "the request has {width} beams, the scheduler computes {places} sequences; use \
+                 fewer beams or raise sequences"
+            );
+        }
+        if when_full == WhenFull::Refuse && (!self.waiting.is_empty() || !self.fits(&request)) {
             bail!(
                 Busy,
                 "{} requests are running and {} are waiting, and there is no room for another \
@@ -278,10 +357,33 @@ impl Scheduler {
                 self.waiting.len()
             );
         }
-        self.next_id = self.next_id.max(job.id) + 1;
-        let id = RequestId(job.id);
-        self.waiting.push_back(job);
+        self.next_id = self.next_id.max(request.id) + 1;
+        let id = RequestId(request.id);
+        self.waiting.push_back(request);
         Ok(id)
+    }
+
+    /// What a request may hold, of the model and of its draft model.
+    fn plan(&self, request: &RequestState) -> Plan {
+        let prompt = request.prompt().len();
+        let of = |page: PageSize| {
+            let (tokens, bytes) = (page.tokens.max(1), page.bytes as u64);
+            let pages = |tokens_in_all: usize| tokens_in_all.div_ceil(tokens) as u64;
+            // Full pages of the prompt are shared; the one that is not full is copied.
+            let own = pages(request.longest()) - (prompt / tokens) as u64;
+            (
+                pages(prompt).saturating_mul(bytes),
+                own.saturating_mul(bytes),
+            )
+        };
+        let (prefix, sequence) = of(self.page);
+        let draft = request.draft_model().map(|model| of(model.page()));
+        let (draft_prompt, draft_sequence) = draft.unwrap_or_default();
+        Plan {
+            prompt: prefix.saturating_add(draft_prompt),
+            prefix,
+            sequence: sequence.saturating_add(draft_sequence),
+        }
     }
 
     pub(super) fn generator(&self) -> &Generator {
@@ -299,25 +401,25 @@ impl Scheduler {
             waiting: self.waiting.len(),
             running: self.running.len(),
             sequences: self.sequences(),
-            cache_bytes: self.planned() * self.generator.model().page().bytes as u64,
+            cache_bytes: self.planned(),
             reused_tokens: self.reused_tokens,
         }
     }
 
-    /// Forgets the kept prefixes.
+    /// Drops the kept prefixes.
     pub fn drop_prefixes(&mut self) {
         self.prefixes = Prefixes::default();
     }
 
-    /// Computes one step of what is running, admitting before what fits. `on_update` hears of
-    /// every token and of every end; when it breaks, that request ends. Returns whether anything
-    /// is left to do.
+    /// Admits what fits, and computes one step of what is running. `on_update` is called with every
+    /// token and every end; when it breaks, that request ends. Returns whether anything is left to
+    /// do.
     ///
     /// A request that fails ends with its error and leaves the others alone. One that is cancelled
     /// or whose deadline passes, running or waiting, ends before the next matrix product that the
-    /// model computes: `on_update` hears of it there, with the step still under way for the others,
-    /// and from the next layer on it costs nothing. The step itself is cut short once all requests
-    /// in it are cancelled.
+    /// model or a draft model computes: `on_update` is called there, with the step still under way
+    /// for the others, and from the next layer on the request costs nothing. The step itself is cut
+    /// short once all requests in it are cancelled.
     pub fn step(
         &mut self,
         on_update: &mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>,
@@ -327,42 +429,55 @@ impl Scheduler {
     }
 
     /// A step.
-    pub(super) fn advance(&mut self, listener: &mut dyn Listener) {
+    pub(super) fn advance(&mut self, sink: &mut dyn Sink) {
         let mut candidates = std::mem::take(&mut self.candidates);
         let generator = self.generator.clone();
-        let mut parts = Parts {
+        let mut context = StepContext {
             generator: &generator,
             candidates: &mut candidates,
-            listener,
+            sink,
         };
-        self.retire(&mut parts);
+        self.release_ended(&mut context);
         self.admit();
-        self.start(&mut parts);
-        self.retire(&mut parts);
-        self.prepare(&mut parts);
-        self.compute(&mut parts);
-        self.retire(&mut parts);
+        self.start(&mut context);
+        self.release_ended(&mut context);
+        self.prepare(&mut context);
+        self.draft(&mut context);
+        self.compute(&mut context);
+        self.release_ended(&mut context);
         self.candidates = candidates;
     }
 
     fn sequences(&self) -> usize {
-        self.running.iter().map(Job::live).sum()
+        self.running.iter().map(RequestState::live).sum()
     }
 
-    /// Pages that are planned for.
+    /// Places that are taken or reserved.
+    fn places(&self) -> usize {
+        self.running.iter().map(RequestState::places).sum()
+    }
+
+    /// Bytes that are planned for.
     fn planned(&self) -> u64 {
-        self.running.iter().map(Job::pages).sum::<u64>() + self.prefixes.pages()
+        let running = self.running.iter().map(RequestState::bytes);
+        running.fold(self.prefixes.bytes(), u64::saturating_add)
     }
 
-    /// Whether a job could be admitted, kept prefixes dropped if need be.
-    fn fits(&self, job: &Job) -> bool {
-        let held = self.planned() - self.prefixes.pages();
-        self.running.len() < self.options.sequences && held + job.pages() <= self.most_pages
+    /// Whether a request could be admitted, kept prefixes dropped if need be.
+    fn fits(&self, request: &RequestState) -> bool {
+        // A sample waits for its place after the prompt was read; beams have theirs before.
+        let places = match request.width() {
+            1 => self.running.len() + 1,
+            width => self.places() + width,
+        };
+        let held = self.planned() - self.prefixes.bytes();
+        places.max(self.running.len() + 1) <= self.options.sequences
+            && held.saturating_add(request.bytes()) <= self.most_bytes
     }
 
-    /// Drops prefixes until so many pages more are within the limit. Whether they are.
-    fn make_room(&mut self, pages: u64) -> bool {
-        while self.planned().saturating_add(pages) > self.most_pages {
+    /// Drops prefixes until `bytes` more are within the limit. Whether they are.
+    fn make_room(&mut self, bytes: u64) -> bool {
+        while self.planned().saturating_add(bytes) > self.most_bytes {
             if !self.prefixes.drop_one() {
                 return false;
             }
@@ -371,91 +486,142 @@ impl Scheduler {
     }
 
     /// Lets go what has ended or was asked to.
-    fn retire(&mut self, parts: &mut Parts<'_>) {
-        for job in self.waiting.iter_mut().chain(&mut self.running) {
-            if !job.has_ended() {
-                job.look_around(parts);
+    fn release_ended(&mut self, context: &mut StepContext<'_>) {
+        for request in self.waiting.iter_mut().chain(&mut self.running) {
+            if !request.has_ended() {
+                request.poll_end(context);
             }
         }
-        while let Some(i) = self.running.iter().position(Job::has_ended) {
-            parts.listener.finished(self.running.remove(i).finish());
+        while let Some(i) = self.running.iter().position(RequestState::has_ended) {
+            context.sink.finished(self.running.remove(i).finish());
         }
-        while let Some(i) = self.waiting.iter().position(Job::has_ended) {
-            let job = self.waiting.remove(i);
-            job.into_iter()
-                .for_each(|job| parts.listener.finished(job.finish()));
+        while let Some(i) = self.waiting.iter().position(RequestState::has_ended) {
+            if let Some(request) = self.waiting.remove(i) {
+                context.sink.finished(request.finish());
+            }
         }
     }
 
     fn admit(&mut self) {
-        while let Some(job) = self.waiting.pop_front() {
-            if !self.fits(&job) {
-                self.waiting.push_front(job);
+        while let Some(request) = self.waiting.pop_front() {
+            if !self.fits(&request) {
+                self.waiting.push_front(request);
                 return;
             }
-            self.admit_one(job);
+            self.admit_one(request);
         }
     }
 
-    fn admit_one(&mut self, mut job: Job) {
-        if !job.has_state() {
+    fn admit_one(&mut self, mut request: RequestState) {
+        if !request.has_state() {
             // A shorter one than a page is not worth a lookup that has to copy it.
-            let found = self.prefixes.find(job.prompt(), self.page);
+            let found = self.prefixes.find(request.prompt(), self.page.tokens);
             self.reused_tokens += found.as_ref().map_or(0, |s| s.len() as u64);
             let new = || self.generator.model().new_state();
-            job.set_state(found.unwrap_or_else(new));
+            request.set_state(found.unwrap_or_else(new));
         }
-        self.make_room(job.pages());
-        self.running.push(job);
+        self.make_room(request.bytes());
+        self.running.push(request);
     }
 
-    /// Begins samples while there are places and pages for them.
-    fn start(&mut self, parts: &mut Parts<'_>) {
-        while self.sequences() < self.options.sequences {
+    /// Begins samples while there are places and bytes for them, and beams, which have both.
+    fn start(&mut self, context: &mut StepContext<'_>) {
+        // Beams need several places at once: further samples leave them free.
+        let beams_wait = self.waiting.front().is_some_and(|r| r.width() > 1);
+        loop {
+            let is_full = self.places() >= self.options.sequences;
+            let may_start = |request: &RequestState| match request.width() {
+                1 => !is_full && (request.live() == 0 || !beams_wait),
+                _ => true,
+            };
             let ready = self.running.iter().enumerate();
             let next = ready
-                .filter(|(_, job)| job.can_start())
-                .min_by_key(|(_, job)| job.live());
-            let Some((i, job)) = next else {
+                .filter(|(_, request)| request.can_start() && may_start(request))
+                .min_by_key(|(_, request)| request.live());
+            let Some((i, request)) = next else {
                 return;
             };
-            // The pages of a first sample are counted from the beginning.
-            let more = if job.live() == 0 { 0 } else { job.sample_pages };
+            // The bytes of a first sample and of beams are counted from the beginning.
+            let more = match request.live() {
+                0 => 0,
+                _ => request.plan.sequence,
+            };
             if !self.make_room(more) {
                 return;
             }
-            self.running[i].start(parts);
-            self.between(parts);
+            self.running[i].start(context);
+            self.on_progress(context);
         }
     }
 
-    fn prepare(&mut self, parts: &mut Parts<'_>) {
-        let reading = self.running.iter().filter(|j| j.unread() > 0).count();
+    fn prepare(&mut self, context: &mut StepContext<'_>) {
+        let reading = self.running.iter().filter(|r| r.unread() > 0).count();
         let share = self.options.prefill_tokens.div_ceil(reading.max(1));
-        let all: Vec<u64> = self.running.iter().map(|job| job.id).collect();
-        for id in all {
-            let Some(job) = self.job(id) else {
-                continue;
-            };
-            job.prepare(share, parts);
-            if job.speculates() {
-                self.between(parts);
+        for request in &mut self.running {
+            request.prepare(share, context);
+        }
+    }
+
+    /// Drafts tokens for all sequences that have a draft model: a token of each in a call.
+    fn draft(&mut self, context: &mut StepContext<'_>) {
+        let mut models: Vec<Arc<dyn Model>> = Vec::new();
+        for model in self.running.iter().filter_map(RequestState::draft_model) {
+            if !models.iter().any(|m| Arc::ptr_eq(m, model)) {
+                models.push(Arc::clone(model));
             }
         }
+        for model in models {
+            let uses = |r: &&RequestState| r.draft_model().is_some_and(|m| Arc::ptr_eq(m, &model));
+            let all: Vec<u64> = self.running.iter().filter(uses).map(|r| r.id).collect();
+            while self.draft_call(&*model, &all, context) {}
+        }
+    }
+
+    /// A call of a draft model for these requests; where that fails, one for each. Returns whether
+    /// there was anything to draft.
+    fn draft_call(
+        &mut self,
+        model: &dyn Model,
+        requests: &[u64],
+        context: &mut StepContext<'_>,
+    ) -> bool {
+        let error = match self.call(Work::Drafts(model), requests, context) {
+            Ok(called) => return called,
+            Err(error) => error,
+        };
+        if error.kind() == ErrorKind::Cancelled && self.is_cancelled(requests) {
+            return false;
+        }
+        for &id in requests {
+            let Err(error) = self.call(Work::Drafts(model), &[id], context) else {
+                continue;
+            };
+            let is_cancelled = self.is_cancelled(&[id]);
+            if let Some(request) = self.request(id) {
+                match error.kind() {
+                    ErrorKind::Cancelled if is_cancelled => {}
+                    // Drafting is optional: decoding goes on without it.
+                    ErrorKind::OutOfMemory => request.stop_drafting(),
+                    _ => request.fail(error),
+                }
+            }
+        }
+        self.on_progress(context);
+        true
     }
 
     /// Lets go what has ended, in the middle of a step: between two operations of the model, and
-    /// between what is drawn and guessed for one job and for the next, since a draw takes up to a
-    /// millisecond and a guess a call of another model.
-    fn between(&mut self, parts: &mut Parts<'_>) {
-        parts.listener.between();
-        self.retire(parts);
+    /// between what is sampled for one request and for the next, since that takes up to a
+    /// millisecond for each sequence.
+    fn on_progress(&mut self, context: &mut StepContext<'_>) {
+        context.sink.on_progress();
+        self.release_ended(context);
     }
 
-    /// One call of the model for all jobs; where that fails, one for each.
-    fn compute(&mut self, parts: &mut Parts<'_>) {
-        let all: Vec<u64> = self.running.iter().map(|job| job.id).collect();
-        let Err(error) = self.call(&all, parts) else {
+    /// One call of the model for all requests; where that fails, one for each.
+    fn compute(&mut self, context: &mut StepContext<'_>) {
+        let all: Vec<u64> = self.running.iter().map(|request| request.id).collect();
+        let Err(error) = self.call(Work::Step, &all, context) else {
             return;
         };
         if error.kind() == ErrorKind::Cancelled && self.is_cancelled(&all) {
@@ -465,92 +631,206 @@ impl Scheduler {
             self.drop_prefixes();
         }
         for id in all {
-            if let Err(error) = self.call(&[id], parts)
+            if let Err(error) = self.call(Work::Step, &[id], context)
                 && !(error.kind() == ErrorKind::Cancelled && self.is_cancelled(&[id]))
-                && let Some(job) = self.job(id)
+                && let Some(request) = self.request(id)
             {
-                job.fail(error);
+                request.fail(error);
             }
         }
     }
 
     /// Whether all of these have ended or were asked to.
-    fn is_cancelled(&self, jobs: &[u64]) -> bool {
-        let mut jobs = self.running.iter().filter(|job| jobs.contains(&job.id));
-        jobs.all(|job| job.cancel_token().is_cancelled())
+    fn is_cancelled(&self, requests: &[u64]) -> bool {
+        let mut requests = self.running.iter().filter(|r| requests.contains(&r.id));
+        requests.all(|request| request.cancel_token().is_cancelled())
     }
 
-    /// The job, while it has not ended.
-    fn job(&mut self, id: u64) -> Option<&mut Job> {
-        self.running.iter_mut().find(|job| job.id == id)
+    /// The request, while it has not ended.
+    fn request(&mut self, id: u64) -> Option<&mut RequestState> {
+        self.running.iter_mut().find(|request| request.id == id)
     }
 
-    /// One call of the model.
-    fn call(&mut self, jobs: &[u64], parts: &mut Parts<'_>) -> Result<(), Error> {
-        let (mut fed, mut lenders) = (Vec::new(), Vec::new());
+    /// One call of a model. Returns false where there was nothing to compute.
+    fn call(
+        &mut self,
+        work: Work<'_>,
+        requests: &[u64],
+        context: &mut StepContext<'_>,
+    ) -> Result<bool> {
+        let (mut inputs, mut owners) = (Vec::new(), Vec::new());
         let (mut tokens, mut threads) = (Vec::new(), None);
-        for job in self.running.iter_mut().filter(|j| jobs.contains(&j.id)) {
-            threads = threads.into_iter().chain(job.threads()).min();
-            tokens.push(job.cancel_token().clone());
-            lenders.push((job.id, job.lend(&mut fed)));
+        let share = self.draft_share(requests);
+        let these = |r: &&mut RequestState| requests.contains(&r.id) && !r.has_ended();
+        for request in self.running.iter_mut().filter(these) {
+            let count = match work {
+                Work::Step => request.detach_states(&mut inputs),
+                Work::Drafts(_) => request.detach_drafts(share, &mut inputs),
+            };
+            if count > 0 {
+                threads = threads.into_iter().chain(request.threads()).min();
+                tokens.push(request.cancel_token().clone());
+                owners.push((request.id, count));
+            }
         }
-        if fed.is_empty() {
-            return Ok(());
+        if inputs.is_empty() {
+            return Ok(false);
         }
         let clock = Instant::now();
-        let mut batch: Vec<_> = fed.iter_mut().map(Fed::input).collect();
-        let model = parts.generator.model();
-        let mut between = || self.between(parts);
+        let mut batch: Vec<_> = inputs.iter_mut().map(StepInput::input).collect();
+        let model = match work {
+            Work::Step => &**context.generator.model(),
+            Work::Drafts(model) => model,
+        };
+        let mut on_progress = || self.on_progress(context);
         let control = Control::from(&CancelToken::all_of(tokens))
             .threads(threads)
-            .on_progress(&mut between);
+            .on_progress(&mut on_progress);
         let result = model.forward(&mut batch, &control);
         drop(control);
         let took = clock.elapsed();
         drop(batch);
-        // Those that ended meanwhile take nothing back.
-        let mut fed = fed.into_iter();
-        for &(id, count) in &lenders {
-            let its = fed.by_ref().take(count);
-            match self.job(id) {
-                Some(job) => job.give_back(its),
-                None => its.for_each(drop),
+        // Requests that ended meanwhile take nothing back.
+        let mut inputs = inputs.into_iter();
+        for &(id, count) in &owners {
+            let own = inputs.by_ref().take(count);
+            match (self.request(id), work) {
+                (Some(request), Work::Step) => request.attach_states(own),
+                (Some(request), Work::Drafts(_)) => request.attach_drafts(own),
+                (None, _) => own.for_each(drop),
             }
         }
         let logits = result?;
         let mut row = 0;
-        for (id, count) in lenders {
-            if let Some(job) = self.running.iter_mut().find(|job| job.id == id) {
-                job.take(&logits, row, took, parts);
-                // Its prompt was read just now: others may begin the same.
-                if self.options.prefixes > 0
-                    && job.live() == 0
-                    && let Some(state) = job.prompt_state().map(State::fork)
-                {
-                    let most = self.options.prefixes;
-                    self.prefixes
-                        .keep(job.prompt(), state, job.prompt_pages, most);
+        for (id, count) in owners {
+            if let Some(i) = self.running.iter().position(|request| request.id == id) {
+                match work {
+                    Work::Step => self.accept(i, &logits, row, took, context),
+                    Work::Drafts(_) => {
+                        self.running[i].accept_drafts(&logits, row, took, context);
+                    }
                 }
             }
             row += count;
-            self.between(parts);
+            self.on_progress(context);
         }
-        // They are kept where there is room, and no further.
+        // Prefixes are kept where there is room, and no further.
         self.make_room(0);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Gives a request its logits, and keeps its prompt where that was read with them.
+    fn accept(
+        &mut self,
+        index: usize,
+        logits: &Logits,
+        row: usize,
+        took: Duration,
+        context: &mut StepContext<'_>,
+    ) {
+        let request = &mut self.running[index];
+        request.accept(logits, row, took, context);
+        if self.options.prefixes > 0
+            && request.live() == 0
+            && let Some(state) = request.prompt_state().map(State::fork)
+        {
+            let (bytes, most) = (request.plan.prefix, self.options.prefixes);
+            self.prefixes.keep(request.prompt(), state, bytes, most);
+        }
+    }
+
+    /// Tokens that a draft model may read of each sequence in a call.
+    fn draft_share(&self, requests: &[u64]) -> usize {
+        let these = self.running.iter().filter(|r| requests.contains(&r.id));
+        let sequences: usize = these.map(RequestState::live).sum();
+        let share = self.options.prefill_tokens / sequences.max(1);
+        share.max(LEAST_DRAFT_SHARE)
+    }
+}
+
+/// Which model a call is for.
+#[derive(Clone, Copy)]
+enum Work<'a> {
+    /// The model itself: prompts, and a step of all sequences.
+    Step,
+    /// A draft model.
+    Drafts(&'a dyn Model),
+}
+
+/// So many tokens of each sequence a draft model may read in a call, however many there are: it
+/// would not catch up with less than a few.
+const LEAST_DRAFT_SHARE: usize = 16;
+
+/// Computes one request in a scheduler of its own, without events.
+pub(super) fn run_alone(
+    generator: &Generator,
+    prompt: Vec<u32>,
+    options: impl Into<RequestOptions>,
+    cancel: &CancelToken,
+) -> Result<Vec<Completion>> {
+    let request = RequestState::new(generator, 0, prompt, options.into(), cancel)?;
+    let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+    finish_alone(generator, request, go_on)?.result
+}
+
+/// Computes one request in a scheduler of its own. It has the room that its first sequence or its
+/// beams need; further samples begin as memory allows.
+pub(super) fn finish_alone(
+    generator: &Generator,
+    request: RequestState,
+    on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<FinishedRequest> {
+    let mut options = SchedulerOptions {
+        prefixes: 0,
+        ..SchedulerOptions::default()
+    };
+    options.sequences = options.sequences.max(request.width());
+    if !request.has_further_sequences() {
+        // There is nothing to plan, and what the system has need not be looked at.
+        options.cache_bytes = Some(SchedulerOptions::UNLIMITED);
+    }
+    let mut scheduler = Scheduler::new(generator, options)?;
+    let least = scheduler.plan(&request);
+    scheduler.most_bytes = (scheduler.most_bytes).max(request.bytes_with(least));
+    scheduler.add(request, WhenFull::Wait)?;
+    let mut sink = Alone {
+        on_event,
+        finished: None,
+    };
+    loop {
+        scheduler.advance(&mut sink);
+        if let Some(request) = sink.finished.take() {
+            return Ok(request);
+        }
+    }
+}
+
+/// Reports to the caller of the only request.
+struct Alone<'a> {
+    on_event: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    finished: Option<FinishedRequest>,
+}
+
+impl Sink for Alone<'_> {
+    fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
+        (self.on_event)(event)
+    }
+
+    fn finished(&mut self, request: FinishedRequest) {
+        self.finished = Some(request);
     }
 }
 
 /// Reports to the caller of a step.
 struct OnUpdate<'a>(&'a mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>);
 
-impl Listener for OnUpdate<'_> {
-    fn event(&mut self, job: u64, event: Event<'_>) -> ControlFlow<()> {
-        (self.0)(RequestId(job), Update::Event(event))
+impl Sink for OnUpdate<'_> {
+    fn event(&mut self, request: u64, event: Event<'_>) -> ControlFlow<()> {
+        (self.0)(RequestId(request), Update::Event(event))
     }
 
-    fn finished(&mut self, job: Finished) {
-        let _ = (self.0)(RequestId(job.id), Update::Done(job.result));
+    fn finished(&mut self, request: FinishedRequest) {
+        let _ = (self.0)(RequestId(request.id), Update::Done(request.result));
     }
 }
 

@@ -1,18 +1,18 @@
 //! Log-probabilities of given tokens, and perplexity.
 
+use super::Generator;
 use super::candidates::{log_probability, top_log_probabilities};
-use super::{Generator, PREFILL_TOKENS};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::model::{Input, State, Wanted};
+use crate::model::{Logits, State, Wanted, feed};
 
-/// How likely a model finds given tokens.
+/// Log-probabilities of given tokens.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Score {
-    /// The log-probability of each token given those before it; nothing for the first.
+    /// The log-probability of each token given those before it; `None` for the first.
     pub logprobs: Vec<Option<f32>>,
-    /// The likeliest ids to follow the last with their log-probabilities, best first.
+    /// The most likely ids to follow the last with their log-probabilities, best first.
     pub top: Vec<(u32, f32)>,
 }
 
@@ -33,47 +33,33 @@ impl Perplexity {
     }
 }
 
-/// Logits of this many tokens are kept at a time: 27 MB for the full vocabulary.
-const SCORE_TOKENS: usize = 128;
-const _: () = assert!(SCORE_TOKENS <= PREFILL_TOKENS);
-
 impl Generator {
-    /// Scores tokens, and ranks the `top` likeliest ids to follow them.
+    /// The log-probability of each token, and the `top` most likely ids to follow the last.
     ///
     /// # Errors
     /// As for [`generate_from`](Self::generate_from), and
     /// [`Cancelled`](crate::ErrorKind::Cancelled).
     pub fn score(&self, ids: &[u32], top: usize, cancel: &CancelToken) -> Result<Score> {
         self.check_prompt(ids)?;
-        let mut state = self.model().new_state();
         let mut score = Score {
             logprobs: vec![None],
             top: Vec::new(),
         };
-        for chunk in ids.chunks(SCORE_TOKENS) {
-            let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
-            let logits = self.model().forward(&mut batch, &cancel.into())?;
-            for row in logits.rows(0) {
-                // The sums of exponentials of a chunk take longer than a layer of a small model.
-                cancel.check()?;
-                match ids.get(score.logprobs.len()) {
-                    Some(&id) => {
-                        let logprob = log_probability(row, id);
-                        if logprob.is_nan() {
-                            let at = score.logprobs.len() - 1;
-                            bail!(NonFinite, "the logits after token {at} are not finite");
-                        }
-                        score.logprobs.push(Some(logprob));
-                    }
-                    None => {
-                        score.top = top_log_probabilities(row, top);
-                        if score.top.iter().any(|(_, logprob)| logprob.is_nan()) {
-                            bail!(NonFinite, "the logits after the last token are not finite");
-                        }
-                    }
-                }
+        let mut state = self.model().new_state();
+        self.each_row(&mut *state, ids, cancel, &mut |row| {
+            let at = score.logprobs.len() - 1;
+            if let Some(&id) = ids.get(at + 1) {
+                score
+                    .logprobs
+                    .push(Some(finite(log_probability(row, id), at)?));
+                return Ok(());
             }
-        }
+            score.top = top_log_probabilities(row, top);
+            let worst = score.top.iter().map(|(_, logprob)| *logprob);
+            worst.fold(Ok(()), |ok, logprob| {
+                ok.and(finite(logprob, at).map(|_| ()))
+            })
+        })?;
         Ok(score)
     }
 
@@ -85,29 +71,49 @@ impl Generator {
         from: usize,
         cancel: &CancelToken,
     ) -> Result<Vec<f32>> {
-        for chunk in ids[state.len()..from - 1].chunks(PREFILL_TOKENS) {
-            let mut batch = [Input::new(state, chunk, Wanted::Nothing)];
-            self.model().forward(&mut batch, &cancel.into())?;
-        }
+        let before = &ids[state.len()..from - 1];
+        let control = cancel.into();
+        feed(
+            &**self.model(),
+            state,
+            before,
+            Wanted::Nothing,
+            &control,
+            &mut |_| Ok(()),
+        )?;
         let mut logprobs = Vec::with_capacity(ids.len() - from);
-        for chunk in ids[from - 1..ids.len() - 1].chunks(SCORE_TOKENS) {
-            let mut batch = [Input::new(state, chunk, Wanted::All)];
-            let logits = self.model().forward(&mut batch, &cancel.into())?;
-            for row in logits.rows(0) {
-                cancel.check()?;
-                let at = from + logprobs.len();
-                let logprob = log_probability(row, ids[at]);
-                if logprob.is_nan() {
-                    bail!(
-                        NonFinite,
-                        "the logits after token {} are not finite",
-                        at - 1
-                    );
-                }
-                logprobs.push(logprob);
-            }
-        }
+        self.each_row(state, &ids[from - 1..ids.len() - 1], cancel, &mut |row| {
+            let at = from + logprobs.len();
+            logprobs.push(finite(log_probability(row, ids[at]), at - 1)?);
+            Ok(())
+        })?;
         Ok(logprobs)
+    }
+
+    /// Feeds `ids` and hands out the logits that follow each.
+    fn each_row(
+        &self,
+        state: &mut dyn State,
+        ids: &[u32],
+        cancel: &CancelToken,
+        on_row: &mut dyn FnMut(&[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let mut on_logits = |logits: Logits| {
+            for row in logits.rows(0) {
+                // The sums of exponentials of a piece take longer than a layer of a small model.
+                cancel.check()?;
+                on_row(row)?;
+            }
+            Ok(())
+        };
+        feed(
+            &**self.model(),
+            state,
+            ids,
+            Wanted::All,
+            &cancel.into(),
+            &mut on_logits,
+        )
     }
 
     /// Perplexity of any number of tokens, in windows as long as the model has positions. Each
@@ -151,4 +157,12 @@ impl Generator {
         }
         Ok(result)
     }
+}
+
+/// A log-probability, unless the logits after token `at` gave none.
+fn finite(logprob: f32, at: usize) -> Result<f32> {
+    if logprob.is_nan() {
+        bail!(NonFinite, "the logits after token {at} are not finite");
+    }
+    Ok(logprob)
 }

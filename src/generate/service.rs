@@ -7,9 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::job::{Finished, Job, Parts};
-use super::sample::Listener;
+use super::request::RequestState;
 use super::scheduler::{Progress, Request, Scheduler, SchedulerOptions};
+use super::step::{FinishedRequest, Sink, StepContext};
 use super::{Candidates, Completion, Event, FinishReason, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ impl Drop for Closing<'_> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TicketEvent {
-    /// A token was drawn.
+    /// A token was sampled, see [`Event::Token`].
     Token {
         /// Which sample, from 0.
         sample: usize,
@@ -268,7 +268,7 @@ impl Shared {
     /// Takes out the requests that ended before the scheduler took them in.
     fn ended_requests(&self) -> Vec<(Request, mpsc::Sender<TicketEvent>)> {
         let has_ended = |request: &Request| {
-            let deadline = request.options.limits.deadline;
+            let deadline = request.options.limits().deadline;
             request.cancel.is_cancelled() || deadline.is_some_and(|at| Instant::now() >= at)
         };
         let mut inbox = self.lock();
@@ -279,7 +279,7 @@ impl Shared {
     fn work(&self, mut scheduler: Scheduler) {
         // Dropped last, when the clients of a worker that panicked are gone.
         let _closing = Closing(self);
-        let mut desk = Desk {
+        let mut clients = Clients {
             shared: self,
             generator: scheduler.generator().clone(),
             clients: BTreeMap::new(),
@@ -290,44 +290,44 @@ impl Shared {
                 let client = Client { events, cancel };
                 match scheduler.submit(request) {
                     Ok(id) => {
-                        desk.clients.insert(id.number(), client);
+                        clients.clients.insert(id.number(), client);
                     }
                     Err(error) => client.done(Err(error)),
                 }
             }
             self.lock().progress = scheduler.progress();
-            scheduler.advance(&mut desk);
+            scheduler.advance(&mut clients);
             self.lock().progress = scheduler.progress();
         }
     }
 }
 
 /// Passes on what happens to the clients.
-struct Desk<'a> {
+struct Clients<'a> {
     shared: &'a Shared,
     generator: Generator,
     clients: BTreeMap<u64, Client>,
 }
 
-impl Listener for Desk<'_> {
-    fn event(&mut self, job: u64, event: Event<'_>) -> ControlFlow<()> {
-        match self.clients.get_mut(&job) {
+impl Sink for Clients<'_> {
+    fn event(&mut self, request: u64, event: Event<'_>) -> ControlFlow<()> {
+        match self.clients.get_mut(&request) {
             Some(client) if !self.shared.shutdown.load(Ordering::Relaxed) => {
-                client.event(job, event)
+                client.event(request, event)
             }
             _ => ControlFlow::Break(()),
         }
     }
 
-    fn finished(&mut self, job: Finished) {
-        if let Some(mut client) = self.clients.remove(&job.id)
+    fn finished(&mut self, request: FinishedRequest) {
+        if let Some(mut client) = self.clients.remove(&request.id)
             && !self.shared.shutdown.load(Ordering::Relaxed)
         {
-            client.finished(job);
+            client.finished(request);
         }
     }
 
-    fn between(&mut self) {
+    fn on_progress(&mut self) {
         if self.shared.shutdown.load(Ordering::Relaxed) {
             self.clients
                 .values()
@@ -358,21 +358,21 @@ impl Client {
         let Request {
             prompt, options, ..
         } = request;
-        match Job::new(generator, 0, prompt, options, &request.cancel) {
-            Ok(mut job) => {
-                job.look_around(&mut Parts {
+        match RequestState::new(generator, 0, prompt, options, &request.cancel) {
+            Ok(mut request) => {
+                request.poll_end(&mut StepContext {
                     generator,
                     candidates: &mut Candidates::default(),
-                    listener: &mut self,
+                    sink: &mut self,
                 });
-                self.finished(job.finish());
+                self.finished(request.finish());
             }
             Err(error) => self.done(Err(error)),
         }
     }
 }
 
-impl Listener for Client {
+impl Sink for Client {
     fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
         match self.events.send(event.into()) {
             Ok(()) => ControlFlow::Continue(()),
@@ -380,7 +380,7 @@ impl Listener for Client {
         }
     }
 
-    fn finished(&mut self, job: Finished) {
-        self.done(job.result);
+    fn finished(&mut self, request: FinishedRequest) {
+        self.done(request.result);
     }
 }

@@ -5,9 +5,8 @@ mod file;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::job::{Finished, Job};
-use super::sample::Listener;
-use super::scheduler::{Scheduler, SchedulerOptions, WhenFull};
+use super::request::RequestState;
+use super::scheduler::finish_alone;
 use super::{Completion, Event, GenerateOptions, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
@@ -128,26 +127,11 @@ impl Session {
         cancel: &CancelToken,
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
-        let (prompt, options) = (prompt.to_vec(), options.clone());
-        let mut job = Job::new(&self.generator, 0, prompt, options, cancel)?;
-        job.set_state(self.rewind_to(job.prompt()));
-        job.keep_state();
-        let alone = SchedulerOptions {
-            prefixes: 0,
-            ..SchedulerOptions::default()
-        };
-        let mut scheduler = Scheduler::new(&self.generator, alone)?;
-        scheduler.add(job, WhenFull::Wait)?;
-        let mut alone = Alone {
-            on_event,
-            finished: None,
-        };
-        let finished = loop {
-            scheduler.advance(&mut alone);
-            if let Some(job) = alone.finished.take() {
-                break job;
-            }
-        };
+        let (prompt, options) = (prompt.to_vec(), options.clone().into());
+        let mut request = RequestState::new(&self.generator, 0, prompt, options, cancel)?;
+        request.set_state(self.rewind_to(request.prompt()));
+        request.keep_state();
+        let finished = finish_alone(&self.generator, request, on_event)?;
         (self.reused, self.computed) = (finished.reused, finished.computed);
         let completions = finished.result?;
         if let Some(state) = finished.state {
@@ -196,22 +180,6 @@ impl Session {
         state.truncate(self.common(prompt).min(prompt.len() - 1));
         self.ids.clear();
         state
-    }
-}
-
-/// Hears of the only job.
-struct Alone<'a> {
-    on_event: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
-    finished: Option<Finished>,
-}
-
-impl Listener for Alone<'_> {
-    fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
-        (self.on_event)(event)
-    }
-
-    fn finished(&mut self, job: Finished) {
-        self.finished = Some(job);
     }
 }
 

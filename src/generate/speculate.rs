@@ -1,37 +1,37 @@
-//! Speculative decoding: guesses at the next tokens, checked by the model many at a time.
+//! Speculative decoding: draft tokens that the model checks many at a time.
 //!
 //! Reading the weights dominates the cost of a token, and one reading serves several positions. So
-//! the tokens that probably come next are fed along with the last one, and the model's own choice
-//! after each of them is drawn as always: from its logits, with the random number that belongs to
-//! that position. As far as the choices equal the guesses, the tokens are kept; the first choice
-//! that differs is kept as well, and the rest is rolled back. Every token is thus the one that
-//! would have been drawn without guesses, sampled or greedy (a stronger law than that of
-//! rejection sampling, arXiv 2211.17192, which keeps the distribution alone); a guess that is
-//! deterministic is accepted with the same probability. A draft model draws its guesses with the
-//! same samplers and the same random numbers, so that the two agree as often as their
-//! distributions overlap.
+//! draft tokens are fed along with the last token, and the model's own choice after each of them
+//! is sampled as always: from its logits, with the random number that belongs to that position. As
+//! far as the choices equal the draft tokens, they are kept; the first choice that differs is kept
+//! as well, and the rest is rolled back. Every token is thus the one that would have been sampled
+//! without drafts, at any temperature (a stronger law than that of rejection sampling, arXiv
+//! 2211.17192, which keeps the distribution alone); a draft token that is deterministic is accepted
+//! with the same probability. A draft model samples its tokens with the same samplers and the same
+//! random numbers, so that the two agree as often as their distributions overlap. One call of it
+//! serves all sequences of a step.
 //!
-//! Whether guessing pays is decided by the clock, see [`Pace`]. That changes when an answer comes
+//! Whether drafting pays is decided by the clock, see [`Pace`]. That changes when an answer comes
 //! and never what it is.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::candidates::Candidates;
-use super::options::GenerateOptions;
 use super::sampler::{History, Sampler};
+use super::step::StepInput;
 use super::{PREFILL_TOKENS, rng};
-use crate::cancel::Control;
-use crate::error::{ErrorKind, Result, bail};
-use crate::model::{Input, Model, State, Wanted};
+use crate::cancel::CancelToken;
+use crate::error::{Result, bail};
+use crate::model::{Logits, Model, State, Wanted};
 
 /// Longest run of equal tokens that a lookup asks for.
 const LONGEST_MATCH: usize = 8;
 /// Shortest run of equal tokens that a lookup trusts.
 const SHORTEST_MATCH: usize = 2;
 
-/// Where guesses come from.
+/// Where draft tokens come from.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Drafts {
@@ -39,8 +39,9 @@ pub enum Drafts {
     /// It costs a search through the tokens and nothing else. Translations and edits repeat much
     /// of their prompt.
     Lookup,
-    /// A smaller model with the same vocabulary. It holds keys and values of its own for every
-    /// sample, which no limit of a scheduler counts.
+    /// A smaller model with the same vocabulary. One call of it drafts a token for every sequence
+    /// of a step, within the same cancellation, deadlines and thread caps as the model itself. It
+    /// holds a KV cache of its own for every sequence, which a scheduler plans for as well.
     Model(Arc<dyn Model>),
 }
 
@@ -53,11 +54,11 @@ impl fmt::Debug for Drafts {
     }
 }
 
-/// Guesses at the next tokens. The answer is the same with and without; see [`Speculated`] for
-/// what they were worth.
+/// Speculative decoding. It changes latency, never the output; see [`Speculated`] for what it
+/// brought.
 ///
 /// A lookup costs next to nothing, a draft model its own time and memory. A step that checks
-/// guesses costs a model that waits for its memory little more than one token: `cargo bench
+/// draft tokens costs a model that waits for its memory little more than one token: `cargo bench
 /// --bench speculation` measures it on answers that repeat their prompt and on some that do not.
 ///
 /// ```
@@ -68,10 +69,10 @@ impl fmt::Debug for Drafts {
 /// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
 /// let prompt = "code translation\nJava:\nint f(int x) { return x; }\nC++:\nint f(int x) {";
 /// let plain = GenerateOptions::default();
-/// let mut guessing = plain.clone();
-/// guessing.speculation = Some(Speculation::lookup());
+/// let mut drafting = plain.clone();
+/// drafting.speculation = Some(Speculation::lookup());
 /// let expected = generator.complete(prompt, &plain)?;
-/// let found = generator.complete(prompt, &guessing)?;
+/// let found = generator.complete(prompt, &drafting)?;
 /// assert_eq!(found[0].text, expected[0].text);
 /// assert!(found[0].speculated.accepted <= found[0].speculated.drafted);
 /// # Ok::<(), codegeex::Error>(())
@@ -81,19 +82,19 @@ impl fmt::Debug for Drafts {
 pub struct Speculation {
     /// Where they come from.
     pub drafts: Drafts,
-    /// The most guesses of one step.
+    /// The most draft tokens of one step.
     pub tokens: usize,
-    /// Also where it does not pay: for tests and measurements.
+    /// Never disable it where it does not pay (for tests and measurements).
     pub always: bool,
 }
 
 impl Speculation {
-    /// Guesses from the text so far, up to 8 a step.
+    /// Draft tokens from the text so far, up to 8 a step.
     pub fn lookup() -> Self {
         Self::with(Drafts::Lookup, 8)
     }
 
-    /// Guesses of a draft model, up to 4 a step.
+    /// Draft tokens of a draft model, up to 4 a step.
     pub fn model(model: Arc<dyn Model>) -> Self {
         Self::with(Drafts::Model(model), 4)
     }
@@ -133,47 +134,61 @@ impl Speculation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Speculated {
-    /// Tokens that were guessed.
+    /// Draft tokens.
     pub drafted: usize,
     /// Those of them that the model chose as well.
     pub accepted: usize,
 }
 
-/// What a guess is about.
+/// Where a sequence stands.
 pub(super) struct Position<'a> {
     pub prompt: &'a [u32],
     pub generated: &'a [u32],
-    pub options: &'a GenerateOptions,
+    pub seed: u64,
     pub chain: &'a [Arc<dyn Sampler>],
-    /// Number of the sample, for the draws.
+    /// Number of the sample, for its random numbers.
     pub sample: u32,
-    /// The most guesses.
-    pub most: usize,
     /// Ids of the tokenizer.
     pub vocabulary: usize,
 }
 
-/// The guesses of one sample.
+/// The draft tokens of one sequence, step by step: [`begin`](Self::begin), then calls of the draft
+/// model that the scheduler makes for all sequences together, then [`finish`](Self::finish) and
+/// [`learn`](Self::learn).
 pub(super) struct Drafter {
     always: bool,
     most: usize,
-    /// How many to make next time.
+    /// How many to draft next time.
     width: usize,
     pace: Pace,
     source: Source,
+    /// Those of this step, so far.
+    drafts: Vec<u32>,
+    /// How many there are to be.
+    wanted: usize,
+    /// A draft model was to draft in this step.
+    planned: bool,
+    /// Sits out the next call of the draft model.
+    waits: bool,
+    /// How long drafting took in this step.
+    drafting: Duration,
     pub counters: Speculated,
 }
 
 enum Source {
     Lookup,
-    Model {
-        model: Arc<dyn Model>,
-        state: Box<dyn State>,
-        /// What the state was fed.
-        fed: Vec<u32>,
-    },
+    Model(DraftState),
     /// Given up.
     Nothing,
+}
+
+/// A sequence of a draft model.
+struct DraftState {
+    context_length: usize,
+    /// Gone while a call has it.
+    state: Option<Box<dyn State>>,
+    /// What the state was fed.
+    fed: Vec<u32>,
 }
 
 impl Drafter {
@@ -185,52 +200,188 @@ impl Drafter {
             pace: Pace::default(),
             source: match &speculation.drafts {
                 Drafts::Lookup => Source::Lookup,
-                Drafts::Model(model) => Source::Model {
-                    model: Arc::clone(model),
-                    state: model.new_state(),
+                Drafts::Model(model) => Source::Model(DraftState {
+                    context_length: model.config().max_position_embeddings,
+                    state: Some(model.new_state()),
                     fed: Vec::new(),
-                },
+                }),
             },
+            drafts: Vec::new(),
+            wanted: 0,
+            planned: false,
+            waits: false,
+            drafting: Duration::ZERO,
             counters: Speculated::default(),
         }
     }
 
-    /// Guesses, maybe none.
-    pub fn draft(
-        &mut self,
-        at: &Position<'_>,
-        candidates: &mut Candidates,
-        control: &Control<'_>,
-    ) -> Result<Vec<u32>> {
-        let most = self.width.min(at.most);
+    /// Begins a step that may have `most` draft tokens. Those of a lookup are there afterwards.
+    pub fn begin(&mut self, at: &Position<'_>, most: usize) {
+        self.drafts.clear();
+        (self.wanted, self.planned, self.waits) = (0, false, false);
+        self.drafting = Duration::ZERO;
+        let most = self.width.min(most);
         if most == 0 || !(self.always || self.pace.try_drafts()) {
-            return Ok(Vec::new());
+            return;
         }
-        let drafts = match &mut self.source {
-            Source::Lookup => lookup(&[at.prompt, at.generated].concat(), most).to_vec(),
-            Source::Model { model, state, fed } => {
-                match ask(&**model, &mut **state, fed, at, most, candidates, control) {
-                    Ok(drafts) => drafts,
-                    Err(e) if e.kind() == ErrorKind::Cancelled => Vec::new(),
-                    // Guesses are a luxury.
-                    Err(e) if e.kind() == ErrorKind::OutOfMemory => {
-                        self.source = Source::Nothing;
-                        Vec::new()
-                    }
-                    Err(e) => return Err(e),
-                }
+        let length = at.prompt.len() + at.generated.len();
+        match &mut self.source {
+            Source::Lookup => {
+                let clock = Instant::now();
+                self.drafts = lookup(&[at.prompt, at.generated].concat(), most).to_vec();
+                self.drafting = clock.elapsed();
             }
-            Source::Nothing => Vec::new(),
-        };
-        self.counters.drafted += drafts.len();
-        Ok(drafts)
+            Source::Model(draft) => {
+                let known = at.prompt.iter().chain(at.generated);
+                let common = draft.fed.iter().zip(known).take_while(|(a, b)| a == b);
+                let kept = common.count().min(length - 1);
+                draft.fed.truncate(kept);
+                if let Some(state) = &mut draft.state {
+                    state.truncate(kept);
+                }
+                // The last token that is drafted is not fed.
+                self.wanted = most.min((draft.context_length + 1).saturating_sub(length));
+                self.planned = self.wanted > 0;
+            }
+            Source::Nothing => {}
+        }
     }
 
-    /// Learns what became of a step: how many guesses it had, how many of them were right, and
-    /// how long it took, guessing included.
+    /// Whether a draft model has more tokens to draft in this step.
+    pub fn is_drafting(&self) -> bool {
+        self.drafts.len() < self.wanted
+    }
+
+    /// Tokens of `prompt` that the draft model was fed, where one is to draft in this step.
+    pub fn read_of(&self, prompt: &[u32]) -> Option<usize> {
+        match &self.source {
+            Source::Model(draft) if self.planned => Some(draft.fed.len().min(prompt.len())),
+            _ => None,
+        }
+    }
+
+    /// A fork of the draft model's state with `prompt` and nothing else, if it was fed all of it.
+    pub fn fork_at(&self, prompt: &[u32]) -> Option<Box<dyn State>> {
+        let Source::Model(draft) = &self.source else {
+            return None;
+        };
+        let state = draft
+            .state
+            .as_ref()
+            .filter(|_| draft.fed.starts_with(prompt))?;
+        let mut state = state.fork();
+        state.truncate(prompt.len());
+        Some(state)
+    }
+
+    /// Continues a state that was fed `prompt`.
+    pub fn set_state(&mut self, state: Box<dyn State>, prompt: &[u32]) {
+        if let Source::Model(draft) = &mut self.source {
+            draft.state = Some(state);
+            draft.fed = prompt.to_vec();
+        }
+    }
+
+    /// Sits out the next call of the draft model, or the rest of this step.
+    pub fn wait(&mut self, this_step: bool) {
+        match this_step {
+            true => self.wanted = self.drafts.len(),
+            false => self.waits = true,
+        }
+    }
+
+    /// Detaches the draft model's state with at most `tokens` of what it has not been fed.
+    pub fn detach(
+        &mut self,
+        prompt: &[u32],
+        generated: &[u32],
+        tokens: usize,
+        cancel: &CancelToken,
+    ) -> Option<StepInput> {
+        if std::mem::take(&mut self.waits) || !self.is_drafting() {
+            return None;
+        }
+        let Source::Model(draft) = &mut self.source else {
+            return None;
+        };
+        let known = prompt.iter().chain(generated).chain(&self.drafts);
+        let ids: Vec<u32> = known.skip(draft.fed.len()).take(tokens).copied().collect();
+        let total = prompt.len() + generated.len() + self.drafts.len();
+        Some(StepInput {
+            wanted: match draft.fed.len() + ids.len() == total {
+                true => Wanted::Last,
+                false => Wanted::Nothing,
+            },
+            state: draft.state.take()?,
+            ids,
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// Attaches what it detached. After a call that failed the state holds no more than before.
+    pub fn attach(&mut self, input: StepInput) {
+        if let Source::Model(draft) = &mut self.source {
+            let new = input.state.len().saturating_sub(draft.fed.len());
+            draft.fed.extend(input.ids.iter().take(new));
+            draft.state = Some(input.state);
+        }
+    }
+
+    /// Samples a draft token from the logits of sequence `row`, as the model itself would. Without
+    /// logits there is more of the text to read, and nothing is drafted in this step.
+    pub fn accept(
+        &mut self,
+        at: &Position<'_>,
+        logits: &Logits,
+        row: usize,
+        took: Duration,
+        candidates: &mut Candidates,
+    ) -> Result<()> {
+        self.drafting += took;
+        let Some(row) = logits.last(row) else {
+            self.wanted = self.drafts.len();
+            return Ok(());
+        };
+        candidates.fill(row)?;
+        candidates.retain(|c| (c.id as usize) < at.vocabulary);
+        let generated = [at.generated, &self.drafts].concat();
+        let history = History {
+            prompt: at.prompt,
+            generated: &generated,
+        };
+        for stage in at.chain {
+            stage.apply(candidates, history)?;
+        }
+        let u = rng::uniform(at.seed, at.sample, generated.len() as u64);
+        self.drafts.push(candidates.draw(u)?.id);
+        Ok(())
+    }
+
+    /// Drafts nothing more with a model: decoding goes on without, where that has no memory.
+    pub fn give_up(&mut self) {
+        if let Source::Model(_) = self.source {
+            self.source = Source::Nothing;
+            self.wanted = self.drafts.len();
+        }
+    }
+
+    /// The draft tokens of this step, maybe none.
+    pub fn finish(&mut self) -> Vec<u32> {
+        self.counters.drafted += self.drafts.len();
+        self.wanted = 0;
+        std::mem::take(&mut self.drafts)
+    }
+
+    /// Learns what became of a step: how many draft tokens it had, how many of them were right,
+    /// and how long the call of the model took.
     pub fn learn(&mut self, drafted: usize, accepted: usize, took: Duration) {
         self.counters.accepted += accepted;
-        self.pace.record(drafted > 0, accepted + 1, took);
+        // What a draft model read without drafting is no cost of the plain steps.
+        let drafting = match drafted {
+            0 => Duration::ZERO,
+            _ => self.drafting,
+        };
+        self.pace.record(drafted > 0, accepted + 1, took + drafting);
         if drafted > 0 {
             self.width = match accepted == drafted {
                 true => (drafted * 2).max(self.width).min(self.most),
@@ -255,55 +406,8 @@ fn lookup(ids: &[u32], most: usize) -> &[u32] {
     &[]
 }
 
-/// Draws tokens from a draft model, as the model itself would draw them.
-fn ask(
-    model: &dyn Model,
-    state: &mut dyn State,
-    fed: &mut Vec<u32>,
-    at: &Position<'_>,
-    most: usize,
-    candidates: &mut Candidates,
-    control: &Control<'_>,
-) -> Result<Vec<u32>> {
-    let mut generated = at.generated.to_vec();
-    let known = at.prompt.iter().chain(at.generated);
-    let common = fed.iter().zip(known).take_while(|(a, b)| a == b).count();
-    let length = at.prompt.len() + at.generated.len();
-    let kept = common.min(length - 1);
-    fed.truncate(kept);
-    state.truncate(kept);
-    let positions = model.config().max_position_embeddings;
-    while generated.len() - at.generated.len() < most {
-        if at.prompt.len() + generated.len() > positions {
-            break;
-        }
-        let next = [at.prompt, &generated].concat().split_off(fed.len());
-        let mut row = None;
-        for chunk in next.chunks(PREFILL_TOKENS) {
-            let mut batch = [Input::new(state, chunk, Wanted::Last)];
-            row = Some(model.forward(&mut batch, control)?);
-            fed.extend_from_slice(chunk);
-        }
-        let Some(row) = row.as_ref().and_then(|logits| logits.last(0)) else {
-            bail!(Internal, "the draft model returned no logits");
-        };
-        candidates.fill(&row.to_vec())?;
-        candidates.retain(|c| (c.id as usize) < at.vocabulary);
-        let history = History {
-            prompt: at.prompt,
-            generated: &generated,
-        };
-        for stage in at.chain {
-            stage.apply(candidates, history)?;
-        }
-        let u = rng::uniform(at.options.sampling.seed, at.sample, generated.len() as u64);
-        generated.push(candidates.draw(u)?.id);
-    }
-    Ok(generated.split_off(at.generated.len()))
-}
-
-/// Decides whether guesses pay: compares the tokens per second of steps with and without them,
-/// and stops guessing for a while, longer each time, where they don't.
+/// Decides whether drafting pays: compares the tokens per second of steps with and without it,
+/// and stops for a while, longer each time, where they don't.
 #[derive(Debug, Default)]
 struct Pace {
     plain: Rate,
@@ -314,15 +418,15 @@ struct Pace {
     rested: u32,
 }
 
-/// Steps without guesses before the first with them.
+/// Steps without draft tokens before the first with them.
 const PLAIN_STEPS: u32 = 2;
-/// Steps with guesses before they are judged.
+/// Steps with draft tokens before they are judged.
 const TRIAL_STEPS: u32 = 4;
 const FIRST_REST: u32 = 16;
 const LONGEST_REST: u32 = 256;
 
 impl Pace {
-    /// Whether to guess in the coming step.
+    /// Whether to draft in the coming step.
     fn try_drafts(&mut self) -> bool {
         if self.rest > 0 {
             self.rest -= 1;
@@ -413,12 +517,12 @@ mod tests {
     const STEP: Duration = Duration::from_millis(10);
 
     #[test]
-    fn guesses_that_do_not_pay_are_given_up_for_longer_and_longer() {
+    fn drafts_that_do_not_pay_are_given_up_for_longer_and_longer() {
         let mut pace = Pace::default();
         let mut tried = Vec::new();
         for step in 0..1000 {
             let try_it = pace.try_drafts();
-            // Nothing is ever accepted, and a step with guesses takes longer.
+            // Nothing is ever accepted, and a step with draft tokens takes longer.
             pace.record(try_it, 1, if try_it { STEP * 2 } else { STEP });
             if try_it {
                 tried.push(step);
@@ -440,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_that_pay_go_on_until_they_do_not() {
+    fn drafts_that_pay_go_on_until_they_do_not() {
         let mut pace = Pace::default();
         for _ in 0..PLAIN_STEPS {
             assert!(!pace.try_drafts());

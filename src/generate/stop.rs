@@ -27,11 +27,6 @@ impl StopStrings {
         })
     }
 
-    /// Whether there are any.
-    pub(super) fn may_stop(&self) -> bool {
-        !self.stops.is_empty()
-    }
-
     /// Takes the next piece and appends to `out` what is certainly not part of a stop string.
     /// Returns the index of the stop string that appeared, if one did: the one that begins
     /// first, the longest of those.

@@ -151,13 +151,52 @@ fn options() -> GenerateOptions {
 }
 
 #[test]
-fn the_end_of_text_ends_and_is_not_part_of_the_ids() {
+fn the_end_of_text_is_the_last_token_and_no_text() {
     let text = "def f():\n    return '🙂é中'\n";
     let found = run(scripted(text), &options());
     assert_eq!(found.text, text);
     assert_eq!(found.finish_reason, FinishReason::EndOfText);
     assert!(found.logprobs.iter().all(|&l| l < 0.0 && l > -0.1));
-    assert!(!found.ids.contains(&END));
+    let tokenizer = Gpt2Tokenizer::codegeex();
+    let said = tokenizer.encode(text, SpecialTokens::AsText);
+    assert_eq!(found.ids, [&said[..], &[END]].concat());
+}
+
+/// A client that scores answers sums the log-probabilities of all tokens: that of the end of text
+/// belongs to them, and is the one that scoring the same tokens gives.
+#[test]
+fn the_end_of_text_has_the_log_probability_that_scoring_gives() {
+    let model = Arc::new(test_model::TestModel::new(|ids, logits| {
+        logits[9] = 2.5;
+        logits[END as usize] = ids.len() as f32;
+    }));
+    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let mut options = options();
+    options.top_logprobs = 2;
+    let cancel = CancelToken::new();
+    let mut events = Vec::new();
+    let found = generator
+        .generate_from(&[5], &options, &cancel, &mut |event| {
+            events.push(match event {
+                Event::Token {
+                    id, logprob, text, ..
+                } => (Some(id), logprob, text.to_owned()),
+                Event::End { text, .. } => (None, 0.0, text.to_owned()),
+            });
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let found = &found[0];
+    assert_eq!(found.ids, [9, 9, END]);
+    assert_eq!(found.finish_reason, FinishReason::EndOfText);
+    let all = [&[5], &found.ids[..]].concat();
+    let expected = generator.score(&all, 0, &cancel).unwrap().logprobs;
+    let scored: Vec<f32> = expected[1..].iter().map(|l| l.unwrap()).collect();
+    assert_eq!(found.logprobs, scored);
+    assert_eq!(found.top_logprobs[2][0], (END, scored[2]));
+    assert_eq!(events.len(), 4);
+    assert_eq!(events[2], (Some(END), scored[2], String::new()));
+    assert_eq!(events[3].0, None);
 }
 
 #[test]

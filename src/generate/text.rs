@@ -39,11 +39,6 @@ impl Text {
         })
     }
 
-    /// Whether something could end it.
-    pub fn may_end(&self) -> bool {
-        self.stops.may_stop() || self.code.is_some()
-    }
-
     /// Appends what a token makes certain to `out`. Returns why the text ends there, if it does.
     pub fn push(
         &mut self,

@@ -29,7 +29,7 @@ impl<'a> Crew<'a> {
             pool,
             threads: match threads {
                 None => pool.threads(),
-                Some(most) => most.min(pool.threads()),
+                Some(most) => most.clamp(1, pool.threads()),
             },
             cancel,
         }

@@ -45,6 +45,42 @@ fn nested_and_concurrent_calls_finish() {
 }
 
 #[test]
+fn concurrent_callers_share_the_workers() {
+    let pool = ThreadPool::new(2).unwrap();
+    let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let together = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // It has tasks for the one worker for as long as the other caller computes.
+        scope.spawn(|| {
+            while !over.load(Ordering::Acquire) {
+                pool.run(1000, &|_| {
+                    begun.store(true, Ordering::Release);
+                    if !over.load(Ordering::Acquire) {
+                        std::thread::sleep(Duration::from_micros(100));
+                    }
+                });
+            }
+        });
+        while !begun.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        // Two tasks that meet: the caller alone would run one after the other.
+        let start = Instant::now();
+        pool.run(2, &|_| {
+            together.fetch_add(1, Ordering::AcqRel);
+            while together.load(Ordering::Acquire) < 2 && start.elapsed().as_secs() < 10 {
+                std::thread::yield_now();
+            }
+        });
+        assert!(
+            start.elapsed().as_secs() < 10,
+            "the second caller got no worker"
+        );
+        over.store(true, Ordering::Release);
+    });
+}
+
+#[test]
 fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
     let pool = ThreadPool::new(2).unwrap();
     let caught = catch_unwind(AssertUnwindSafe(|| {
@@ -78,18 +114,19 @@ fn threads_of(crew: Crew<'_>, jobs: usize, tasks: usize) -> usize {
 #[test]
 fn a_crew_has_the_threads_it_may_have_and_no_others() {
     let pool = ThreadPool::new(4).unwrap();
-    for (most, expected) in [(1, 1), (2, 2), (3, 3), (4, 4), (9, 4), (0, 4)] {
+    let all = [1, 2, 3, 4, 9].map(Some).into_iter().chain([None]);
+    for (most, expected) in all.zip([1, 2, 3, 4, 4, 4]) {
         let control = Control::new().threads(most);
         let crew = pool.crew(&control);
         assert_eq!(crew.threads(), expected);
         // Every thread waits for all the others: fewer would never get through.
         let barrier = std::sync::Barrier::new(expected);
         crew.run(expected, &|_| wait(&barrier)).unwrap();
-        assert!(threads_of(crew, 300, 20) <= expected, "at most {most}");
+        assert!(threads_of(crew, 300, 20) <= expected, "at most {most:?}");
         // In turn with jobs for all, whose workers are still up.
         for _ in 0..100 {
             pool.run(8, &|_| {});
-            assert!(threads_of(crew, 1, 20) <= expected, "at most {most}");
+            assert!(threads_of(crew, 1, 20) <= expected, "at most {most:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Beam search with `generate`.
 
 use codegeex::cancel::CancelToken;
-use codegeex::generate::{Beam, BeamOptions, BeamRules, EarlyStopping};
+use codegeex::generate::{BeamOptions, BeamRules, Completion, EarlyStopping};
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn input(requests: &[Value]) -> String {
     requests.iter().map(|r| format!("{r}\n")).collect()
 }
 
-fn library(set: impl FnOnce(&mut BeamOptions)) -> Vec<Beam> {
+fn library(set: impl FnOnce(&mut BeamOptions)) -> Vec<Completion> {
     let mut options = BeamOptions::default();
     options.limits.max_new_tokens = 8;
     options.special_tokens = SpecialTokens::Parse;
@@ -29,7 +29,7 @@ fn library(set: impl FnOnce(&mut BeamOptions)) -> Vec<Beam> {
         .unwrap()
 }
 
-fn as_json(beams: &[Beam]) -> Value {
+fn as_json(beams: &[Completion]) -> Value {
     let beams = beams.iter().map(|b| {
         json!({"ids": b.ids, "text": b.text, "score": b.score, "finish_reason": b.finish_reason.name()})
     });

@@ -110,7 +110,7 @@ impl BeamArgs {
         };
         if options.sampling.temperature > 0.0 {
             return Err(invalid(
-                "num_beams searches and temperature draws; give one of the two",
+                "num_beams searches and temperature samples; give one of the two",
             ));
         }
         let sampling = &options.sampling;

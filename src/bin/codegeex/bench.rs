@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::{ValueEnum, value_parser};
 use codegeex::backend::{Cpu, InstructionSet};
 use codegeex::model::{
-    Checkpoint, ConvertOptions, Input, Model, ModelConfig, OpenOptions, Transformer, Wanted,
+    Checkpoint, ConvertOptions, Input, Model, ModelConfig, OpenOptions, Transformer, Wanted, feed,
     write_random,
 };
 use codegeex::tensor::PackedScheme;
@@ -149,11 +149,17 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let mut states: Vec<_> = (0..args.sequences).map(|_| model.new_state()).collect();
         let start = Instant::now();
         let mut last = Vec::new();
-        for chunk in ids.chunks(codegeex::generate::PREFILL_TOKENS) {
-            let mut batch = [Input::new(&mut *states[0], chunk, Wanted::Last)];
-            let logits = model.forward(&mut batch, &cancel.into())?;
-            last = logits.last(0).map(|row| row.to_vec()).unwrap_or_default();
-        }
+        feed(
+            &*model,
+            &mut *states[0],
+            &ids,
+            Wanted::Last,
+            &cancel.into(),
+            &mut |logits| {
+                last = logits.last(0).map(|row| row.to_vec()).unwrap_or_default();
+                Ok(())
+            },
+        )?;
         let prefill = start.elapsed().as_secs_f64();
         for i in 1..states.len() {
             states[i] = states[0].fork();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::*;
 use crate::cancel::Control;
 use crate::generate::log_probability;
-use crate::model::{Model, ModelConfig, PageSize};
+use crate::model::{Input, Model, ModelConfig, PageSize};
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 mod cases;
@@ -34,6 +34,7 @@ struct Table {
     forks: Arc<AtomicUsize>,
     calls: AtomicUsize,
     cancelled_in_call: Option<usize>,
+    cancel: CancelToken,
 }
 
 impl Table {
@@ -47,6 +48,7 @@ impl Table {
             forks: Arc::default(),
             calls: AtomicUsize::new(0),
             cancelled_in_call: None,
+            cancel: CancelToken::new(),
         }
     }
 
@@ -125,7 +127,7 @@ impl Model for Table {
     fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if self.cancelled_in_call == Some(call) {
-            control.cancel.cancel();
+            self.cancel.cancel();
         }
         control.cancel.check()?;
         let (mut values, mut counts) = (Vec::new(), Vec::new());
@@ -186,9 +188,9 @@ fn hugging_face(length_penalty: f32, early_stopping: EarlyStopping) -> BeamRules
 }
 
 /// Searches, and checks that every beam agrees with itself.
-fn search(model: &Arc<Table>, options: &BeamOptions) -> Vec<Beam> {
+fn search(model: &Arc<Table>, options: &BeamOptions) -> Vec<Completion> {
     let beams = generator(model)
-        .beam_search_from(&PROMPT, options, &CancelToken::new())
+        .beam_search_from(&PROMPT, options, &model.cancel)
         .unwrap();
     assert!(beams.len() <= options.num_beams);
     for beam in &beams {
@@ -211,8 +213,8 @@ fn search(model: &Arc<Table>, options: &BeamOptions) -> Vec<Beam> {
 }
 
 #[track_caller]
-fn assert_same(found: &[Beam], expected: &[(Vec<u32>, f64)], what: &str) {
-    let ids = |beams: &[Beam]| beams.iter().map(|b| b.ids.clone()).collect::<Vec<_>>();
+fn assert_same(found: &[Completion], expected: &[(Vec<u32>, f64)], what: &str) {
+    let ids = |beams: &[Completion]| beams.iter().map(|b| b.ids.clone()).collect::<Vec<_>>();
     let expected_ids: Vec<_> = expected.iter().map(|b| b.0.clone()).collect();
     assert_eq!(ids(found), expected_ids, "{what}");
     for (found, (ids, score)) in found.iter().zip(expected) {

@@ -32,7 +32,7 @@ fn texts() -> Vec<String> {
         case["text"].as_str().unwrap().to_owned()
     };
     let sources = [
-        include_str!("../sample.rs"),
+        include_str!("../sequence.rs"),
         include_str!("../../../tests/data/layouts/make.py"),
     ];
     (sources.map(str::to_owned).into_iter())
@@ -214,7 +214,7 @@ fn greedy_takes_the_likeliest_that_agrees_and_the_text_follows_the_prompt() {
     let tokens = TextTokens::new(&tokenizer);
     let generator = generator(TestModel::noise());
     let (model, slow) = (TestModel::noise(), slow_tokens());
-    let text = include_str!("../sample.rs");
+    let text = include_str!("../sequence.rs");
     let mut healed = 0;
     for at in (40..text.len()).step_by(487) {
         let prompt = &text[at - 40..at];

@@ -151,10 +151,11 @@ proptest! {
         let reason = fired.map_or(FinishReason::EndOfText, FinishReason::Code);
         prop_assert_eq!(found.finish_reason, reason);
         // Nothing is computed past the token that decides.
-        let drawn = deciding(&options, before, &script).unwrap_or(script.len() + 1);
-        prop_assert_eq!(model.calls(), drawn);
-        prop_assert_eq!(model.fed(), prompt.len() + drawn - 1);
-        prop_assert_eq!(&found.ids, &script[..drawn.min(script.len())]);
+        let sampled = deciding(&options, before, &script).unwrap_or(script.len() + 1);
+        prop_assert_eq!(model.calls(), sampled);
+        prop_assert_eq!(model.fed(), prompt.len() + sampled - 1);
+        let all = [&script[..], &[50_256]].concat();
+        prop_assert_eq!(&found.ids, &all[..sampled]);
 
         // The text before the cursor may be given, whatever the prompt is.
         options.stops.stop_at = Some(StopAt { before: Some(before.to_owned()), ..stop });
@@ -189,8 +190,8 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
             let reason = fired.map_or(FinishReason::Length, FinishReason::Code);
             assert_eq!(found.finish_reason, reason);
             assert!(whole.ids.starts_with(&found.ids));
-            let drawn = deciding(&options, before, &whole.ids);
-            assert_eq!(found.ids.len(), drawn.unwrap_or(whole.ids.len()));
+            let sampled = deciding(&options, before, &whole.ids);
+            assert_eq!(found.ids.len(), sampled.unwrap_or(whole.ids.len()));
             ended += usize::from(fired.is_some());
         }
         assert!(ended > 12, "{rule} ended {ended}");
