@@ -3,10 +3,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use codegeex::__internal::ThreadPool;
 use codegeex::backend::{
     Backend, CacheShape, Cpu, CpuOptions, HeadShape, KvCache, KvFormat, Query, Rows,
 };
-use codegeex::threads::ThreadPool;
 
 const HEADS: HeadShape = HeadShape {
     heads: 40,
@@ -101,7 +101,7 @@ fn main() {
                 let attend = || cpu.attend(&q, &queries, &[&cache], layer, HEADS);
                 time = time.min(best(1, || drop(black_box(attend().expect("memory")))));
             }
-            let bytes = codegeex::backend::cpu::page_bytes(
+            let bytes = codegeex::__internal::page_bytes(
                 CacheShape {
                     layers: 1,
                     kv_heads: 40,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Event, GenerateOptions, Generator};
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 
 const ROUNDS: usize = 15;
 const TOKENS: usize = 256;
@@ -23,7 +23,7 @@ fn main() -> codegeex::Result<()> {
     let mut load_options = LoadOptions::default();
     load_options.cpu.threads = Some(1);
     let model = load(given.unwrap_or_else(|| default.into()), &load_options)?;
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))?;
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = TOKENS;
     options.sampling.temperature = 0.8;
@@ -36,7 +36,7 @@ fn main() -> codegeex::Result<()> {
             let mut bytes = 0;
             let start = Instant::now();
             let done = match way {
-                0 => generator.complete(prompt, &options)?,
+                0 => generator.complete_n(prompt, &options)?,
                 _ => generator.generate(prompt, &options, &cancel, &mut |event| {
                     if let Event::Token { text, .. } | Event::End { text, .. } = event {
                         bytes += text.len();

@@ -25,7 +25,7 @@ use codegeex::model::{
     ConvertOptions, Input, LoadOptions, ModelConfig, Wanted, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::weights::{MemoryMode, Watch};
 
 struct Args {
@@ -180,7 +180,8 @@ fn default_model(bench: &Bench) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
     let model = load(&path, &LoadOptions::default()).expect("the model loads");
     println!("{}", model.describe());
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))
+        .expect("they belong together");
     let ids: Vec<u32> = (0..1900).map(|i| 1000 + i * 7).collect();
 
     let generate = |prompt: &[u32], new: usize, samples: usize, cancel: &CancelToken| {
@@ -188,7 +189,7 @@ fn default_model(bench: &Bench) {
         options.limits.max_new_tokens = new;
         options.samples = samples;
         let found =
-            generator.generate_from(prompt, &options, cancel, &mut |_| ControlFlow::Continue(()));
+            generator.generate(prompt, &options, cancel, &mut |_| ControlFlow::Continue(()));
         let found = found.expect("a generation that is cancelled returns what it has");
         found
             .iter()
@@ -302,7 +303,8 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
             ended
         });
     }
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))
+        .expect("they belong together");
     let name = "13B layers, 4 tokens beside prompts";
     company(bench, &generator, &ids, 4, name);
     drop(generator);

@@ -19,7 +19,7 @@ use codegeex::cancel::CancelToken;
 use codegeex::edit::{EditOptions, EditSession, Polish};
 use codegeex::generate::{Event, Generator, Session};
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 /// What is typed into, and what is typed.
 const SOURCE: &str = include_str!("../src/generate/scheduler.rs");
@@ -75,7 +75,7 @@ fn ms(time: Duration) -> f64 {
 
 fn main() -> codegeex::Result<()> {
     let args = Args::parse();
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let rust = Language::RUST;
     let tokens = |end: usize| {
         let prompt = rust.prompt(&SOURCE[..end]);
@@ -87,12 +87,12 @@ fn main() -> codegeex::Result<()> {
         .expect("the file is long enough");
     let model = load(&args.model, &LoadOptions::default())?;
     println!("{}", model.describe());
-    let generator = Generator::new(model, Arc::new(tokenizer.clone()));
+    let generator = Generator::new(model, Arc::new(tokenizer.clone()))?;
 
     let mut options = EditOptions::default();
     options.generate.limits.max_new_tokens = args.tokens;
     options.polish = Polish::nothing();
-    let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+    let go_on = &mut |_: Event| ControlFlow::Continue(());
     let cancel = CancelToken::new();
     let mut edit = EditSession::new(&generator, rust, options.clone())?;
     edit.update(&SOURCE[..start], "");

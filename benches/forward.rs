@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use codegeex::__internal::ThreadPool;
 use codegeex::cancel::Control;
 use codegeex::model::{Input, LoadOptions, Model, Wanted, load};
-use codegeex::threads::ThreadPool;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Best of some passes over an array far larger than the caches, by all threads together.

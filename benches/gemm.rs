@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use codegeex::__internal::Bytes;
+use codegeex::__internal::ThreadPool;
 use codegeex::backend::{Backend, Cpu, CpuOptions, Rows};
-use codegeex::bytes::Bytes;
 use codegeex::num::DType;
 use codegeex::tensor::{Block, Stored, Tensor, TensorInfo};
-use codegeex::threads::ThreadPool;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 

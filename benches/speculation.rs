@@ -19,7 +19,7 @@ use codegeex::generate::{
     Candidates, Completion, GenerateOptions, Generator, History, Sampler, Speculation,
 };
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens};
 
 /// A prompt and its answer.
 struct Case {
@@ -166,7 +166,8 @@ fn main() {
         }
     }
     let model = load(&path, &LoadOptions::default()).expect("the model opens");
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))
+        .expect("they belong together");
     println!("{}", generator.model().describe());
     println!("answer                    tokens  guessed  kept  steps   plain    guessing  ratio");
     for case in CASES {
@@ -181,7 +182,7 @@ fn main() {
             options.speculation = speculation;
             let start = Instant::now();
             let mut found = generator
-                .complete(case.prompt, &options)
+                .complete_n(case.prompt, &options)
                 .expect("an answer");
             let seconds = start.elapsed().as_secs_f64();
             let found: Completion = found.remove(0);

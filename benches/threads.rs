@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use codegeex::threads::ThreadPool;
+use codegeex::__internal::ThreadPool;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rayon::prelude::*;
 

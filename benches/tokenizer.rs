@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use codegeex::tokenizer::{
-    EncodeScratch, Gpt2Tokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
+    CodeGeexTokenizer, EncodeScratch, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -35,9 +35,11 @@ fn letters() -> String {
 }
 
 fn bench(c: &mut Criterion) {
-    c.bench_function("tokenizer/build", |b| b.iter(Gpt2Tokenizer::build_codegeex));
+    c.bench_function("tokenizer/build", |b| {
+        b.iter(CodeGeexTokenizer::build_codegeex)
+    });
 
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let source = source();
     let inputs = [
         ("source", source.clone()),

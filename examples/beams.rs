@@ -1,37 +1,28 @@
-//! The likeliest completions of a line with the small default model, by the sum of the
-//! log-probabilities and by their mean: `cargo run --release --example beams`
+//! The most likely completions of a line, by the sum of the log-probabilities and by their mean:
+//! `cargo run --release --example beams [MODEL]`
 
-use std::sync::Arc;
+mod support;
 
-use codegeex::Language;
-use codegeex::cancel::CancelToken;
-use codegeex::generate::{BeamOptions, BeamRules, EarlyStopping, Generator};
-use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::generate::{BeamRules, EarlyStopping};
+use codegeex::{BeamOptions, CancelToken, Generator, Language};
 
 fn main() -> codegeex::Result<()> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
-    let model = load(path, &LoadOptions::default())?;
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::open(support::model_path())?;
     let prompt = Language::PYTHON.prompt("def read_lines(path):\n    with");
-    let mut options = BeamOptions::default();
-    options.num_beams = 4;
-    options.limits.max_new_tokens = 24;
     // A line is enough.
-    options.stops.stop = vec!["\n".into()];
-
+    let options = BeamOptions::new()
+        .num_beams(4)
+        .max_new_tokens(24)
+        .stop(["\n"]);
     let mean = BeamRules::HuggingFace {
         length_penalty: 1.0,
         early_stopping: EarlyStopping::Never,
     };
     for (name, rules) in [("sum", BeamRules::Reference), ("mean", mean)] {
-        options.rules = rules;
         println!("by the {name} of the log-probabilities:");
+        let options = options.clone().rules(rules);
         for beam in generator.beam_search(&prompt, &options, &CancelToken::new())? {
-            println!("  {:8.3}  with{}", beam.score, beam.text);
+            println!("  {:8.3}  with{beam}", beam.score);
         }
     }
     Ok(())

@@ -1,37 +1,29 @@
 //! Types into a file, as an editor would see it: what each keystroke computes, what is suggested,
-//! and what is accepted: `cargo run --release --example edit`
+//! and what is accepted: `cargo run --release --example edit [MODEL]`
+
+mod support;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use codegeex::Language;
-use codegeex::cancel::CancelToken;
 use codegeex::edit::{Accept, EditOptions, EditSession};
-use codegeex::generate::{Event, Generator};
-use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::{CancelToken, Event, Generator, Language};
 
 const FILE: &str = "import os\nimport sys\n\n\ndef main():\n    print(os.getcwd())\n\n\n\
                     def read_lines(path):\n";
 const AFTER: &str = "\n\n\nif __name__ == \"__main__\":\n    main()\n";
 
 fn main() -> codegeex::Result<()> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
-    let model = load(path, &LoadOptions::default())?;
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-    let mut options = EditOptions::default();
-    options.generate.limits.max_new_tokens = 24;
+    let generator = Generator::open(support::model_path())?;
+    let mut options = EditOptions::new();
+    options.generate = options.generate.max_new_tokens(24);
     let mut edit = EditSession::new(&generator, Language::PYTHON, options)?;
 
-    let drawn = AtomicUsize::new(0);
-    let count = &mut |event: Event<'_>| {
+    let sampled = AtomicUsize::new(0);
+    let count = &mut |event: Event| {
         let is_token = matches!(event, Event::Token { .. });
-        drawn.fetch_add(usize::from(is_token), Ordering::Relaxed);
+        sampled.fetch_add(usize::from(is_token), Ordering::Relaxed);
         ControlFlow::Continue(())
     };
     let mut text = FILE.to_owned();
@@ -42,16 +34,16 @@ fn main() -> codegeex::Result<()> {
             println!("{key:?}: as suggested, nothing to compute");
             continue;
         }
-        drawn.store(0, Ordering::Relaxed);
+        sampled.store(0, Ordering::Relaxed);
         let shown = edit
             .suggest(&CancelToken::new(), count)?
             .map(|s| s.text.to_owned());
         let reuse = edit.reuse();
         println!(
-            "{key:?}: {} tokens of the prompt computed, {} reused, {} drawn: {:?}",
+            "{key:?}: {} tokens of the prompt computed, {} reused, {} sampled: {:?}",
             reuse.computed,
             reuse.reused,
-            drawn.load(Ordering::Relaxed),
+            sampled.load(Ordering::Relaxed),
             shown.unwrap_or_default()
         );
     }

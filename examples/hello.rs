@@ -16,58 +16,41 @@
 //! greedy, of at most 512; of its text nothing is printed, and it is cancelled once five tokens
 //! were reported.
 
-use std::io::{Write, stdout};
-use std::ops::ControlFlow;
-use std::sync::Arc;
+mod support;
 
-use codegeex::Language;
-use codegeex::cancel::CancelToken;
-use codegeex::generate::{Event, GenerateOptions, Generator};
-use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use std::io::{Write, stdout};
+
+use codegeex::{Event, GenerateOptions, Generator, Language};
 
 fn main() -> codegeex::Result<()> {
-    let default = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
-    let path = std::env::args().nth(1).unwrap_or_else(|| default.into());
-    let model = load(path, &LoadOptions::default())?;
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::open(support::model_path())?;
     let prompt = Language::PYTHON.prompt("def read_lines(path):");
-    let cancel = CancelToken::new();
-
-    let mut options = GenerateOptions::default();
-    options.limits.max_new_tokens = 48;
-    options.sampling.temperature = 0.8;
-    options.sampling.top_p = Some(0.95);
-    options.sampling.seed = 7;
-    let done = generator.generate(&prompt, &options, &cancel, &mut |event| {
-        if let Event::Token { text, .. } | Event::End { text, .. } = event {
-            print!("{text}");
-            if stdout().flush().is_err() {
-                return ControlFlow::Break(());
-            }
+    let options = GenerateOptions::new()
+        .max_new_tokens(48)
+        .temperature(0.8)
+        .top_p(0.95)
+        .seed(7);
+    let mut stream = generator.stream(&prompt, &options)?;
+    for event in &mut stream {
+        print!("{}", event?.text());
+        if stdout().flush().is_err() {
+            return Ok(());
         }
-        ControlFlow::Continue(())
-    })?;
-    let (tokens, reason) = (done[0].ids.len(), done[0].finish_reason);
-    println!("\n-- {tokens} tokens, {reason}");
+    }
+    let done = &stream.wait()?[0];
+    println!("\n-- {} tokens, {}", done.ids.len(), done.finish_reason);
 
-    options.limits.max_new_tokens = 512;
-    options.sampling.temperature = 0.0;
-    let mut left = 5;
-    let done = generator.generate(&prompt, &options, &cancel, &mut |event| {
-        if let Event::Token { .. } = event {
-            left -= 1;
-            if left == 0 {
-                // The other way is the token, which any thread may set.
-                return ControlFlow::Break(());
-            }
+    let mut stream = generator.stream(&prompt, &GenerateOptions::new().max_new_tokens(512))?;
+    let mut tokens = 0;
+    while let Some(event) = stream.next().transpose()? {
+        tokens += usize::from(matches!(event, Event::Token { .. }));
+        if tokens == 5 {
+            // Any thread may do that with the stream's cancel token.
+            stream.cancel();
         }
-        ControlFlow::Continue(())
-    })?;
-    let (tokens, reason) = (done[0].ids.len(), done[0].finish_reason);
+    }
+    let done = &stream.wait()?[0];
+    let (tokens, reason) = (done.ids.len(), done.finish_reason);
     println!("-- cancelled after {tokens} tokens, {reason}");
     Ok(())
 }

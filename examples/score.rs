@@ -1,22 +1,13 @@
-//! Says how likely a model finds a snippet, token by token, and what it expects next:
-//! `cargo run --release --example score`
+//! Prints the log-probability of each token of a snippet, and the most likely tokens to follow:
+//! `cargo run --release --example score [MODEL]`
 
-use std::sync::Arc;
+mod support;
 
-use codegeex::cancel::CancelToken;
-use codegeex::generate::Generator;
-use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
+use codegeex::{CancelToken, Generator, SpecialTokens};
 
 fn main() -> codegeex::Result<()> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
-    let model = load(path, &LoadOptions::default())?;
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::open(support::model_path())?;
     let tokenizer = generator.tokenizer();
-
     let code = "# language: Python\nfor i in range(";
     let ids = tokenizer.encode(code, SpecialTokens::AsText);
     let score = generator.score(&ids, 5, &CancelToken::new())?;
@@ -27,7 +18,7 @@ fn main() -> codegeex::Result<()> {
             None => println!("       -  {text:?}"),
         }
     }
-    println!("\nlikeliest to follow:");
+    println!("\nmost likely to follow:");
     for (id, logprob) in score.top {
         println!("{logprob:8.3}  {:?}", tokenizer.decode(&[id])?);
     }

@@ -1,53 +1,41 @@
-//! Streams a completion through a callback and cancels it from another thread:
-//! `cargo run --release --example stream`
+//! Streams a completion and cancels it from another thread:
+//! `cargo run --release --example stream [MODEL]`
+
+mod support;
 
 use std::io::{Write, stdout};
-use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use codegeex::cancel::CancelToken;
-use codegeex::generate::{Event, GenerateOptions, Generator};
-use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::{Event, GenerateOptions, Generator, Language};
 
 fn main() -> codegeex::Result<()> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
-    let model = load(path, &LoadOptions::default())?;
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-    let mut options = GenerateOptions::default();
-    options.limits.max_new_tokens = 2000;
-    options.sampling.temperature = 0.8;
-    options.sampling.top_p = Some(0.95);
-    options.sampling.seed = 7;
+    let generator = Generator::open(support::model_path())?;
+    let prompt = Language::GO.prompt("func (s *Server) Close() error {\n");
+    let options = GenerateOptions::new()
+        .max_new_tokens(2000)
+        .temperature(0.8)
+        .top_p(0.95)
+        .seed(7);
+    let mut stream = generator.stream(prompt, &options)?;
 
-    // Any thread that holds the token can end the generation.
-    let cancel = CancelToken::new();
-    let timer = cancel.clone();
+    // Any thread that has the token can end the generation. Dropping the stream does, too.
+    let cancel = stream.cancel_token().clone();
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(500));
-        timer.cancel();
+        cancel.cancel();
     });
 
-    let prompt = "// language: Go\nfunc (s *Server) Close() error {\n";
-    let completions = generator.generate(prompt, &options, &cancel, &mut |event| {
-        if let Event::Token { text, .. } | Event::End { text, .. } = event {
-            print!("{text}");
-            // A callback can end it as well, by breaking.
-            if stdout().flush().is_err() {
-                return ControlFlow::Break(());
-            }
+    let mut tokens = 0;
+    for event in &mut stream {
+        let event = event?;
+        print!("{}", event.text());
+        // Without a terminal there is nothing to stream to.
+        if stdout().flush().is_err() {
+            return Ok(());
         }
-        ControlFlow::Continue(())
-    })?;
-    let completion = &completions[0];
-    println!(
-        "\n\n{} tokens, then: {}",
-        completion.ids.len(),
-        completion.finish_reason
-    );
+        tokens += usize::from(matches!(event, Event::Token { .. }));
+    }
+    let reason = stream.wait()?[0].finish_reason;
+    println!("\n\n{tokens} tokens, then: {reason}");
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Encodes and decodes text, without a model: `cargo run --release --example tokenize`
 
-use codegeex::threads::ThreadPool;
-use codegeex::tokenizer::{Gpt2Tokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
+use codegeex::tokenizer::{InvalidUtf8, StreamDecoder, ThreadPool};
+use codegeex::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 fn main() -> codegeex::Result<()> {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let code = "def greet():\n        return '👋' # <|endoftext|>";
 
     // Text from others is only ever text ...
@@ -26,7 +26,7 @@ fn main() -> codegeex::Result<()> {
     println!("{pieces:?}");
 
     // Many texts at once, over threads.
-    let pool = ThreadPool::new(0)?;
+    let pool = ThreadPool::new(None)?;
     let batch = tokenizer.encode_batch(&pool, &["int x;", "let x;"], SpecialTokens::AsText);
     println!("{batch:?}");
     Ok(())

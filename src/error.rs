@@ -97,8 +97,10 @@ impl ErrorKind {
 /// An error of this crate.
 ///
 /// [`fmt::Display`] prints the context alone; the chain of causes is behind
-/// [`source`](std::error::Error::source).
-#[derive(Debug, thiserror::Error)]
+/// [`source`](std::error::Error::source). [`fmt::Debug`] is for people too, since a `main` that
+/// returns an error prints that: the context, the kind, and the causes that the context does not
+/// name.
+#[derive(thiserror::Error)]
 #[error("{context}")]
 pub struct Error {
     kind: ErrorKind,
@@ -155,6 +157,29 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f
+                .debug_struct("Error")
+                .field("kind", &self.kind)
+                .field("context", &self.context)
+                .field("source", &self.source)
+                .finish();
+        }
+        write!(f, "{} ({:?})", self.context, self.kind)?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !self.context.contains(&text) {
+                write!(f, "\n  caused by: {text}")?;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 /// Returns early with an [`Error`] of a kind and a formatted context.
 macro_rules! bail {
     ($kind:ident, $($arg:tt)*) => {
@@ -179,6 +204,19 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), n, "two kinds share a code");
         assert!(codes.iter().all(|c| (100..1000).contains(c)));
+    }
+
+    #[test]
+    fn debug_is_for_people() {
+        let inner = Error::new(ErrorKind::Io, "the disk is on fire");
+        let error = Error::new(ErrorKind::OutOfMemory, "no room").with_source(inner);
+        assert_eq!(
+            format!("{error:?}"),
+            "no room (OutOfMemory)\n  caused by: the disk is on fire"
+        );
+        let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = format!("{:?}", Error::io(Path::new("x"), "open", cause));
+        assert_eq!(error.matches("not found").count(), 1, "{error}");
     }
 
     #[test]

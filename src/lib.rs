@@ -1,62 +1,77 @@
 //! CodeGeeX, an open 13-billion-parameter code model (arXiv 2303.17568), as a library to embed.
 //!
-//! Use it when your own process (an editor, a build tool, a bot, a service) should complete,
-//! score or tokenize code without Python and without a GPU. It reads the checkpoints as they were
-//! published and computes on the CPU. It is no server and no trainer, and it runs models of this
-//! one architecture.
+//! Use it when your own process (an editor, a build tool, a bot, a service) should complete, score
+//! or tokenize code without Python and without a GPU. It reads the checkpoints as they were
+//! published and computes on the CPU. It does not serve HTTP, does not train, and runs only models of
+//! the CodeGeeX architecture.
 //!
-//! ```no_run
-//! use std::ops::ControlFlow;
-//! use std::sync::Arc;
-//!
-//! use codegeex::cancel::CancelToken;
-//! use codegeex::generate::{Event, GenerateOptions, Generator};
-//! use codegeex::model::{LoadOptions, load};
-//! use codegeex::Language;
-//! use codegeex::tokenizer::Gpt2Tokenizer;
+//! ```
+//! use codegeex::{GenerateOptions, Generator, Language};
 //!
 //! # fn main() -> codegeex::Result<()> {
-//! let model = load("codegeex_13b.pt", &LoadOptions::default())?;
-//! let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+//! let generator = Generator::open(path)?;
 //! let prompt = Language::PYTHON.prompt("def fibonacci(n):");
-//! let options = GenerateOptions::default();
-//! generator.generate(&prompt, &options, &CancelToken::new(), &mut |event| {
-//!     if let Event::Token { text, .. } | Event::End { text, .. } = event {
-//!         print!("{text}");
-//!     }
-//!     ControlFlow::Continue(())
-//! })?;
+//! for event in generator.stream(prompt, &GenerateOptions::new().max_new_tokens(64))? {
+//!     print!("{}", event?.text());
+//! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! `path` is a checkpoint in any of its published forms, or one that [`model::convert`] has written.
+//!
+//! # Which type to use
+//!
+//! | you have | use |
+//! |---|---|
+//! | one prompt at a time | [`Generator`]: `complete`, `complete_n`, `stream`, or `generate` with a callback |
+//! | a chat: prompts that begin like the one before | [`Session`]; it keeps the KV cache |
+//! | an editor with a cursor | [`edit::EditSession`]: reuse, clipping, typing through a suggestion, post-processing |
+//! | requests of many threads | [`Service`]: one batch on a thread of its own, with a [`Ticket`] for each request |
+//! | your own event loop | [`Scheduler`]: a step of all requests at a time |
+//! | your own decoding | [`Model::forward`]: token ids to logits |
+//! | the most likely texts, log-probabilities of a text | [`Generator::beam_search`], [`Generator::score`], [`Generator::perplexity`] |
 //!
 //! # What is where
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`tokenizer`] | text to ids and back, streaming decoder |
-//! | [`Language`] | the languages of the training data: names, tags, comments, extensions |
-//! | [`prompt`] | tasks and templates |
+//! | [`tokenizer`] | text to token ids and back, streaming decoder |
+//! | [`Language`] | the languages of the training data: names, tags, comments, file extensions |
+//! | [`prompt`] | tasks (translation, explanation, docstrings) and templates |
 //! | [`code`] | source text without parsing it: scanner, where code ends, post-processing of completions |
-//! | [`model`] | loading, converting and quantizing, the [`Model`](model::Model) trait and its forward pass |
-//! | [`generate`] | sampling, beams, streaming, stops, scoring, many requests at once; the [`Sampler`](generate::Sampler) trait |
-//! | [`edit`] | suggestions while somebody types: reuse, clipping, type-through, post-processing |
+//! | [`model`] | loading, converting and quantizing, the [`Model`] trait and its forward pass |
+//! | [`generate`] | sampling, beam search, streaming, stops, scoring, batching; the [`Sampler`] trait |
+//! | [`edit`] | inline suggestions for editors |
 //! | `eval` | HumanEval-X: problems, samples, pass@k, reports (feature `eval`) |
-//! | [`backend`] | what a model computes with; the CPU |
-//! | [`weights`] | checkpoints as named tensors, and the parsers of their formats |
-//! | [`error`], [`cancel`], [`checksum`], [`memory`], [`bytes`], [`tensor`], [`num`], [`threads`] | what all of these share |
+//! | [`backend`] | what a model computes with: the CPU |
+//! | [`weights`] | checkpoints as named tensors |
+//! | [`error`], [`cancel`], [`tensor`], [`num`] | what all of these share |
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | prefill, decode | computing the tokens of a prompt; computing one token after the other |
+//! | KV cache, page | keys and values of the tokens so far; the unit in which it grows, 64 tokens |
+//! | top query layer | CodeGeeX's last layer, whose query is an embedding of the position instead of the hidden state |
+//! | token healing | re-sampling the last tokens of a prompt that ends inside of what is one token |
+//! | prompt cache | KV caches of prompts that a [`Scheduler`] keeps for prompts that begin the same |
+//! | draft tokens | tokens proposed by a cheap guess and checked by the model many at a time (speculative decoding) |
+//! | panel | 16 rows of a quantized matrix, stored together as the kernels read them |
 //!
 //! # Promises
 //!
-//! - A host is never aborted: what comes from outside (files, text, ids, options) leads to an
-//!   [`Error`], not to a panic, and memory for weights, caches and activations is asked for in a
-//!   way that can be refused: where the system tells what it has left ([`memory`]), before it
-//!   would grant more and end the process. A mapped file is the exception that the system makes: see
+//! - Input from outside (files, text, ids, options) leads to an [`Error`], never to a panic.
+//!   Allocation failure is an error, not an abort. Large allocations are checked against available
+//!   memory first. Exception: truncating a mapped file raises SIGBUS, see
 //!   [`MemoryMode`](weights::MemoryMode).
-//! - No globals: threads belong to a model and end with it. Every call can be cancelled.
-//! - The same input gives the same output: logits have the same bits for any number of threads, any
-//!   company in a batch, any split of a prompt and any instruction set. Random draws are a function
-//!   of seed, sample and position, the same on every platform.
+//! - No background work: threads belong to a model or a service and end with it. Every call can be
+//!   cancelled.
+//! - Same input, same output: logits are bit-identical for any prompt chunking, batch composition,
+//!   thread count and instruction set. Random numbers are a function of seed, sample and position,
+//!   the same on every platform.
 //!
 //! # Crate features
 //!
@@ -82,12 +97,12 @@ compile_error!(
 );
 
 pub mod backend;
-pub mod bytes;
+mod bytes;
 pub mod cancel;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod capi;
-pub mod checksum;
+mod checksum;
 pub mod code;
 pub mod edit;
 pub mod error;
@@ -96,7 +111,7 @@ pub mod eval;
 pub mod generate;
 mod kernels;
 mod language;
-pub mod memory;
+mod memory;
 pub mod model;
 pub mod num;
 pub mod prompt;
@@ -104,9 +119,28 @@ mod quant;
 mod setters;
 mod system;
 pub mod tensor;
-pub mod threads;
+mod threads;
 pub mod tokenizer;
 pub mod weights;
 
+pub use cancel::CancelToken;
 pub use error::{Error, ErrorKind, Result};
+pub use generate::{
+    BeamOptions, Completion, Event, FinishReason, GenerateOptions, Generator, Limits, Prompt,
+    Request, RequestOptions, Sampler, Sampling, Scheduler, SchedulerOptions, Service, Session,
+    Speculation, StopAt, Stops, Stream, Ticket, Update,
+};
 pub use language::Language;
+pub use model::{LoadOptions, Model};
+pub use tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+
+/// What the fuzz targets, benchmarks and integration tests of this repository reach inside for. No
+/// part of the public interface: anything here may change in any release.
+#[doc(hidden)]
+pub mod __internal {
+    pub use crate::backend::cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
+    pub use crate::bytes::*;
+    pub use crate::checksum::*;
+    pub use crate::memory::*;
+    pub use crate::threads::*;
+}

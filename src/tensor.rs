@@ -3,7 +3,7 @@
 //! Descriptions and walks over bytes, no arithmetic.
 #![forbid(unsafe_code)]
 
-use crate::bytes::Bytes;
+pub use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::num::DType;
 

@@ -193,7 +193,7 @@ fn a_prompt_takes_what_the_estimate_says() {
 /// A header may claim all the positions there are: what is not there costs a page at most.
 #[test]
 fn a_saved_state_costs_what_it_holds() {
-    use codegeex::checksum::SealedWriter;
+    use codegeex::__internal::SealedWriter;
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let model = load(large(dir.path()), &LoadOptions::default()).unwrap();

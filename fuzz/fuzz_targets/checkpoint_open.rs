@@ -1,7 +1,7 @@
 //! Any bytes as a whole checkpoint: every tensor that is listed can be read in full.
 #![no_main]
 
-use codegeex::bytes::Bytes;
+use codegeex::__internal::Bytes;
 use codegeex::weights;
 use libfuzzer_sys::fuzz_target;
 

@@ -5,12 +5,12 @@
 use std::sync::{Arc, LazyLock};
 
 use codegeex::backend::{Cpu, CpuOptions, KvFormat};
-use codegeex::bytes::Bytes;
+use codegeex::__internal::Bytes;
 use codegeex::cancel::Control;
-use codegeex::checksum::SealedWriter;
+use codegeex::__internal::SealedWriter;
 use codegeex::generate::Generator;
 use codegeex::model::{Checkpoint, Input, Model, ModelConfig, Transformer, Wanted};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::weights;
 use libfuzzer_sys::fuzz_target;
 
@@ -31,7 +31,7 @@ static GENERATORS: LazyLock<Vec<Generator>> = LazyLock::new(|| {
     let generator = |kv| {
         let cpu = Cpu::new(&CpuOptions::new().threads(1).kv(kv)).unwrap();
         let model = Transformer::new(cpu, &checkpoint()).unwrap();
-        Generator::new(Arc::new(model), Arc::new(Gpt2Tokenizer::codegeex()))
+        Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).expect("they belong together")
     };
     KvFormat::ALL.into_iter().map(generator).collect()
 });

@@ -1,11 +1,11 @@
 //! Any text encodes, comes back, and makes no control token unless asked to.
 #![no_main]
 
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let ids = tokenizer.encode(text, SpecialTokens::AsText);
     assert!(
         ids.iter()

@@ -1,7 +1,7 @@
 //! Any bytes as a zip file: entries that are handed out lie inside the file and apart.
 #![no_main]
 
-use codegeex::bytes::Bytes;
+use codegeex::__internal::Bytes;
 use codegeex::weights::zip::Archive;
 use libfuzzer_sys::fuzz_target;
 

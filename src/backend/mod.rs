@@ -11,7 +11,7 @@ mod isa;
 use std::fmt;
 
 use crate::cancel::Control;
-use crate::checksum::{SealedReader, SealedWriter};
+pub use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 

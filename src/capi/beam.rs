@@ -401,7 +401,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search_from(
         let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).finish();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
-        let found = model.generator.beam_search_from(prompt, &options, &cancel);
+        let found = model.generator.beam_search(prompt, &options, &cancel);
         beams.set(new_completions(model.log.note("searching", found)?));
         Ok(())
     })

@@ -295,7 +295,7 @@ pub unsafe extern "C" fn codegeex_edit_session_suggest(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(count, "count")?;
         let mut listener = Listener::new(callback, userdata);
-        let on_event = &mut |event: Event<'_>| listener.hear(event);
+        let on_event = &mut |event: Event| listener.hear(event);
         let mut session = value.session.get("session")?;
         let suggested = session.suggest(&cancel, on_event).map(|_| ());
         value.log.note("suggesting", suggested)?;

@@ -206,27 +206,24 @@ impl Listener {
         }
     }
 
-    pub fn hear(&mut self, event: Event<'_>) -> ControlFlow<()> {
+    pub fn hear(&mut self, event: Event) -> ControlFlow<()> {
         let Some(callback) = self.callback else {
             return ControlFlow::Continue(());
         };
+        let text = event.text().to_owned();
         let event = match event {
             Event::Token {
                 sample,
                 id,
                 logprob,
                 top_logprobs,
-                text,
+                ..
             } => {
                 self.top.clear();
-                self.top.extend(pairs(top_logprobs));
-                codegeex_event::token(sample, id, logprob, text, &self.top)
+                self.top.extend(pairs(&top_logprobs));
+                codegeex_event::token(sample, id, logprob, &text, &self.top)
             }
-            Event::End {
-                sample,
-                text,
-                reason,
-            } => codegeex_event::end(sample, text, reason),
+            Event::End { sample, reason, .. } => codegeex_event::end(sample, &text, reason),
         };
         // SAFETY: the caller's function, during its call.
         match unsafe { callback(self.userdata.0, &event) } {

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn codegeex_model_generate(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
         let mut listener = Listener::new(callback, userdata);
-        let on_event = &mut |event: crate::generate::Event<'_>| listener.hear(event);
+        let on_event = &mut |event: crate::generate::Event| listener.hear(event);
         let result = model
             .generator
             .generate(prompt, &options, &cancel, on_event);
@@ -89,10 +89,10 @@ pub unsafe extern "C" fn codegeex_model_generate_from(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
         let mut listener = Listener::new(callback, userdata);
-        let on_event = &mut |event: crate::generate::Event<'_>| listener.hear(event);
+        let on_event = &mut |event: crate::generate::Event| listener.hear(event);
         let result = model
             .generator
-            .generate_from(prompt, &options, &cancel, on_event);
+            .generate(prompt, &options, &cancel, on_event);
         let completions = noted(&model.log, result)?;
         if out.is_wanted() {
             out.set(new_completions(completions));

@@ -20,9 +20,7 @@ use super::settings::{self, Options, Setting, copy_or_default, number, number_or
 use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
-use crate::generate::{
-    Completion, Request, SchedulerOptions, Service, Ticket, TicketEvent, WhenFull,
-};
+use crate::generate::{Completion, Event, Request, SchedulerOptions, Service, Ticket, WhenFull};
 
 /// Bounds of a service. What is not set is as in a new one: 64 sequences at once, 1024 requests that
 /// wait; NULL stands for a new one.
@@ -47,7 +45,6 @@ pub struct codegeex_service(std::convert::Infallible);
 pub struct ServiceValue {
     // Mutexes where the library has none: a service's sender is not shared between threads.
     service: Mutex<Service>,
-    model: crate::generate::Generator,
     log: Log,
 }
 
@@ -284,7 +281,6 @@ pub unsafe extern "C" fn codegeex_service_new(
         let service = Service::start(&model.generator, options)?;
         out.set(new_handle(ServiceValue {
             service: Mutex::new(service),
-            model: model.generator.clone(),
             log: model.log.clone(),
         }));
         Ok(())
@@ -330,11 +326,7 @@ pub unsafe extern "C" fn codegeex_service_submit(
         let when_full = self::when_full(when_full)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(ticket, "ticket")?;
-        let ids = service
-            .model
-            .tokenizer()
-            .encode(prompt, options.special_tokens);
-        let mut request = Request::new(ids, options);
+        let mut request = Request::new(prompt, options);
         (request.when_full, request.cancel) = (when_full, cancel);
         out.set(service.submit(request)?);
         Ok(())
@@ -360,7 +352,7 @@ pub unsafe extern "C" fn codegeex_service_submit_from(
         let when_full = self::when_full(when_full)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(ticket, "ticket")?;
-        let mut request = Request::new(prompt.to_vec(), options);
+        let mut request = Request::new(prompt, options);
         (request.when_full, request.cancel) = (when_full, cancel);
         out.set(service.submit(request)?);
         Ok(())
@@ -471,35 +463,37 @@ impl Waiting {
             return codegeex_event::of_kind(CODEGEEX_EVENT_DONE);
         }
         let event = match wait {
-            true => self.ticket.recv(),
-            false => match self.ticket.try_recv() {
-                None => return codegeex_event::of_kind(CODEGEEX_EVENT_NONE),
-                some => some,
+            true => self.ticket.next(),
+            false => match self.ticket.try_next() {
+                None if !self.ticket.is_over() => {
+                    return codegeex_event::of_kind(CODEGEEX_EVENT_NONE);
+                }
+                event => event,
             },
         };
         match event {
-            Some(TicketEvent::Token {
+            Some(Ok(Event::Token {
                 sample,
                 id,
                 logprob,
                 top_logprobs,
                 text,
-            }) => {
+            })) => {
                 (self.text, self.top) = (text, pairs(&top_logprobs).collect());
                 codegeex_event::token(sample, id, logprob, &self.text, &self.top)
             }
-            Some(TicketEvent::End {
+            Some(Ok(Event::End {
                 sample,
                 text,
                 reason,
-            }) => {
+            })) => {
                 self.text = text;
                 codegeex_event::end(sample, &self.text, reason)
             }
-            Some(TicketEvent::Done(result)) => self.end(result),
+            Some(Err(error)) => self.end(Err(error)),
             None => {
-                let message = "the service ended before the request did";
-                self.end(Err(Error::new(ErrorKind::Cancelled, message)))
+                let completions = self.ticket.take_completions();
+                self.end(Ok(completions.unwrap_or_default()))
             }
         }
     }

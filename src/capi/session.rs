@@ -17,7 +17,7 @@ use super::model::codegeex_model;
 use super::settings::copy_or_default;
 use super::status::codegeex_status;
 use crate::cancel::CancelToken;
-use crate::generate::{Completion, Event, GenerateOptions, Session};
+use crate::generate::{Completion, Event, GenerateOptions, Prompt, Session};
 
 /// The tokens that a model was fed last, with their keys and values: a prompt that begins with the
 /// same tokens is computed from where it differs. Answers do not depend on that.
@@ -52,21 +52,12 @@ impl SessionValue {
         listener: &mut Listener,
     ) -> Result<Vec<Completion>> {
         let mut session = self.session.get("session")?;
-        let ids = match prompt {
-            Prompt::Ids(ids) => ids.to_vec(),
-            Prompt::Text(text) => {
-                let tokenizer = session.generator().tokenizer();
-                tokenizer.encode(text, options.special_tokens)
-            }
-        };
-        let on_event = &mut |event: Event<'_>| listener.hear(event);
-        noted(&self.log, session.generate(&ids, options, cancel, on_event))
+        let on_event = &mut |event: Event| listener.hear(event);
+        noted(
+            &self.log,
+            session.generate(prompt, options, cancel, on_event),
+        )
     }
-}
-
-enum Prompt<'a> {
-    Ids(&'a [u32]),
-    Text(&'a str),
 }
 
 /// Makes a session that was fed nothing. It keeps the model.
@@ -103,7 +94,7 @@ pub unsafe extern "C" fn codegeex_session_generate(
 ) -> codegeex_status {
     guard!(error, |call| {
         let session = call.get(session, "session")?;
-        let prompt = Prompt::Text(call.text(prompt, prompt_len, "prompt")?);
+        let prompt = Prompt::from(call.text(prompt, prompt_len, "prompt")?);
         let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
@@ -131,7 +122,7 @@ pub unsafe extern "C" fn codegeex_session_generate_from(
 ) -> codegeex_status {
     guard!(error, |call| {
         let session = call.get(session, "session")?;
-        let prompt = Prompt::Ids(call.slice(prompt, prompt_len, "prompt")?);
+        let prompt = Prompt::from(call.slice(prompt, prompt_len, "prompt")?);
         let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);

@@ -106,11 +106,11 @@ pub struct Reuse {
 /// use codegeex::edit::{Accept, EditOptions, EditSession};
 ///
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
-/// let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+/// # let tokenizer = std::sync::Arc::new(CodeGeexTokenizer::codegeex());
+/// let generator = Generator::new(load(path, &Default::default())?, tokenizer)?;
 /// let python = Language::PYTHON;
 /// let mut edit = EditSession::new(&generator, python, EditOptions::default())?;
-/// let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
+/// let go_on = &mut |_: Event| std::ops::ControlFlow::Continue(());
 ///
 /// // At every keystroke: the text before the cursor, and the text after it.
 /// edit.update("import os\nimpor", "\n");
@@ -289,7 +289,7 @@ impl EditSession {
     pub fn suggest(
         &mut self,
         cancel: &CancelToken,
-        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Suggestion<'_>>> {
         let is_whole = self.suggestion().is_some_and(|s| !s.is_partial());
         if !is_whole {
@@ -301,7 +301,7 @@ impl EditSession {
     fn compute(
         &mut self,
         cancel: &CancelToken,
-        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         self.dismiss();
         let options = &self.options.generate;

@@ -451,10 +451,10 @@ impl Work<'_> {
                     sample.tokens += 1;
                     sample.score += f64::from(logprob);
                     progress.tokens += 1;
-                    sample.text.push_str(text);
+                    sample.text.push_str(&text);
                 }
                 Update::Event(Event::End { text, reason, .. }) => {
-                    sample.text.push_str(text);
+                    sample.text.push_str(&text);
                     sample.ended = Some(reason);
                 }
                 Update::Done(Ok(_)) => done.push(id),

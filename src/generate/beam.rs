@@ -29,7 +29,7 @@ use super::sampler::{BannedIds, History, Sampler};
 use super::scheduler::run_alone;
 use super::step::{RequestContext, StepInput};
 use super::text::Text;
-use super::{Completion, Event, Generator};
+use super::{Completion, Event, Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::model::{Logits, State, Wanted};
@@ -54,44 +54,22 @@ impl Generator {
     /// As for [`generate`](Self::generate); no sampler takes part.
     ///
     /// ```
-    /// # use std::sync::Arc;
-    /// use codegeex::cancel::CancelToken;
-    /// use codegeex::generate::{BeamOptions, Generator};
-    /// # use codegeex::model::{LoadOptions, load};
-    /// # use codegeex::tokenizer::Gpt2Tokenizer;
+    /// use codegeex::{BeamOptions, CancelToken, Generator};
     ///
-    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-    /// # let model = load(path, &LoadOptions::default())?;
-    /// let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
-    /// let mut options = BeamOptions::default();
-    /// options.num_beams = 3;
-    /// options.limits.max_new_tokens = 8;
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+    /// let generator = Generator::open(path)?;
+    /// let options = BeamOptions::new().num_beams(3).max_new_tokens(8);
     /// let beams = generator.beam_search("def add(a, b):\n", &options, &CancelToken::new())?;
     /// assert!(beams[0].score >= beams[2].score);
     /// # Ok::<(), codegeex::Error>(())
     /// ```
-    pub fn beam_search(
+    pub fn beam_search<'p>(
         &self,
-        prompt: &str,
+        prompt: impl Into<Prompt<'p>>,
         options: &BeamOptions,
         cancel: &CancelToken,
     ) -> Result<Vec<Completion>> {
-        let ids = self.tokenizer().encode(prompt, options.special_tokens);
-        self.beam_search_from(&ids, options, cancel)
-    }
-
-    /// Like [`beam_search`](Self::beam_search), for a prompt of ids.
-    ///
-    /// # Errors
-    /// As for [`beam_search`](Self::beam_search), and
-    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange).
-    pub fn beam_search_from(
-        &self,
-        prompt: &[u32],
-        options: &BeamOptions,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Completion>> {
-        run_alone(self, prompt.to_vec(), options.clone(), cancel)
+        run_alone(self, prompt.into(), options.clone(), cancel)
     }
 }
 
@@ -396,7 +374,7 @@ impl BeamGroup {
             beam.reason = text.finish(certain).unwrap_or(beam.reason);
             context.report(Event::End {
                 sample,
-                text: certain,
+                text: certain.clone(),
                 reason: beam.reason,
             });
         }

@@ -15,6 +15,7 @@ mod candidates;
 mod heal;
 mod options;
 mod prefixes;
+mod prompt;
 mod request;
 pub mod rng;
 pub mod sampler;
@@ -27,6 +28,7 @@ mod session;
 mod speculate;
 mod step;
 mod stop;
+mod stream;
 mod text;
 
 #[cfg(test)]
@@ -35,19 +37,21 @@ pub(crate) mod test_model;
 mod tests;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::model::Model;
-use crate::tokenizer::Tokenizer;
+use crate::model::{LoadOptions, Model, load};
+use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 pub use crate::model::PREFILL_TOKENS;
 pub use beam::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 use heal::TextTokens;
 
 pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
-pub use options::{FinishReason, GenerateOptions, MAX_SAMPLES, StopAt};
+pub use options::{FinishReason, GenerateOptions, Limits, MAX_SAMPLES, Sampling, StopAt, Stops};
+pub use prompt::Prompt;
 pub use sampler::{
     BannedIds, Greedy, History, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
     Sampler, Temperature, TopK, TopP, TypicalP,
@@ -56,41 +60,57 @@ pub use scheduler::{
     Progress, Request, RequestId, RequestOptions, Scheduler, SchedulerOptions, Update, WhenFull,
 };
 pub use score::{Perplexity, Score};
-pub use service::{Service, Ticket, TicketEvent};
+pub use service::{Service, Ticket};
 pub use session::Session;
 pub use speculate::{Drafts, Speculated, Speculation};
 pub use stop::StopStrings;
+pub use stream::Stream;
 
 /// What happens during a generation, for streaming.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum Event {
     /// A token was sampled. The end of text is one as well: its text is empty, and the
     /// [`End`](Self::End) of its sample follows.
     Token {
-        /// Which sample, from 0.
+        /// The index of the sample.
         sample: usize,
         /// The token.
         id: u32,
         /// Its log-probability under the model, before any sampler.
         logprob: f32,
-        /// The likeliest tokens and their log-probabilities, best first, as many as the options
-        /// ask for.
-        top_logprobs: &'a [(u32, f32)],
-        /// The text that is certain now and was not before. It may be empty: a token may end
-        /// inside a character, and what may begin a stop string is held back, as is what a rule
-        /// of code may cut off: line breaks.
-        text: &'a str,
+        /// The most likely tokens and their log-probabilities, best first, as many as
+        /// [`top_logprobs`](GenerateOptions::top_logprobs) asks for.
+        top_logprobs: Vec<(u32, f32)>,
+        /// Newly finalized text. It may be empty: a token may end inside a character, and what may
+        /// become part of a stop string is held back, as is what a code rule may cut off.
+        text: String,
     },
     /// A sample is complete.
     End {
-        /// Which sample, from 0.
+        /// The index of the sample.
         sample: usize,
         /// The rest of its text.
-        text: &'a str,
+        text: String,
         /// Why it ended.
         reason: FinishReason,
     },
+}
+
+impl Event {
+    /// The newly finalized text, which may be empty.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Token { text, .. } | Self::End { text, .. } => text,
+        }
+    }
+
+    /// The index of the sample.
+    pub fn sample(&self) -> usize {
+        match self {
+            Self::Token { sample, .. } | Self::End { sample, .. } => *sample,
+        }
+    }
 }
 
 /// One finished sample or beam.
@@ -107,18 +127,39 @@ pub struct Completion {
     pub healed: usize,
     /// The log-probability of each token under the model, before any sampler.
     pub logprobs: Vec<f32>,
-    /// The likeliest tokens in the place of each token, as many as the options ask for; empty
+    /// The most likely tokens in the place of each token, as many as the options ask for; empty
     /// where they ask for none.
     pub top_logprobs: Vec<Vec<(u32, f32)>>,
     /// Of a sample the sum of `logprobs`; of a beam its score by the rules of the search.
     pub score: f64,
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// What speculative decoding brought.
+    /// Draft tokens proposed and accepted.
     pub speculated: Speculated,
 }
 
+impl std::fmt::Display for Completion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
 /// A model with its tokenizer.
+///
+/// It is cheap to clone and serves any number of threads. Calls of several threads share the
+/// model's threads, and each reads the weights for itself: where requests come from many threads, a
+/// [`Service`] computes them in one batch.
+///
+/// ```
+/// use codegeex::{GenerateOptions, Generator, Language};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// let generator = Generator::open(path)?;
+/// let prompt = Language::PYTHON.prompt("def add(a, b):");
+/// let completion = generator.complete(&prompt, &GenerateOptions::new().max_new_tokens(8))?;
+/// println!("{completion}");
+/// # Ok::<(), codegeex::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Generator {
     model: Arc<dyn Model>,
@@ -128,13 +169,54 @@ pub struct Generator {
 }
 
 impl Generator {
+    /// Opens a model, and the tokenizer beside it: `vocab.json`, `merges.txt` and
+    /// `added_tokens.json` in the same folder, or without them CodeGeeX's own.
+    ///
+    /// # Errors
+    /// Those of [`load`](crate::model::load),
+    /// [`CodeGeexTokenizer::from_folder`](crate::tokenizer::CodeGeexTokenizer::from_folder) and
+    /// [`new`](Self::new).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &LoadOptions::new())
+    }
+
+    /// Opens a model with options, and the tokenizer beside it, as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let folder = match path.is_dir() {
+            true => path,
+            false => path.parent().unwrap_or(Path::new("")),
+        };
+        // Looked at first: a vocabulary is a small file, a model a large one.
+        let tokenizer = match CodeGeexTokenizer::is_in_folder(folder) {
+            true => CodeGeexTokenizer::from_folder(folder)?,
+            false => CodeGeexTokenizer::codegeex(),
+        };
+        Self::new(load(path, options)?, Arc::new(tokenizer))
+    }
+
     /// Joins a model and a tokenizer.
-    pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`InvalidVocabulary`](crate::ErrorKind::InvalidVocabulary) for a tokenizer with more ids than
+    /// the model has.
+    pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Result<Self> {
+        let (ids, rows) = (tokenizer.vocab_size(), model.config().padded_vocab_size);
+        if ids > rows {
+            bail!(
+                InvalidVocabulary,
+                "the tokenizer has {ids} tokens and the model {rows}; expected a tokenizer with at \
+                 most as many: these two do not belong together"
+            );
+        }
+        Ok(Self {
             model,
             tokenizer,
             text_tokens: Arc::default(),
-        }
+        })
     }
 
     /// The model.
@@ -147,51 +229,96 @@ impl Generator {
         &self.tokenizer
     }
 
-    /// Completes a prompt.
-    ///
-    /// # Errors
-    /// As for [`generate`](Self::generate).
-    pub fn complete(&self, prompt: &str, options: &GenerateOptions) -> Result<Vec<Completion>> {
-        self.generate(prompt, options, &CancelToken::new(), &mut |_| {
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// Completes a prompt and reports every token as it is drawn. `on_event` runs on the calling
-    /// thread; when it breaks, or when `cancel` is set from any thread, what was generated so
-    /// far is returned with [`FinishReason::Cancelled`]. A cancel is seen in the middle of a
-    /// prompt and of a token, before the next task of a matrix product: `benches/cancel.rs`
-    /// measures how soon that is.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range or a
-    /// prompt without tokens, [`ContextOverflow`](crate::ErrorKind::ContextOverflow) for a prompt
-    /// longer than the model has positions, [`NonFinite`](crate::ErrorKind::NonFinite) for broken
-    /// logits, [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and what a sampler reports.
-    pub fn generate(
-        &self,
-        prompt: &str,
-        options: &GenerateOptions,
-        cancel: &CancelToken,
-        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
-    ) -> Result<Vec<Completion>> {
-        let ids = self.tokenizer.encode(prompt, options.special_tokens);
-        self.generate_from(&ids, options, cancel, on_event)
-    }
-
-    /// Like [`generate`](Self::generate), for a prompt of ids.
+    /// Completes a prompt, text or ids.
     ///
     /// # Errors
     /// As for [`generate`](Self::generate), and
-    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange).
-    pub fn generate_from(
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options that ask for several
+    /// samples: that is [`complete_n`](Self::complete_n).
+    pub fn complete<'p>(
         &self,
-        prompt: &[u32],
+        prompt: impl Into<Prompt<'p>>,
+        options: &GenerateOptions,
+    ) -> Result<Completion> {
+        if options.samples != 1 {
+            bail!(
+                InvalidArgument,
+                "the options ask for {} samples and complete returns one; call complete_n",
+                options.samples
+            );
+        }
+        match self.complete_n(prompt, options)?.pop() {
+            Some(completion) => Ok(completion),
+            None => bail!(Internal, "a request of one sample returned none"),
+        }
+    }
+
+    /// Completes a prompt as often as [`samples`](GenerateOptions::samples) says. The prompt is
+    /// computed once.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate).
+    pub fn complete_n<'p>(
+        &self,
+        prompt: impl Into<Prompt<'p>>,
+        options: &GenerateOptions,
+    ) -> Result<Vec<Completion>> {
+        let go_on = &mut |_: Event| ControlFlow::Continue(());
+        self.generate(prompt, options, &CancelToken::new(), go_on)
+    }
+
+    /// Completes a prompt, one event at a time: an iterator that computes when it is asked for the
+    /// next event. Dropping it cancels the rest.
+    ///
+    /// ```
+    /// # use codegeex::{GenerateOptions, Generator};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+    /// # let generator = Generator::open(path)?;
+    /// let mut stream = generator.stream("def f(", &GenerateOptions::new().max_new_tokens(8))?;
+    /// for event in &mut stream {
+    ///     print!("{}", event?.text());
+    /// }
+    /// let completions = stream.wait()?;
+    /// println!(" [{}]", completions[0].finish_reason);
+    /// # Ok::<(), codegeex::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate), as far as options and prompt are concerned; what fails
+    /// later is an item of the iterator.
+    pub fn stream<'p>(
+        &self,
+        prompt: impl Into<Prompt<'p>>,
+        options: &GenerateOptions,
+    ) -> Result<Stream<'static>> {
+        Stream::new(Session::new(self), prompt.into(), options)
+    }
+
+    /// Completes a prompt and reports every token to a callback. `on_event` runs on the calling
+    /// thread; when it breaks, or when `cancel` is set from any thread, the partial result is
+    /// returned with [`FinishReason::Cancelled`]. Cancellation ends the computation in the middle of
+    /// a prompt or a token, before the next task of a matrix product: `benches/cancel.rs` measures
+    /// how soon that is.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range or a
+    /// prompt without tokens, [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an id that
+    /// the model does not have, [`ContextOverflow`](crate::ErrorKind::ContextOverflow) for a prompt
+    /// longer than the context length, [`NonFinite`](crate::ErrorKind::NonFinite) for broken
+    /// logits, [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and what a sampler reports.
+    pub fn generate<'p>(
+        &self,
+        prompt: impl Into<Prompt<'p>>,
         options: &GenerateOptions,
         cancel: &CancelToken,
-        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
         Session::new(self).generate(prompt, options, cancel, on_event)
+    }
+
+    /// The ids of a prompt.
+    fn encode(&self, prompt: Prompt<'_>, special: SpecialTokens) -> Result<Vec<u32>> {
+        prompt.encode(&*self.tokenizer, special)
     }
 
     fn text_tokens(&self) -> &TextTokens {
@@ -210,7 +337,7 @@ impl Generator {
         if ids.len() > most {
             bail!(
                 ContextOverflow,
-                "the prompt has {} tokens, the model has {most} positions; shorten the prompt",
+                "the prompt has {} tokens, the context length is {most}; shorten the prompt",
                 ids.len()
             );
         }

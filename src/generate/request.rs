@@ -8,7 +8,7 @@ use super::options::{FinishReason, Limits};
 use super::samples::SampleGroup;
 use super::scheduler::RequestOptions;
 use super::step::{FinishedRequest, RequestContext, StepContext, StepInput};
-use super::{Completion, Generator};
+use super::{Completion, Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::model::{Logits, Model, State, Wanted};
@@ -169,12 +169,13 @@ impl RequestState {
     pub fn new(
         generator: &Generator,
         id: u64,
-        mut prompt: Vec<u32>,
+        prompt: Prompt<'_>,
         options: RequestOptions,
         cancel: &CancelToken,
     ) -> Result<Self> {
         let config = generator.model().config();
         options.validate(config.padded_vocab_size)?;
+        let mut prompt = generator.encode(prompt, options.special_tokens())?;
         generator.check_prompt(&prompt)?;
         if let Some(&id) = (prompt.iter()).find(|&&id| id as usize >= config.padded_vocab_size) {
             bail!(

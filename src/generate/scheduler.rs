@@ -35,13 +35,14 @@ use super::prefixes::Prefixes;
 use super::request::{Plan, RequestState};
 use super::step::{FinishedRequest, Sink, StepContext, StepInput};
 use super::{
-    BeamOptions, Candidates, Completion, Event, GenerateOptions, Generator, PREFILL_TOKENS,
+    BeamOptions, Candidates, Completion, Event, GenerateOptions, Generator, PREFILL_TOKENS, Prompt,
 };
 use crate::cancel::{CancelToken, Control};
 use crate::error::{ErrorKind, Result, bail};
 use crate::memory;
 use crate::model::{Logits, Model, PageSize, State};
 use crate::setters::setters;
+use crate::tokenizer::SpecialTokens;
 
 /// Names a request of one scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +104,13 @@ impl RequestOptions {
         }
     }
 
+    pub(super) fn special_tokens(&self) -> SpecialTokens {
+        match self {
+            Self::Sample(options) => options.special_tokens,
+            Self::Beams(options) => options.special_tokens,
+        }
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         match self {
             Self::Sample(options) => &options.limits,
@@ -115,8 +123,8 @@ impl RequestOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Request {
-    /// Ids of the prompt.
-    pub prompt: Vec<u32>,
+    /// The prompt, text or ids.
+    pub prompt: Prompt<'static>,
     /// How it is decoded.
     pub options: RequestOptions,
     /// Ends it from any thread.
@@ -127,13 +135,18 @@ pub struct Request {
 
 impl Request {
     /// A request that waits when there is no room.
-    pub fn new(prompt: Vec<u32>, options: impl Into<RequestOptions>) -> Self {
+    pub fn new<'p>(prompt: impl Into<Prompt<'p>>, options: impl Into<RequestOptions>) -> Self {
         Self {
-            prompt,
+            prompt: prompt.into().into_owned(),
             options: options.into(),
             cancel: CancelToken::new(),
             when_full: WhenFull::default(),
         }
+    }
+
+    setters! {
+        set cancel: CancelToken;
+        set when_full: WhenFull;
     }
 }
 
@@ -148,7 +161,7 @@ pub struct SchedulerOptions {
     /// tokens more evenly, prompts take longer.
     pub prefill_tokens: usize,
     /// Bytes of KV cache that may be planned for. `None` plans for half of what the system has
-    /// [available](crate::memory::available) when the scheduler is made, or for any number where it
+    /// available when the scheduler is made, or for any number where it
     /// does not say; [`UNLIMITED`](Self::UNLIMITED) admits whatever is submitted, and requests that
     /// the system then refuses memory fail. The
     /// [backend's limit](crate::backend::CpuOptions::memory_limit) holds in any case.
@@ -197,9 +210,9 @@ const AVAILABLE_SHARE: u64 = 2;
 /// What happened to a request.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Update<'a> {
+pub enum Update {
     /// One of its sequences got a token or ended.
-    Event(Event<'a>),
+    Event(Event),
     /// It is over: all of its samples or beams, or why there are none.
     Done(Result<Vec<Completion>>),
 }
@@ -222,25 +235,24 @@ pub struct Progress {
 
 /// Computes any number of requests together, a step at a time, on the calling thread.
 ///
-/// ```no_run
-/// # use std::ops::ControlFlow;
-/// # fn main() -> codegeex::Result<()> {
-/// # use codegeex::{generate::*, model::load, tokenizer::*};
-/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
-/// # let generator = Generator::new(load("codegeex_13b.pt", &Default::default())?, tokenizer);
-/// let mut scheduler = Scheduler::new(&generator, SchedulerOptions::default())?;
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use codegeex::{GenerateOptions, Generator, Request, Scheduler, SchedulerOptions, Update};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// let generator = Generator::open(path)?;
+/// let mut scheduler = Scheduler::new(&generator, SchedulerOptions::new())?;
 /// for prompt in ["def a():", "def b():"] {
-///     let ids = generator.tokenizer().encode(prompt, SpecialTokens::AsText);
-///     scheduler.submit(Request::new(ids, GenerateOptions::default()))?;
+///     scheduler.submit(Request::new(prompt, GenerateOptions::new().max_new_tokens(4)))?;
 /// }
 /// while scheduler.step(&mut |id, update| {
 ///     if let Update::Done(Ok(completions)) = update {
-///         println!("{id:?}: {}", completions[0].text);
+///         println!("{id:?}: {}", completions[0]);
 ///     }
 ///     ControlFlow::Continue(())
 /// }) {}
-/// # Ok(())
-/// # }
+/// # Ok::<(), codegeex::Error>(())
 /// ```
 pub struct Scheduler {
     generator: Generator,
@@ -422,7 +434,7 @@ impl Scheduler {
     /// short once all requests in it are cancelled.
     pub fn step(
         &mut self,
-        on_update: &mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>,
+        on_update: &mut dyn FnMut(RequestId, Update) -> ControlFlow<()>,
     ) -> bool {
         self.advance(&mut OnUpdate(on_update));
         !self.is_idle()
@@ -764,35 +776,22 @@ const LEAST_DRAFT_SHARE: usize = 16;
 /// Computes one request in a scheduler of its own, without events.
 pub(super) fn run_alone(
     generator: &Generator,
-    prompt: Vec<u32>,
+    prompt: Prompt<'_>,
     options: impl Into<RequestOptions>,
     cancel: &CancelToken,
 ) -> Result<Vec<Completion>> {
     let request = RequestState::new(generator, 0, prompt, options.into(), cancel)?;
-    let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+    let go_on = &mut |_: Event| ControlFlow::Continue(());
     finish_alone(generator, request, go_on)?.result
 }
 
-/// Computes one request in a scheduler of its own. It has the room that its first sequence or its
-/// beams need; further samples begin as memory allows.
+/// Computes one request in a scheduler of its own.
 pub(super) fn finish_alone(
     generator: &Generator,
     request: RequestState,
-    on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<FinishedRequest> {
-    let mut options = SchedulerOptions {
-        prefixes: 0,
-        ..SchedulerOptions::default()
-    };
-    options.sequences = options.sequences.max(request.width());
-    if !request.has_further_sequences() {
-        // There is nothing to plan, and what the system has need not be looked at.
-        options.cache_bytes = Some(SchedulerOptions::UNLIMITED);
-    }
-    let mut scheduler = Scheduler::new(generator, options)?;
-    let least = scheduler.plan(&request);
-    scheduler.most_bytes = (scheduler.most_bytes).max(request.bytes_with(least));
-    scheduler.add(request, WhenFull::Wait)?;
+    let mut scheduler = Scheduler::alone(generator, request)?;
     let mut sink = Alone {
         on_event,
         finished: None,
@@ -805,14 +804,35 @@ pub(super) fn finish_alone(
     }
 }
 
+impl Scheduler {
+    /// A scheduler of one request. It has the room that its first sequence or its beams need;
+    /// further samples begin as memory allows.
+    pub(super) fn alone(generator: &Generator, request: RequestState) -> Result<Self> {
+        let mut options = SchedulerOptions {
+            prefixes: 0,
+            ..SchedulerOptions::default()
+        };
+        options.sequences = options.sequences.max(request.width());
+        if !request.has_further_sequences() {
+            // There is nothing to plan, and what the system has need not be looked at.
+            options.cache_bytes = Some(SchedulerOptions::UNLIMITED);
+        }
+        let mut scheduler = Scheduler::new(generator, options)?;
+        let least = scheduler.plan(&request);
+        scheduler.most_bytes = (scheduler.most_bytes).max(request.bytes_with(least));
+        scheduler.add(request, WhenFull::Wait)?;
+        Ok(scheduler)
+    }
+}
+
 /// Reports to the caller of the only request.
 struct Alone<'a> {
-    on_event: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    on_event: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
     finished: Option<FinishedRequest>,
 }
 
 impl Sink for Alone<'_> {
-    fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, _: u64, event: Event) -> ControlFlow<()> {
         (self.on_event)(event)
     }
 
@@ -822,10 +842,10 @@ impl Sink for Alone<'_> {
 }
 
 /// Reports to the caller of a step.
-struct OnUpdate<'a>(&'a mut dyn FnMut(RequestId, Update<'_>) -> ControlFlow<()>);
+struct OnUpdate<'a>(&'a mut dyn FnMut(RequestId, Update) -> ControlFlow<()>);
 
 impl Sink for OnUpdate<'_> {
-    fn event(&mut self, request: u64, event: Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, request: u64, event: Event) -> ControlFlow<()> {
         (self.0)(RequestId(request), Update::Event(event))
     }
 

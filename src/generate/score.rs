@@ -1,10 +1,11 @@
 //! Log-probabilities of given tokens, and perplexity.
 
-use super::Generator;
 use super::candidates::{log_probability, top_log_probabilities};
+use super::{Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::model::{Logits, State, Wanted, feed};
+use crate::tokenizer::SpecialTokens;
 
 /// Log-probabilities of given tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +35,18 @@ impl Perplexity {
 }
 
 impl Generator {
-    /// The log-probability of each token, and the `top` most likely ids to follow the last.
+    /// The log-probability of each token of a prompt, and the `top` most likely ids to follow the last.
     ///
     /// # Errors
-    /// As for [`generate_from`](Self::generate_from), and
+    /// As for [`generate`](Self::generate), and
     /// [`Cancelled`](crate::ErrorKind::Cancelled).
-    pub fn score(&self, ids: &[u32], top: usize, cancel: &CancelToken) -> Result<Score> {
+    pub fn score<'p>(
+        &self,
+        prompt: impl Into<Prompt<'p>>,
+        top: usize,
+        cancel: &CancelToken,
+    ) -> Result<Score> {
+        let ids = &self.encode(prompt.into(), SpecialTokens::AsText)?[..];
         self.check_prompt(ids)?;
         let mut score = Score {
             logprobs: vec![None],

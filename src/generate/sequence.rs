@@ -346,8 +346,8 @@ impl Sequence {
             sample: self.index,
             id,
             logprob,
-            top_logprobs: completion.top_logprobs.last().map_or(&[], |top| top),
-            text: &text,
+            top_logprobs: completion.top_logprobs.last().cloned().unwrap_or_default(),
+            text,
         });
         if let Some(reason) = reason {
             self.end(reason, context);
@@ -365,7 +365,7 @@ impl Sequence {
         self.completion.text.push_str(&text);
         context.report(Event::End {
             sample: self.index,
-            text: &text,
+            text,
             reason,
         });
     }

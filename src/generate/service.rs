@@ -1,6 +1,7 @@
 //! A scheduler on a thread of its own.
 
 use std::collections::BTreeMap;
+use std::iter::FusedIterator;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -8,9 +9,9 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::request::RequestState;
-use super::scheduler::{Progress, Request, Scheduler, SchedulerOptions};
+use super::scheduler::{Progress, Request, Scheduler, SchedulerOptions, Update};
 use super::step::{FinishedRequest, Sink, StepContext};
-use super::{Candidates, Completion, Event, FinishReason, Generator};
+use super::{Candidates, Completion, Event, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -29,7 +30,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Inbox {
-    requests: Vec<(Request, mpsc::Sender<TicketEvent>)>,
+    requests: Vec<(Request, mpsc::Sender<Update>)>,
     progress: Progress,
     /// Requests that wait at most.
     most_waiting: usize,
@@ -50,103 +51,103 @@ impl Drop for Closing<'_> {
     }
 }
 
-/// What happened to a request, see [`Event`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TicketEvent {
-    /// A token was sampled, see [`Event::Token`].
-    Token {
-        /// Which sample, from 0.
-        sample: usize,
-        /// The token.
-        id: u32,
-        /// Its log-probability under the model, before any sampler.
-        logprob: f32,
-        /// The likeliest tokens and their log-probabilities, best first.
-        top_logprobs: Vec<(u32, f32)>,
-        /// The text that is certain now and was not before.
-        text: String,
-    },
-    /// A sample is complete.
-    End {
-        /// Which sample, from 0.
-        sample: usize,
-        /// The rest of its text.
-        text: String,
-        /// Why it ended.
-        reason: FinishReason,
-    },
-    /// The request is over: all of its samples, or why there are none. Nothing follows.
-    Done(Result<Vec<Completion>>),
-}
-
-impl From<Event<'_>> for TicketEvent {
-    fn from(event: Event<'_>) -> Self {
-        match event {
-            Event::Token {
-                sample,
-                id,
-                logprob,
-                top_logprobs,
-                text,
-            } => Self::Token {
-                sample,
-                id,
-                logprob,
-                top_logprobs: top_logprobs.to_vec(),
-                text: text.to_owned(),
-            },
-            Event::End {
-                sample,
-                text,
-                reason,
-            } => Self::End {
-                sample,
-                text: text.to_owned(),
-                reason,
-            },
-        }
-    }
-}
-
-/// A request that is under way. Dropping it cancels the request.
+/// A request that is under way: an iterator over its events, which waits for the next. An error is
+/// the last item. Dropping it cancels the request.
 #[derive(Debug)]
 pub struct Ticket {
-    events: mpsc::Receiver<TicketEvent>,
+    events: mpsc::Receiver<Update>,
     cancel: CancelToken,
+    is_over: bool,
+    completions: Option<Vec<Completion>>,
 }
 
 impl Ticket {
-    /// Waits for what happens next; nothing after the end.
-    pub fn recv(&self) -> Option<TicketEvent> {
-        self.events.recv().ok()
+    /// The next event, without waiting for it: nothing where there is none yet, and after the end.
+    pub fn try_next(&mut self) -> Option<Result<Event>> {
+        match self.is_over {
+            true => None,
+            false => match self.events.try_recv() {
+                Ok(update) => self.accept(update),
+                Err(mpsc::TryRecvError::Empty) => None,
+                Err(mpsc::TryRecvError::Disconnected) => Some(Err(self.lost())),
+            },
+        }
     }
 
-    /// What has happened and was not received yet, without waiting.
-    pub fn try_recv(&self) -> Option<TicketEvent> {
-        self.events.try_recv().ok()
+    /// Whether the request has ended and all of its events were taken.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
-    /// Ends the request, before the next matrix product that the service computes. It still gets
-    /// its last events.
+    /// Cancels the request. It still gets its last events.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    /// Cancels the request, from any thread.
+    pub fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// All samples, once the request is over; nothing before that, after an error, and when they
+    /// were taken.
+    pub fn take_completions(&mut self) -> Option<Vec<Completion>> {
+        self.completions.take()
     }
 
     /// Waits for the end, and returns all samples.
     ///
     /// # Errors
-    /// What ended the request; [`Cancelled`](ErrorKind::Cancelled) when the service is gone.
-    pub fn wait(self) -> Result<Vec<Completion>> {
-        while let Some(event) = self.recv() {
-            if let TicketEvent::Done(result) = event {
-                return result;
+    /// What ended the request; [`Cancelled`](ErrorKind::Cancelled) when the service is gone;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) where the result was returned already.
+    pub fn wait(mut self) -> Result<Vec<Completion>> {
+        for event in &mut self {
+            event?;
+        }
+        self.take_completions().ok_or_else(|| {
+            let message = "the result of this request was returned already";
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+
+    fn accept(&mut self, update: Update) -> Option<Result<Event>> {
+        match update {
+            Update::Event(event) => Some(Ok(event)),
+            Update::Done(result) => {
+                self.is_over = true;
+                match result {
+                    Ok(completions) => {
+                        self.completions = Some(completions);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                }
             }
         }
+    }
+
+    fn lost(&mut self) -> Error {
+        self.is_over = true;
         let message = "the service ended before the request did";
-        Err(Error::new(ErrorKind::Cancelled, message))
+        Error::new(ErrorKind::Cancelled, message)
     }
 }
+
+impl Iterator for Ticket {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Result<Event>> {
+        if self.is_over {
+            return None;
+        }
+        match self.events.recv() {
+            Ok(update) => self.accept(update),
+            Err(_) => Some(Err(self.lost())),
+        }
+    }
+}
+
+impl FusedIterator for Ticket {}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
@@ -187,7 +188,7 @@ impl Service {
         })
     }
 
-    /// Hands a request in. What is wrong with it comes as [`TicketEvent::Done`].
+    /// Hands a request in. What is wrong with it is the last item of the ticket.
     ///
     /// # Errors
     /// [`Busy`](ErrorKind::Busy) when too many wait, and [`Internal`](ErrorKind::Internal) after
@@ -213,7 +214,12 @@ impl Service {
         inbox.requests.push((request, sender));
         drop(inbox);
         self.shared.wake.notify_one();
-        Ok(Ticket { events, cancel })
+        Ok(Ticket {
+            events,
+            cancel,
+            is_over: false,
+            completions: None,
+        })
     }
 
     /// How full the scheduler is, requests that it has not looked at yet counted as waiting.
@@ -252,7 +258,7 @@ impl Shared {
     }
 
     /// New requests, waiting for them while `idle`; nothing at the end.
-    fn requests(&self, idle: bool) -> Option<Vec<(Request, mpsc::Sender<TicketEvent>)>> {
+    fn requests(&self, idle: bool) -> Option<Vec<(Request, mpsc::Sender<Update>)>> {
         let mut inbox = self.lock();
         loop {
             if self.shutdown.load(Ordering::Relaxed) {
@@ -266,7 +272,7 @@ impl Shared {
     }
 
     /// Takes out the requests that ended before the scheduler took them in.
-    fn ended_requests(&self) -> Vec<(Request, mpsc::Sender<TicketEvent>)> {
+    fn ended_requests(&self) -> Vec<(Request, mpsc::Sender<Update>)> {
         let has_ended = |request: &Request| {
             let deadline = request.options.limits().deadline;
             request.cancel.is_cancelled() || deadline.is_some_and(|at| Instant::now() >= at)
@@ -310,7 +316,7 @@ struct Clients<'a> {
 }
 
 impl Sink for Clients<'_> {
-    fn event(&mut self, request: u64, event: Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, request: u64, event: Event) -> ControlFlow<()> {
         match self.clients.get_mut(&request) {
             Some(client) if !self.shared.shutdown.load(Ordering::Relaxed) => {
                 client.event(request, event)
@@ -343,14 +349,14 @@ impl Sink for Clients<'_> {
 
 /// Who waits for the answer to a request.
 struct Client {
-    events: mpsc::Sender<TicketEvent>,
+    events: mpsc::Sender<Update>,
     cancel: CancelToken,
 }
 
 impl Client {
     fn done(&self, result: Result<Vec<Completion>>) {
         // Whoever dropped the ticket does not want to know.
-        let _ = self.events.send(TicketEvent::Done(result));
+        let _ = self.events.send(Update::Done(result));
     }
 
     /// Answers a request that ended before anything of it was computed.
@@ -373,8 +379,8 @@ impl Client {
 }
 
 impl Sink for Client {
-    fn event(&mut self, _: u64, event: Event<'_>) -> ControlFlow<()> {
-        match self.events.send(event.into()) {
+    fn event(&mut self, _: u64, event: Event) -> ControlFlow<()> {
+        match self.events.send(Update::Event(event)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }

@@ -1,4 +1,4 @@
-//! A sequence that is kept between calls, so that the next prompt pays only for what is new in it.
+//! A sequence that is kept between calls, so that the next prompt costs only what is new in it.
 
 mod file;
 
@@ -7,69 +7,64 @@ use std::ops::ControlFlow;
 
 use super::request::RequestState;
 use super::scheduler::finish_alone;
-use super::{Completion, Event, GenerateOptions, Generator};
+use super::step::FinishedRequest;
+use super::{Completion, Event, GenerateOptions, Generator, Prompt, Stream};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::model::State;
+use crate::tokenizer::SpecialTokens;
 
-/// The tokens that a model was fed last, with their keys and values.
+/// A sequence whose KV cache is kept between calls, for chats and editors.
 ///
-/// A prompt that begins with the same tokens is computed from where it differs. Answers do not
-/// depend on that: the logits are the same to the bit, reused or computed afresh.
+/// A prompt that begins with the same tokens as the one before is computed from where it differs.
+/// Answers do not depend on that where the model is
+/// [bitwise deterministic](crate::model::Model::determinism).
 ///
-/// ```no_run
-/// # fn main() -> codegeex::Result<()> {
-/// # use codegeex::{cancel::CancelToken, generate::*, model::load, tokenizer::*};
-/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
-/// let generator = Generator::new(load("codegeex_13b.pt", &Default::default())?, tokenizer);
+/// ```
+/// use codegeex::{GenerateOptions, Generator, Session};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// let generator = Generator::open(path)?;
 /// let mut session = Session::new(&generator);
-/// let (options, cancel) = (GenerateOptions::default(), CancelToken::new());
-/// for text in ["def add(", "def add(a, b"] {
-///     let ids = generator.tokenizer().encode(text, SpecialTokens::AsText);
-///     let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
-///     session.generate(&ids, &options, &cancel, go_on)?;
-///     println!("{} of {} tokens were there already", session.reused(), ids.len());
+/// let options = GenerateOptions::new().max_new_tokens(4);
+/// for text in ["def add(a, b):\n", "def add(a, b):\n    return"] {
+///     session.complete(text, &options)?;
+///     println!("{} tokens reused, {} computed", session.reused(), session.computed());
 /// }
-/// # Ok(())
-/// # }
+/// assert!(session.reused() > 0);
+/// # Ok::<(), codegeex::Error>(())
 /// ```
 ///
 /// What it keeps can be written to a file, and read by another process that has the same model:
 ///
 /// ```
-/// # fn main() -> codegeex::Result<()> {
-/// # use codegeex::{cancel::CancelToken, generate::*, model::load, tokenizer::*};
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-/// # let tokenizer = std::sync::Arc::new(Gpt2Tokenizer::codegeex());
-/// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
-/// # let (mut options, cancel) = (GenerateOptions::default(), CancelToken::new());
-/// # options.limits.max_new_tokens = 4;
-/// # let go_on = &mut |_: Event<'_>| std::ops::ControlFlow::Continue(());
-/// # let ids = generator.tokenizer().encode("def add(a, b):\n", SpecialTokens::AsText);
+/// # use codegeex::{GenerateOptions, Generator, Session};
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// # let generator = Generator::open(path)?;
+/// # let options = GenerateOptions::new().max_new_tokens(4);
 /// let mut session = Session::new(&generator);
-/// session.generate(&ids, &options, &cancel, go_on)?;
+/// session.complete("def add(a, b):\n", &options)?;
 /// # let folder = tempfile::tempdir().expect("a folder for the example");
 /// # let file = folder.path().join("editor.session");
 /// session.save_file(&file)?;
 ///
 /// let mut later = generator.restore_session_file(&file)?;
-/// later.generate(&ids, &options, &cancel, go_on)?;
-/// assert_eq!(later.reused(), ids.len() - 1);
-/// # Ok(())
-/// # }
+/// later.complete("def add(a, b):\n", &options)?;
+/// assert_eq!(later.computed(), 1);
+/// # Ok::<(), codegeex::Error>(())
 /// ```
 pub struct Session {
     generator: Generator,
     /// Nothing before the first call and after one that lost it.
     state: Option<Box<dyn State>>,
-    /// What the state was fed.
+    /// The tokens in the state.
     ids: Vec<u32>,
     reused: usize,
     computed: usize,
 }
 
 impl Session {
-    /// A session that was fed nothing.
+    /// An empty session.
     pub fn new(generator: &Generator) -> Self {
         Self {
             generator: generator.clone(),
@@ -85,7 +80,7 @@ impl Session {
         &self.generator
     }
 
-    /// The tokens whose keys and values are kept.
+    /// The tokens in the KV cache.
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }
@@ -101,7 +96,7 @@ impl Session {
         self.computed
     }
 
-    /// Bytes of keys and values that are kept.
+    /// The size of the KV cache in bytes.
     pub fn bytes(&self) -> usize {
         self.state.as_ref().map_or(0, |s| s.bytes())
     }
@@ -114,24 +109,74 @@ impl Session {
         }
     }
 
-    /// Completes a prompt, see [`Generator::generate_from`]. Afterwards the session keeps the
-    /// prompt and what the first sample was fed.
+    /// Completes a prompt, as [`Generator::complete`] does. Afterwards the session keeps the prompt
+    /// and the tokens of the completion.
     ///
     /// # Errors
-    /// As for [`Generator::generate_from`]. The session is usable afterwards; it may have
-    /// forgotten what it kept.
-    pub fn generate(
+    /// As for [`Generator::complete`]. The session is usable afterwards; it may have forgotten what
+    /// it kept.
+    pub fn complete<'p>(
         &mut self,
-        prompt: &[u32],
+        prompt: impl Into<Prompt<'p>>,
+        options: &GenerateOptions,
+    ) -> Result<Completion> {
+        let mut stream = self.stream(prompt, &options.clone().samples(1))?;
+        for event in &mut stream {
+            event?;
+        }
+        match stream.wait()?.pop() {
+            Some(completion) => Ok(completion),
+            None => bail!(Internal, "a request of one sample returned none"),
+        }
+    }
+
+    /// Completes a prompt, one event at a time, as [`Generator::stream`] does. When the stream ends
+    /// or is dropped, the session keeps the prompt and the tokens of the first sample.
+    ///
+    /// # Errors
+    /// As for [`Generator::stream`].
+    pub fn stream<'p>(
+        &mut self,
+        prompt: impl Into<Prompt<'p>>,
+        options: &GenerateOptions,
+    ) -> Result<Stream<'_>> {
+        Stream::new(self, prompt.into(), options)
+    }
+
+    /// Completes a prompt and reports to a callback, as [`Generator::generate`] does. Afterwards the
+    /// session keeps the prompt and the tokens of the first sample.
+    ///
+    /// # Errors
+    /// As for [`Generator::generate`]. The session is usable afterwards; it may have forgotten what
+    /// it kept.
+    pub fn generate<'p>(
+        &mut self,
+        prompt: impl Into<Prompt<'p>>,
         options: &GenerateOptions,
         cancel: &CancelToken,
-        on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
-        let (prompt, options) = (prompt.to_vec(), options.clone().into());
+        let request = self.begin(prompt.into(), options, cancel)?;
+        let finished = finish_alone(&self.generator, request, on_event)?;
+        self.adopt(finished)
+    }
+
+    /// The request of a prompt, with the state that the session has for it.
+    pub(super) fn begin(
+        &mut self,
+        prompt: Prompt<'_>,
+        options: &GenerateOptions,
+        cancel: &CancelToken,
+    ) -> Result<RequestState> {
+        let options = options.clone().into();
         let mut request = RequestState::new(&self.generator, 0, prompt, options, cancel)?;
         request.set_state(self.rewind_to(request.prompt()));
         request.keep_state();
-        let finished = finish_alone(&self.generator, request, on_event)?;
+        Ok(request)
+    }
+
+    /// Keeps the state of a request that has ended.
+    pub(super) fn adopt(&mut self, finished: FinishedRequest) -> Result<Vec<Completion>> {
         (self.reused, self.computed) = (finished.reused, finished.computed);
         let completions = finished.result?;
         if let Some(state) = finished.state {
@@ -144,13 +189,19 @@ impl Session {
         Ok(completions)
     }
 
-    /// The log-probability of each of `ids[from..]`, given those before it. What the session keeps
-    /// of their beginning is not computed again, and the session stays as it is.
+    /// The log-probability of each token of a prompt from index `from` on, given those before it.
+    /// Tokens in the KV cache are not computed again, and the session stays as it is.
     ///
     /// # Errors
     /// As for [`Generator::score`], and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for
     /// a `from` of 0 or beyond the end.
-    pub fn score(&self, ids: &[u32], from: usize, cancel: &CancelToken) -> Result<Vec<f32>> {
+    pub fn score<'p>(
+        &self,
+        prompt: impl Into<Prompt<'p>>,
+        from: usize,
+        cancel: &CancelToken,
+    ) -> Result<Vec<f32>> {
+        let ids = &(self.generator).encode(prompt.into(), SpecialTokens::AsText)?[..];
         self.generator.check_prompt(ids)?;
         if from == 0 || from > ids.len() {
             bail!(

@@ -63,16 +63,16 @@ impl fmt::Debug for Drafts {
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use codegeex::{generate::*, model::load, tokenizer::Gpt2Tokenizer};
+/// # use codegeex::{generate::*, model::load, tokenizer::CodeGeexTokenizer};
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-/// # let tokenizer = Arc::new(Gpt2Tokenizer::codegeex());
-/// # let generator = Generator::new(load(path, &Default::default())?, tokenizer);
+/// # let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
+/// # let generator = Generator::new(load(path, &Default::default())?, tokenizer)?;
 /// let prompt = "code translation\nJava:\nint f(int x) { return x; }\nC++:\nint f(int x) {";
 /// let plain = GenerateOptions::default();
 /// let mut drafting = plain.clone();
 /// drafting.speculation = Some(Speculation::lookup());
-/// let expected = generator.complete(prompt, &plain)?;
-/// let found = generator.complete(prompt, &drafting)?;
+/// let expected = generator.complete_n(prompt, &plain)?;
+/// let found = generator.complete_n(prompt, &drafting)?;
 /// assert_eq!(found[0].text, expected[0].text);
 /// assert!(found[0].speculated.accepted <= found[0].speculated.drafted);
 /// # Ok::<(), codegeex::Error>(())

@@ -12,7 +12,7 @@ use crate::tokenizer::Tokenizer;
 /// Receives what happens to requests, by their ids, on the thread that computes.
 pub(super) trait Sink {
     /// A sequence got a token or ended. A break ends the request.
-    fn event(&mut self, request: u64, event: Event<'_>) -> ControlFlow<()>;
+    fn event(&mut self, request: u64, event: Event) -> ControlFlow<()>;
 
     /// A request is over.
     fn finished(&mut self, request: FinishedRequest);
@@ -82,7 +82,7 @@ pub(super) struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    pub fn report(&mut self, event: Event<'_>) {
+    pub fn report(&mut self, event: Event) {
         // Once asked to stop, the callback only gets the ends.
         if (!*self.stopped || matches!(event, Event::End { .. }))
             && self.sink.event(self.id, event).is_break()

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, Model, ModelConfig, PageSize, State, Wanted};
-use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 pub const VOCAB: usize = 50_432;
 
@@ -52,7 +52,7 @@ impl TestModel {
     /// Goes on with those of the texts that begin with what it was fed, equally likely, by their
     /// own tokens; ends where there are none.
     pub fn saying(texts: &[&str]) -> Self {
-        let tokenizer = Gpt2Tokenizer::codegeex();
+        let tokenizer = CodeGeexTokenizer::codegeex();
         let texts: Vec<String> = texts.iter().map(|&t| t.to_owned()).collect();
         Self::new(move |ids, logits| {
             let of = |&id: &u32| tokenizer.token_bytes(id).unwrap_or_default();

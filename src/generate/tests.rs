@@ -10,7 +10,7 @@ use crate::ErrorKind;
 use crate::cancel::Control;
 use crate::error::bail;
 use crate::model::{Input, Logits, ModelConfig, PageSize, State, Wanted};
-use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens};
+use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens};
 
 const VOCAB: usize = 50_432;
 const END: u32 = 50_256;
@@ -99,7 +99,7 @@ fn config() -> ModelConfig {
 const PROMPT: &str = "x = 1\n";
 
 fn scripted(text: &str) -> Scripted {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     Scripted {
         config: config(),
         script: tokenizer.encode(text, SpecialTokens::AsText),
@@ -110,7 +110,7 @@ fn scripted(text: &str) -> Scripted {
 }
 
 fn generator(model: Scripted) -> Generator {
-    Generator::new(Arc::new(model), Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 /// Generates, and checks that the events tell the same story as the completion.
@@ -123,12 +123,12 @@ fn run(model: Scripted, options: &GenerateOptions) -> Completion {
                 Event::Token { id, text: t, .. } => {
                     assert!(ends.is_empty());
                     ids.push(id);
-                    text.push_str(t);
+                    text.push_str(&t);
                 }
                 Event::End {
                     text: t, reason, ..
                 } => {
-                    text.push_str(t);
+                    text.push_str(&t);
                     ends.push(reason);
                 }
             }
@@ -157,7 +157,7 @@ fn the_end_of_text_is_the_last_token_and_no_text() {
     assert_eq!(found.text, text);
     assert_eq!(found.finish_reason, FinishReason::EndOfText);
     assert!(found.logprobs.iter().all(|&l| l < 0.0 && l > -0.1));
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let said = tokenizer.encode(text, SpecialTokens::AsText);
     assert_eq!(found.ids, [&said[..], &[END]].concat());
 }
@@ -170,13 +170,13 @@ fn the_end_of_text_has_the_log_probability_that_scoring_gives() {
         logits[9] = 2.5;
         logits[END as usize] = ids.len() as f32;
     }));
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let mut options = options();
     options.top_logprobs = 2;
     let cancel = CancelToken::new();
     let mut events = Vec::new();
     let found = generator
-        .generate_from(&[5], &options, &cancel, &mut |event| {
+        .generate(&[5], &options, &cancel, &mut |event| {
             events.push(match event {
                 Event::Token {
                     id, logprob, text, ..
@@ -243,7 +243,7 @@ fn generation_ends_where_the_positions_end() {
 
     let mut model = scripted("a");
     model.config.max_position_embeddings = model.prompt - 1;
-    let error = generator(model).complete(PROMPT, &options()).unwrap_err();
+    let error = generator(model).complete_n(PROMPT, &options()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContextOverflow);
 }
 
@@ -253,7 +253,7 @@ fn bad_options_and_prompts_are_refused_by_name() {
         let mut options = options();
         set(&mut options);
         let error = generator(scripted("a"))
-            .complete(PROMPT, &options)
+            .complete_n(PROMPT, &options)
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.to_string().contains(name), "{error}");
@@ -304,7 +304,7 @@ fn bad_options_and_prompts_are_refused_by_name() {
         &|o| o.sampling.banned_ids = (0..VOCAB as u32).collect(),
         "no token",
     );
-    let error = generator(scripted("a")).complete("", &options());
+    let error = generator(scripted("a")).complete_n("", &options());
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
@@ -312,7 +312,7 @@ fn bad_options_and_prompts_are_refused_by_name() {
 fn a_broken_logit_is_an_error_and_padding_is_never_drawn() {
     let mut model = scripted("a b c");
     model.poison = Some((1, f32::NAN));
-    let error = generator(model).complete(PROMPT, &options()).unwrap_err();
+    let error = generator(model).complete_n(PROMPT, &options()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NonFinite);
 
     let mut model = scripted("a");
@@ -382,10 +382,10 @@ fn a_callback_that_breaks_stops_all_samples() {
 #[test]
 fn the_prompt_is_computed_once_for_all_samples() {
     let model = Arc::new(scripted("a b c"));
-    let generator = Generator::new(model.clone(), Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model.clone(), Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let mut options = options();
     options.samples = 5;
-    let found = generator.complete(PROMPT, &options).unwrap();
+    let found = generator.complete_n(PROMPT, &options).unwrap();
     assert_eq!(found.len(), 5);
     assert!(found.iter().all(|c| c.text == "a b c"));
     // The prompt, and one call for each token that is followed by another.
@@ -416,7 +416,7 @@ fn stages_of_the_caller_see_the_history() {
 #[test]
 fn a_session_scores_as_a_generator_does_and_stays_as_it_is() {
     let model = Arc::new(test_model::TestModel::noise());
-    let generator = Generator::new(model.clone(), Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model.clone(), Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let ids: Vec<u32> = (0..300).map(|i| i * 7 % 1000).collect();
     let cancel = CancelToken::new();
     let expected = generator.score(&ids, 0, &cancel).unwrap().logprobs;
@@ -431,7 +431,7 @@ fn a_session_scores_as_a_generator_does_and_stays_as_it_is() {
             let kept = session.ids().len().min(100).min(from - 1);
             assert_eq!(model.fed() - fed, 299 - kept);
         }
-        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        let go_on = &mut |_: Event| ControlFlow::Continue(());
         session
             .generate(&ids[..100], &options, &cancel, go_on)
             .unwrap();

@@ -5,15 +5,15 @@
 //! into pieces (`pretokenize`, by the classes of `unicode`); and each piece is looked up whole
 //! (`words`) or put together by byte-pair encoding (`bpe`, on a `trie` and a map of `pairs`).
 //! `vocabulary` holds all that for one set of tokens, compiled in or read by `files`, and
-//! [`Gpt2Tokenizer`] is the face of it. [`StreamDecoder`] makes text of tokens as they come.
+//! [`CodeGeexTokenizer`] is the public type. [`StreamDecoder`] makes text of tokens as they come.
 //!
 //! This module does not know prompts, models or files other than vocabularies.
 #![forbid(unsafe_code)]
 
 mod bpe;
 mod byte_chars;
+mod codegeex;
 mod files;
-mod gpt2;
 mod pairs;
 mod pretokenize;
 mod special;
@@ -28,8 +28,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use gpt2::{EncodeScratch, Gpt2Tokenizer};
+pub use codegeex::{CodeGeexTokenizer, EncodeScratch};
 pub use stream::{InvalidUtf8, StreamDecoder};
+
+pub use crate::threads::ThreadPool;
 
 use crate::error::Result;
 

@@ -4,7 +4,7 @@
 //! that may still become one. It does not know which tokens end a text; that is the caller's.
 
 use super::Tokenizer;
-use super::gpt2::bytes_or_error;
+use super::codegeex::bytes_or_error;
 use crate::error::{Result, bail};
 
 /// What to do with bytes that are not UTF-8.
@@ -27,9 +27,9 @@ const MAX_CHAR: usize = 4;
 /// character.
 ///
 /// ```
-/// use codegeex::tokenizer::{Gpt2Tokenizer, InvalidUtf8, StreamDecoder};
+/// use codegeex::tokenizer::{CodeGeexTokenizer, InvalidUtf8, StreamDecoder};
 ///
-/// let tokenizer = Gpt2Tokenizer::codegeex();
+/// let tokenizer = CodeGeexTokenizer::codegeex();
 /// let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
 /// let mut text = String::new();
 /// decoder.push_token(&tokenizer, 8582, &mut text)?; // the first two bytes of an emoji

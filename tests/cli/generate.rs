@@ -17,7 +17,7 @@ fn options(set: impl FnOnce(&mut GenerateOptions)) -> GenerateOptions {
 }
 
 fn library(prompt: &str, options: &GenerateOptions) -> Vec<String> {
-    let found = LIBRARY.complete(prompt, options).unwrap();
+    let found = LIBRARY.complete_n(prompt, options).unwrap();
     found.into_iter().map(|c| c.text).collect()
 }
 
@@ -70,7 +70,7 @@ fn sampling_options_and_seeds_are_the_librarys() {
     });
     args.extend(["-n", "3"]);
     let expected: String = LIBRARY
-        .complete(PROMPT, &several)
+        .complete_n(PROMPT, &several)
         .unwrap()
         .iter()
         .enumerate()

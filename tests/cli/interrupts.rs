@@ -27,7 +27,7 @@ fn an_interrupted_generation_has_written_what_there_is() {
     assert_eq!((ended.code, &*ended.stderr), (INTERRUPTED, ""));
     assert!(
         crate::LIBRARY
-            .complete(PROMPT, &Default::default())
+            .complete_n(PROMPT, &Default::default())
             .unwrap()[0]
             .text
             .starts_with(&text[..8])

@@ -27,7 +27,7 @@ fn library(prompt: &str, set: impl FnOnce(&mut GenerateOptions)) -> Vec<Value> {
     options.limits.max_new_tokens = 8;
     options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
-    let found = LIBRARY.complete(prompt, &options).unwrap();
+    let found = LIBRARY.complete_n(prompt, &options).unwrap();
     found.iter().map(as_json).collect()
 }
 

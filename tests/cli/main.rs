@@ -27,7 +27,7 @@ use std::sync::{Arc, LazyLock};
 
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 
 /// The default model in this process, for what the program's answers have to be.
 static LIBRARY: LazyLock<Generator> = LazyLock::new(|| {
@@ -36,7 +36,7 @@ static LIBRARY: LazyLock<Generator> = LazyLock::new(|| {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 });
 
 const PROMPT: &str = "# language: Python\ndef add(a, b):\n    return";

@@ -18,7 +18,7 @@ fn library(task: &Task, set: impl FnOnce(&mut GenerateOptions)) -> String {
     options.stops.stop.clone_from(&task.stop);
     options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
-    let found = LIBRARY.complete(&task.prompt, &options).unwrap();
+    let found = LIBRARY.complete_n(&task.prompt, &options).unwrap();
     format!("{}{}{}", task.lead, found[0].text, task.tail)
 }
 

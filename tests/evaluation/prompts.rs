@@ -1,11 +1,11 @@
 //! The prompts of all published problems (`CODEGEEX_SHARED`): how many, and how long.
 
 use codegeex::eval::{Language, Problem, Prompt, dataset, prompts};
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 /// Tokens of the longest, and how many have those that the paper's runs allow, or more.
 fn measure(prompts: &[Prompt]) -> (usize, usize) {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let lengths = prompts
         .iter()
         .map(|p| tokenizer.encode(&p.text, SpecialTokens::AsText).len());

@@ -17,7 +17,7 @@ use codegeex::model::{
     Transformer, Wanted, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::weights::{MemoryMode, Watch};
 
 const TINY: &str = concat!(
@@ -391,7 +391,7 @@ fn progress_counts_what_is_copied_and_may_end_it() {
 #[test]
 fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
     let model = load(TINY, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     // It repeats itself, so that there is something to guess.
     let prompt: Vec<u32> = (0..24).map(|i| 1000 + i % 8).collect();
     let mut lookup = Speculation::lookup();
@@ -404,7 +404,7 @@ fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
         options.sampling.seed = 5;
         options.speculation = speculation;
         let generate = |session: &mut Session, cancel: &CancelToken| {
-            let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+            let go_on = &mut |_: Event| ControlFlow::Continue(());
             session.generate(&prompt, &options, cancel, go_on).unwrap()
         };
         let (counting, looks) = cancelled_at(usize::MAX);

@@ -12,14 +12,14 @@ use codegeex::backend::{Cpu, CpuOptions};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{
     Completion, FinishReason, GenerateOptions, Generator, Request, RequestId, Scheduler,
-    SchedulerOptions, Service, Ticket, TicketEvent, Update,
+    SchedulerOptions, Service, Ticket, Update,
 };
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, Logits, Model, ModelConfig, OpenOptions, PageSize, State,
     Transformer, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 
 /// How often a step calls back at least: before each layer, the top query layer included.
 const STOPS: usize = 6;
@@ -90,8 +90,8 @@ fn stepped(folder: &Path) -> (Arc<Stepped>, Generator) {
         model: Transformer::new(cpu, &checkpoint).unwrap(),
         on_stop: Mutex::new(Box::new(|_| {})),
     });
-    let tokenizer = Arc::new(Gpt2Tokenizer::codegeex());
-    let generator = Generator::new(Arc::clone(&model) as Arc<dyn Model>, tokenizer);
+    let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
+    let generator = Generator::new(Arc::clone(&model) as Arc<dyn Model>, tokenizer).unwrap();
     (model, generator)
 }
 
@@ -158,7 +158,7 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
     let (model, generator) = stepped(folder.path());
     let (long, short) = (prompt(90, 1), prompt(5, 2));
     let alone = generator
-        .generate_from(&long, &options(9), &CancelToken::new(), &mut |_| {
+        .generate(&long, &options(9), &CancelToken::new(), &mut |_| {
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -264,9 +264,9 @@ fn a_prompt_that_was_cut_short_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (model, generator) = stepped(folder.path());
     let (first, second) = (prompt(64, 1), prompt(64, 2));
-    let go_on = &mut |_: codegeex::generate::Event<'_>| ControlFlow::Continue(());
+    let go_on = &mut |_: codegeex::generate::Event| ControlFlow::Continue(());
     let never = CancelToken::new();
-    let alone = generator.generate_from(&second, &options(5), &never, go_on);
+    let alone = generator.generate(&second, &options(5), &never, go_on);
     let alone = bits(&alone.unwrap());
     let mut scheduler = Scheduler::new(&generator, bounds(8)).unwrap();
     scheduler.submit(Request::new(first, options(30))).unwrap();
@@ -367,12 +367,12 @@ impl Gate {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The end of a request, with its completions; nothing may come after it.
-fn done(ticket: &Ticket) -> Vec<Completion> {
+fn done(ticket: &mut Ticket) -> Vec<Completion> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        match ticket.try_recv() {
-            Some(TicketEvent::Done(result)) => return result.unwrap(),
-            Some(_) => {}
+        match ticket.try_next() {
+            Some(event) => drop(event.unwrap()),
+            None if ticket.is_over() => return ticket.take_completions().unwrap(),
             None => std::thread::sleep(Duration::from_millis(1)),
         }
     }
@@ -385,17 +385,17 @@ fn a_service_answers_in_the_middle_of_a_step() {
     let (model, generator) = stepped(folder.path());
     let gate = Gate::before(&model);
     let service = Service::start(&generator, bounds(8)).unwrap();
-    let long = service
+    let mut long = service
         .submit(Request::new(prompt(90, 1), options(3)))
         .unwrap();
     assert_eq!(gate.wait(), 1);
     // It comes while the step runs, and is cancelled before anybody took it in.
-    let unheard = service
+    let mut unheard = service
         .submit(Request::new(prompt(5, 2), options(50)))
         .unwrap();
     let mut late = options(50);
     late.limits.deadline = Some(Instant::now());
-    let late = service.submit(Request::new(prompt(5, 3), late)).unwrap();
+    let mut late = service.submit(Request::new(prompt(5, 3), late)).unwrap();
     let wrong = service
         .submit(Request::new(vec![7777], options(50)))
         .unwrap();
@@ -403,10 +403,10 @@ fn a_service_answers_in_the_middle_of_a_step() {
     unheard.cancel();
     gate.go();
     assert_eq!(gate.wait(), 2);
-    let found = done(&unheard);
+    let found = done(&mut unheard);
     assert_eq!(found[0].finish_reason, FinishReason::Cancelled);
-    assert!(found[0].ids.is_empty() && unheard.try_recv().is_none());
-    assert_eq!(done(&late)[0].finish_reason, FinishReason::Deadline);
+    assert!(found[0].ids.is_empty() && unheard.try_next().is_none());
+    assert_eq!(done(&mut late)[0].finish_reason, FinishReason::Deadline);
     assert_eq!(
         wrong.wait().unwrap_err().kind(),
         codegeex::ErrorKind::TokenOutOfRange
@@ -414,7 +414,7 @@ fn a_service_answers_in_the_middle_of_a_step() {
     // The one that is read as well, alone now: no stop follows.
     long.cancel();
     gate.go();
-    let found = done(&long);
+    let found = done(&mut long);
     assert_eq!(found[0].finish_reason, FinishReason::Cancelled);
     assert!(gate.reached.try_recv().is_err());
 }

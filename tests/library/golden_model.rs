@@ -11,7 +11,7 @@ use codegeex::model::{
     Checkpoint, ConvertOptions, LoadOptions, Model, OpenOptions, Transformer, convert, load,
 };
 use codegeex::num::DType;
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 
 /// Largest difference from the reference, per logit or hidden value.
 const TOLERANCE: f32 = 2e-3;
@@ -193,14 +193,14 @@ fn the_default_model_matches_the_committed_reference() {
 }
 
 fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let cases = cases.as_array().unwrap();
     assert!(!cases.is_empty());
     for case in cases {
         let prompt = case["prompt"].as_str().unwrap();
         let mut options = GenerateOptions::default();
         options.limits.max_new_tokens = 64;
-        let found = generator.complete(prompt, &options).unwrap();
+        let found = generator.complete_n(prompt, &options).unwrap();
         assert_eq!(serde_json::json!(found[0].ids), case["greedy"], "{prompt}");
     }
 }
@@ -245,7 +245,7 @@ fn perplexity_of_held_out_code_is_the_references() {
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let expected = expected["reference_fp32"].as_f64().unwrap();
     let model = load(checkpoint, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let (mut sum, mut tokens) = (0.0, 0);
     for row in rows.ids("ids").chunks(257) {
         let score = generator.score(row, 0, &CancelToken::new()).unwrap();

@@ -9,7 +9,7 @@ use codegeex::backend::{CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{Event, FinishReason, GenerateOptions, Generator};
 use codegeex::model::{Input, LoadOptions, Model, State, Wanted, load};
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 use rayon::prelude::*;
 
 static MODEL: LazyLock<Arc<dyn Model>> = LazyLock::new(|| open(2));
@@ -22,11 +22,11 @@ fn open(threads: usize) -> Arc<dyn Model> {
 }
 
 fn generator() -> Generator {
-    Generator::new(MODEL.clone(), Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(MODEL.clone(), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 fn ids(text: &str) -> Vec<u32> {
-    Gpt2Tokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
 }
 
 const CODE: &str = "# language: Python\nimport os\n\ndef read(path):\n    with open(path) as f:\n";
@@ -123,7 +123,7 @@ fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
 
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = 1;
-    let found = generator().complete(&CODE.repeat(30), &options).unwrap();
+    let found = generator().complete_n(&CODE.repeat(30), &options).unwrap();
     let best = (0..whole.len()).fold(0, |b, i| if whole[i] > whole[b] { i } else { b });
     assert_eq!(found[0].ids, [best as u32]);
 }
@@ -201,26 +201,27 @@ fn sampled() -> GenerateOptions {
 
 #[test]
 fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_company() {
-    let alone = generator().complete(CODE, &sampled()).unwrap();
+    let alone = generator().complete_n(CODE, &sampled()).unwrap();
     for threads in [1, 3] {
-        let generator = Generator::new(open(threads), Arc::new(Gpt2Tokenizer::codegeex()));
-        assert_eq!(generator.complete(CODE, &sampled()).unwrap(), alone);
+        let generator =
+            Generator::new(open(threads), Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+        assert_eq!(generator.complete_n(CODE, &sampled()).unwrap(), alone);
     }
     let mut several = sampled();
     several.samples = 3;
-    let together = generator().complete(CODE, &several).unwrap();
+    let together = generator().complete_n(CODE, &several).unwrap();
     assert_eq!(together[0].ids, alone[0].ids);
     assert!(together[1].ids != together[0].ids || together[2].ids != together[0].ids);
     let mut third = sampled();
     third.first_sample = 2;
     assert_eq!(
-        generator().complete(CODE, &third).unwrap()[0].ids,
+        generator().complete_n(CODE, &third).unwrap()[0].ids,
         together[2].ids
     );
     let mut other = sampled();
     other.sampling.seed = 43;
     assert_ne!(
-        generator().complete(CODE, &other).unwrap()[0].ids,
+        generator().complete_n(CODE, &other).unwrap()[0].ids,
         alone[0].ids
     );
 }
@@ -228,7 +229,7 @@ fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_company() {
 /// Pins the tokens of one seed: they must never change, on any platform.
 #[test]
 fn the_tokens_of_a_seed_are_these() {
-    let found = generator().complete(CODE, &sampled()).unwrap();
+    let found = generator().complete_n(CODE, &sampled()).unwrap();
     let text = &found[0].text;
     assert_eq!(found[0].ids.len(), 24);
     assert_eq!(&found[0].ids[..8], PINNED, "{text}");
@@ -238,7 +239,7 @@ const PINNED: &[u32] = &[50272, 40539, 654, 13, 22179, 7, 418, 13];
 
 #[test]
 fn log_probabilities_of_a_completion_are_those_of_its_score() {
-    let found = generator().complete(CODE, &sampled()).unwrap();
+    let found = generator().complete_n(CODE, &sampled()).unwrap();
     let prompt = ids(CODE);
     let all = [&prompt[..], &found[0].ids].concat();
     let score = generator().score(&all, 3, &CancelToken::new()).unwrap();
@@ -257,12 +258,12 @@ fn log_probabilities_of_a_completion_are_those_of_its_score() {
 fn sessions_on_one_model_do_not_disturb_each_other() {
     let mut options = sampled();
     options.limits.max_new_tokens = 12;
-    let expected = generator().complete(CODE, &options).unwrap();
+    let expected = generator().complete_n(CODE, &options).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..3 {
-                    assert_eq!(generator().complete(CODE, &options).unwrap(), expected);
+                    assert_eq!(generator().complete_n(CODE, &options).unwrap(), expected);
                 }
             });
         }

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::support::layouts;
+use codegeex::__internal::SealedWriter;
 use codegeex::backend::{ActivationFormat, Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
-use codegeex::checksum::SealedWriter;
 use codegeex::generate::{GenerateOptions, Generator, Session};
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, LoadOptions, Model, OpenOptions, State, Transformer, Wanted,
     convert, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::{Error, ErrorKind};
 
 /// Bytes before the checksum of the header: label, version, endian mark, fingerprint, form of the
@@ -321,13 +321,13 @@ fn the_limit_of_the_cache_holds_for_what_is_restored() {
 }
 
 fn generator(model: Arc<dyn Model>) -> Generator {
-    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 fn generate(session: &mut Session, prompt: &[u32]) -> Vec<u32> {
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = 6;
-    let go_on = &mut |_: codegeex::generate::Event<'_>| ControlFlow::Continue(());
+    let go_on = &mut |_: codegeex::generate::Event| ControlFlow::Continue(());
     let mut found = session.generate(prompt, &options, &CancelToken::new(), go_on);
     found.as_mut().unwrap().remove(0).ids
 }

@@ -19,7 +19,7 @@ use codegeex::model::{
     Transformer, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 
 fn write(path: &Path, scheme: Option<PackedScheme>) {
     let config = ModelConfig::from_json(
@@ -36,7 +36,7 @@ fn write(path: &Path, scheme: Option<PackedScheme>) {
 fn generator(path: &Path, options: &CpuOptions) -> Generator {
     let checkpoint = Checkpoint::open(path, &OpenOptions::new()).unwrap();
     let model = Transformer::new(Cpu::new(options).unwrap(), &checkpoint).unwrap();
-    Generator::new(Arc::new(model), Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 /// Prompts that share beginnings, of many lengths, and different wishes.
@@ -117,12 +117,12 @@ fn answers_have_the_same_bits_in_any_company() {
         let options = formats.threads(1);
         let alone = generator(&path, &options);
         let cancel = CancelToken::new();
-        let go_on = &mut |_: codegeex::generate::Event<'_>| ControlFlow::Continue(());
+        let go_on = &mut |_: codegeex::generate::Event| ControlFlow::Continue(());
         let expected: Vec<_> = (requests.iter())
             .map(|(prompt, options)| {
                 let mut plain = options.clone();
                 plain.speculation = None;
-                bits(&alone.generate_from(prompt, &plain, &cancel, go_on).unwrap())
+                bits(&alone.generate(prompt, &plain, &cancel, go_on).unwrap())
             })
             .collect();
         // Nobody draws the same by chance alone.
@@ -195,7 +195,7 @@ fn no_more_memory_is_taken_than_planned() {
         let inner = generator(&path, &CpuOptions::new().threads(1).memory_limit(limit));
         let watched = Arc::new(Watched(Arc::clone(inner.model()), AtomicUsize::new(0)));
         let model = Arc::clone(&watched) as Arc<dyn Model>;
-        let generator = Generator::new(model, Arc::clone(inner.tokenizer()));
+        let generator = Generator::new(model, Arc::clone(inner.tokenizer())).unwrap();
         let mut bounds = SchedulerOptions::default();
         bounds.cache_bytes = Some(limit);
         let requests = requests();

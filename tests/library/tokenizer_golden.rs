@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ struct Case {
 fn check(path: &Path) -> usize {
     let lines = std::fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let mut failures = Vec::new();
     for (number, line) in (1..).zip(lines.lines()) {
         let case: Case = serde_json::from_str(line).expect("a case a line");

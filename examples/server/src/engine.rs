@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{
     self, Completion, FinishReason, GenerateOptions, Generator, Request, SchedulerOptions, Service,
-    Ticket, TicketEvent,
+    Ticket,
 };
 use codegeex::model::{Input, State, Wanted};
 use codegeex::tokenizer::{SpecialTokens, Tokenizer};
@@ -316,7 +316,7 @@ impl Runner {
         }
     }
 
-    fn answer(&self, job: &Job, ticket: &Ticket) -> Result<codegeex::Result<()>, Gone> {
+    fn answer(&self, job: &Job, ticket: &mut Ticket) -> Result<codegeex::Result<()>, Gone> {
         if job.score_prompt {
             let scores = self.score(&job.prompt, job.sampling.top_logprobs);
             match scores {
@@ -324,9 +324,10 @@ impl Runner {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let done = loop {
-            match ticket.recv() {
-                Some(TicketEvent::Token {
+        let mut failed = None;
+        for event in &mut *ticket {
+            match event {
+                Ok(codegeex::Event::Token {
                     sample,
                     id,
                     logprob,
@@ -341,7 +342,7 @@ impl Runner {
                     },
                     text,
                 })?,
-                Some(TicketEvent::End {
+                Ok(codegeex::Event::End {
                     sample,
                     text,
                     reason,
@@ -350,10 +351,14 @@ impl Runner {
                     text,
                     end: end(reason),
                 })?,
-                Some(TicketEvent::Done(result)) => break result,
-                Some(_) => {}
-                None => return Ok(self.cancel.check()),
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
             }
+        }
+        let done = match (failed, ticket.take_completions()) {
+            (Some(error), _) => Err(error),
+            (None, Some(completions)) => Ok(completions),
+            (None, None) => return Ok(self.cancel.check()),
         };
         match (done, &job.suffix) {
             (Ok(found), Some(suffix)) => {

@@ -11,7 +11,7 @@ use clap::Parser;
 use codegeex::backend::CpuOptions;
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex_server::app::{App, Settings, router};
 use codegeex_server::engine::{Engine, EngineOptions};
 use codegeex_server::guard::{Guard, OriginPattern};
@@ -98,7 +98,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     load_options.cpu = CpuOptions::new().threads(args.threads.into());
     let model = load(&path, &load_options)?;
     eprintln!("{name}: {}", model.describe());
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))?;
     let options = EngineOptions {
         sequences: args.sequences,
         queue: args.queue,

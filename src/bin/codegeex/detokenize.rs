@@ -1,6 +1,6 @@
 //! `codegeex detokenize`
 
-use codegeex::tokenizer::{Gpt2Tokenizer, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
 use serde::Deserialize;
 
 use crate::failure::Result;
@@ -33,7 +33,7 @@ impl From<Request> for Vec<u32> {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let text = |json: &[u8]| {
         let ids: Vec<u32> = lines::parse_either::<_, Request>(json)?;
         tokenizer.decode(&ids)

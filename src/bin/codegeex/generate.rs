@@ -279,7 +279,7 @@ fn stream(
             written = write(frame.before);
         }
         if written.is_ok() {
-            written = write(text);
+            written = write(&text);
         }
         match written {
             Ok(()) => ControlFlow::Continue(()),
@@ -381,7 +381,7 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
             let answer = beams::answer(generator, &prompt, &search, options.samples, cancel)?;
             return Ok(Answer::Beams(answer));
         }
-        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        let go_on = &mut |_: Event| ControlFlow::Continue(());
         let completions = generator.generate(&prompt, &options, cancel, go_on)?;
         let mut choices = Vec::with_capacity(completions.len());
         for completion in completions {

@@ -7,7 +7,7 @@ use clap::value_parser;
 use codegeex::backend::{ActivationFormat, InstructionSet, KvFormat};
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
-use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens};
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens};
 use codegeex::weights::MemoryMode;
 use codegeex::{Error, ErrorKind};
 
@@ -108,7 +108,10 @@ impl ModelArgs {
         options.cpu.activations = self.activations.activations;
         let _progress = Progress::of("loading the model");
         let model = load(path, &options)?;
-        Ok(Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex())))
+        Ok(Generator::new(
+            model,
+            Arc::new(CodeGeexTokenizer::codegeex()),
+        )?)
     }
 }
 

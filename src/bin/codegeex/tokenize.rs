@@ -1,6 +1,6 @@
 //! `codegeex tokenize`
 
-use codegeex::tokenizer::{Gpt2Tokenizer, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
 use serde::Deserialize;
 
 use crate::failure::Result;
@@ -36,7 +36,7 @@ impl From<Request> for String {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let policy = args.special.policy();
     if args.jsonl {
         return lines::answer_each(interrupt, |line, _| {

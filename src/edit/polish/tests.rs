@@ -3,19 +3,20 @@
 use super::*;
 use crate::generate::test_model::TestModel;
 use crate::generate::{GenerateOptions, Generator};
-use crate::tokenizer::Gpt2Tokenizer;
+use crate::tokenizer::CodeGeexTokenizer;
 use std::sync::Arc;
 
 #[test]
 fn the_tokens_that_are_shown_are_those_that_overlap_what_is_shown() {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let generator = Generator::new(
         Arc::new(TestModel::saying(&["if a:\n    return some_value(1)\n"])),
         Arc::new(tokenizer.clone()),
-    );
+    )
+    .unwrap();
     for (prompt, healed) in [("if a:\n    retu", 4), ("if a:\n    return", 6), ("if", 0)] {
         let options = GenerateOptions::new().heal(true);
-        let completion = generator.complete(prompt, &options).unwrap().remove(0);
+        let completion = generator.complete(prompt, &options).unwrap();
         assert_eq!(completion.healed, healed, "{prompt}");
         let text = &completion.text[..];
         for cut in 0..=text.len() {

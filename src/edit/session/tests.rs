@@ -8,7 +8,7 @@ use crate::code::{Indentation, cut_at_scope, distinct, reindent, without_overlap
 use crate::generate::test_model::TestModel;
 use crate::generate::{Completion, FinishReason};
 use crate::model::{LoadOptions, Model, load};
-use crate::tokenizer::Gpt2Tokenizer;
+use crate::tokenizer::CodeGeexTokenizer;
 
 fn rust() -> Language {
     Language::RUST
@@ -25,7 +25,7 @@ fn source() -> &'static str {
 /// A model, still there for its counters.
 fn join<M: Model + 'static>(model: M) -> (Arc<M>, Generator) {
     let model = Arc::new(model);
-    let generator = Generator::new(model.clone(), Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model.clone(), Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     (model, generator)
 }
 
@@ -44,7 +44,7 @@ fn suggest(edit: &mut EditSession) -> Option<String> {
 /// The same without a session.
 fn afresh(edit: &EditSession) -> Completion {
     let generator = edit.session().generator();
-    let found = generator.complete(&edit.prompt(), &edit.options().generate);
+    let found = generator.complete_n(&edit.prompt(), &edit.options().generate);
     found.unwrap().remove(0)
 }
 
@@ -77,7 +77,7 @@ fn typing_and_deleting_compute_a_few_tokens_and_the_same_bits() {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let mut edit = EditSession::new(&generator, rust(), options(4)).unwrap();
     let start = 900;
     let typed = &source()[start..start + 60];
@@ -255,7 +255,7 @@ fn a_keystroke_on_another_thread_cancels() {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()));
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
     let mut edit = EditSession::new(&generator, rust(), options(1000)).unwrap();
     let (keys, typed) = std::sync::mpsc::channel::<(usize, CancelToken)>();
     let (begun, begins) = std::sync::mpsc::channel::<CancelToken>();
@@ -290,7 +290,7 @@ fn by_hand(edit: &EditSession, style: Indentation) -> Vec<(String, f64)> {
     let generator = edit.session().generator();
     let (language, before, after) = (edit.language, edit.before(), edit.after());
     let raw = generator
-        .complete(&edit.prompt(), &edit.options().generate)
+        .complete_n(&edit.prompt(), &edit.options().generate)
         .unwrap();
     let texts: Vec<String> = raw
         .iter()
@@ -390,7 +390,7 @@ fn candidates_are_polished_and_ranked_as_by_hand() {
     plain.update(before, after);
     suggest(&mut plain);
     let raw = generator
-        .complete(&plain.prompt(), &options.generate)
+        .complete_n(&plain.prompt(), &options.generate)
         .unwrap();
     let texts: Vec<&str> = plain.suggestions().map(|s| s.text).collect();
     let raw: Vec<&str> = raw

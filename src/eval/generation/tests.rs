@@ -5,7 +5,7 @@ use super::*;
 use crate::ErrorKind;
 use crate::eval::{dataset, prompts};
 use crate::model::{LoadOptions, load};
-use crate::tokenizer::Gpt2Tokenizer;
+use crate::tokenizer::CodeGeexTokenizer;
 
 /// The default model.
 static MODEL: LazyLock<Generator> = LazyLock::new(|| {
@@ -14,7 +14,7 @@ static MODEL: LazyLock<Generator> = LazyLock::new(|| {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 });
 
 const JAVA: Task = Task::Generation(Language::Java);
@@ -100,7 +100,7 @@ fn every_sample_is_what_the_generator_alone_gives() {
                 .seed(seed_of(7, JAVA, &prompt.task_id))
                 .first_sample(i as u32 % 5)
                 .stop_at(stop);
-            let expected = MODEL.complete(&prompt.text, &alone).unwrap().remove(0);
+            let expected = MODEL.complete_n(&prompt.text, &alone).unwrap().remove(0);
             let finish = match expected.finish_reason {
                 FinishReason::Code(_) => 1,
                 FinishReason::EndOfText => 2,

@@ -170,7 +170,7 @@ impl Tokenizer for Letters {
 
 fn generator(model: &Arc<Table>) -> Generator {
     let letters = Letters(model.vocabulary);
-    Generator::new(Arc::clone(model) as _, Arc::new(letters))
+    Generator::new(Arc::clone(model) as _, Arc::new(letters)).unwrap()
 }
 
 fn options(num_beams: usize, max_new_tokens: usize, rules: BeamRules) -> BeamOptions {
@@ -190,7 +190,7 @@ fn hugging_face(length_penalty: f32, early_stopping: EarlyStopping) -> BeamRules
 /// Searches, and checks that every beam agrees with itself.
 fn search(model: &Arc<Table>, options: &BeamOptions) -> Vec<Completion> {
     let beams = generator(model)
-        .beam_search_from(&PROMPT, options, &model.cancel)
+        .beam_search(&PROMPT, options, &model.cancel)
         .unwrap();
     assert!(beams.len() <= options.num_beams);
     for beam in &beams {

@@ -12,14 +12,14 @@ use crate::generate::test_model::{TestModel, VOCAB};
 use crate::generate::{
     Completion, Event, FinishReason, GenerateOptions, Generator, Session, Speculation,
 };
-use crate::tokenizer::Gpt2Tokenizer;
+use crate::tokenizer::CodeGeexTokenizer;
 
 fn encode(text: &str) -> Vec<u32> {
-    Gpt2Tokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
 }
 
 fn bytes(ids: &[u32]) -> Vec<u8> {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let of = |&id: &u32| tokenizer.token_bytes(id).unwrap();
     ids.iter().flat_map(of).copied().collect()
 }
@@ -42,7 +42,7 @@ fn texts() -> Vec<String> {
 
 /// The tokens that may be drawn again, by the definition and one after the other.
 fn slow_tokens() -> Vec<(u32, Vec<u8>)> {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     (0..tokenizer.vocab_size() as u32)
         .map(|id| (id, tokenizer.token_bytes(id).unwrap().to_vec()))
         .filter(|(id, bytes)| {
@@ -60,7 +60,7 @@ fn agrees(token: &[u8], due: &[u8]) -> bool {
 
 #[test]
 fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let (tokens, slow) = (TextTokens::new(&tokenizer), slow_tokens());
     assert_eq!(tokens.ids.len(), slow.len());
     // GPT-2's runs of spaces are none of them, CodeGeeX's are.
@@ -88,7 +88,7 @@ fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
 
 #[test]
 fn what_is_left_of_a_prompt_is_what_the_whole_file_begins_with() {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let tokens = TextTokens::new(&tokenizer);
     let (mut positions, mut changed, mut taken) = (0, 0, 0);
     for text in texts() {
@@ -117,7 +117,7 @@ fn what_is_left_of_a_prompt_is_what_the_whole_file_begins_with() {
 
 #[test]
 fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let tokens = TextTokens::new(&tokenizer);
     let due = |text: &str| {
         let cut = tokens.cut(&tokenizer, &encode(text));
@@ -150,7 +150,7 @@ fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
 }
 
 fn generator(model: TestModel) -> Generator {
-    Generator::new(Arc::new(model), Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 fn healing(max_new_tokens: usize) -> GenerateOptions {
@@ -163,11 +163,7 @@ fn run(generator: &Generator, prompt: &str, options: &GenerateOptions) -> Vec<Co
     let mut streamed = vec![String::new(); options.samples];
     let cancel = CancelToken::new();
     let found = generator.generate(prompt, options, &cancel, &mut |event| {
-        match event {
-            Event::Token { sample, text, .. } | Event::End { sample, text, .. } => {
-                streamed[sample] += text;
-            }
-        }
+        streamed[event.sample()] += event.text();
         ControlFlow::Continue(())
     });
     let found = found.unwrap();
@@ -210,7 +206,7 @@ fn slow_greedy(
 
 #[test]
 fn greedy_takes_the_likeliest_that_agrees_and_the_text_follows_the_prompt() {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let tokens = TextTokens::new(&tokenizer);
     let generator = generator(TestModel::noise());
     let (model, slow) = (TestModel::noise(), slow_tokens());
@@ -273,11 +269,11 @@ fn a_budget_that_ends_before_the_prompt_is_repaid_gives_no_text() {
 
 #[test]
 fn bans_hold_and_may_leave_nothing() {
-    let tokenizer = Gpt2Tokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex();
     let agreeing = TextTokens::new(&tokenizer).agreeing(&tokenizer, b")");
     let options = healing(3).banned_ids(agreeing);
     let generator = generator(TestModel::noise());
-    let error = generator.complete("f(x)", &options).unwrap_err();
+    let error = generator.complete_n("f(x)", &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
 
@@ -306,7 +302,7 @@ fn samples_guesses_stops_and_sessions_heal_the_same() {
     }
     options.speculation = None;
     let mut session = Session::new(&generator);
-    let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+    let go_on = &mut |_: Event| ControlFlow::Continue(());
     let cancel = CancelToken::new();
     for _ in 0..2 {
         let found = session.generate(&encode(prompt), &options, &cancel, go_on);
@@ -324,7 +320,7 @@ proptest! {
     /// Any ids, such as nobody's text is encoded to.
     #[test]
     fn any_prompt_is_cut_into_two_parts(ids in proptest::collection::vec(0u32..60_000, 0..12)) {
-        let tokenizer = Gpt2Tokenizer::codegeex();
+        let tokenizer = CodeGeexTokenizer::codegeex();
         let tokens = TextTokens::new(&tokenizer);
         if let Some(cut) = tokens.cut(&tokenizer, &ids) {
             prop_assert!(cut.kept >= 1 && cut.kept < ids.len());

@@ -11,14 +11,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::generate::test_model::TestModel;
 use crate::generate::{
-    Drafts, FinishReason, History, Sampler, Service, Session, Speculated, Speculation, TicketEvent,
-    rng,
+    Drafts, FinishReason, History, Sampler, Service, Session, Speculated, Speculation, rng,
 };
 use crate::model::{Input, Model, Wanted};
-use crate::tokenizer::Gpt2Tokenizer;
+use crate::tokenizer::CodeGeexTokenizer;
 
 fn generator(model: Arc<dyn Model>) -> Generator {
-    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 /// A model that likes to repeat what it said, but not always.
@@ -227,7 +226,7 @@ fn good_guesses_are_accepted_and_counted() {
         speculation.always = true;
         options.speculation = Some(speculation);
         let found = generator
-            .generate_from(&[1, 2], &options, &CancelToken::new(), &mut |_| {
+            .generate(&[1, 2], &options, &CancelToken::new(), &mut |_| {
                 ControlFlow::Continue(())
             })
             .unwrap();
@@ -253,13 +252,13 @@ fn a_draft_model_needs_the_same_vocabulary() {
     let mut options = GenerateOptions::default();
     options.speculation = Some(Speculation::model(Arc::new(small)));
     let error = generator(Arc::new(repetitive()))
-        .complete("a", &options)
+        .complete_n("a", &options)
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     let mut speculation = Speculation::lookup();
     speculation.tokens = 0;
     options.speculation = Some(speculation);
-    let error = generator(Arc::new(repetitive())).complete("a", &options);
+    let error = generator(Arc::new(repetitive())).complete_n("a", &options);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
@@ -464,7 +463,7 @@ fn a_prefill_limit_ends_early_and_a_session_goes_on_from_there() {
     options.limits.prefill_limit = Some(20);
     let mut call = |options: &GenerateOptions| {
         let cancel = CancelToken::new();
-        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        let go_on = &mut |_: Event| ControlFlow::Continue(());
         let found = session.generate(&prompt, options, &cancel, go_on).unwrap();
         (found[0].clone(), session.ids().len(), session.reused())
     };
@@ -487,7 +486,7 @@ fn top_log_probabilities_come_with_every_token() {
     options.top_logprobs = 3;
     let mut seen = Vec::new();
     let found = generator
-        .generate_from(&[1], &options, &CancelToken::new(), &mut |event| {
+        .generate(&[1], &options, &CancelToken::new(), &mut |event| {
             if let Event::Token { top_logprobs, .. } = event {
                 seen.push(top_logprobs.to_vec());
             }
@@ -541,24 +540,19 @@ fn a_service_serves_threads_and_cancels_what_nobody_waits_for() {
         for i in 0..6u32 {
             let (service, generator) = (&service, &generator);
             scope.spawn(move || {
-                let ticket = service.submit(Request::new(vec![i, 1], long(8))).unwrap();
-                let mut text = String::new();
-                let completions = loop {
-                    match ticket.recv().unwrap() {
-                        TicketEvent::Token { text: t, .. } | TicketEvent::End { text: t, .. } => {
-                            text.push_str(&t);
-                        }
-                        TicketEvent::Done(result) => break result.unwrap(),
-                    }
-                };
-                assert!(ticket.recv().is_none());
+                let mut ticket = service.submit(Request::new([i, 1], long(8))).unwrap();
+                let text: String = (&mut ticket)
+                    .map(|e| e.unwrap().text().to_owned())
+                    .collect();
+                assert!(ticket.is_over() && ticket.next().is_none());
+                let completions = ticket.wait().unwrap();
                 assert_eq!(text, completions[0].text);
                 assert_eq!(ids(&completions), slow(generator, &[i, 1], &long(8)));
             });
         }
     });
-    let endless = service.submit(Request::new(vec![1], long(2_000))).unwrap();
-    assert!(matches!(endless.recv(), Some(TicketEvent::Token { .. })));
+    let mut endless = service.submit(Request::new(vec![1], long(2_000))).unwrap();
+    assert!(matches!(endless.next(), Some(Ok(Event::Token { .. }))));
     assert_eq!(service.progress().running, 1);
     drop(endless);
     let patience = Instant::now() + Duration::from_secs(20);

@@ -16,7 +16,7 @@ use crate::generate::{
     Session, Speculation,
 };
 use crate::language::Language;
-use crate::tokenizer::{Gpt2Tokenizer, SpecialTokens};
+use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens};
 
 const RULES: [StopRule; 4] = [
     StopRule::Line,
@@ -70,11 +70,11 @@ const PROMPTS: [(&str, &str); 8] = [
 ];
 
 fn encode(text: &str) -> Vec<u32> {
-    Gpt2Tokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
 }
 
 fn generator(model: Arc<TestModel>) -> Generator {
-    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 /// Says these tokens after a prompt, then the end of text.
@@ -102,8 +102,8 @@ fn options(language: &str, rules: &[StopRule]) -> GenerateOptions {
 fn run(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec<Completion> {
     let mut texts = vec![String::new(); options.samples];
     let completions = generator
-        .generate_from(prompt, options, &CancelToken::new(), &mut |event| {
-            let (Event::Token { sample, text, .. } | Event::End { sample, text, .. }) = event;
+        .generate(prompt, options, &CancelToken::new(), &mut |event| {
+            let (sample, text) = (event.sample(), event.text());
             texts[sample].push_str(text);
             ControlFlow::Continue(())
         })
@@ -120,7 +120,7 @@ fn deciding(options: &GenerateOptions, before: &str, ids: &[u32]) -> Option<usiz
         let mut text = String::new();
         for &id in &ids[..n] {
             decoder
-                .push_token(&Gpt2Tokenizer::codegeex(), id, &mut text)
+                .push_token(&CodeGeexTokenizer::codegeex(), id, &mut text)
                 .unwrap();
         }
         cut(&stop.rules, stop.language, before, &text).1.is_some()
@@ -209,7 +209,7 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
 
         let mut session = Session::new(&generator);
         for _ in 0..2 {
-            let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+            let go_on = &mut |_: Event| ControlFlow::Continue(());
             let again = session
                 .generate(&prompt, &options, &CancelToken::new(), go_on)
                 .unwrap();
@@ -271,12 +271,12 @@ fn a_rule_ends_a_beam_as_the_end_of_text_does() {
     let c = Language::C;
     options.stops.stop_at = Some(StopAt::new(c, [StopRule::Function]));
     let found = generator(model)
-        .beam_search_from(&prompt, &options, &CancelToken::new())
+        .beam_search(&prompt, &options, &CancelToken::new())
         .unwrap();
     let function = FinishReason::Code(StopRule::Function);
     assert!(found.iter().any(|b| b.finish_reason == function));
     for beam in &found {
-        let whole = Gpt2Tokenizer::codegeex().decode(&beam.ids).unwrap();
+        let whole = CodeGeexTokenizer::codegeex().decode(&beam.ids).unwrap();
         let (text, fired) = cut(&[StopRule::Function], c, before, &whole);
         assert_eq!(beam.text, text);
         assert_eq!(fired.is_some(), beam.finish_reason == function);

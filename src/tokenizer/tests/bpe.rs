@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::bpe::{BYTE_TOKENS, BpeScratch, MAX_TOKEN_LEN, MergeFault, Merges};
 use super::super::byte_chars::BYTE_ORDER;
-use super::super::gpt2::gpt2_merges;
+use super::super::codegeex::gpt2_merges;
 
 /// The definition, run as written: quadratic.
 fn naive(ranks: &HashMap<(u32, u32), u32>, piece: &[u8]) -> Vec<u32> {

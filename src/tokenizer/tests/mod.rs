@@ -5,7 +5,7 @@ mod encode;
 mod split;
 mod stream;
 
-use super::gpt2::gpt2_merges;
+use super::codegeex::gpt2_merges;
 
 /// FNV-1a: pins the compiled-in table without a dependency for it.
 fn checksum(pairs: &[(u32, u32)]) -> u64 {

@@ -10,7 +10,7 @@ use crate::support::alloc::peak_of;
 use crate::support::files::{
     Entry, MATRIX, Pickle, PickledTensor, pt, safetensors, zip, zip_places,
 };
-use codegeex::bytes::Bytes;
+use codegeex::__internal::Bytes;
 use codegeex::weights::{self, WeightSource};
 use codegeex::{Error, ErrorKind};
 

@@ -50,7 +50,7 @@ fn a_greedy_answer_is_the_librarys() {
     options.limits.max_new_tokens = 24;
     options.stops.stop = vec!["\n\n".into()];
     let prompt = format!("# language: Python\n{CODE}");
-    let expected = generator.complete(&prompt, &options).unwrap().remove(0);
+    let expected = generator.complete_n(&prompt, &options).unwrap().remove(0);
 
     let body = json!({
         "model": "tiny", "prompt": CODE, "language": "Python", "max_tokens": 24,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use codegeex::backend::CpuOptions;
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::Gpt2Tokenizer;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex_server::app::{App, Settings, router};
 use codegeex_server::engine::{Engine, EngineOptions};
 use codegeex_server::guard::{Guard, OriginPattern};
@@ -52,7 +52,7 @@ pub fn generator() -> Generator {
     let mut options = LoadOptions::default();
     options.cpu = CpuOptions::new().threads(1);
     let model = load(path, &options).unwrap();
-    Generator::new(model, Arc::new(Gpt2Tokenizer::codegeex()))
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
 }
 
 /// A server that ends with it.

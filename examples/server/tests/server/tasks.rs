@@ -71,7 +71,7 @@ fn answers_are_those_of_the_command_line() {
         options.stops.stop = vec!["\u{0}".into()];
         options.stop.extend(task.stop.clone());
         let expected = generator
-            .complete(&task.prompt, &options)
+            .complete_n(&task.prompt, &options)
             .unwrap()
             .remove(0);
         let body = with(
@@ -129,7 +129,7 @@ fn a_task_ends_where_its_answer_does() {
     options.sampling.logit_bias = ids.iter().map(|&id| (id, 100.0)).collect();
     options.stops.stop = task.stop.clone();
     let expected = generator
-        .complete(&task.prompt, &options)
+        .complete_n(&task.prompt, &options)
         .unwrap()
         .remove(0);
     assert_eq!(expected.finish_reason, FinishReason::Stop(0));

@@ -10,7 +10,7 @@ use codegeex::generate::{
     Event, GenerateOptions, Generator, Request, RequestId, Scheduler, SchedulerOptions, Update,
 };
 use codegeex::model::Model;
-use codegeex::tokenizer::{Gpt2Tokenizer, Tokenizer};
+use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
 use codegeex::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -46,9 +46,9 @@ struct Pending {
 impl Load {
     /// Serves all clients.
     pub fn run(&self, model: Arc<dyn Model>, cancel: &CancelToken) -> Result<Seen> {
-        let tokenizer = Arc::new(Gpt2Tokenizer::codegeex());
+        let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
         let end = tokenizer.end_of_text();
-        let generator = Generator::new(model, tokenizer);
+        let generator = Generator::new(model, tokenizer)?;
         let mut bounds = SchedulerOptions::default();
         bounds.sequences = self.clients;
         // Every prompt is another, as those of strangers are.
@@ -60,7 +60,7 @@ impl Load {
         let mut sent = 0;
         let mut send = |scheduler: &mut Scheduler| {
             let ids = (0..self.prompt).map(|i| ((i + 31 * sent) * 7919 % 50_000) as u32);
-            let mut request = Request::new(ids.collect(), options.clone());
+            let mut request = Request::new(ids.collect::<Vec<u32>>(), options.clone());
             sent += 1;
             request.cancel = cancel.clone();
             let pending = Pending {

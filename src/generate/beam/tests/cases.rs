@@ -10,7 +10,7 @@ fn table() -> Arc<Table> {
 
 fn refused(model: Table, options: &BeamOptions) -> (ErrorKind, String) {
     let error = generator(&Arc::new(model))
-        .beam_search_from(&PROMPT, options, &CancelToken::new())
+        .beam_search(&PROMPT, options, &CancelToken::new())
         .unwrap_err();
     (error.kind(), error.to_string())
 }
@@ -23,7 +23,7 @@ fn one_beam_is_greedy() {
         let generator = generator(&model);
         let greedy = GenerateOptions::new().max_new_tokens(10);
         let prompt = generator.tokenizer().decode(&PROMPT).unwrap();
-        let expected = generator.complete(&prompt, &greedy).unwrap().remove(0);
+        let expected = generator.complete_n(&prompt, &greedy).unwrap().remove(0);
         assert_eq!(found[0].text, expected.text);
         assert_eq!(found[0].finish_reason, expected.finish_reason);
         let n = expected.ids.len();
@@ -87,7 +87,7 @@ fn limits_have_their_reasons() {
     let positions = found.len() + table().config.max_position_embeddings;
     let long = vec![1; positions];
     let none = CancelToken::new();
-    let error = generator(&table()).beam_search_from(&long, &BeamOptions::default(), &none);
+    let error = generator(&table()).beam_search(&long, &BeamOptions::default(), &none);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::ContextOverflow);
     let error = generator(&table()).beam_search("", &BeamOptions::default(), &none);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
@@ -161,11 +161,9 @@ fn padding_and_bans_are_in_no_beam() {
     let mut options = options(6, 5, BeamRules::Reference);
     options.banned_ids = vec![2, 3, 99];
     let letters = Arc::new(Letters(8));
-    let generator = Generator::new(Arc::clone(&model) as _, letters);
+    let generator = Generator::new(Arc::clone(&model) as _, letters).unwrap();
     let none = CancelToken::new();
-    let found = generator
-        .beam_search_from(&PROMPT, &options, &none)
-        .unwrap();
+    let found = generator.beam_search(&PROMPT, &options, &none).unwrap();
     assert_eq!(found.len(), 6);
     for beam in &found {
         assert!(
@@ -190,7 +188,7 @@ fn a_stop_string_ends_a_beam_as_the_end_of_text_does() {
         options.stops.stop = vec!["never".into(), "f".into()];
         let model = table();
         let found = generator(&model)
-            .beam_search_from(&PROMPT, &options, &CancelToken::new())
+            .beam_search(&PROMPT, &options, &CancelToken::new())
             .unwrap();
         assert_ne!(found, free);
         let mut stopped = 0;
@@ -240,6 +238,6 @@ fn bad_options_are_refused_by_name() {
     let many = search(&table(), &options(MAX_BEAMS, 3, BeamRules::Reference));
     assert!(many.len() > 300, "{}", many.len());
     let none = CancelToken::new();
-    let unknown = generator(&table()).beam_search_from(&[1, 8], &BeamOptions::default(), &none);
+    let unknown = generator(&table()).beam_search(&[1, 8], &BeamOptions::default(), &none);
     assert!(unknown.is_ok(), "this model knows all ids");
 }

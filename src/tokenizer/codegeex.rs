@@ -23,20 +23,20 @@ const EXTRA_TOKENS: u32 = 143;
 /// Cheap to clone, and shared freely between threads: it never changes.
 ///
 /// ```
-/// use codegeex::tokenizer::{Gpt2Tokenizer, SpecialTokens, Tokenizer};
+/// use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 ///
-/// let tokenizer = Gpt2Tokenizer::codegeex();
+/// let tokenizer = CodeGeexTokenizer::codegeex();
 /// let ids = tokenizer.encode("if x:\n    y()", SpecialTokens::AsText);
 /// assert_eq!(ids, [361, 2124, 25, 198, 50268, 88, 3419]);
 /// assert_eq!(tokenizer.decode(&ids)?, "if x:\n    y()");
 /// # Ok::<(), codegeex::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Gpt2Tokenizer {
+pub struct CodeGeexTokenizer {
     vocabulary: Arc<Vocabulary>,
 }
 
-/// Working memory for [`Gpt2Tokenizer::encode_into`], to be kept from one text to the next.
+/// Working memory for [`CodeGeexTokenizer::encode_into`], to be kept from one text to the next.
 ///
 /// It remembers short pieces of the texts before, so encoding many similar texts with the same
 /// one is faster. Results never depend on it; it can serve different tokenizers in turn.
@@ -45,13 +45,13 @@ pub struct EncodeScratch {
     piece: PieceScratch,
 }
 
-impl Gpt2Tokenizer {
+impl CodeGeexTokenizer {
     /// The tokenizer of CodeGeeX's published checkpoints, compiled in.
     ///
     /// The first call of a process builds its tables, which takes milliseconds; the others share
     /// them.
     pub fn codegeex() -> Self {
-        static SHARED: OnceLock<Gpt2Tokenizer> = OnceLock::new();
+        static SHARED: OnceLock<CodeGeexTokenizer> = OnceLock::new();
         SHARED.get_or_init(Self::build_codegeex).clone()
     }
 
@@ -94,6 +94,13 @@ impl Gpt2Tokenizer {
             &folder.join("merges.txt"),
             &folder.join("added_tokens.json"),
         )
+    }
+
+    /// Whether `folder` has a vocabulary: a `vocab.json` or a `merges.txt`.
+    pub(crate) fn is_in_folder(folder: &Path) -> bool {
+        ["vocab.json", "merges.txt"]
+            .iter()
+            .any(|name| folder.join(name).exists())
     }
 
     fn new(vocabulary: Vocabulary) -> Self {
@@ -177,7 +184,7 @@ fn ids_of(len: usize) -> usize {
     len / 3 + 1
 }
 
-impl Tokenizer for Gpt2Tokenizer {
+impl Tokenizer for CodeGeexTokenizer {
     fn encode(&self, text: &str, special: SpecialTokens) -> Vec<u32> {
         let mut ids = Vec::with_capacity(ids_of(text.len()));
         self.encode_into(text, special, &mut EncodeScratch::default(), &mut ids);
