@@ -1,9 +1,11 @@
-//! Pages of mapped files on the systems of the Unix family.
+//! Pages of mapped files, and files that replace others, on the systems of the Unix family.
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use memmap2::{Mmap, UncheckedAdvice};
+use tempfile::NamedTempFile;
 
 /// What to do when pages cannot be locked.
 pub(crate) const LOCK_ADVICE: &str = "raise the limit of locked memory (ulimit -l)";
@@ -26,4 +28,15 @@ pub(crate) fn release(map: &Mmap, range: Range<usize>) {
     // mapping.
     let _ =
         unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+}
+
+/// Gives a finished file its name; with `overwrite`, instead of a file that has it. Processes that map
+/// the old file keep it.
+pub(crate) fn persist(temporary: NamedTempFile, out: &Path, overwrite: bool) -> io::Result<()> {
+    let named = if overwrite {
+        temporary.persist(out)
+    } else {
+        temporary.persist_noclobber(out)
+    };
+    named.map(drop).map_err(|e| e.error)
 }

@@ -1,10 +1,17 @@
-//! Memory, cores and pages of mapped files on Windows.
+//! Memory, cores, pages of mapped files, and files that replace others, on Windows.
 
 use std::io;
 use std::ops::Range;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::AsRawHandle;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
+use tempfile::NamedTempFile;
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_NORMAL, FILE_BASIC_INFO, FileBasicInfo, MoveFileExW, SetFileInformationByHandle,
+};
 use windows_sys::Win32::System::Memory::{VirtualLock, VirtualUnlock};
 use windows_sys::Win32::System::SystemInformation::{
     GetLogicalProcessorInformationEx, GlobalMemoryStatusEx, MEMORYSTATUSEX, RelationProcessorCore,
@@ -159,6 +166,54 @@ pub(crate) fn release(map: &Mmap, range: Range<usize>) {
     }
 }
 
+/// Gives a finished file its name; with `overwrite`, instead of a file that has it. Processes that map
+/// the old file keep it where the file system has POSIX semantics, as NTFS does since Windows 10;
+/// elsewhere the old file stays and the error says that access is denied.
+pub(crate) fn persist(temporary: NamedTempFile, out: &Path, overwrite: bool) -> io::Result<()> {
+    // Temporary files are marked as such, so that Windows is in no hurry to write them to the disk.
+    let info = FILE_BASIC_INFO {
+        FileAttributes: FILE_ATTRIBUTE_NORMAL,
+        ..FILE_BASIC_INFO::default()
+    };
+    // SAFETY: the handle is open, and `info` is what this class takes; times of 0 stay as they are.
+    let marked = unsafe {
+        SetFileInformationByHandle(
+            temporary.as_file().as_raw_handle(),
+            FileBasicInfo,
+            (&raw const info).cast(),
+            size_of::<FILE_BASIC_INFO>() as u32,
+        )
+    };
+    if marked == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let (file, mut path) = temporary.into_parts();
+    drop(file);
+    if overwrite {
+        std::fs::rename(&path, out)?;
+    } else {
+        rename_to_new(&path, out)?;
+    }
+    // It has another name now.
+    path.disable_cleanup(true);
+    Ok(())
+}
+
+/// A rename that fails where the new name is taken.
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    // Canonical paths may be longer than 260 characters.
+    let folder = to.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+    let to = folder.join(to.file_name().unwrap_or_default());
+    let wide = |path: &Path| -> Vec<u16> { path.as_os_str().encode_wide().chain([0]).collect() };
+    let (from, to) = (wide(&from.canonicalize()?), wide(&to));
+    // SAFETY: both names end with a zero.
+    if unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,22 +263,36 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_mapping_is_read_and_the_working_set_shrinks_again() {
-        let sizes = || {
-            let (mut least, mut most) = (0, 0);
-            // SAFETY: two sizes are written.
-            let told =
-                unsafe { GetProcessWorkingSetSize(GetCurrentProcess(), &mut least, &mut most) };
-            assert_ne!(told, 0);
-            least
-        };
+    fn locked_pages_stay_and_released_ones_are_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, [7; 3 * PAGE + 5]).unwrap();
-        let bytes = crate::bytes::Bytes::map_locked(&path).unwrap();
-        assert!(bytes.as_slice().iter().all(|b| *b == 7));
-        bytes.release();
-        assert!(bytes.as_slice().iter().all(|b| *b == 7));
-        let _ = sizes();
+        for map in [crate::bytes::Bytes::map, crate::bytes::Bytes::map_locked] {
+            let bytes = map(&path).unwrap();
+            assert!(bytes.as_slice().iter().all(|b| *b == 7));
+            bytes.slice(PAGE + 1..2 * PAGE + 2).unwrap().release();
+            assert!(bytes.as_slice().iter().all(|b| *b == 7));
+        }
+    }
+
+    #[test]
+    fn a_file_gets_its_name_once_and_replaces_another_when_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        // Longer than what Windows takes without being told that it is long.
+        let folder = dir.path().join("x".repeat(120)).join("y".repeat(120));
+        std::fs::create_dir_all(&folder).unwrap();
+        let out = folder.join("имя 模型.bin");
+        let write = |text: &str, overwrite| {
+            let file = NamedTempFile::new_in(&folder).unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            persist(file, &out, overwrite)
+        };
+        write("first", false).unwrap();
+        let taken = write("second", false).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists, "{taken}");
+        assert_eq!(std::fs::read(&out).unwrap(), b"first");
+        write("third", true).unwrap();
+        assert_eq!(std::fs::read(&out).unwrap(), b"third");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     }
 }

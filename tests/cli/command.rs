@@ -22,6 +22,12 @@ pub fn codegeex(args: &[&str]) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // A process group of its own, so that `signal` reaches nobody else.
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(
+        &mut command,
+        windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP,
+    );
     command
 }
 
@@ -113,4 +119,13 @@ pub fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-s", name, &id]).status();
     assert!(sent.unwrap().success());
+}
+
+/// Sends Ctrl-Break, whatever the name: Ctrl-C cannot be sent to one process group alone.
+#[cfg(windows)]
+pub fn signal(child: &Child, _: &str) {
+    use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
+    // SAFETY: two numbers are passed.
+    let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) };
+    assert_ne!(sent, 0, "{}", std::io::Error::last_os_error());
 }

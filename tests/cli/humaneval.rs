@@ -88,7 +88,6 @@ fn killed_and_started_again_it_writes_the_same_file() {
     assert_eq!(std::fs::read(&broken).unwrap(), expected);
 }
 
-#[cfg(unix)]
 #[test]
 fn an_interrupt_ends_it_with_whole_records() {
     let folder = tempfile::tempdir().unwrap();

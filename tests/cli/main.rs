@@ -10,10 +10,10 @@ mod evaluate;
 mod generate;
 #[cfg(feature = "eval")]
 mod humaneval;
-#[cfg(unix)]
 mod interrupts;
 mod isa;
 mod jsonl;
+mod paths;
 mod score;
 #[path = "../support/mod.rs"]
 mod support;

@@ -77,9 +77,8 @@ impl Session {
         let temporary =
             (buffered.into_inner()).map_err(|e| Error::io(path, "write", e.into_error()))?;
         (temporary.as_file().sync_all()).map_err(|e| Error::io(path, "write", e))?;
-        (temporary.persist(path))
-            .map_err(|e| Error::io(path, "rename the finished file to it", e.error))?;
-        Ok(())
+        crate::system::persist(temporary, path, true)
+            .map_err(|e| Error::io(path, "rename the finished file to it", e))
     }
 }
 

@@ -133,23 +133,12 @@ impl Writer {
         temporary.seek(SeekFrom::Start(0)).map_err(io)?;
         (temporary.write_all(&self.header.to_le_bytes())).map_err(io)?;
         temporary.as_file().sync_all().map_err(io)?;
-        let named = if self.overwrite {
-            temporary.persist(&self.out)
-        } else {
-            temporary.persist_noclobber(&self.out)
-        };
-        match named {
-            Ok(_) => {}
-            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
+        match crate::system::persist(temporary, &self.out, self.overwrite) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(exists(&self.out));
             }
-            Err(e) => {
-                return Err(Error::io(
-                    &self.out,
-                    "rename the finished file to it",
-                    e.error,
-                ));
-            }
+            Err(e) => return Err(Error::io(&self.out, "rename the finished file to it", e)),
         }
         // The name itself is on disk once the folder is. Not every file system can be asked.
         if let Ok(folder) = File::open(folder_of(&self.out)) {
