@@ -1,7 +1,7 @@
 //! Element types of tensors, and the elementary functions and casts whose results must not
 //! depend on the platform.
 //!
-//! Lossy `as` casts of the crate live here. [`exp`], [`ln`] and [`pow`] are written out because the
+//! Lossy `as` casts of the crate live here. [`exp`], [`ln`], [`pow`] and, for MinGW, `fma` are written out because the
 //! system's own differ in the last bit from one C library to the next, and a seed must give the
 //! same tokens on every one. What this module does not do: vectorise. The kernels have the same
 //! polynomial over SIMD lanes.
@@ -103,6 +103,34 @@ pub(crate) mod exp_constants {
 #[inline(always)]
 pub(crate) fn pow2_of_rounded(magic: f32) -> f32 {
     f32::from_bits(magic.to_bits().wrapping_add(127) << 23)
+}
+
+/// `a * b + c`, rounded once.
+#[inline(always)]
+pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
+    // `fmaf` of MinGW's C library rounds twice.
+    #[cfg(all(windows, target_env = "gnu"))]
+    return fma_in_double(a, b, c);
+    #[cfg(not(all(windows, target_env = "gnu")))]
+    a.mul_add(b, c)
+}
+
+/// [`fma`] without an instruction or a C library for it: in double precision the product is exact, and a
+/// sum that is rounded to odd (Boldo and Melquiond 2008) can be rounded again without an error.
+#[cfg(any(test, all(windows, target_env = "gnu")))]
+fn fma_in_double(a: f32, b: f32, c: f32) -> f32 {
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    // What the sum lost (Knuth's two-sum).
+    let back = sum - product;
+    let lost = (product - (sum - back)) + (c - back);
+    let bits = sum.to_bits();
+    if !sum.is_finite() || lost == 0.0 || bits & 1 == 1 {
+        return sum as f32;
+    }
+    // The odd neighbour on the side of the exact sum.
+    let away_from_zero = (lost > 0.0) == (sum > 0.0);
+    f64::from_bits(if away_from_zero { bits + 1 } else { bits - 1 }) as f32
 }
 
 /// The exponential function with the same bits on every platform: products and sums in a fixed
@@ -209,6 +237,43 @@ pub fn pow(x: f64, y: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fused_product_and_sum_is_rounded_once() {
+        let fused: [fn(f32, f32, f32) -> f32; 2] = [fma, fma_in_double];
+        // (1 + 2^-12)^2 lies half-way between two numbers; what is added decides.
+        let (half_way, little) = (1.0 + 2f32.powi(-12), 2f32.powi(-80));
+        let (down, up) = (1.0 + 2f32.powi(-11), 1.0 + 2f32.powi(-11) + f32::EPSILON);
+        for fma in fused {
+            assert_eq!(fma(half_way, half_way, little), up);
+            assert_eq!(fma(half_way, half_way, -little), down);
+            assert_eq!(fma(-half_way, half_way, -little), -up);
+            assert_eq!(fma(half_way, half_way, 0.0), down, "ties to even");
+            assert_eq!(fma(f32::MAX, 2.0, -f32::MAX), f32::MAX);
+            assert_eq!(fma(f32::MAX, 2.0, 0.0), f32::INFINITY);
+            assert!(fma(f32::INFINITY, 1.0, f32::NEG_INFINITY).is_nan());
+            assert!(fma(0.0, f32::INFINITY, 1.0).is_nan());
+            assert_eq!(fma(-0.0, 1.0, -0.0).to_bits(), (-0.0f32).to_bits());
+            assert_eq!(fma(1e-30, 1e-30, 0.0), 0.0);
+        }
+        // Against the system where that rounds once; every exponent, and sums that nearly vanish.
+        let mut state = 1u64;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            f32::from_bits((state >> 32) as u32)
+        };
+        for _ in 0..200_000 {
+            let (a, b, c) = (next(), next(), next());
+            for c in [c, -a * b, a * b * f32::EPSILON] {
+                let (found, expected) = (fma_in_double(a, b, c), fma(a, b, c));
+                let same =
+                    found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
+                assert!(same, "{a:e} * {b:e} + {c:e} is {expected:e}, not {found:e}");
+            }
+        }
+    }
 
     #[test]
     fn exp_is_within_two_units_of_the_exact_value() {

@@ -174,7 +174,7 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
-        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        std::array::from_fn(|i| crate::num::fma(a[i], b[i], c[i]))
     }
     #[inline(always)]
     fn zero_part(self) -> Self::Part {
@@ -190,7 +190,7 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn mul_add_part(self, a: Self::Part, b: Self::Part, c: Self::Part) -> Self::Part {
-        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        std::array::from_fn(|i| crate::num::fma(a[i], b[i], c[i]))
     }
     #[inline(always)]
     fn max(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
