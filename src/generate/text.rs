@@ -6,6 +6,9 @@ use crate::code::CodeStop;
 use crate::error::Result;
 use crate::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
 
+/// Most bytes of a character in UTF-8.
+const MAX_CHAR: usize = 4;
+
 /// The text of one completion as it comes. Stop strings see all of it; code stops what is certain
 /// to belong to no stop string.
 #[derive(Clone)]
@@ -17,7 +20,8 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// What follows `prompt`.
+    /// The text that follows `prompt`. A character that the prompt begins is part of it, if it is
+    /// completed.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an empty stop string.
@@ -32,7 +36,7 @@ impl Text {
             None => CodeStop::new(&stop.rules, stop.language, &last_text(tokenizer, prompt)),
         });
         Ok(Self {
-            decoder: StreamDecoder::new(InvalidUtf8::Replace),
+            decoder: StreamDecoder::after(InvalidUtf8::Replace, &last_bytes(tokenizer, prompt)),
             stops: StopStrings::new(stops)?,
             code,
             ended: false,
@@ -108,7 +112,22 @@ impl Text {
     }
 }
 
-/// The text of what follows the last end of text. Ids that stand for nothing are left out.
+/// The bytes of the last tokens, more than a character has.
+fn last_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Vec<u8> {
+    let mut bytes = 0;
+    let tokens = ids.iter().rev().take_while(|&&id| {
+        let more = bytes < MAX_CHAR;
+        bytes += tokenizer.token_bytes(id).map_or(0, <[u8]>::len);
+        more
+    });
+    let last = tokens.count();
+    let tokens = ids[ids.len() - last..].iter();
+    let bytes = tokens.filter_map(|&id| tokenizer.token_bytes(id));
+    bytes.flatten().copied().collect()
+}
+
+/// The text of what follows the last end of text, up to a character that is not complete. Ids
+/// that stand for nothing are left out.
 fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> String {
     let end = tokenizer.end_of_text();
     let last = ids.rsplit(|&id| id == end).next().unwrap_or_default();
@@ -118,7 +137,8 @@ fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> String {
         .flatten()
         .copied()
         .collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    let whole = bytes.len() - StreamDecoder::unfinished(&bytes);
+    String::from_utf8_lossy(&bytes[..whole]).into_owned()
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct StreamDecoder {
     /// The beginning of a character, not all of it.
     pending: [u8; MAX_CHAR],
     len: usize,
+    /// Whether all of the pending bytes are from before the text.
+    inherited: bool,
     /// Bytes before the pending ones, for messages.
     done: u64,
 }
@@ -56,6 +58,36 @@ impl StreamDecoder {
             policy,
             ..Self::default()
         }
+    }
+
+    /// A decoder of the text that follows `before`.
+    ///
+    /// If `before` ends inside a character, and what follows completes that character, the text
+    /// begins with it. If not, the text has nothing in its place: it is a matter of `before`, see
+    /// [`unfinished`](Self::unfinished).
+    ///
+    /// ```
+    /// use codegeex::tokenizer::{InvalidUtf8, StreamDecoder};
+    ///
+    /// let mut decoder = StreamDecoder::after(InvalidUtf8::Replace, b"5 \xe2\x82");
+    /// let mut text = String::new();
+    /// decoder.push(b"\xac each", &mut text)?;
+    /// assert_eq!(text, "€ each");
+    /// # Ok::<(), codegeex::Error>(())
+    /// ```
+    pub fn after(policy: InvalidUtf8, before: &[u8]) -> Self {
+        let mut decoder = Self::new(policy);
+        decoder.hold(&before[before.len() - Self::unfinished(before)..]);
+        decoder.inherited = decoder.len > 0;
+        decoder
+    }
+
+    /// How many bytes at the end of `bytes`, three at most, are the beginning of a character that
+    /// is not complete.
+    pub fn unfinished(bytes: &[u8]) -> usize {
+        let most = bytes.len().min(MAX_CHAR - 1);
+        let ends = |&n: &usize| may_go_on(&bytes[bytes.len() - n..]);
+        (1..=most).find(ends).unwrap_or(0)
     }
 
     /// Appends to `out` what `bytes` complete.
@@ -79,6 +111,7 @@ impl StreamDecoder {
                 }
                 Err(_) if may_go_on(&self.pending[..=self.len]) => {
                     self.len += 1;
+                    self.inherited = false;
                     rest = tail;
                 }
                 // What was pending is not the beginning of a character with this byte. The byte
@@ -115,7 +148,7 @@ impl StreamDecoder {
 
     /// Whether bytes are held back.
     pub fn is_pending(&self) -> bool {
-        self.len > 0
+        self.len > 0 && !self.inherited
     }
 
     /// Ends the text: treats what is held back as the policy says. The decoder is new afterwards.
@@ -139,10 +172,15 @@ impl StreamDecoder {
     fn advance(&mut self, bytes: usize) {
         self.done += bytes as u64;
         self.len = 0;
+        self.inherited = false;
     }
 
     /// Treats the pending bytes as the policy says.
     fn invalid(&mut self, out: &mut String) -> Result<()> {
+        if self.inherited {
+            (self.len, self.inherited) = (0, false);
+            return Ok(());
+        }
         let (found, at) = (self.pending, self.done);
         let found = &found[..self.len];
         self.advance(found.len());

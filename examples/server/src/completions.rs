@@ -169,7 +169,7 @@ impl Answer {
                 top_p: request.top_p,
                 top_k: request.top_k,
                 seed,
-                // Equal prompts of a list draw differently.
+                // Equal prompts of an array have different samples.
                 first_sample: (number * request.best_of) as u32,
                 samples: request.best_of,
                 // The request's first, as in the command line.
@@ -187,7 +187,7 @@ impl Answer {
                     tokenizer.clone(),
                     index,
                     request.logprobs.is_some(),
-                    &prompts[index / request.best_of].framed,
+                    &prompts[index / request.best_of],
                 ),
                 fit: None,
                 ended: false,
@@ -211,8 +211,8 @@ impl Answer {
         };
         if answer.request.echo && answer.request.logprobs.is_none() {
             for index in 0..choices {
-                let text = &answer.prompts[index / answer.request.best_of].framed.prompt;
-                let piece = answer.candidates[index].builder.prompt(text, &[]);
+                let prompt = &answer.prompts[index / answer.request.best_of];
+                let piece = answer.candidates[index].builder.prompt(prompt, &[]);
                 answer.ready.push_back(piece);
             }
         }
@@ -234,9 +234,9 @@ impl Answer {
         let first = prompt * self.request.best_of;
         match event {
             Event::Prompt(scores) => {
-                let text = &self.prompts[prompt].framed.prompt;
+                let prompt = &self.prompts[prompt];
                 for candidate in &mut self.candidates[first..first + self.request.best_of] {
-                    let piece = candidate.builder.prompt(text, &scores);
+                    let piece = candidate.builder.prompt(prompt, &scores);
                     self.ready.push_back(piece);
                 }
             }
@@ -247,7 +247,7 @@ impl Answer {
             } => {
                 self.usage.completion_tokens += 1;
                 let builder = &mut self.candidates[first + sample].builder;
-                self.ready.push_back(builder.token(token, text));
+                self.ready.push_back(builder.token(token, &text));
             }
             Event::End {
                 end: End::Cancelled,
@@ -256,7 +256,7 @@ impl Answer {
             Event::End { sample, text, end } => {
                 let candidate = &mut self.candidates[first + sample];
                 candidate.ended = true;
-                self.ready.push_back(candidate.builder.end(text, end));
+                self.ready.push_back(candidate.builder.end(&text, end));
             }
             Event::Fit {
                 sample,
@@ -300,7 +300,7 @@ impl Answer {
     }
 
     /// The best of the candidates of each prompt, the best first; all in the order in which they
-    /// were drawn where nothing says which are better.
+    /// were sampled where nothing says which are better.
     fn best(&self, mut choices: Vec<Choice>) -> Vec<Choice> {
         let (n, best_of) = (self.request.n, self.request.best_of);
         let value = |choice: &Choice| {
@@ -379,7 +379,7 @@ fn event(data: &impl serde::Serialize) -> String {
     format!("data: {json}\n\n")
 }
 
-/// A number that nobody has asked for: hashers of the standard library have random keys.
+/// A random number: hashers of the standard library have random keys.
 fn random() -> u64 {
     RandomState::new().hash_one(unix_time())
 }

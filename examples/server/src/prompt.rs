@@ -1,6 +1,6 @@
 //! What goes into the model: the prompts of a request as ids, with their texts.
 
-use codegeex::tokenizer::{SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{SpecialTokens, StreamDecoder, Tokenizer};
 
 use crate::error::{ApiError, Result};
 use crate::openai::{CompletionRequest, Prompt};
@@ -9,10 +9,12 @@ use crate::task::{Framed, Task};
 /// A prompt for the model.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// Its ids, one at least and no more than the model has positions.
+    /// Its ids, one at least and no more than the context length.
     pub ids: Vec<u32>,
     /// Its text, for `echo`, and what belongs around the answer.
     pub framed: Framed,
+    /// The bytes after that text: the beginning of a character that the ids do not complete.
+    pub unfinished: Vec<u8>,
 }
 
 /// The prompts of a request. An empty one is the beginning of a document, as with OpenAI.
@@ -26,12 +28,12 @@ pub fn prepare(
 ) -> Result<Vec<Prepared>> {
     let tagged = !matches!(request.task, Task::Complete { language: None });
     let one = |prompt: &Prompt| {
-        let (mut ids, framed) = match prompt {
+        let (mut ids, framed, unfinished) = match prompt {
             Prompt::Text(text) => {
                 let framed = request.task.of(text)?;
                 // Text of others is text: it cannot spell control tokens.
                 let ids = tokenizer.encode(&framed.prompt, SpecialTokens::AsText);
-                (ids, framed)
+                (ids, framed, Vec::new())
             }
             Prompt::Ids(_) if tagged => {
                 return Err(ApiError::field(
@@ -40,14 +42,21 @@ pub fn prepare(
                 ));
             }
             Prompt::Ids(ids) => {
-                let text = tokenizer.decode(ids).map_err(|error| {
-                    ApiError::field("prompt", error.to_string()).with_code("token_out_of_range")
-                })?;
+                let mut bytes = Vec::new();
+                for &id in ids {
+                    bytes.extend_from_slice(tokenizer.token_bytes(id).ok_or_else(|| {
+                        let most = tokenizer.vocab_size();
+                        let message = format!("{id} is not a token id, expected less than {most}");
+                        ApiError::field("prompt", message).with_code("token_out_of_range")
+                    })?);
+                }
+                let unfinished = bytes.len() - StreamDecoder::unfinished(&bytes);
+                let unfinished = bytes.split_off(unfinished);
                 let framed = Framed {
-                    prompt: text,
+                    prompt: String::from_utf8_lossy(&bytes).into_owned(),
                     ..Framed::default()
                 };
-                (ids.clone(), framed)
+                (ids.clone(), framed, unfinished)
             }
         };
         if ids.is_empty() {
@@ -55,12 +64,16 @@ pub fn prepare(
         }
         if ids.len() > positions {
             let message = format!(
-                "the prompt has {} tokens, the model has {positions} positions; shorten the prompt",
+                "the prompt has {} tokens, the context length is {positions}; shorten the prompt",
                 ids.len()
             );
             return Err(ApiError::field("prompt", message).with_code("context_length_exceeded"));
         }
-        Ok(Prepared { ids, framed })
+        Ok(Prepared {
+            ids,
+            framed,
+            unfinished,
+        })
     };
     request.prompts.iter().map(one).collect()
 }

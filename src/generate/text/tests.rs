@@ -294,3 +294,44 @@ fn every_reason_has_a_name_of_its_own() {
     names.dedup();
     assert_eq!(names.len(), 6);
 }
+
+#[test]
+fn a_character_that_the_prompt_began_is_completed() {
+    // The two halves of an emoji.
+    let (first, second) = (8582, 25081);
+    let run_after = |prompt: &[u32], script: &[u32], stop: &[&str]| {
+        let generator = generator(Arc::new(scripted(prompt.len(), script.to_vec())));
+        let mut options = GenerateOptions::default();
+        options.stop = stop.iter().map(|&stop| stop.to_owned()).collect();
+        let completion = run(&generator, prompt, &options).remove(0);
+        (completion.text, completion.finish_reason)
+    };
+    let x = encode("x")[0];
+    let end = FinishReason::EndOfText;
+    for before in [vec![], encode("a = '")] {
+        let prompt = [&before[..], &[first]].concat();
+        let found = run_after(&prompt, &[second, x], &[]);
+        assert_eq!(found, ("\u{1f642}x".to_owned(), end));
+        // A stop string sees the whole character.
+        let found = run_after(&prompt, &[second, x], &["\u{1f642}"]);
+        assert_eq!(found, (String::new(), FinishReason::Stop(0)));
+        // What is not completed is not the completion's.
+        assert_eq!(run_after(&prompt, &[x], &[]), ("x".to_owned(), end));
+        assert_eq!(run_after(&prompt, &[], &[]), (String::new(), end));
+        assert_eq!(
+            run_after(&prompt, &[first, second], &[]),
+            ("\u{1f642}".to_owned(), end)
+        );
+    }
+    let found = run_after(&[x], &[second, x], &[]);
+    assert_eq!(found.0, "\u{fffd}\u{fffd}x");
+
+    // Beams as well.
+    let generator = generator(Arc::new(scripted(1, vec![second, x])));
+    let mut options = BeamOptions::default();
+    options.max_new_tokens = 2;
+    let beams = generator
+        .beam_search_from(&[first], &options, &CancelToken::new())
+        .unwrap();
+    assert_eq!(beams[0].text, "\u{1f642}x");
+}

@@ -120,3 +120,64 @@ fn finishing_inside_a_character_follows_the_policy() {
     strict.finish(&mut text).unwrap();
     assert!(text.ends_with("ab中"));
 }
+
+#[test]
+fn text_goes_on_where_other_text_ended_inside_a_character() {
+    let texts = ["5 \u{20ac} each", "\u{1f642}", "\u{e9}\u{1f642}x", "plain"];
+    for text in texts {
+        let bytes = text.as_bytes();
+        for cut in 0..=bytes.len() {
+            let (before, after) = bytes.split_at(cut);
+            let unfinished = StreamDecoder::unfinished(before);
+            let whole = std::str::from_utf8(&before[..cut - unfinished]).unwrap();
+            // The pieces together are the text, whatever the size of what follows.
+            for size in 1..4 {
+                let mut decoder = StreamDecoder::after(InvalidUtf8::Refuse, before);
+                assert!(!decoder.is_pending());
+                let mut found = whole.to_owned();
+                for piece in after.chunks(size) {
+                    decoder.push(piece, &mut found).unwrap();
+                }
+                decoder.finish(&mut found).unwrap();
+                let expected = if after.is_empty() { whole } else { text };
+                assert_eq!(found, expected, "{text:?} {cut} {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_character_that_is_not_completed_belongs_to_the_text_before() {
+    let decode = |before: &[u8], after: &[u8]| {
+        let mut decoder = StreamDecoder::after(InvalidUtf8::Replace, before);
+        let mut text = String::new();
+        decoder.push(b"", &mut text).unwrap();
+        decoder.push(after, &mut text).unwrap();
+        decoder.finish(&mut text).unwrap();
+        text
+    };
+    assert_eq!(decode(b"\xe2\x82", b"x"), "x");
+    assert_eq!(decode(b"\xe2\x82", "\u{e9}".as_bytes()), "\u{e9}");
+    assert_eq!(decode(b"\xe2\x82", b""), "");
+    // One sign for all of it as soon as a byte of it is here.
+    assert_eq!(decode(b"\xe2", b"\x82x"), "\u{fffd}x");
+    assert_eq!(decode(b"\xe2", b"\x82"), "\u{fffd}");
+    // Bytes that no character has are no beginning of one.
+    assert_eq!(decode(b"\xff", b"x"), "x");
+    assert_eq!(decode(b"\xff", b"\x82"), "\u{fffd}");
+    for (bytes, expected) in [
+        (&b""[..], 0),
+        (b"a", 0),
+        (b"\xe2", 1),
+        (b"a\xe2\x82", 2),
+        (b"a\xe2\x82\xac", 0),
+        (b"\xf0\x9f\x99", 3),
+        (b"\xf0\x9f\x99\x82", 0),
+        (b"\x82\x82", 0),
+        (b"\xe2\xe2", 1),
+        (b"\xed\xa0", 0),
+        (b"\xc0", 0),
+    ] {
+        assert_eq!(StreamDecoder::unfinished(bytes), expected, "{bytes:x?}");
+    }
+}

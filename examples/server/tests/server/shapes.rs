@@ -81,6 +81,37 @@ fn a_greedy_answer_is_the_librarys() {
     assert_eq!(server.complete(&body)["choices"][0]["text"], expected.text);
 }
 
+/// The choices of a stream, put together.
+fn merged(events: &[Value]) -> Vec<Value> {
+    let mut choices = Vec::new();
+    for event in events {
+        let piece = event["choices"][0].clone();
+        let index = piece["index"].as_u64().unwrap() as usize;
+        choices.resize(choices.len().max(index + 1), Value::Null);
+        let choice = &mut choices[index];
+        if choice.is_null() {
+            *choice = piece;
+            continue;
+        }
+        assert_eq!(
+            choice["finish_reason"],
+            Value::Null,
+            "something after the end"
+        );
+        let text = choice["text"].as_str().unwrap().to_owned() + piece["text"].as_str().unwrap();
+        choice["text"] = text.into();
+        choice["finish_reason"] = piece["finish_reason"].clone();
+        for (name, list) in piece["logprobs"].as_object().into_iter().flatten() {
+            let more = list.as_array().unwrap().iter().cloned();
+            choice["logprobs"][name]
+                .as_array_mut()
+                .unwrap()
+                .extend(more);
+        }
+    }
+    choices
+}
+
 #[test]
 fn a_stream_is_the_answer_in_pieces() {
     let server = Server::start(Setup::default());
@@ -96,33 +127,11 @@ fn a_stream_is_the_answer_in_pieces() {
     assert_eq!(last["choices"], json!([]));
     assert_eq!(last["usage"], whole["usage"]);
     assert!(events.len() > 8);
-    let mut choices = vec![json!(null); 4];
+    assert_eq!(json!(merged(&events)), whole["choices"]);
     for event in events {
         assert_eq!(event["id"], last["id"]);
         assert_eq!(event["usage"], Value::Null);
-        let piece = event["choices"][0].clone();
-        let choice = &mut choices[piece["index"].as_u64().unwrap() as usize];
-        if choice.is_null() {
-            *choice = piece;
-            continue;
-        }
-        assert_eq!(
-            choice["finish_reason"],
-            Value::Null,
-            "something after the end"
-        );
-        let text = choice["text"].as_str().unwrap().to_owned() + piece["text"].as_str().unwrap();
-        choice["text"] = text.into();
-        choice["finish_reason"] = piece["finish_reason"].clone();
-        for (name, list) in piece["logprobs"].as_object().unwrap() {
-            let more = list.as_array().unwrap().iter().cloned();
-            choice["logprobs"][name]
-                .as_array_mut()
-                .unwrap()
-                .extend(more);
-        }
     }
-    assert_eq!(json!(choices), whole["choices"]);
     let plain = server.stream(&json!({"prompt": CODE}));
     assert!(plain.iter().all(|event| event.get("usage").is_none()));
 }
@@ -216,4 +225,95 @@ fn the_end_of_the_positions_is_a_length() {
     let error = server.post(&json!({"prompt": ids})).error(400);
     assert_eq!(error["code"], "context_length_exceeded");
     server.wait_for((0, 0), Duration::from_secs(5));
+}
+
+#[test]
+fn a_character_may_begin_in_the_prompt() {
+    let server = Server::start(Setup::default());
+    let tokenizer = generator().tokenizer().clone();
+    let x = tokenizer.encode("x", SpecialTokens::AsText)[0];
+    // The two halves of an emoji, and the tokens of one that has three parts.
+    let (first, second) = (8582, 25081);
+    assert_eq!(tokenizer.token_bytes(first), Some(&b"\xf0\x9f"[..]));
+    let [half, other, broken] = ["bytes:\\xf0\\x9f", "bytes:\\x99\\x82", "\u{fffd}"];
+    // Prompt, what the model says, and text, tokens and offsets with and without the prompt.
+    let emoji = "\u{1f642}";
+    let rows = [
+        (
+            vec![first],
+            second,
+            1,
+            (emoji.to_owned(), vec![half, other], vec![0, 0]),
+            (emoji.to_owned(), vec![other], vec![0]),
+        ),
+        (
+            vec![x, first],
+            second,
+            2,
+            (
+                format!("x{emoji}{broken}{broken}"),
+                vec!["x", half, other, other],
+                vec![0, 1, 1, 2],
+            ),
+            (
+                format!("{emoji}{broken}{broken}"),
+                vec![other, other],
+                vec![0, 1],
+            ),
+        ),
+        (
+            vec![first],
+            x,
+            2,
+            (format!("{broken}xx"), vec![half, "x", "x"], vec![0, 1, 2]),
+            ("xx".to_owned(), vec!["x", "x"], vec![0, 1]),
+        ),
+        (
+            vec![first],
+            first,
+            2,
+            (broken.repeat(3), vec![half; 3], vec![0, 1, 2]),
+            (broken.repeat(2), vec![half; 2], vec![0, 1]),
+        ),
+        (
+            vec![first],
+            x,
+            0,
+            (broken.to_owned(), vec![half], vec![0]),
+            (String::new(), vec![], vec![]),
+        ),
+        (
+            vec![second],
+            x,
+            1,
+            (format!("{broken}{broken}x"), vec![other, "x"], vec![0, 2]),
+            ("x".to_owned(), vec!["x"], vec![0]),
+        ),
+    ];
+    for (prompt, said, max_tokens, with_prompt, without) in rows {
+        for (echo, (text, tokens, offsets)) in [(true, with_prompt), (false, without)] {
+            let mut body = json!({
+                "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "echo": echo,
+                "logit_bias": {said.to_string(): 100}, "logprobs": 0,
+            });
+            let found = server.complete(&body)["choices"][0].clone();
+            assert_eq!(found["text"], text, "{body}");
+            assert_eq!(found["logprobs"]["tokens"], json!(tokens), "{body}");
+            assert_eq!(found["logprobs"]["text_offset"], json!(offsets), "{body}");
+            assert_eq!(merged(&server.stream(&body)), [found], "{body}");
+            body["logprobs"] = Value::Null;
+            assert_eq!(server.complete(&body)["choices"][0]["text"], text, "{body}");
+            assert_eq!(merged(&server.stream(&body))[0]["text"], text, "{body}");
+        }
+    }
+    // A stop string sees the whole character.
+    let body = json!({
+        "prompt": [first], "max_tokens": 4, "temperature": 0, "stop": emoji, "echo": true,
+        "logit_bias": {second.to_string(): 100},
+    });
+    let found = server.complete(&body)["choices"][0].clone();
+    assert_eq!(
+        (&found["text"], &found["finish_reason"]),
+        (&json!(""), &json!("stop"))
+    );
 }

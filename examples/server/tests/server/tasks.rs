@@ -1,7 +1,7 @@
 //! Tasks: the library's prompts go in, and answers come out whole.
 
-use codegeex::generate::{FinishReason, GenerateOptions};
 use codegeex::Language;
+use codegeex::generate::{FinishReason, GenerateOptions};
 use codegeex::prompt::{Task, Template};
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
