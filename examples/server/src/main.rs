@@ -45,9 +45,9 @@ struct Args {
     /// such as vscode-webview://*. May be given several times.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<OriginPattern>,
-    /// Threads to compute with; 0 means one for each core that this process may use.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
-    threads: u16,
+    /// Threads to compute with. Default: one for each core that this process may use.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Memory for the KV cache at most, in MiB. Default: a share of what the system has left.
     #[arg(long, value_name = "MIB")]
     cache_memory: Option<u32>,
@@ -95,7 +95,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         ),
     };
     let mut load_options = LoadOptions::default();
-    load_options.cpu = CpuOptions::new().threads(args.threads.into());
+    load_options.cpu = CpuOptions::new().threads(args.threads.map(usize::from));
     let model = load(&path, &load_options)?;
     eprintln!("{name}: {}", model.describe());
     let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))?;

@@ -69,7 +69,7 @@ fn answers_are_those_of_the_command_line() {
         let mut options = GenerateOptions::default();
         options.limits.max_new_tokens = 20;
         options.stops.stop = vec!["\u{0}".into()];
-        options.stop.extend(task.stop.clone());
+        options.stops.stop.extend(task.stop.clone());
         let expected = generator
             .complete_n(&task.prompt, &options)
             .unwrap()
@@ -284,7 +284,7 @@ fn what_a_task_has_no_use_for_is_named() {
             &explain,
             json!({"language": "klingon"}),
             "language",
-            "\"klingon\", expected one of c, ",
+            "\"klingon\", expected one of abap, ",
         ),
         (&explain, json!({"prompt": null}), "prompt", "blank"),
         (
