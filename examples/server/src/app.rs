@@ -50,7 +50,7 @@ impl App {
     /// Joins an engine and settings.
     pub fn new(engine: Engine, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
-            page: playground::page(&settings.model, engine.positions()),
+            page: playground::page(&settings.model, engine.context_length()),
             settings,
             engine,
             started: unix_time(),

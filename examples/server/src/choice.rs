@@ -71,7 +71,7 @@ impl ChoiceBuilder {
         for token in scores {
             self.add(token.clone());
         }
-        // There are no scores if nobody asked for them. An empty prompt has a token without text.
+        // Without `logprobs` there are no scores. An empty prompt has a token without text.
         self.characters = Characters {
             count: prompt.framed.prompt.chars().count(),
             pending: prompt.unfinished.clone(),

@@ -157,7 +157,7 @@ impl Answer {
                 format!("there is no token {id}"),
             ));
         }
-        let prompts = prepare(&request, &**tokenizer, app.engine.positions())?;
+        let prompts = prepare(&request, &**tokenizer, app.engine.context_length())?;
         let seed = request.seed.unwrap_or_else(random);
         let job = |(number, prompt): (usize, &Prepared)| Job {
             prompt: prompt.ids.clone(),

@@ -37,11 +37,11 @@ pub struct EngineOptions {
     pub sequences: NonZeroUsize,
     /// Jobs that may wait beside as many as there are sequences.
     pub queue: usize,
-    /// Bytes of keys and values at most; what does not fit waits.
+    /// Most bytes of the KV cache. Jobs that do not fit wait.
     pub cache_bytes: Option<u64>,
 }
 
-/// How tokens are drawn.
+/// How tokens are sampled.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the fields are those of the request")]
 pub struct Sampling {
@@ -72,7 +72,7 @@ pub struct Job {
     pub sampling: Sampling,
 }
 
-/// A token with its log-probability under the model and the likeliest tokens at its place.
+/// A token with its log-probability under the model and the most likely tokens at its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
     /// The token.
@@ -88,7 +88,7 @@ pub struct Scored {
 pub enum Event {
     /// The scores of the prompt.
     Prompt(Vec<Scored>),
-    /// A token was drawn.
+    /// A token was sampled.
     Token {
         /// Which sample of the job.
         sample: usize,
@@ -125,7 +125,7 @@ pub enum End {
     EndOfText,
     /// At a stop text.
     Stop,
-    /// Where a limit is: that of the request, or the positions of the model.
+    /// At `max_tokens` or at the context length.
     Length,
     /// It was cancelled.
     Cancelled,
@@ -208,8 +208,8 @@ impl Engine {
         self.0.generator.tokenizer()
     }
 
-    /// Positions of the model.
-    pub fn positions(&self) -> usize {
+    /// Context length of the model.
+    pub fn context_length(&self) -> usize {
         self.0.generator.model().config().max_position_embeddings
     }
 
@@ -388,7 +388,7 @@ impl Runner {
         Ok(guard)
     }
 
-    /// The log-probability of each token given those before it, and the `top` likeliest there.
+    /// The log-probability of each token given those before it, and the `top` most likely there.
     fn score(&self, ids: &[u32], top: usize) -> codegeex::Result<Vec<Scored>> {
         let _turn = self.scoring()?;
         let first = Scored {

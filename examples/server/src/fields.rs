@@ -1,5 +1,5 @@
 //! The fields of a JSON object, taken one by one with their types and ranges checked, so that an
-//! error names the field. `null` stands for a field that is not there; fields that nobody takes
+//! error names the field. `null` stands for a field that is not there; fields without a use
 //! are ignored.
 
 use std::fmt::Display;

@@ -10,7 +10,7 @@ pub const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-
      img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page for a model.
-pub fn page(model: &str, positions: usize) -> String {
+pub fn page(model: &str, context_length: usize) -> String {
     // One name of each language: the first, as the tag is the same.
     let mut languages: Vec<(&str, &str)> = Vec::new();
     for language in Language::all() {
@@ -22,7 +22,7 @@ pub fn page(model: &str, positions: usize) -> String {
     languages.sort_by_key(|(_, title)| title.to_lowercase());
     let facts = json!({
         "model": model,
-        "positions": positions,
+        "context_length": context_length,
         "languages": languages,
     });
     // Within a script element, only `<` could end it.

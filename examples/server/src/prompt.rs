@@ -24,7 +24,7 @@ pub struct Prepared {
 pub fn prepare(
     request: &CompletionRequest,
     tokenizer: &dyn Tokenizer,
-    positions: usize,
+    context_length: usize,
 ) -> Result<Vec<Prepared>> {
     let tagged = !matches!(request.task, Task::Complete { language: None });
     let one = |prompt: &Prompt| {
@@ -62,9 +62,9 @@ pub fn prepare(
         if ids.is_empty() {
             ids.push(tokenizer.end_of_text());
         }
-        if ids.len() > positions {
+        if ids.len() > context_length {
             let message = format!(
-                "the prompt has {} tokens, the context length is {positions}; shorten the prompt",
+                "the prompt has {} tokens, the context length is {context_length}; shorten the prompt",
                 ids.len()
             );
             return Err(ApiError::field("prompt", message).with_code("context_length_exceeded"));

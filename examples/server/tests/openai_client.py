@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import openai
@@ -77,10 +78,84 @@ def test_logprobs_and_echo():
     )[1:]:
         assert choice.text[offset:].startswith(token)
         assert math.isclose(top[token], logprob) and len(top) in (5, 6)
-    # Greedy: what was drawn is the likeliest.
+    # Greedy: the sampled token is the most likely one.
     assert max(found.top_logprobs[-1].values()) == found.token_logprobs[-1]
     [scored] = create(choice.text, max_tokens=0, logprobs=5, echo=True).choices
     assert scored.text == choice.text and scored.finish_reason == "length"
+
+
+def test_scores_of_answers():
+    """What lm-evaluation-harness does: one more token, which the slice leaves out again."""
+    question = client.completions.create(model=MODEL, prompt=CODE, max_tokens=0, echo=True, logprobs=0)
+    context = question.usage.prompt_tokens
+    for answer in ["    return a + b\n", "    return b\n"]:
+        options = dict(prompt=CODE + answer, echo=True, logprobs=1, seed=1234)
+        [alone] = create(max_tokens=0, **options).choices
+        expected = sum(alone.logprobs.token_logprobs[context:])
+        # The end of text is a token like any other: the most likely one, or any one.
+        for bias in [None, {"50256": 100}, {"50256": -100}]:
+            [choice] = create(max_tokens=1, temperature=0, logit_bias=bias, **options).choices
+            assert len(choice.logprobs.token_logprobs) == len(alone.logprobs.token_logprobs) + 1, bias
+            found = sum(choice.logprobs.token_logprobs[context:-1])
+            assert math.isclose(found, expected, rel_tol=1e-6), (bias, found, expected)
+            assert len(choice.logprobs.top_logprobs) == len(choice.logprobs.tokens)
+
+
+def test_the_end_of_text_is_reported():
+    answer = create(max_tokens=5, temperature=0, logit_bias={"50256": 100}, logprobs=2)
+    [choice] = answer.choices
+    assert choice.text == "" and choice.finish_reason == "stop"
+    assert choice.logprobs.tokens == ["<|endoftext|>"] and choice.logprobs.text_offset == [0]
+    assert choice.logprobs.top_logprobs[0]["<|endoftext|>"] == choice.logprobs.token_logprobs[0] < 0
+    assert answer.usage.completion_tokens == 1
+
+
+def test_a_character_over_the_seam():
+    options = dict(max_tokens=1, temperature=0, logit_bias={"25081": 100}, logprobs=0)
+    [choice] = create([8582], echo=True, **options).choices
+    assert choice.text == "\U0001f642" and choice.logprobs.text_offset == [0, 0]
+    assert choice.logprobs.tokens == ["bytes:\\xf0\\x9f", "bytes:\\x99\\x82"]
+    pieces = create([8582], echo=True, stream=True, **options)
+    assert "".join(c.text for event in pieces for c in event.choices) == choice.text
+    [choice] = create([8582], **options).choices
+    assert choice.text == "\U0001f642" and choice.logprobs.text_offset == [0]
+
+
+def raw(body, **headers):
+    headers = {"content-type": "application/json"} | headers
+    request = urllib.request.Request(f"{base}/v1/completions", body.encode("ascii"), headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_json_as_python_writes_it():
+    # Half of an emoji, as an editor cuts it, and numbers of programs that know only one kind.
+    body = json.dumps({"prompt": "x = '\ud83d", "max_tokens": 2.0, "n": 1.0, "seed": 3.0})
+    assert "\\ud83d" in body
+    status, answer = raw(body)
+    assert status == 200 and answer["usage"]["completion_tokens"] == 2
+    for value in [float("nan"), float("inf")]:
+        status, answer = raw(json.dumps({"temperature": value}))
+        assert status == 400 and answer["error"]["code"] == "invalid_json"
+    assert raw(json.dumps({"max_tokens": 10**30}))[1]["error"]["param"] == "max_tokens"
+
+
+def test_connections_are_kept():
+    # The second request is on the connection of the first, after a while.
+    import http.client
+
+    host = base.removeprefix("http://")
+    connection = http.client.HTTPConnection(host)
+    for _ in range(2):
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+        socket = connection.sock
+        time.sleep(1.2)
+        assert connection.sock is socket
+    connection.close()
 
 
 def test_stop():
@@ -188,7 +263,7 @@ def test_errors():
     refused(openai.BadRequestError, n=1, best_of=2, stream=True)
     try:
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])
-        raise AssertionError("there is no chat")
+        raise AssertionError("there is no chat endpoint")
     except openai.NotFoundError as error:
         assert error.code == "unknown_url"
 

@@ -29,6 +29,8 @@ TASKS = [
         "template": ("Template", None, TEMPLATE),
     }),
 ]
+# What the status says of a run that came to its end.
+ENDED = re.compile("stopped by|reached the")
 SPECIAL = ["Target language", "Target declaration", "Template"]
 
 
@@ -82,6 +84,8 @@ def drive(page, requests):
     prompt, made, state = page.get_by_label("Prompt", exact=True), page.locator("#made"), page.get_by_role("status")
     expect(state).to_have_text("Ready")
     expect(stop).to_be_disabled()
+    placeholder(page)
+    page.screenshot(path=folder / "ready.png")
 
     # A run to its end, with other controls than those that the page begins with.
     prompt.fill("")
@@ -110,14 +114,14 @@ def drive(page, requests):
     # The same seed, with the keyboard alone; then a stop text.
     prompt.focus()
     page.keyboard.press("Control+Enter")
-    expect(state).to_contain_text("at ", timeout=30_000)
+    expect(state).to_contain_text(ENDED, timeout=30_000)
     assert made.text_content() == first
     stop_text = first.strip()[4:8]
-    page.get_by_label("Stop at").fill(stop_text.replace("\n", "\\n"))
+    page.get_by_label("Stop strings").fill(stop_text.replace("\n", "\\n"))
     start.click()
-    expect(state).to_contain_text("at a stop", timeout=30_000)
+    expect(state).to_contain_text("stop string", timeout=30_000)
     assert made.text_content() == first[: first.index(stop_text)]
-    page.get_by_label("Stop at").fill("")
+    page.get_by_label("Stop strings").fill("")
 
     # A long run: text grows while it runs, and Stop ends it.
     page.get_by_label("Max tokens").fill("2000")
@@ -130,7 +134,7 @@ def drive(page, requests):
     assert lengths == sorted(set(lengths)), lengths
     expect(start).to_be_disabled()
     stop.click()
-    expect(state).to_contain_text("stopped")
+    expect(state).to_contain_text("cancelled")
     expect(start).to_be_enabled()
     idle(page)
     length = len(made.text_content())
@@ -141,7 +145,7 @@ def drive(page, requests):
     start.click()
     longer_than(made, 40)
     page.keyboard.press("Escape")
-    expect(state).to_contain_text("stopped")
+    expect(state).to_contain_text("cancelled")
     whole = page.locator("#given").text_content() + made.text_content()
     page.get_by_role("button", name="Continue").click()
     assert prompt.input_value() == whole
@@ -166,7 +170,7 @@ def drive_tasks(page, requests):
         control(page, "Temperature").fill("0.8")
         control(page, "Seed").fill("5")
         start.click()
-        expect(state).to_contain_text("at ", timeout=30_000)
+        expect(state).to_contain_text(ENDED, timeout=30_000)
         body = bodies(requests)[-1]
         expected = {"task": name, "prompt": CODE} | {field: value for field, (_, _, value) in fields.items()}
         others = {"language", "target_language", "target_declaration", "template"} - expected.keys()
@@ -194,7 +198,7 @@ def drive_tasks(page, requests):
             longer_than(made, len(made.text_content()))
             expect(start).to_be_disabled()
             end_it()
-            expect(state).to_contain_text("stopped")
+            expect(state).to_contain_text("cancelled")
             expect(start).to_be_enabled()
             idle(page)
 
@@ -223,16 +227,16 @@ def drive_tasks(page, requests):
     control(page, "Template").fill("")
     page.get_by_role("button", name="Run").click()
     assert len(bodies(requests)) == runs
-    # Empty fields of other tasks are in nobody's way.
+    # Empty fields of other tasks do not matter.
     page.get_by_label("Task", exact=True).select_option(label="Explain")
     control(page, "Max tokens").fill("5")
     page.get_by_role("button", name="Explain").click()
-    expect(state).to_contain_text("at ", timeout=30_000)
+    expect(state).to_contain_text(ENDED, timeout=30_000)
     assert len(bodies(requests)) == runs + 1
 
 
 def closing(browser, problems, requests):
-    """Whoever closes the page takes the work along, in every task."""
+    """Closing the page cancels the request, in every task."""
     for name, title, button, _, lead, fields in TASKS:
         page = open_page(browser, problems, requests)
         choose_task(page, name, title, fields)
@@ -247,6 +251,14 @@ def closing(browser, problems, requests):
         other.close()
 
 
+def placeholder(page, task="completion"):
+    """Without a result, there is the placeholder and nothing beside it."""
+    empty, result = page.locator("#empty"), page.locator("#result")
+    expect(empty).to_be_visible()
+    expect(empty).to_have_text(f"The {task} appears here.")
+    expect(result).to_be_hidden()
+
+
 def errors(browser, requests):
     """What goes wrong is shown. The browser logs such answers by itself."""
     problems = []
@@ -257,16 +269,36 @@ def errors(browser, requests):
     # Long texts scroll in their boxes.
     expect(page.get_by_role("alert")).to_be_in_viewport()
     expect(page.get_by_role("status")).to_be_in_viewport()
+    placeholder(page)
     page.screenshot(path=folder / "error.png")
     page.get_by_label("Task", exact=True).select_option(label="Custom template")
     page.get_by_label("Code", exact=True).fill("x")
     control(page, "Template").fill("no place")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("alert")).to_contain_text("needs an <INPUT>")
+    placeholder(page, "answer")
     page.screenshot(path=folder / "template-error.png")
     page.route("**/v1/completions", lambda route: route.abort())
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    placeholder(page, "answer")
+    # A completion of nothing, and one that is cancelled before its first token.
+    page.unroute("**/v1/completions")
+    page.get_by_label("Task", exact=True).select_option(label="Complete")
+    page.get_by_label("Prompt", exact=True).fill(ONE)
+    page.get_by_label("Stop strings").fill("\\n\n \nx\ne")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.get_by_role("status")).to_contain_text(ENDED, timeout=30_000)
+    if page.locator("#made").text_content() == "":
+        placeholder(page)
+    page.route("**/v1/completions", lambda route: None)
+    page.get_by_role("button", name="Complete").click()
+    expect(page.locator("#given")).to_have_text(ONE)
+    expect(page.locator("#empty")).to_be_hidden()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("cancelled")
+    placeholder(page)
+    page.screenshot(path=folder / "cancelled.png")
     assert all("Failed to load resource" in problem for problem in problems), problems
     page.close()
 
@@ -297,7 +329,7 @@ with sync_playwright() as playwright:
         page = open_page(browser, problems, requests, **options)
         page.get_by_label("Seed").fill("3")
         page.get_by_role("button", name="Complete").click()
-        expect(page.get_by_role("status")).to_contain_text("at ", timeout=30_000)
+        expect(page.get_by_role("status")).to_contain_text(ENDED, timeout=30_000)
         narrow(page)
         page.screenshot(path=folder / f"{name}.png", full_page=True)
         for task, title, button, _, _, fields in TASKS:
@@ -305,7 +337,7 @@ with sync_playwright() as playwright:
             page.get_by_label("Code", exact=True).fill(CODE)
             page.get_by_role("button", name=button, exact=True).click()
             expect(page.get_by_role("heading", level=2)).to_contain_text(button[:5] if task != "custom" else "Answer")
-            expect(page.get_by_role("status")).to_contain_text("at ", timeout=30_000)
+            expect(page.get_by_role("status")).to_contain_text(ENDED, timeout=30_000)
             narrow(page)
             page.screenshot(path=folder / f"{name}-{task}.png", full_page=True)
         page.close()

@@ -1,4 +1,4 @@
-//! Whoever goes away takes the work along.
+//! A request ends when its client disconnects.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -33,7 +33,7 @@ fn seeds_repeat_and_samples_differ() {
     assert_eq!(all.len(), 4);
     all.sort_unstable();
     all.dedup();
-    assert_eq!(all.len(), 4, "equal prompts draw differently, too");
+    assert_eq!(all.len(), 4, "equal prompts have different samples");
     assert_eq!(first["usage"]["completion_tokens"].as_u64(), Some(48));
 }
 
@@ -63,7 +63,7 @@ fn the_best_have_the_highest_mean() {
 }
 
 #[test]
-fn penalties_and_biases_move_the_draws() {
+fn penalties_and_biases_change_what_is_sampled() {
     let server = Server::start(Setup::default());
     let ask = |extra: Value| {
         let mut body =
@@ -128,7 +128,7 @@ fn a_suffix_ranks_and_cuts_what_repeats_it() {
     let ranked = texts(&ranked);
     assert!(ranked.contains(&&plain[5][..at]), "{ranked:?}");
     assert!(!ranked.iter().any(|text| text.ends_with(&suffix)));
-    assert_ne!(ranked, plain, "as they were drawn");
+    assert_ne!(ranked, plain, "in the order of sampling");
     plain.sort_unstable();
     let mut cut = 0;
     for text in &ranked {

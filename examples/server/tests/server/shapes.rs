@@ -212,14 +212,14 @@ fn an_empty_prompt_begins_a_document() {
 }
 
 #[test]
-fn the_end_of_the_positions_is_a_length() {
+fn the_end_of_the_context_is_a_length() {
     let server = Server::start(Setup::default());
     let mut ids = vec![198; 2040];
     let bias = json!({"50256": -100});
     let body = json!({"prompt": ids, "max_tokens": 100, "logit_bias": bias});
     let found = server.complete(&body);
     assert_eq!(found["choices"][0]["finish_reason"], "length");
-    // The last token needs no position.
+    // The last token is not processed.
     assert_eq!(found["usage"]["completion_tokens"], 9);
     ids.resize(2049, 198);
     let error = server.post(&json!({"prompt": ids})).error(400);
@@ -316,4 +316,39 @@ fn a_character_may_begin_in_the_prompt() {
         (&found["text"], &found["finish_reason"]),
         (&json!(""), &json!("stop"))
     );
+}
+
+#[test]
+fn the_end_of_text_is_a_token_of_the_answer() {
+    let server = Server::start(Setup::default());
+    let generator = generator();
+    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText);
+    let scored = [&ids[..], &[50_256]].concat();
+    let expected = generator.score(&scored, 0, &CancelToken::new()).unwrap();
+    let body = json!({
+        "prompt": CODE, "max_tokens": 5, "temperature": 0, "logit_bias": {"50256": 100},
+        "logprobs": 2, "echo": true,
+    });
+    let found = server.complete(&body);
+    let choice = &found["choices"][0];
+    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!(CODE), &json!("stop")));
+    let list = |name: &str| choice["logprobs"][name].as_array().unwrap().clone();
+    assert_eq!(list("tokens").last(), Some(&json!("<|endoftext|>")));
+    assert_eq!(list("text_offset").last(), Some(&json!(CODE.len())));
+    let values = list("token_logprobs");
+    assert_eq!(values.len(), scored.len());
+    for (found, expected) in values.iter().zip(&expected.logprobs) {
+        assert_eq!(found.as_f64().map(|v| v as f32), *expected);
+    }
+    let top = list("top_logprobs").last().unwrap().clone();
+    assert_eq!(&top["<|endoftext|>"], values.last().unwrap());
+    assert_eq!(found["usage"]["completion_tokens"], 1);
+    assert_eq!(merged(&server.stream(&body)), [choice.clone()]);
+    // The usual slice of clients that score answers leaves out what was sampled, whatever it is.
+    let all: f64 = values[3..values.len() - 1].iter().map(|v| v.as_f64().unwrap()).sum();
+    let mut alone = body.clone();
+    alone["max_tokens"] = 0.into();
+    let alone = server.complete(&alone)["choices"][0]["logprobs"]["token_logprobs"].clone();
+    let alone: f64 = alone.as_array().unwrap()[3..].iter().map(|v| v.as_f64().unwrap()).sum();
+    assert!((all - alone).abs() < 1e-9, "{all} {alone}");
 }
