@@ -331,7 +331,10 @@ fn the_end_of_text_is_a_token_of_the_answer() {
     });
     let found = server.complete(&body);
     let choice = &found["choices"][0];
-    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!(CODE), &json!("stop")));
+    assert_eq!(
+        (&choice["text"], &choice["finish_reason"]),
+        (&json!(CODE), &json!("stop"))
+    );
     let list = |name: &str| choice["logprobs"][name].as_array().unwrap().clone();
     assert_eq!(list("tokens").last(), Some(&json!("<|endoftext|>")));
     assert_eq!(list("text_offset").last(), Some(&json!(CODE.len())));
@@ -345,10 +348,16 @@ fn the_end_of_text_is_a_token_of_the_answer() {
     assert_eq!(found["usage"]["completion_tokens"], 1);
     assert_eq!(merged(&server.stream(&body)), [choice.clone()]);
     // The usual slice of clients that score answers leaves out what was sampled, whatever it is.
-    let all: f64 = values[3..values.len() - 1].iter().map(|v| v.as_f64().unwrap()).sum();
+    let all: f64 = values[3..values.len() - 1]
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .sum();
     let mut alone = body.clone();
     alone["max_tokens"] = 0.into();
     let alone = server.complete(&alone)["choices"][0]["logprobs"]["token_logprobs"].clone();
-    let alone: f64 = alone.as_array().unwrap()[3..].iter().map(|v| v.as_f64().unwrap()).sum();
+    let alone: f64 = alone.as_array().unwrap()[3..]
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .sum();
     assert!((all - alone).abs() < 1e-9, "{all} {alone}");
 }
