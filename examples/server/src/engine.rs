@@ -250,7 +250,7 @@ impl Engine {
             // Those that were handed in end with their tickets.
             tickets.push(service.submit(request)?);
         }
-        for (index, (job, ticket)) in list.into_iter().zip(tickets).enumerate() {
+        for (index, (job, mut ticket)) in list.into_iter().zip(tickets).enumerate() {
             let number = jobs.next;
             jobs.next += 1;
             let cancel = cancels[index].clone();
@@ -262,7 +262,7 @@ impl Engine {
                 cancel,
                 events: sender.clone(),
             };
-            spawn_blocking(move || runner.run(&job, &ticket));
+            spawn_blocking(move || runner.run(&job, &mut ticket));
         }
         Ok(Work { events, cancels })
     }
@@ -305,7 +305,7 @@ impl Runner {
         sent.map_err(|_| Gone)
     }
 
-    fn run(&self, job: &Job, ticket: &Ticket) {
+    fn run(&self, job: &Job, ticket: &mut Ticket) {
         let answered = match self.answer(job, ticket) {
             Ok(Err(error)) => self.send(Event::Failed(error.into())),
             Ok(Ok(())) => Ok(()),

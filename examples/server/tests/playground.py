@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+expect.set_options(timeout=30_000)
 base, chromium, folder = sys.argv[1].rstrip("/"), sys.argv[2], Path(sys.argv[3])
 folder.mkdir(parents=True, exist_ok=True)
 ONE = "def read_lines(path):\n"
