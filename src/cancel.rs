@@ -116,8 +116,7 @@ impl CancelToken {
     }
 }
 
-/// What a call of a model may take, and who hears of its progress: cancellation, the number of
-/// threads, a progress callback. The default is no limit and no callback.
+/// Limits of a call of a model, and its progress callback: cancellation and the number of threads. The default is no limit and no callback.
 ///
 /// ```
 /// use codegeex::cancel::{CancelToken, Control};

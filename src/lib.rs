@@ -58,7 +58,7 @@
 //! | top query layer | CodeGeeX's last layer, whose query is an embedding of the position instead of the hidden state |
 //! | token healing | re-sampling the last tokens of a prompt that ends inside of what is one token |
 //! | prompt cache | KV caches of prompts that a [`Scheduler`] keeps for prompts that begin the same |
-//! | draft tokens | tokens proposed by a cheap guess and checked by the model many at a time (speculative decoding) |
+//! | draft tokens | tokens proposed by a lookup or a small model, and checked by the model many at a time (speculative decoding) |
 //! | panel | 16 rows of a quantized matrix, stored together as the kernels read them |
 //!
 //! # Promises

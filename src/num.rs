@@ -168,7 +168,7 @@ pub fn exp(x: f32) -> f32 {
 
 /// The natural logarithm of a positive, finite number, with the same bits on every platform;
 /// relative error below 1e-14. Zero gives negative infinity, a negative number NaN.
-pub fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     if x < 0.0 || x.is_nan() {
         return f64::NAN;
     }
@@ -220,7 +220,7 @@ fn exp_double(x: f64) -> f64 {
 
 /// `x` to the power of `y`, for a positive `x`, with the same bits on every platform; relative
 /// error below 1e-12 where the result is between 1e-300 and 1e300. Exact where `y` is 0 or 1.
-pub fn pow(x: f64, y: f64) -> f64 {
+pub(crate) fn pow(x: f64, y: f64) -> f64 {
     if y.abs() > 1024.0 {
         return exp_double(y * ln(x));
     }

@@ -2,6 +2,9 @@
 //! or a state that saves as the same bytes and goes on.
 #![no_main]
 
+#[path = "../../tests/support/tokenizer.rs"]
+mod tokenizer;
+
 use std::sync::{Arc, LazyLock};
 
 use codegeex::backend::{Cpu, CpuOptions, KvFormat};
@@ -10,7 +13,6 @@ use codegeex::cancel::Control;
 use codegeex::__internal::SealedWriter;
 use codegeex::generate::Generator;
 use codegeex::model::{Checkpoint, Input, Model, ModelConfig, Transformer, Wanted};
-use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::weights;
 use libfuzzer_sys::fuzz_target;
 
@@ -31,7 +33,7 @@ static GENERATORS: LazyLock<Vec<Generator>> = LazyLock::new(|| {
     let generator = |kv| {
         let cpu = Cpu::new(&CpuOptions::new().threads(1).kv(kv)).unwrap();
         let model = Transformer::new(cpu, &checkpoint()).unwrap();
-        Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).expect("they belong together")
+        tokenizer::generator(Arc::new(model))
     };
     KvFormat::ALL.into_iter().map(generator).collect()
 });

@@ -32,6 +32,7 @@ use page::Layout;
 pub use crate::kernels::linear::GROUP_TOKENS;
 pub use crate::kernels::packed::ActivationFormat;
 pub use cache::CpuCache;
+#[doc(hidden)]
 pub use page::PAGE_TOKENS;
 
 /// How the CPU backend computes.
@@ -71,6 +72,7 @@ impl CpuOptions {
 
 /// Bytes of a page, [`PAGE_TOKENS`] tokens: for the 13B shape 52,428,800 in single precision,
 /// 26,214,400 in half, 13,516,800 in eight bits.
+#[doc(hidden)]
 pub fn page_bytes(shape: CacheShape, format: KvFormat) -> usize {
     Layout { shape, format }.page_bytes()
 }

@@ -1,7 +1,7 @@
-//! Suggestions while somebody types: a session that is given the text at every keystroke and
-//! computes only what is new in it.
+//! Inline suggestions for editors: a session that is given the text at every keystroke and computes
+//! only what is new in it.
 //!
-//! [`EditSession`] joins what the other modules do: it keeps keys and values, cuts long texts at
+//! [`EditSession`] joins what the other modules do: it keeps the KV cache, cuts long texts at
 //! an anchor that moves seldom, heals tokens at the cursor, keeps a suggestion alive while what is
 //! typed agrees with it, and polishes completions by what [`code`](crate::code) offers. This
 //! module computes nothing itself, and it knows no editor.

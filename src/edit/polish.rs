@@ -10,6 +10,7 @@ use crate::code::{
 use crate::error::{ErrorKind, Result};
 use crate::generate::{Completion, FinishReason, Session};
 use crate::language::Language;
+use crate::setters::setters;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// What is done with completions before they are shown, in this order. All of it by default.
@@ -38,6 +39,20 @@ pub struct Polish {
 }
 
 impl Polish {
+    /// All post-processing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        set reindent: bool;
+        set cut_at_scope: bool;
+        set without_overlap: bool;
+        set distinct: bool;
+        set rank: bool;
+        set suffix_tokens: usize;
+    }
+
     /// Completions as they are.
     pub fn nothing() -> Self {
         Self {

@@ -24,8 +24,8 @@ pub struct EditOptions {
     /// [healed](GenerateOptions::heal). Text is only ever text:
     /// [`special_tokens`](GenerateOptions::special_tokens) does nothing here.
     pub generate: GenerateOptions,
-    /// Tokens by which the beginning of what the model sees moves, about: see [`Clip`]. A small
-    /// number shows it more of a long text, and has it read all of that again more often.
+    /// How far the beginning of what the model sees moves at once, in tokens: see [`Clip`]. A
+    /// smaller number shows the model more of a long text, and computes the whole prompt more often.
     pub clip_step: usize,
     /// What is done with completions before they are shown.
     pub polish: Polish,
@@ -57,7 +57,7 @@ impl Default for EditOptions {
 /// What of the text before the cursor the model does not see, because it is too long.
 ///
 /// The rest begins at a line start, after the tag line of the language. That place stays where it
-/// is until the model's positions are used up, and then moves by some
+/// is until the context length is used up, and then moves by some
 /// [`clip_step`](EditOptions::clip_step) tokens at once; it moves back where about as much was
 /// deleted. It is inside of a line only where lines are longer than half of what the model sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,15 +84,15 @@ pub struct Update {
     pub is_alive: bool,
 }
 
-/// What the prompt of the last suggestion that was computed cost.
+/// Prompt-cache statistics of the last computed suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Reuse {
     /// Tokens of the prompt.
     pub prompt: usize,
-    /// Those of them that were there already.
+    /// Those of them in the KV cache.
     pub reused: usize,
-    /// Those of them that were computed. The others were taken back to be drawn again, see
+    /// Those of them that were computed. The others are re-sampled, see
     /// [`GenerateOptions::heal`].
     pub computed: usize,
 }
@@ -100,30 +100,32 @@ pub struct Reuse {
 /// Suggests code at a cursor while the text around it changes.
 ///
 /// ```
-/// # fn main() -> codegeex::Result<()> {
-/// # use codegeex::{generate::*, model::load, Language, tokenizer::*};
-/// use codegeex::cancel::CancelToken;
-/// use codegeex::edit::{Accept, EditOptions, EditSession};
+/// use std::ops::ControlFlow;
 ///
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-/// # let tokenizer = std::sync::Arc::new(CodeGeexTokenizer::codegeex());
-/// let generator = Generator::new(load(path, &Default::default())?, tokenizer)?;
-/// let python = Language::PYTHON;
-/// let mut edit = EditSession::new(&generator, python, EditOptions::default())?;
-/// let go_on = &mut |_: Event| std::ops::ControlFlow::Continue(());
+/// use codegeex::edit::{Accept, EditOptions, EditSession};
+/// use codegeex::{CancelToken, Generator, Language};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// let generator = Generator::open(path)?;
+/// let mut edit = EditSession::new(&generator, Language::PYTHON, EditOptions::new())?;
 ///
 /// // At every keystroke: the text before the cursor, and the text after it.
-/// edit.update("import os\nimpor", "\n");
-/// let first = edit.suggest(&CancelToken::new(), go_on)?.map(|s| s.text.to_owned());
-/// // What was typed is what was suggested: the rest of it is still there, for nothing.
-/// assert!(edit.update("import os\nimport", "\n").is_alive);
-/// let rest = edit.suggestion().map(|s| s.text.to_owned());
-/// assert_eq!(first, rest.map(|rest| format!("t{rest}")));
+/// let mut text = "import os\nimpor".to_owned();
+/// edit.update(&text, "\n");
+/// let go_on = &mut |_| ControlFlow::Continue(());
+/// let shown = edit.suggest(&CancelToken::new(), go_on)?.map(|s| s.text.to_owned());
+///
+/// // What is typed next is what was suggested: the rest of it is still there, for nothing.
+/// let typed = shown.as_deref().and_then(|shown| shown.chars().next());
+/// text.extend(typed);
+/// if edit.update(&text, "\n").is_alive {
+///     let rest = edit.suggestion().map(|s| s.text.to_owned());
+///     assert_eq!(shown, rest.map(|rest| format!("{}{rest}", typed.unwrap_or_default())));
+/// }
 ///
 /// let word = edit.accept(Accept::Word);
 /// println!("{} is inserted, {:?} is left", word.unwrap_or_default(), edit.suggestion());
-/// # Ok(())
-/// # }
+/// # Ok::<(), codegeex::Error>(())
 /// ```
 ///
 /// # What it costs
@@ -131,15 +133,15 @@ pub struct Reuse {
 /// - [`update`](Self::update) and [`accept`](Self::accept) encode what the model sees, 2,000
 ///   tokens at most, which takes well below a millisecond, and compare texts. They never compute.
 /// - [`suggest`](Self::suggest) computes the tokens of the prompt that are not in the cache, some
-///   one to four after a keystroke, and those that it draws. After the beginning of the prompt
+///   one to four after a keystroke, and those that it samples. After the beginning of the prompt
 ///   [moved](Update::moved) it computes all of it.
-/// - Memory: keys and values of one sequence, and of one more for each further sample while it is
+/// - Memory: the KV cache of one sequence, and of one more for each further sample while it is
 ///   generated.
 ///
 /// # Keystrokes and threads
 ///
 /// `suggest` computes on the calling thread. Another one, which sees the next keystroke, cancels
-/// the token that it was given: it returns with what there is, and the session goes on from there
+/// the token that it was given: it returns the partial result, and the session goes on from there
 /// with the next `update`.
 pub struct EditSession {
     session: Session,
@@ -162,12 +164,12 @@ impl EditSession {
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options out of range, or that
-    /// leave no positions of the model for the text.
+    /// leave no room in the context for the text.
     pub fn new(generator: &Generator, language: Language, options: EditOptions) -> Result<Self> {
         options.generate.validate()?;
         let head = format!("{}\n", language.tag());
         let ids = generator.tokenizer().encode(&head, SpecialTokens::AsText);
-        let positions = generator.model().config().max_position_embeddings;
+        let context = generator.model().config().max_position_embeddings;
         let suffix = match options.polish.rank && options.generate.samples > 1 {
             true => options.polish.suffix_tokens,
             false => 0,
@@ -177,13 +179,14 @@ impl EditSession {
             .limits
             .max_new_tokens
             .saturating_add(suffix);
-        let most = positions.saturating_sub(new);
+        let most = context.saturating_sub(new);
         let least = ids.len().saturating_add(options.clip_step);
         if options.clip_step == 0 || most <= least {
             bail!(
                 InvalidArgument,
                 "a clip_step of {} and {} new tokens, {suffix} of the text after the cursor and \
-                 {} of the tag line do not go into {positions} positions; ask for fewer",
+                 {} of the language tag do not go into the context length of {context}; ask for \
+                 fewer",
                 options.clip_step,
                 options.generate.limits.max_new_tokens,
                 ids.len()
@@ -234,12 +237,12 @@ impl EditSession {
         }
     }
 
-    /// What the prompt of the last suggestion that was computed cost.
+    /// Prompt-cache statistics of the last computed suggestion.
     pub fn reuse(&self) -> Reuse {
         self.reuse
     }
 
-    /// The session below, with its keys and values.
+    /// The session below, with its KV cache.
     pub fn session(&self) -> &Session {
         &self.session
     }
@@ -279,10 +282,10 @@ impl EditSession {
 
     /// Suggests what might follow the cursor: what there is already and agrees with the text, or
     /// else, or where that is [partial](Suggestion::is_partial), what the model says. `on_event`
-    /// hears of that as it comes, before post-processing. Nothing is suggested where all
+    /// receives that as it comes, before post-processing. Nothing is suggested where all
     /// candidates are blank or follow the cursor already.
     ///
-    /// Cancelled or out of time, it suggests what there is by then.
+    /// Cancelled or past its deadline, it suggests the partial result.
     ///
     /// # Errors
     /// Those of [`Session::generate`]. The session is usable afterwards.

@@ -1,9 +1,9 @@
 //! How much of a long text the model sees: from a fixed line on, which moves seldom and far.
 //!
-//! Positions are absolute, so a prompt that loses its first token has nothing in common with the
+//! Position embeddings are absolute, so a prompt that loses its first token has nothing in common with the
 //! one before. A window that slid with every keystroke would be computed anew at every keystroke;
 //! one that begins at an anchor, and loses some 512 tokens at once when it is full, is computed
-//! anew once in so many tokens.
+//! anew once in 512 tokens.
 //!
 //! ```text
 //! most:   tokens of a prompt at most
@@ -106,7 +106,7 @@ impl Window {
         if fits(0) {
             return 0;
         }
-        // Where so many tokens begin, about.
+        // Where that number of tokens begins, about.
         let head = tokenizer.encode(&self.head, SpecialTokens::AsText).len();
         let tail = tokenizer.encode(&text[first..], SpecialTokens::AsText);
         let last = tail.iter().rev().take(target.saturating_sub(head));

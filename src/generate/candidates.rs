@@ -1,5 +1,5 @@
 //! The tokens that may come next and their logits, as samplers see them, and what is computed
-//! from a row of logits: log-probabilities and the likeliest ids.
+//! from a row of logits: log-probabilities and the most likely ids.
 
 use crate::error::{Result, bail};
 use crate::num;
@@ -63,7 +63,7 @@ impl Candidates {
         if let Some(c) = self.0.iter().find(|c| is_broken(c.logit)) {
             bail!(
                 NonFinite,
-                "a sampler made the logit of token {} {}, which cannot be drawn from",
+                "a sampler made the logit of token {} {}, which cannot be sampled from",
                 c.id,
                 c.logit
             );
@@ -107,7 +107,7 @@ impl Candidates {
         self.0.retain(keep);
     }
 
-    /// The likeliest, the one with the smallest id of equals; `None` without candidates.
+    /// The most likely one, the one with the smallest id of equals; `None` without candidates.
     pub fn best(&self) -> Option<Candidate> {
         self.0.iter().copied().min_by(Candidate::rank)
     }
@@ -132,7 +132,7 @@ impl Candidates {
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) without candidates,
     /// [`NonFinite`](crate::ErrorKind::NonFinite) when a logit is NaN or positive infinity.
-    pub fn draw(&self, u: f64) -> Result<Candidate> {
+    pub fn sample(&self, u: f64) -> Result<Candidate> {
         self.refuse_broken()?;
         let (weights, sum) = self.weights();
         let mut left = u * sum;
@@ -191,7 +191,7 @@ pub fn log_probability(logits: &[f32], id: u32) -> f32 {
     (f64::from(logits[id as usize]) - log_sum_exp(logits)) as f32
 }
 
-/// The `k` likeliest ids of a row with their log-probabilities, best first, equals by id.
+/// The `k` most likely ids of a row with their log-probabilities, best first, equals by id.
 pub fn top_log_probabilities(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
     top_log_probabilities_below(logits, logits.len(), k)
 }
@@ -240,7 +240,7 @@ mod tests {
         c.fill(&[1.0, f32::NEG_INFINITY, 2.0]).unwrap();
         assert_eq!(c.as_slice().len(), 2);
         c.fill(&[f32::NEG_INFINITY]).unwrap();
-        assert!(c.draw(0.5).is_err());
+        assert!(c.sample(0.5).is_err());
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
                 let mut c = candidates(&[0.0, 1.0, 2.0]);
                 c.as_mut_slice()[at].logit = broken;
                 for u in [0.0, 0.5, 0.999_999] {
-                    let error = c.draw(u).unwrap_err();
+                    let error = c.sample(u).unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::NonFinite, "{broken} at {at}");
                     assert!(
                         error.to_string().contains(&format!("token {at}")),
@@ -268,10 +268,13 @@ mod tests {
         c.as_mut_slice()[0].logit = f32::NEG_INFINITY;
         c.as_mut_slice()[2].logit = f32::NEG_INFINITY;
         for u in [0.0, 0.5, 1.0] {
-            assert_eq!(c.draw(u).unwrap().id, 1, "{u}");
+            assert_eq!(c.sample(u).unwrap().id, 1, "{u}");
         }
         c.as_mut_slice()[1].logit = f32::NEG_INFINITY;
-        assert_eq!(c.draw(0.5).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(
+            c.sample(0.5).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
         c.check().unwrap();
         assert!(c.as_slice().is_empty());
     }
@@ -288,7 +291,7 @@ mod tests {
             (0.81, 3),
             (0.999_999, 3),
         ] {
-            assert_eq!(c.draw(u).unwrap().id, id, "{u}");
+            assert_eq!(c.sample(u).unwrap().id, id, "{u}");
         }
     }
 

@@ -1,12 +1,12 @@
 //! Token healing: a prompt may end in the middle of what the model knows as one token.
 //!
 //! A prompt that ends in `"    "` has the token of four spaces at its end, and a model that has
-//! learned to see five spaces as one token then finds a further space unlikely. Healing takes the
-//! last tokens of the prompt back, as many as text that follows may change, and has the model draw
-//! them again: every token drawn has to agree with the bytes that were taken back, until they are
-//! used up, and may go beyond them.
+//! learned to see five spaces as one token then finds a further space unlikely. Healing
+//! removes the last tokens of the prompt, as many as text that follows may change, and re-samples
+//! them: every sampled token has to agree with the bytes that were removed, until they are used up,
+//! and may go beyond them.
 //!
-//! Which tokens are taken back: some token that text is encoded to might begin with the last bytes
+//! Which tokens are removed: some token that text is encoded to might begin with the last bytes
 //! of the prompt and go on. For the longest such end of the prompt, all tokens that overlap it go;
 //! and where the prompt ends in white space, those that overlap its last character, since what
 //! follows decides which piece that belongs to. `tests.rs` measures this against the encodings of

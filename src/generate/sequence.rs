@@ -309,7 +309,7 @@ impl Sequence {
             number(task, self.index),
             ids.len() as u64,
         );
-        let id = context.candidates.draw(u)?.id;
+        let id = context.candidates.sample(u)?.id;
         let logprob = log_probability(logits, id);
         let completion = &mut self.completion;
         completion.ids.push(id);

@@ -15,8 +15,24 @@ use super::{Candidates, Completion, Event, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Runs a [`Scheduler`] on a thread, for programs whose requests come from many threads. Requests
-/// that are under way are cancelled when it is dropped.
+/// Runs a [`Scheduler`] on a thread of its own, for programs whose requests come from many threads.
+/// Dropping it cancels the requests that are under way.
+///
+/// ```
+/// use codegeex::{GenerateOptions, Generator, Request, SchedulerOptions, Service};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// let generator = Generator::open(path)?;
+/// let service = Service::start(&generator, SchedulerOptions::new())?;
+/// let options = GenerateOptions::new().max_new_tokens(8);
+/// let first = service.submit(Request::new("def a():", options.clone()))?;
+/// let second = service.submit(Request::new("def b():", options))?;
+/// for event in first {
+///     print!("{}", event?.text());
+/// }
+/// println!("{}", second.wait()?[0]);
+/// # Ok::<(), codegeex::Error>(())
+/// ```
 pub struct Service {
     shared: Arc<Shared>,
     worker: Option<JoinHandle<()>>,
@@ -34,12 +50,12 @@ struct Inbox {
     progress: Progress,
     /// Requests that wait at most.
     most_waiting: usize,
-    /// The worker is gone: nobody will look in here any more.
+    /// The worker is gone, and with it what reads this.
     closed: bool,
 }
 
-/// Closes the inbox when the worker ends, by a panic of a caller's sampler as well: who waits for
-/// an answer then hears that there will be none.
+/// Closes the inbox when the worker ends, by a panic of a caller's sampler as well: tickets then
+/// report that there is no answer.
 struct Closing<'a>(&'a Shared);
 
 impl Drop for Closing<'_> {

@@ -224,7 +224,7 @@ impl Session {
     }
 
     /// Takes the state out with what it has in common with `prompt`, but not all of it: the last
-    /// token has to be fed to get its logits.
+    /// token has to be computed to get its logits.
     fn rewind_to(&mut self, prompt: &[u32]) -> Box<dyn State> {
         let new = || self.generator.model().new_state();
         let mut state = self.state.take().unwrap_or_else(new);

@@ -25,6 +25,7 @@ use super::{PREFILL_TOKENS, rng};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::model::{Logits, Model, State, Wanted};
+use crate::setters::setters;
 
 /// Longest run of equal tokens that a lookup asks for.
 const LONGEST_MATCH: usize = 8;
@@ -62,19 +63,17 @@ impl fmt::Debug for Drafts {
 /// --bench speculation` measures it on answers that repeat their prompt and on some that do not.
 ///
 /// ```
-/// # use std::sync::Arc;
-/// # use codegeex::{generate::*, model::load, tokenizer::CodeGeexTokenizer};
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
-/// # let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
-/// # let generator = Generator::new(load(path, &Default::default())?, tokenizer)?;
+/// use codegeex::{GenerateOptions, Generator, Speculation};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// # let generator = Generator::open(path)?;
 /// let prompt = "code translation\nJava:\nint f(int x) { return x; }\nC++:\nint f(int x) {";
-/// let plain = GenerateOptions::default();
-/// let mut drafting = plain.clone();
-/// drafting.speculation = Some(Speculation::lookup());
-/// let expected = generator.complete_n(prompt, &plain)?;
-/// let found = generator.complete_n(prompt, &drafting)?;
-/// assert_eq!(found[0].text, expected[0].text);
-/// assert!(found[0].speculated.accepted <= found[0].speculated.drafted);
+/// let plain = GenerateOptions::new();
+/// let drafting = plain.clone().speculation(Speculation::lookup());
+/// let expected = generator.complete(prompt, &plain)?;
+/// let found = generator.complete(prompt, &drafting)?;
+/// assert_eq!(found.text, expected.text);
+/// assert!(found.speculated.accepted <= found.speculated.drafted);
 /// # Ok::<(), codegeex::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -84,7 +83,8 @@ pub struct Speculation {
     pub drafts: Drafts,
     /// The most draft tokens of one step.
     pub tokens: usize,
-    /// Never disable it where it does not pay (for tests and measurements).
+    /// Never disable it where it does not pay: a switch for tests and measurements.
+    #[doc(hidden)]
     pub always: bool,
 }
 
@@ -97,6 +97,11 @@ impl Speculation {
     /// Draft tokens of a draft model, up to 4 a step.
     pub fn model(model: Arc<dyn Model>) -> Self {
         Self::with(Drafts::Model(model), 4)
+    }
+
+    setters! {
+        set drafts: Drafts;
+        set tokens: usize;
     }
 
     fn with(drafts: Drafts, tokens: usize) -> Self {
@@ -353,7 +358,7 @@ impl Drafter {
             stage.apply(candidates, history)?;
         }
         let u = rng::uniform(at.seed, at.sample, generated.len() as u64);
-        self.drafts.push(candidates.draw(u)?.id);
+        self.drafts.push(candidates.sample(u)?.id);
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! How much memory a model will take, told before it is loaded.
+//! How much memory a model takes, estimated before it is loaded.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::setters::setters;
 use crate::weights::{Footprint, MemoryMode, WeightSource};
 
-/// Tokens that are fed to a model in one call while a prompt is computed. It bounds the memory
+/// The maximum number of prompt tokens of one call of a model. It bounds the memory
 /// for activations: 512 tokens of the 13B shape take 63 MB.
 pub const PREFILL_TOKENS: usize = 512;
 
@@ -18,19 +18,19 @@ pub const PREFILL_TOKENS: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EstimateOptions {
-    /// Sequences at the same time.
+    /// The number of sequences at the same time.
     pub sequences: usize,
-    /// Tokens of each.
+    /// The length of each, in tokens.
     pub context: usize,
-    /// How keys and values are kept.
+    /// The type of the KV cache.
     pub kv: KvFormat,
     /// The most tokens of a call, [`PREFILL_TOKENS`] in generation.
     pub batch_tokens: usize,
 }
 
 impl EstimateOptions {
-    /// Generation of `sequences` that are each `context` long, keys and values in the default
-    /// format.
+    /// Generation of `sequences` that are each `context` tokens long, with the default type of KV
+    /// cache.
     pub fn new(sequences: usize, context: usize) -> Self {
         Self {
             sequences,
@@ -48,7 +48,7 @@ impl EstimateOptions {
     }
 }
 
-/// What a model will take, told before it is loaded.
+/// What a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryEstimate {
@@ -57,9 +57,9 @@ pub struct MemoryEstimate {
     pub weights_mapped: u64,
     /// Weights in memory of their own.
     pub weights_owned: u64,
-    /// Keys and values of one token.
+    /// KV cache of one token.
     pub cache_per_token: u64,
-    /// Keys and values of every sequence at its full length, in whole pages.
+    /// KV cache of every sequence at its full length, in whole pages.
     pub cache: u64,
     /// Activations of the largest call with their copies in matrix products, and the logits of one
     /// token of each sequence. The buffers of threads, a megabyte or two each, are not counted;
@@ -104,7 +104,7 @@ impl Checkpoint {
     }
 }
 
-/// Bytes of keys and values of one token, and of all.
+/// Bytes of KV cache of one token, and of all.
 fn cache(config: &ModelConfig, options: &EstimateOptions) -> (u64, u64) {
     let shape = CacheShape {
         layers: config.cached_layers(),

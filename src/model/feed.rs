@@ -23,7 +23,7 @@ const _: () = assert!(LOGITS_TOKENS <= PREFILL_TOKENS);
 /// use codegeex::cancel::Control;
 /// use codegeex::model::{LoadOptions, Wanted, feed, load};
 ///
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
 /// let model = load(path, &LoadOptions::default())?;
 /// let mut state = model.new_state();
 /// let ids: Vec<u32> = (0..1000).collect();

@@ -63,7 +63,7 @@ pub use transformer::Transformer;
 /// });
 /// let options = LoadOptions::new().watch(watch);
 /// cancel.cancel();
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/codegeex_tiny.safetensors");
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
 /// let error = load(path, &options).unwrap_err();
 /// assert_eq!(error.kind(), codegeex::ErrorKind::Cancelled);
 /// ```
@@ -281,7 +281,7 @@ pub trait Model: Send + Sync + fmt::Debug {
     }
 
     /// Writes a state of this model, with checksums. The same tokens give the same bytes; there are
-    /// as many as the keys and values of its tokens take, and some hundred more.
+    /// as many as the KV cache of its tokens takes, and some hundred more.
     ///
     /// # Errors
     /// [`StateMismatch`](crate::ErrorKind::StateMismatch) for a state of another model,
@@ -294,13 +294,13 @@ pub trait Model: Send + Sync + fmt::Debug {
 
     /// Reads a state that [`save_state`](Self::save_state) wrote, in this process or another. It
     /// goes on with the same bits as the one that was saved. The bytes may come from anywhere:
-    /// they cost no more memory than they justify, but for one page of keys and values.
+    /// they cost no more memory than they justify, but for one page of KV cache.
     ///
     /// # Errors
     /// [`MalformedFile`](crate::ErrorKind::MalformedFile) for what is no state, is damaged, ends
     /// early or goes on after its end, [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for
     /// another version, [`StateMismatch`](crate::ErrorKind::StateMismatch) for a state of another
-    /// model or another format of keys and values,
+    /// model or another format of the KV cache,
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), [`Io`](crate::ErrorKind::Io), and
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where the model cannot.
     fn restore_state(&self, input: &mut dyn Read) -> Result<Box<dyn State>> {

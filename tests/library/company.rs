@@ -19,7 +19,6 @@ use codegeex::model::{
     Transformer, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::CodeGeexTokenizer;
 
 /// How often a step calls back at least: before each layer, the top query layer included.
 const STOPS: usize = 6;
@@ -90,8 +89,7 @@ fn stepped(folder: &Path) -> (Arc<Stepped>, Generator) {
         model: Transformer::new(cpu, &checkpoint).unwrap(),
         on_stop: Mutex::new(Box::new(|_| {})),
     });
-    let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
-    let generator = Generator::new(Arc::clone(&model) as Arc<dyn Model>, tokenizer).unwrap();
+    let generator = crate::support::tokenizer::generator(Arc::clone(&model) as Arc<dyn Model>);
     (model, generator)
 }
 

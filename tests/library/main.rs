@@ -1,6 +1,7 @@
 //! The library from outside, one module a subject. What counts the memory, threads, children or
 //! environment of a whole process is a test binary of its own beside this.
 
+mod api;
 mod cancel;
 mod checkpoints;
 mod code_stops;

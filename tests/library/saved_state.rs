@@ -15,7 +15,6 @@ use codegeex::model::{
     convert, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::{Error, ErrorKind};
 
 /// Bytes before the checksum of the header: label, version, endian mark, fingerprint, form of the
@@ -321,7 +320,7 @@ fn the_limit_of_the_cache_holds_for_what_is_restored() {
 }
 
 fn generator(model: Arc<dyn Model>) -> Generator {
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
+    crate::support::tokenizer::generator(model)
 }
 
 fn generate(session: &mut Session, prompt: &[u32]) -> Vec<u32> {

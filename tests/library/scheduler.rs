@@ -19,7 +19,6 @@ use codegeex::model::{
     Transformer, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::CodeGeexTokenizer;
 
 fn write(path: &Path, scheme: Option<PackedScheme>) {
     let config = ModelConfig::from_json(
@@ -36,7 +35,7 @@ fn write(path: &Path, scheme: Option<PackedScheme>) {
 fn generator(path: &Path, options: &CpuOptions) -> Generator {
     let checkpoint = Checkpoint::open(path, &OpenOptions::new()).unwrap();
     let model = Transformer::new(Cpu::new(options).unwrap(), &checkpoint).unwrap();
-    Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
+    crate::support::tokenizer::generator(Arc::new(model))
 }
 
 /// Prompts that share beginnings, of many lengths, and different wishes.

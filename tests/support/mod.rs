@@ -5,6 +5,7 @@
 pub mod alloc;
 pub mod files;
 pub mod golden;
+pub mod tokenizer;
 
 use std::path::PathBuf;
 

@@ -22,6 +22,7 @@ impl Cpu {
     ///
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    #[doc(hidden)]
     pub fn measure_bandwidth(&self) -> Result<f64> {
         let mut values: Vec<f32> = Vec::new();
         let len = BYTES / size_of::<f32>();
@@ -47,6 +48,7 @@ impl Cpu {
     /// Operations a second, two for each product of an 8-bit weight with an activation, that this
     /// backend's threads do on registers. For instructions that multiply bytes and activations of
     /// 16 bits this is half their rate: such a product takes two.
+    #[doc(hidden)]
     pub fn measure_integer_rate(&self) -> f64 {
         if let Some(unit) = self.isa.matrix_unit() {
             let total = std::sync::Mutex::new(0.0);
@@ -67,6 +69,7 @@ impl Cpu {
     }
 
     /// Operations a second, two for each product in single precision, on registers.
+    #[doc(hidden)]
     pub fn measure_float_rate(&self) -> f64 {
         self.rate(&|| self.isa.dispatch(FloatRate { rounds: ROUNDS }))
     }

@@ -1,4 +1,4 @@
-//! Random numbers for sampling, and how a token is drawn with them: the whole of it, so that the
+//! Random numbers for sampling, and how a token is sampled with them: the whole of it, so that the
 //! same tokens can be had from any other implementation.
 //!
 //! A counter-based generator has no state to carry: the number for token t of sample s under a

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::generate::candidates::Candidates;
 use crate::num;
 
-/// Keeps the likeliest candidate alone, the one with the smallest id of equals. Two passes.
+/// Keeps the most likely candidate alone, the one with the smallest id of equals. Two passes.
 #[derive(Debug, Clone, Copy)]
 pub struct Greedy;
 
@@ -19,7 +19,7 @@ impl Sampler for Greedy {
     }
 }
 
-/// Keeps the k likeliest candidates, and with them all that equal the last of those, as the
+/// Keeps the k most likely candidates, and with them all that equal the last of those, as the
 /// reference does. A selection in linear time, and 4 bytes a candidate.
 #[derive(Debug, Clone, Copy)]
 pub struct TopK(
@@ -39,9 +39,9 @@ impl Sampler for TopK {
     }
 }
 
-/// Keeps the candidates that are at least `p` times as likely as the likeliest (min-p sampling,
+/// Keeps the candidates that are at least `p` times as likely as the most likely one (min-p sampling,
 /// arXiv 2407.01082): `exp(logit - maximum) >= p`, computed with [`num::exp`] in f32. The
-/// likeliest itself always stays. One exponential a candidate, and no memory.
+/// most likely one itself always stays. One exponential a candidate, and no memory.
 #[derive(Debug, Clone, Copy)]
 pub struct MinP(
     /// 0 to 1; 0 keeps all.

@@ -1,4 +1,4 @@
-//! Stages that keep a share of the probability: the likeliest candidates (top-p), or the most
+//! Stages that keep a share of the probability: the most likely candidates (top-p), or the most
 //! typical ones.
 
 use std::cmp::Ordering;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::generate::candidates::{Candidate, Candidates};
 use crate::num::exp_constants;
 
-/// Keeps the smallest set of likeliest candidates whose probabilities add up to more than p
+/// Keeps the smallest set of most likely candidates whose probabilities add up to more than p
 /// (nucleus sampling, arXiv 1904.09751): the one that crosses the threshold stays.
 ///
 /// The weights are those of [`Candidates::weights`], added up in the order of their ranks in f64

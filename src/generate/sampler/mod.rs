@@ -1,10 +1,10 @@
-//! Samplers: stages that narrow and reweigh the candidates before one is drawn.
+//! Samplers: stages that narrow and reweigh the candidates before one is sampled.
 //!
 //! One file a family: what is said of single ids ([`BannedIds`], [`LogitBias`]), what depends on
 //! the text so far ([`RepetitionPenalty`],
 //! [`PresenceFrequencyPenalty`]), and what narrows the choice
-//! ([`Greedy`], [`Temperature`], [`TopK`], [`TopP`], [`MinP`], [`TypicalP`]). Drawing is not done
-//! here: [`Candidates::draw`] does it, and [`rng`](super::rng) specifies it.
+//! ([`Greedy`], [`Temperature`], [`TopK`], [`TopP`], [`MinP`], [`TypicalP`]). Sampling itself is not
+//! done here: [`Candidates::sample`] does it, and [`rng`](super::rng) specifies it.
 //!
 //! # The order in [`GenerateOptions`](super::GenerateOptions)
 //!
@@ -58,7 +58,7 @@ pub struct History<'a> {
 /// A stage over the candidates for the next token.
 ///
 /// Stages have no state of their own: what they depend on is in the history. So one chain serves
-/// any number of sequences, and a sequence gets the same tokens in any company.
+/// any number of sequences, and a sequence gets the same tokens whatever else is in the batch.
 ///
 /// ```
 /// use codegeex::generate::{Candidates, GenerateOptions, History, Sampler};

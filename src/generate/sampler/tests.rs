@@ -95,7 +95,7 @@ fn the_tiniest_temperature_takes_the_best() {
         let stage = Temperature(tiny);
         stage.apply(&mut candidates, NO_HISTORY).unwrap();
         for u in [1e-9, 0.5, 0.999] {
-            assert_eq!(candidates.draw(u).unwrap().id, 1, "{tiny} {u}");
+            assert_eq!(candidates.sample(u).unwrap().id, 1, "{tiny} {u}");
         }
     }
 }
@@ -313,7 +313,7 @@ fn run_chain(options: &GenerateOptions, logits: &[f32], u: f64) -> Result<u32> {
     for stage in options.sampling.chain() {
         stage.apply(&mut candidates, history)?;
     }
-    Ok(candidates.draw(u)?.id)
+    Ok(candidates.sample(u)?.id)
 }
 
 #[test]

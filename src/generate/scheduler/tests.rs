@@ -57,7 +57,7 @@ fn slow(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec
                 stage.apply(&mut candidates, history).unwrap();
             }
             let u = rng::uniform(options.sampling.seed, number, ids.len() as u64);
-            ids.push(candidates.draw(u).unwrap().id);
+            ids.push(candidates.sample(u).unwrap().id);
             if ids.last() == Some(&50_256) {
                 break;
             }

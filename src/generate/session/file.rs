@@ -25,7 +25,7 @@ const TOKENS: &str = "the tokens of the session";
 const SUM: usize = size_of::<u64>();
 
 impl Session {
-    /// Writes the tokens and their keys and values, for
+    /// Writes the tokens and their KV cache, for
     /// [`Generator::restore_session`]. The same tokens give the same bytes. Only the state's
     /// memory and a small buffer are used.
     ///
@@ -37,7 +37,7 @@ impl Session {
         let mut sealed = SealedWriter::new(&mut out);
         sealed.write(&LABEL)?;
         sealed.write(&VERSION.to_le_bytes())?;
-        // A model has fewer positions than that.
+        // The context length is below that.
         sealed.write(&(self.ids.len() as u32).to_le_bytes())?;
         for id in &self.ids {
             sealed.write(&id.to_le_bytes())?;
@@ -55,8 +55,8 @@ impl Session {
     }
 
     /// Saves to a file, which is complete or as before: it is written under another name in the
-    /// same folder, and renamed once it is on disk. Nobody else may read it, as far as the system
-    /// lets that be said: it holds what was fed.
+    /// same folder, and renamed once it is on disk. Only the user may read it, as far as the
+    /// system has such permissions: it holds the text.
     ///
     /// # Errors
     /// As for [`save`](Self::save), and [`Io`](crate::ErrorKind::Io) with the path.
@@ -115,7 +115,7 @@ impl Generator {
         if tokens > config.max_position_embeddings {
             bail!(
                 MalformedFile,
-                "the saved session has {tokens} tokens, the model has {} positions",
+                "the saved session has {tokens} tokens, the context length is {}",
                 config.max_position_embeddings
             );
         }
