@@ -180,7 +180,7 @@ fn default_model(bench: &Bench) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
     let model = load(&path, &LoadOptions::default()).expect("the model loads");
     println!("{}", model.describe());
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
         .expect("they belong together");
     let ids: Vec<u32> = (0..1900).map(|i| 1000 + i * 7).collect();
 
@@ -303,7 +303,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
             ended
         });
     }
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
         .expect("they belong together");
     let name = "13B layers, 4 tokens beside prompts";
     company(bench, &generator, &ids, 4, name);

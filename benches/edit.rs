@@ -75,11 +75,14 @@ fn ms(time: Duration) -> f64 {
 
 fn main() -> codegeex::Result<()> {
     let args = Args::parse();
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let rust = Language::RUST;
     let tokens = |end: usize| {
         let prompt = rust.prompt(&SOURCE[..end]);
-        tokenizer.encode(&prompt, SpecialTokens::AsText).len()
+        tokenizer
+            .encode(&prompt, SpecialTokens::AsText)
+            .unwrap()
+            .len()
     };
     let mut ends = SOURCE.char_indices().map(|(at, _)| at);
     let start = ends
@@ -95,7 +98,7 @@ fn main() -> codegeex::Result<()> {
     let go_on = &mut |_: Event| ControlFlow::Continue(());
     let cancel = CancelToken::new();
     let mut edit = EditSession::new(&generator, rust, options.clone())?;
-    edit.update(&SOURCE[..start], "");
+    edit.update(&SOURCE[..start], "")?;
     edit.suggest(&cancel, go_on)?;
 
     let (mut updates, mut times, mut fresh_times) = (Vec::new(), Vec::new(), Vec::new());
@@ -103,7 +106,7 @@ fn main() -> codegeex::Result<()> {
     for key in 1..=KEYSTROKES {
         let before = &SOURCE[..start + key];
         let clock = Instant::now();
-        edit.update(before, "");
+        edit.update(before, "")?;
         updates.push(clock.elapsed());
         // The worst case: nothing that is typed was suggested.
         edit.dismiss();
@@ -111,7 +114,9 @@ fn main() -> codegeex::Result<()> {
         times.push(clock.elapsed());
         computed.push(edit.reuse().computed);
         if key % args.every == 0 {
-            let ids = tokenizer.encode(&edit.prompt(), SpecialTokens::AsText);
+            let ids = tokenizer
+                .encode(&edit.prompt(), SpecialTokens::AsText)
+                .unwrap();
             let mut fresh = Session::new(&generator);
             let clock = Instant::now();
             let found = fresh.generate(&ids, &options.generate, &cancel, go_on)?;
@@ -143,7 +148,7 @@ fn main() -> codegeex::Result<()> {
     let mut edit = EditSession::new(&generator, rust, options)?;
     let mut free = 0;
     for key in 0..=KEYSTROKES {
-        let is_alive = edit.update(&SOURCE[..start + key], "").is_alive;
+        let is_alive = edit.update(&SOURCE[..start + key], "")?.is_alive;
         free += usize::from(is_alive);
         edit.suggest(&cancel, go_on)?;
     }

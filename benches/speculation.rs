@@ -166,12 +166,14 @@ fn main() {
         }
     }
     let model = load(&path, &LoadOptions::default()).expect("the model opens");
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()))
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
         .expect("they belong together");
     println!("{}", generator.model().describe());
     println!("answer                    tokens  guessed  kept  steps   plain    guessing  ratio");
     for case in CASES {
-        let answer = (generator.tokenizer()).encode(case.answer, SpecialTokens::AsText);
+        let answer = (generator.tokenizer())
+            .encode(case.answer, SpecialTokens::AsText)
+            .unwrap();
         let run = |speculation: Option<Speculation>| {
             let mut options = GenerateOptions::default();
             options.limits.max_new_tokens = answer.len();

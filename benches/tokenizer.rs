@@ -39,7 +39,7 @@ fn bench(c: &mut Criterion) {
         b.iter(CodeGeexTokenizer::build_codegeex)
     });
 
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let source = source();
     let inputs = [
         ("source", source.clone()),
@@ -52,29 +52,37 @@ fn bench(c: &mut Criterion) {
     ];
     let mut group = c.benchmark_group("tokenizer");
     for (name, text) in &inputs {
-        let ids = tokenizer.encode(text, SpecialTokens::AsText);
+        let ids = tokenizer.encode(text, SpecialTokens::AsText).unwrap();
         assert!(tokenizer.decode(&ids).is_ok_and(|decoded| decoded == *text));
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(format!("encode/{name}"), |b| {
-            b.iter(|| tokenizer.encode(black_box(text), SpecialTokens::AsText));
+            b.iter(|| {
+                tokenizer
+                    .encode(black_box(text), SpecialTokens::AsText)
+                    .unwrap()
+            });
         });
     }
 
-    let ids = tokenizer.encode(&source, SpecialTokens::AsText);
+    let ids = tokenizer.encode(&source, SpecialTokens::AsText).unwrap();
     let mut scratch = EncodeScratch::default();
     let mut out = Vec::new();
-    tokenizer.encode_into(&source, SpecialTokens::AsText, &mut scratch, &mut out);
+    tokenizer
+        .encode_into(&source, SpecialTokens::AsText, &mut scratch, &mut out)
+        .unwrap();
     assert_eq!(out, ids);
     group.throughput(Throughput::Bytes(source.len() as u64));
     group.bench_function("encode_into/source", |b| {
         b.iter(|| {
             out.clear();
-            tokenizer.encode_into(
-                black_box(&source),
-                SpecialTokens::AsText,
-                &mut scratch,
-                &mut out,
-            );
+            tokenizer
+                .encode_into(
+                    black_box(&source),
+                    SpecialTokens::AsText,
+                    &mut scratch,
+                    &mut out,
+                )
+                .unwrap();
         });
     });
     group.bench_function("decode/source", |b| {

@@ -29,7 +29,7 @@ fn main() -> codegeex::Result<()> {
     let mut text = FILE.to_owned();
     for key in "    with open(path) as f".chars() {
         text.push(key);
-        let update = edit.update(&text, AFTER);
+        let update = edit.update(&text, AFTER)?;
         if update.is_alive {
             println!("{key:?}: as suggested, nothing to compute");
             continue;
@@ -47,7 +47,7 @@ fn main() -> codegeex::Result<()> {
             shown.unwrap_or_default()
         );
     }
-    while let Some(word) = edit.accept(Accept::Word) {
+    while let Some(word) = edit.accept(Accept::Word)? {
         println!("accepted {word:?}");
     }
 

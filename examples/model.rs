@@ -163,7 +163,7 @@ fn main() -> Result<()> {
     let echo = Echo {
         config: ModelConfig::codegeex_13b(),
     };
-    let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
+    let tokenizer = Arc::new(CodeGeexTokenizer::codegeex()?);
     let generator = Generator::new(Arc::new(echo), tokenizer.clone())?;
     println!("{}", generator.complete("one two three one", &options)?);
 

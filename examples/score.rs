@@ -9,7 +9,7 @@ fn main() -> codegeex::Result<()> {
     let generator = Generator::open(support::model_path())?;
     let tokenizer = generator.tokenizer();
     let code = "# language: Python\nfor i in range(";
-    let ids = tokenizer.encode(code, SpecialTokens::AsText);
+    let ids = tokenizer.encode(code, SpecialTokens::AsText)?;
     let score = generator.score(&ids, 5, &CancelToken::new())?;
     for (id, logprob) in ids.iter().zip(&score.logprobs) {
         let text = tokenizer.decode(&[*id])?;

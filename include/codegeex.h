@@ -15,10 +15,14 @@
  *
  * NULL. An argument may be NULL where that is said; elsewhere it is CODEGEEX_INVALID_ARGUMENT.
  *
- * Handles. All types are opaque but for a few structs. A handle is freed by the function of its
- * type whose name ends in _free, which does nothing for NULL. Handles hold what they need: a
- * session outlives the codegeex_model_free of its model, and handles may be freed in any order,
- * from any thread, even while a call uses them, which then ends as usual. No function frees or
+ * Handles. All types are opaque but for a few structs. A handle is a key into a table of the
+ * library, and no address: it is compared with others and with NULL, and never dereferenced. It is
+ * freed by the function of its type whose name ends in _free, which does nothing for NULL. Handles
+ * hold what they need: a session outlives the codegeex_model_free of its model, and handles may be
+ * freed in any order, from any thread, even while a call uses or is about to use them. A call that
+ * has begun ends as usual; one that begins later gets CODEGEEX_INVALID_ARGUMENT, and so does every
+ * call with a handle that was freed or is of another type. Freeing such a handle does nothing, so
+ * a handle may be freed twice. No handle ever comes back as another one. No function frees or
  * consumes an argument but the _free functions.
  *
  * const. A handle that a function takes as a pointer to const may be used by any number of threads
@@ -36,9 +40,13 @@
  * Callbacks. They get the `userdata` of the call, and run on the thread that made it, before it
  * returns. They must not unwind or jump out. They may call the library.
  *
- * Processes. The library has no state of its own besides tables that never change, writes nothing to
- * standard output, and starts threads only for open models and services; they end before the last
- * handle is freed. A process may fork before it opens a model, and may dlclose the library after it
+ * Memory. Where memory is refused, a call is CODEGEEX_OUT_OF_MEMORY, and the process goes on. For
+ * small amounts the library keeps a megabyte in reserve, so that a call gets far enough to fail in
+ * order; `error` then receives NULL at worst.
+ *
+ * Processes. The library has no state of its own besides the table of handles, the reserve of memory
+ * and tables that never change. It writes nothing to standard output, and starts threads only for
+ * open models and services; they end before the last handle is freed. A process may fork before it opens a model, and may dlclose the library after it
  * freed all handles.
  */
 

@@ -196,10 +196,7 @@ impl Bytes {
             file.read_exact(block)
                 .map_err(|e| Error::io(path, "read", e))?;
             let read = block.len();
-            if let Err(error) = watch(read) {
-                memory::free_aside(buffer.len, buffer);
-                return Err(error);
-            }
+            watch(read)?;
         }
         Ok(buffer.freeze())
     }

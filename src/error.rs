@@ -146,6 +146,12 @@ impl Error {
         .with_source(source)
     }
 
+    /// The error of an allocation for `what` that was refused.
+    pub(crate) fn out_of_memory(what: &str) -> Self {
+        let context = format!("memory for {what} is not to be had; free some or ask for less");
+        Self::new(ErrorKind::OutOfMemory, context)
+    }
+
     /// What a program branches on.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -179,6 +185,33 @@ impl fmt::Debug for Error {
         Ok(())
     }
 }
+
+impl From<std::collections::TryReserveError> for Error {
+    fn from(error: std::collections::TryReserveError) -> Self {
+        Self::new(
+            ErrorKind::OutOfMemory,
+            format!("{error}; free memory or ask for less"),
+        )
+    }
+}
+
+/// The beginning of a text that comes from outside, for a message: what is quoted has a bound.
+pub(crate) fn excerpt(text: &str) -> impl fmt::Display {
+    struct Excerpt<'t>(&'t str);
+    impl fmt::Display for Excerpt<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let most = self.0.floor_char_boundary(EXCERPT);
+            match most < self.0.len() {
+                true => write!(f, "{:?}… ({} bytes)", &self.0[..most], self.0.len()),
+                false => write!(f, "{:?}", self.0),
+            }
+        }
+    }
+    Excerpt(text)
+}
+
+/// Bytes of an [`excerpt`].
+const EXCERPT: usize = 200;
 
 /// Returns early with an [`Error`] of a kind and a formatted context.
 macro_rules! bail {

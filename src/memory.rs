@@ -3,9 +3,18 @@
 //!
 //! What this module does not do: promise. Other processes take memory as well, and the answer is
 //! that of one moment.
-#![forbid(unsafe_code)]
+
+mod grow;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod reserve;
 
 use std::path::Path;
+
+pub(crate) use grow::{
+    TryGrow, TryGrowText, try_collect, try_collect_ok, try_concat, try_copy, try_copy_text,
+    try_filled, try_vec,
+};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -32,52 +41,6 @@ pub fn check(bytes: usize, what: &str, advice: &str) -> Result<()> {
         return Ok(());
     }
     check_against(bytes, available(), what, advice)
-}
-
-/// What is freed aside: below this, it takes a millisecond or two.
-const FREED_ASIDE: usize = 32 << 20;
-
-/// Drops a value that holds `bytes`, on a thread of its own if they are many and there can be one.
-/// Giving memory back takes the system up to a tenth of a second for each gigabyte, which someone
-/// who has just cancelled does not want to wait for.
-pub(crate) fn free_aside<T: Send + 'static>(bytes: usize, value: T) {
-    if bytes < FREED_ASIDE {
-        return;
-    }
-    let thread = std::thread::Builder::new().name("codegeex-free".to_owned());
-    // Where no thread starts, the closure is dropped here, and the value with it.
-    let started = thread.spawn(move || drop(value));
-    #[cfg(feature = "capi")]
-    if let Ok(started) = started {
-        aside::keep(started);
-    }
-    #[cfg(not(feature = "capi"))]
-    drop(started);
-}
-
-/// The threads that free aside, for a shared library that may be unloaded: their code must stay until
-/// they end.
-#[cfg(feature = "capi")]
-pub(crate) mod aside {
-    use std::sync::{Mutex, PoisonError};
-    use std::thread::JoinHandle;
-
-    static RUNNING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
-
-    pub(super) fn keep(thread: JoinHandle<()>) {
-        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|thread| !thread.is_finished());
-        running.push(thread);
-    }
-
-    /// Waits for all of them.
-    pub(crate) fn wait() {
-        let running = std::mem::take(&mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in running {
-            // A destructor that panicked has said so.
-            let _ = thread.join();
-        }
-    }
 }
 
 fn check_against(bytes: usize, available: Option<u64>, what: &str, advice: &str) -> Result<()> {

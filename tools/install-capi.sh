@@ -31,7 +31,7 @@ abi=$(sed -n 's/^#define CODEGEEX_ABI_MAJOR \([0-9]*\)$/\1/p' "$root/include/cod
 target=${CARGO_TARGET_DIR:-$root/target}
 case $profile in dev) folder=$target/debug ;; *) folder=$target/$profile ;; esac
 cargo rustc --locked --quiet --manifest-path "$root/Cargo.toml" --lib --features "$features" \
-  --profile "$profile" --crate-type cdylib,staticlib -- -C "link-arg=-Wl,-soname,libcodegeex.so.$abi"
+  --profile "$profile" --crate-type cdylib,staticlib -- --cfg codegeex_c_library -C "link-arg=-Wl,-soname,libcodegeex.so.$abi"
 
 install -d "$prefix"/{include,lib/pkgconfig,lib/cmake/codegeex}
 install -m 644 "$root"/include/codegeex.h* "$prefix/include/"

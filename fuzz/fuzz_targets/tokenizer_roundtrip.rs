@@ -5,8 +5,8 @@ use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let ids = tokenizer.encode(text, SpecialTokens::AsText);
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let ids = tokenizer.encode(text, SpecialTokens::AsText).unwrap();
     assert!(
         ids.iter()
             .all(|id| *id < 50256 || (50266..=50274).contains(id))
@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
         text
     );
 
-    let parsed = tokenizer.encode(text, SpecialTokens::Parse);
+    let parsed = tokenizer.encode(text, SpecialTokens::Parse).unwrap();
     assert!(
         parsed
             .iter()

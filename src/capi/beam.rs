@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle, unknown};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle, unknown};
 use super::cancel::codegeex_cancel_token;
 use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
@@ -13,6 +13,7 @@ use super::settings::{self, Options, Setting, copy_or_default, json, number, one
 use super::status::codegeex_status;
 use super::tokenizer::special_tokens;
 use crate::generate::{BeamOptions, BeamRules, EarlyStopping};
+use crate::memory::{TryGrow, try_copy, try_copy_text};
 
 /// What a beam search is asked to do. What is not set is as in a new one: four beams of at most 128
 /// tokens by the rules of the reference; NULL stands for a new one.
@@ -23,7 +24,7 @@ use crate::generate::{BeamOptions, BeamRules, EarlyStopping};
 pub struct codegeex_beam_options(std::convert::Infallible);
 
 impl Handle for codegeex_beam_options {
-    const TAG: Tag = Tag::BeamOptions;
+    const NAME: &'static str = "codegeex_beam_options";
     type Value = Options<BeamSettings>;
 }
 
@@ -159,7 +160,7 @@ pub unsafe extern "C" fn codegeex_beam_options_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.out(options, "options")?;
-        options.set(new_handle(Options::new(BeamSettings::default())));
+        options.set(new_handle(Options::new(BeamSettings::default()))?);
         Ok(())
     })
 }
@@ -313,8 +314,8 @@ pub unsafe extern "C" fn codegeex_beam_options_add_stop(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        let text = call.text(text, text_len, "text")?.to_owned();
-        options.change(|o| o.options.stops.stop.push(text));
+        let text = try_copy_text(call.text(text, text_len, "text")?)?;
+        options.change(|o| o.options.stops.stop.try_push(text))?;
         Ok(())
     })
 }
@@ -329,7 +330,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_banned_ids(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        let ids = call.slice(ids, ids_len, "ids")?.to_vec();
+        let ids = try_copy(call.slice(ids, ids_len, "ids")?)?;
         options.change(|o| o.options.banned_ids = ids);
         Ok(())
     })
@@ -353,8 +354,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_special_tokens(
 /// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_free(options: *mut codegeex_beam_options) {
-    // SAFETY: options of this library, or NULL.
-    unsafe { free_handle(options) }
+    free_handle(options)
 }
 
 /// Searches for the likeliest continuations of a prompt: at most as many as there are beams, best
@@ -379,7 +379,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
         let found = model.generator.beam_search(prompt, &options, &cancel);
-        beams.set(new_completions(model.log.note("searching", found)?));
+        beams.set(new_completions(model.log.note("searching", found)?)?);
         Ok(())
     })
 }
@@ -402,7 +402,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search_from(
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
         let found = model.generator.beam_search(prompt, &options, &cancel);
-        beams.set(new_completions(model.log.note("searching", found)?));
+        beams.set(new_completions(model.log.note("searching", found)?)?);
         Ok(())
     })
 }

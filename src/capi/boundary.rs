@@ -1,18 +1,21 @@
 //! The boundary itself: every entry runs inside [`guard!`] or [`guard_value!`], every pointer of
 //! the caller's is looked at here and nowhere else, and what a handle is.
 //!
-//! A handle is an `Arc` whose pointer C holds. A call holds it as well while it runs, so that a
-//! host may free it from a callback, from another thread or from a finalizer meanwhile. What
-//! changes is behind a lock that is tried and never waited for.
+//! What a handle is, [`handles`](super::handles) knows. A call holds the values that it uses while it
+//! runs, so that a host may free their handles from a callback, from another thread or from a
+//! finalizer meanwhile. What changes is behind a lock that is tried and never waited for.
 
+use std::collections::TryReserveError;
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::error::codegeex_error;
+pub use super::handles::{Handle, Held, new_handle};
+use super::handles::{Kept, hold, take};
 use super::status::{CODEGEEX_OK, codegeex_status};
 use crate::error::{Error, ErrorKind, bail};
+use crate::memory::TryGrow;
 
 /// What an entry reports: an error of the library, or one that only this boundary has.
 #[derive(Debug)]
@@ -30,59 +33,13 @@ impl From<Error> for Failure {
     }
 }
 
-pub type Result<T> = std::result::Result<T, Failure>;
-
-/// Tells the kinds of handles apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Tag {
-    Error = 0x6367_0001,
-    CancelToken,
-    Tokenizer,
-    Decoder,
-    OpenOptions,
-    Model,
-    GenerateOptions,
-    Completions,
-    BeamOptions,
-    Score,
-    Session,
-    State,
-    Logits,
-    Task,
-    ConvertOptions,
-    ServiceOptions,
-    Service,
-    Ticket,
-    EditOptions,
-    EditSession,
-}
-
-/// A type of which C has pointers and knows nothing else.
-pub trait Handle {
-    const TAG: Tag;
-    /// What is behind the pointer.
-    type Value;
-}
-
-/// What a handle's pointer points to.
-#[repr(C)]
-pub struct Boxed<V> {
-    tag: Tag,
-    poisoned: Arc<AtomicBool>,
-    value: V,
-}
-
-/// A handle that a call holds.
-pub struct Held<V>(Arc<Boxed<V>>);
-
-impl<V> std::ops::Deref for Held<V> {
-    type Target = V;
-
-    fn deref(&self) -> &V {
-        &self.0.value
+impl From<TryReserveError> for Failure {
+    fn from(error: TryReserveError) -> Self {
+        Self::Library(error.into())
     }
 }
+
+pub type Result<T> = std::result::Result<T, Failure>;
 
 /// A value that one call at a time may change.
 pub struct Exclusive<T>(Mutex<T>);
@@ -111,8 +68,10 @@ impl<T> Exclusive<T> {
 /// One call of an entry.
 #[derive(Default)]
 pub struct Call {
-    /// The poison of every handle that takes part.
-    used: Vec<Arc<AtomicBool>>,
+    /// The handles that take part, which a panic poisons.
+    used: [Option<Arc<dyn Kept>>; 4],
+    /// Those of a call with more.
+    more: Vec<Arc<dyn Kept>>,
 }
 
 fn null(what: &str) -> Failure {
@@ -125,50 +84,37 @@ fn null(what: &str) -> Failure {
 
 impl Call {
     /// A handle that has to be there.
-    ///
-    /// # Safety
-    /// NULL, or a handle of this library that was not freed.
-    pub unsafe fn get<H: Handle>(
-        &mut self,
-        handle: *const H,
-        what: &'static str,
-    ) -> Result<Held<H::Value>> {
-        // SAFETY: the caller's promise.
-        unsafe { self.get_or_none(handle, what) }?.ok_or_else(|| null(what))
+    pub fn get<H: Handle>(&mut self, handle: *const H, what: &'static str) -> Result<Held<H>> {
+        self.get_or_none(handle, what)?.ok_or_else(|| null(what))
     }
 
     /// A handle that may be NULL.
-    ///
-    /// # Safety
-    /// As for [`get`](Self::get).
-    pub unsafe fn get_or_none<H: Handle>(
+    pub fn get_or_none<H: Handle>(
         &mut self,
         handle: *const H,
         what: &'static str,
-    ) -> Result<Option<Held<H::Value>>> {
-        let pointer = handle.cast::<Boxed<H::Value>>();
-        if pointer.is_null() {
+    ) -> Result<Option<Held<H>>> {
+        if handle.is_null() {
             return Ok(None);
         }
-        // SAFETY: every handle begins with its tag, whatever its kind.
-        if !pointer.is_aligned() || unsafe { pointer.cast::<u32>().read() } != H::TAG as u32 {
+        let Some(held) = hold(handle) else {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("{what} is not a handle of the kind {:?}", H::TAG),
+                format!(
+                    "{what} is no {} that is alive: it was freed, or is of another kind",
+                    H::NAME
+                ),
             )
             .into());
-        }
-        // SAFETY: `new_handle` made it of an `Arc` of this type, which the tag says, and the
-        // handle itself holds a count.
-        let held = unsafe {
-            Arc::increment_strong_count(pointer);
-            Arc::from_raw(pointer)
         };
-        if held.poisoned.load(Ordering::Relaxed) {
+        if held.is_poisoned() {
             return Err(Failure::Poisoned(what));
         }
-        self.used.push(Arc::clone(&held.poisoned));
-        Ok(Some(Held(held)))
+        match self.used.iter_mut().find(|used| used.is_none()) {
+            Some(used) => *used = Some(held.kept()),
+            None => self.more.try_push(held.kept())?,
+        }
+        Ok(Some(held))
     }
 
     /// A text.
@@ -306,46 +252,15 @@ impl<T> Sized<T> {
     }
 }
 
-/// A new handle.
-pub fn new_handle<H: Handle>(value: H::Value) -> *mut H {
-    let boxed = Arc::new(Boxed {
-        tag: H::TAG,
-        poisoned: Arc::default(),
-        value,
-    });
-    Arc::into_raw(boxed).cast_mut().cast()
-}
-
-/// Gives a handle back. NULL is none.
-///
-/// # Safety
-/// As for [`Call::get`], and nobody uses the pointer afterwards.
-pub unsafe fn free_handle<H: Handle>(handle: *mut H) {
-    let pointer = handle.cast::<Boxed<H::Value>>();
-    // SAFETY: the tag is there as long as the handle is; a handle of another kind is left alone.
-    if pointer.is_null() || unsafe { pointer.cast::<u32>().read() } != H::TAG as u32 {
-        return;
-    }
+/// Gives a handle back. NULL is none, and so is what is freed already or of another kind.
+pub fn free_handle<H: Handle>(handle: *mut H) {
     // A destructor that panics must not reach the caller.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the count of the pointer itself.
-        drop(unsafe { Arc::from_raw(pointer) });
-    }));
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(take(handle))));
 }
 
 /// Reads a handle without taking part in it: for errors, which nothing poisons.
-///
-/// # Safety
-/// As for [`Call::get`]; the handle outlives `'a`.
-pub unsafe fn peek<'a, H: Handle + 'a>(handle: *const H) -> Option<&'a H::Value> {
-    let pointer = handle.cast::<Boxed<H::Value>>();
-    // SAFETY: the caller's promise, and the tag.
-    unsafe {
-        if pointer.is_null() || pointer.cast::<u32>().read() != H::TAG as u32 {
-            return None;
-        }
-        Some(&(*pointer).value)
-    }
+pub fn peek<H: Handle>(handle: *const H) -> Option<Held<H>> {
+    hold(handle)
 }
 
 /// What a panic said.
@@ -362,8 +277,8 @@ pub fn run<T>(body: impl FnOnce(&mut Call) -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(|| body(&mut call))) {
         Ok(result) => result,
         Err(payload) => {
-            for poisoned in &call.used {
-                poisoned.store(true, Ordering::Relaxed);
+            for kept in call.used.iter().flatten().chain(&call.more) {
+                kept.poison();
             }
             let message = message_of(&*payload);
             // The payload may be anything, and its destructor may panic as well.
@@ -383,7 +298,7 @@ pub unsafe fn report(result: Result<()>, place: *mut *mut codegeex_error) -> cod
     };
     let status = failure.status();
     if !place.is_null() {
-        let error = run(|_| Ok(codegeex_error::of(failure))).unwrap_or(std::ptr::null_mut());
+        let error = run(|_| codegeex_error::of(failure)).unwrap_or(std::ptr::null_mut());
         // SAFETY: the caller's promise.
         unsafe { place.write(error) };
     }

@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_void};
 
 use super::boundary::{Out, Result};
 use crate::error::{Error, ErrorKind};
+use crate::memory::try_concat;
 
 /// Before the first byte lies the size; as long as the strictest alignment.
 const HEADER: usize = 16;
@@ -61,12 +62,12 @@ pub fn give_text(text: &str, data: Out<*mut c_char>, len: Out<usize>) -> Result<
 }
 
 /// A text that a handle keeps, with the zero behind it that C wants.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct KeptText(String);
 
 impl KeptText {
-    pub fn new(text: &str) -> Self {
-        Self(format!("{text}\0"))
+    pub fn new(text: &str) -> crate::Result<Self> {
+        Ok(Self(try_concat(&[text, "\0"])?))
     }
 
     /// Its pointer; the length goes to `len`.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle};
 use super::error::codegeex_error;
 use super::status::codegeex_status;
 use crate::cancel::CancelToken;
@@ -15,7 +15,7 @@ use crate::cancel::CancelToken;
 pub struct codegeex_cancel_token(std::convert::Infallible);
 
 impl Handle for codegeex_cancel_token {
-    const TAG: Tag = Tag::CancelToken;
+    const NAME: &'static str = "codegeex_cancel_token";
     type Value = CancelToken;
 }
 
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn codegeex_cancel_token_new(
             // One that no clock reaches is none.
             ms => CancelToken::new().until(Instant::now().checked_add(Duration::from_millis(ms))),
         };
-        token.set(new_handle(made));
+        token.set(new_handle(made)?);
         Ok(())
     })
 }
@@ -64,6 +64,5 @@ pub unsafe extern "C" fn codegeex_cancel_token_is_cancelled(
 /// Frees a token. Calls that were given it go on. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cancel_token_free(token: *mut codegeex_cancel_token) {
-    // SAFETY: a token of this library, or NULL.
-    unsafe { free_handle(token) }
+    free_handle(token)
 }

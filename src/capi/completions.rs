@@ -2,11 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::boundary::{Call, Handle, Held, Result, Tag, free_handle, guard_value, new_handle};
+use super::boundary::{Call, Handle, Result, free_handle, guard_value, new_handle};
 use super::buffer::{KeptText, lend};
 use super::event::{CODEGEEX_FINISH_NONE, codegeex_token_logprob, finish_number, pairs};
 use crate::error::{Error, ErrorKind};
 use crate::generate::{Completion, FinishReason, Speculated};
+use crate::memory::{try_collect, try_collect_ok};
 
 /// The finished samples of a generation, or the beams of a search, best first.
 ///
@@ -26,37 +27,38 @@ pub struct OneCompletion {
 }
 
 impl Handle for codegeex_completions {
-    const TAG: Tag = Tag::Completions;
+    const NAME: &'static str = "codegeex_completions";
     type Value = Vec<OneCompletion>;
 }
 
-pub(super) fn new_completions(completions: Vec<Completion>) -> *mut codegeex_completions {
-    let one = |c: Completion| OneCompletion {
-        text: KeptText::new(&c.text),
-        top: c.top_logprobs.iter().map(|t| pairs(t).collect()).collect(),
-        score: c.score,
-        ids: c.ids,
-        logprobs: c.logprobs,
-        reason: c.finish_reason,
-        speculated: c.speculated,
-        healed: c.healed,
+pub(super) fn new_completions(
+    completions: Vec<Completion>,
+) -> crate::Result<*mut codegeex_completions> {
+    let one = |c: Completion| {
+        Ok(OneCompletion {
+            text: KeptText::new(&c.text)?,
+            top: try_collect_ok(c.top_logprobs.iter().map(|top| try_collect(pairs(top))))?,
+            score: c.score,
+            ids: c.ids,
+            logprobs: c.logprobs,
+            reason: c.finish_reason,
+            speculated: c.speculated,
+            healed: c.healed,
+        })
     };
-    new_handle(completions.into_iter().map(one).collect())
+    let all = try_collect_ok::<_, Error>(completions.into_iter().map(one))?;
+    new_handle(all)
 }
 
 /// The completion at an index, of a handle that the caller keeps for as long as it uses what is
 /// lent.
-///
-/// # Safety
-/// As for [`Call::get`].
-unsafe fn one<R>(
+fn one<R>(
     call: &mut Call,
     completions: *const codegeex_completions,
     index: usize,
     read: impl FnOnce(&OneCompletion) -> R,
 ) -> Result<R> {
-    // SAFETY: the caller's promise.
-    let all: Held<_> = unsafe { call.get(completions, "completions") }?;
+    let all = call.get(completions, "completions")?;
     match all.get(index) {
         Some(completion) => Ok(read(completion)),
         None => {
@@ -209,6 +211,5 @@ pub unsafe extern "C" fn codegeex_completions_healed(
 /// Frees completions and what they lent. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_free(completions: *mut codegeex_completions) {
-    // SAFETY: completions of this library, or NULL.
-    unsafe { free_handle(completions) }
+    free_handle(completions)
 }

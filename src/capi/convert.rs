@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle};
 use super::cancel::codegeex_cancel_token;
 use super::error::codegeex_error;
 use super::generate::cancel_or_never;
@@ -25,7 +25,7 @@ use crate::weights::Watch;
 pub struct codegeex_convert_options(std::convert::Infallible);
 
 impl Handle for codegeex_convert_options {
-    const TAG: Tag = Tag::ConvertOptions;
+    const NAME: &'static str = "codegeex_convert_options";
     type Value = Options<ConvertOptions>;
 }
 
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn codegeex_convert_options_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.out(options, "options")?;
-        options.set(new_handle(Options::new(ConvertOptions::default())));
+        options.set(new_handle(Options::new(ConvertOptions::default()))?);
         Ok(())
     })
 }
@@ -234,8 +234,7 @@ pub unsafe extern "C" fn codegeex_convert_options_set_overwrite(
 /// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_free(options: *mut codegeex_convert_options) {
-    // SAFETY: options of this library, or NULL.
-    unsafe { free_handle(options) }
+    free_handle(options)
 }
 
 /// Converts a checkpoint in any form into one safetensors file, quantized if the options say so. A

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use super::boundary::{Exclusive, Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Exclusive, Handle, free_handle, guard, guard_value, new_handle};
 use super::buffer::give_text;
 use super::error::codegeex_error;
 use super::status::codegeex_status;
@@ -23,7 +23,7 @@ pub struct DecoderValue {
 }
 
 impl Handle for codegeex_decoder {
-    const TAG: Tag = Tag::Decoder;
+    const NAME: &'static str = "codegeex_decoder";
     type Value = DecoderValue;
 }
 
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn codegeex_decoder_new(
         decoder.set(new_handle(DecoderValue {
             tokenizer: Arc::clone(&tokenizer),
             decoder: Exclusive::new(StreamDecoder::new(invalid_utf8(policy)?)),
-        }));
+        })?);
         Ok(())
     })
 }
@@ -103,6 +103,5 @@ pub unsafe extern "C" fn codegeex_decoder_finish(
 /// Frees a decoder. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_decoder_free(decoder: *mut codegeex_decoder) {
-    // SAFETY: a decoder of this library, or NULL.
-    unsafe { free_handle(decoder) }
+    free_handle(decoder)
 }

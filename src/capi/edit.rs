@@ -2,9 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::boundary::{
-    Exclusive, Handle, Tag, free_handle, guard, guard_value, new_handle, unknown,
-};
+use super::boundary::{Exclusive, Handle, free_handle, guard, guard_value, new_handle, unknown};
 use super::buffer::give_text;
 use super::cancel::codegeex_cancel_token;
 use super::error::codegeex_error;
@@ -28,7 +26,7 @@ use crate::language::Language;
 pub struct codegeex_edit_options(std::convert::Infallible);
 
 impl Handle for codegeex_edit_options {
-    const TAG: Tag = Tag::EditOptions;
+    const NAME: &'static str = "codegeex_edit_options";
     type Value = Options<EditOptions>;
 }
 
@@ -45,7 +43,7 @@ pub struct EditValue {
 }
 
 impl Handle for codegeex_edit_session {
-    const TAG: Tag = Tag::EditSession;
+    const NAME: &'static str = "codegeex_edit_session";
     type Value = EditValue;
 }
 
@@ -114,7 +112,7 @@ pub unsafe extern "C" fn codegeex_edit_options_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.out(options, "options")?;
-        options.set(new_handle(Options::new(EditOptions::default())));
+        options.set(new_handle(Options::new(EditOptions::default()))?);
         Ok(())
     })
 }
@@ -194,8 +192,7 @@ pub unsafe extern "C" fn codegeex_edit_options_set_generate(
 /// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_free(options: *mut codegeex_edit_options) {
-    // SAFETY: options of this library, or NULL.
-    unsafe { free_handle(options) }
+    free_handle(options)
 }
 
 /// Makes an edit session for a language, by its name. `options` may be NULL.
@@ -218,7 +215,7 @@ pub unsafe extern "C" fn codegeex_edit_session_new(
         out.set(new_handle(EditValue {
             session: Exclusive::new(EditSession::new(&model.generator, language, options)?),
             log: model.log.clone(),
-        }));
+        })?);
         Ok(())
     })
 }
@@ -261,7 +258,7 @@ pub unsafe extern "C" fn codegeex_edit_session_update(
             true => None,
             false => Some(call.sized(update, "update")?),
         };
-        let found = value.session.get("session")?.update(before, after);
+        let found = value.session.get("session")?.update(before, after)?;
         if let Some(out) = out {
             out.set(codegeex_edit_update {
                 struct_size: 0,
@@ -370,7 +367,7 @@ pub unsafe extern "C" fn codegeex_edit_session_accept(
             }
         };
         let (text, len) = (call.out(text, "text")?, call.out(text_len, "text_len")?);
-        let accepted = value.session.get("session")?.accept(accept);
+        let accepted = value.session.get("session")?.accept(accept)?;
         give_text(&accepted.unwrap_or_default(), text, len)
     })
 }
@@ -391,6 +388,5 @@ pub unsafe extern "C" fn codegeex_edit_session_dismiss(
 /// Frees an edit session. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_free(session: *mut codegeex_edit_session) {
-    // SAFETY: a session of this library, or NULL.
-    unsafe { free_handle(session) }
+    free_handle(session)
 }

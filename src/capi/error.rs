@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::boundary::{Failure, Handle, Tag, free_handle, guard_value, new_handle, peek};
+use super::boundary::{Failure, Handle, free_handle, guard_value, new_handle, peek};
 use super::buffer::KeptText;
 use super::status::{CODEGEEX_INVALID_ARGUMENT, codegeex_status};
 
@@ -21,19 +21,19 @@ pub struct ErrorValue {
 }
 
 impl Handle for codegeex_error {
-    const TAG: Tag = Tag::Error;
+    const NAME: &'static str = "codegeex_error";
     type Value = ErrorValue;
 }
 
 impl codegeex_error {
-    pub(super) fn of(failure: Failure) -> *mut Self {
+    pub(super) fn of(failure: Failure) -> super::boundary::Result<*mut Self> {
         let status = failure.status();
         let mut causes = Vec::new();
         let message = match failure {
             Failure::Library(error) => {
                 let mut cause = std::error::Error::source(&error);
                 while let Some(error) = cause {
-                    causes.push(KeptText::new(&error.to_string()));
+                    causes.push(KeptText::new(&error.to_string())?);
                     cause = error.source();
                 }
                 error.to_string()
@@ -45,11 +45,11 @@ impl codegeex_error {
                 format!("an earlier call with {what} panicked; free it and make another")
             }
         };
-        new_handle(ErrorValue {
+        Ok(new_handle(ErrorValue {
             status,
-            message: KeptText::new(&message),
+            message: KeptText::new(&message)?,
             causes,
-        })
+        })?)
     }
 }
 
@@ -91,7 +91,8 @@ pub unsafe extern "C" fn codegeex_error_cause(
 ) -> *const c_char {
     guard_value!(std::ptr::null(), |call| {
         let len = call.out_or_none(len);
-        let cause = peek(error).and_then(|e| e.causes.get(index));
+        let error = peek(error);
+        let cause = error.as_ref().and_then(|e| e.causes.get(index));
         Ok(cause.map_or(std::ptr::null(), |cause| cause.lend(len)))
     })
 }
@@ -99,6 +100,5 @@ pub unsafe extern "C" fn codegeex_error_cause(
 /// Frees an error. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_error_free(error: *mut codegeex_error) {
-    // SAFETY: an error of this library, or NULL.
-    unsafe { free_handle(error) }
+    free_handle(error)
 }

@@ -16,7 +16,7 @@ use crate::cancel::CancelToken;
 use crate::generate::Completion;
 
 /// The token of a call, or one that nobody sets.
-pub(super) fn cancel_or_never(cancel: Option<&Held<CancelToken>>) -> CancelToken {
+pub(super) fn cancel_or_never(cancel: Option<&Held<codegeex_cancel_token>>) -> CancelToken {
     cancel.map_or_else(CancelToken::new, |c| (**c).clone())
 }
 
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn codegeex_model_generate(
             .generate(prompt, &options, &cancel, on_event);
         let completions = noted(&model.log, result)?;
         if out.is_wanted() {
-            out.set(new_completions(completions));
+            out.set(new_completions(completions)?);
         }
         Ok(())
     })
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn codegeex_model_generate_from(
             .generate(prompt, &options, &cancel, on_event);
         let completions = noted(&model.log, result)?;
         if out.is_wanted() {
-            out.set(new_completions(completions));
+            out.set(new_completions(completions)?);
         }
         Ok(())
     })

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::{Duration, Instant};
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle};
 use super::error::codegeex_error;
 use super::model::codegeex_model;
 use super::settings::{
@@ -16,6 +16,7 @@ use crate::code::StopRule;
 use crate::error::bail;
 use crate::generate::{Drafts, GenerateOptions, Speculation, StopAt};
 use crate::language::Language;
+use crate::memory::{TryGrow, try_collect, try_copy, try_copy_text};
 use crate::tokenizer::SpecialTokens;
 
 /// What a generation is asked to do. What is not set is as in a new one: greedy, 128 new tokens, one
@@ -48,7 +49,7 @@ impl GenerateSettings {
 }
 
 impl Handle for codegeex_generate_options {
-    const TAG: Tag = Tag::GenerateOptions;
+    const NAME: &'static str = "codegeex_generate_options";
     type Value = Options<GenerateSettings>;
 }
 
@@ -289,7 +290,7 @@ pub unsafe extern "C" fn codegeex_generate_options_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.out(options, "options")?;
-        options.set(new_handle(Options::new(GenerateSettings::default())));
+        options.set(new_handle(Options::new(GenerateSettings::default()))?);
         Ok(())
     })
 }
@@ -304,7 +305,7 @@ pub unsafe extern "C" fn codegeex_generate_options_clone(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let clone = call.out(clone, "clone")?;
-        clone.set(new_handle(Options::new(options.copy())));
+        clone.set(new_handle(Options::new(options.copy()))?);
         Ok(())
     })
 }
@@ -604,7 +605,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_logit_bias(
         let options = call.get(options, "options")?;
         let ids = call.slice(ids, biases_len, "ids")?;
         let biases = call.slice(biases, biases_len, "biases")?;
-        let pairs = ids.iter().copied().zip(biases.iter().copied()).collect();
+        let pairs = ids.iter().copied().zip(biases.iter().copied());
+        let pairs = try_collect(pairs)?;
         options.change(|o| o.options.sampling.logit_bias = pairs);
         Ok(())
     })
@@ -620,7 +622,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_banned_ids(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        let ids = call.slice(ids, ids_len, "ids")?.to_vec();
+        let ids = try_copy(call.slice(ids, ids_len, "ids")?)?;
         options.change(|o| o.options.sampling.banned_ids = ids);
         Ok(())
     })
@@ -636,8 +638,8 @@ pub unsafe extern "C" fn codegeex_generate_options_add_stop(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        let text = call.text(text, text_len, "text")?.to_owned();
-        options.change(|o| o.options.stops.stop.push(text));
+        let text = try_copy_text(call.text(text, text_len, "text")?)?;
+        options.change(|o| o.options.stops.stop.try_push(text))?;
         Ok(())
     })
 }
@@ -652,8 +654,13 @@ pub unsafe extern "C" fn codegeex_generate_options_add_task_stops(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let task = call.get(task, "task")?;
-        options.change(|o| o.options.stops.stop.extend_from_slice(&task.task.stop));
-        Ok(())
+        options.change(|o| {
+            for stop in &task.task.stop {
+                let stop = try_copy_text(stop)?;
+                o.options.stops.stop.try_push(stop)?;
+            }
+            Ok(())
+        })
     })
 }
 
@@ -768,6 +775,5 @@ pub unsafe extern "C" fn codegeex_generate_options_set_speculation_model(
 /// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_free(options: *mut codegeex_generate_options) {
-    // SAFETY: options of this library, or NULL.
-    unsafe { free_handle(options) }
+    free_handle(options)
 }

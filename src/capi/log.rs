@@ -87,7 +87,10 @@ impl Log {
         if level > sink.level {
             return;
         }
-        let text = KeptText::new(&message());
+        // A message for which there is no memory is not said.
+        let Ok(text) = KeptText::new(&message()) else {
+            return;
+        };
         let mut len = 0;
         let data = text.lend(Out::to(&mut len));
         // SAFETY: the caller's function; the text is valid during the call.

@@ -19,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod generate;
 pub mod generate_options;
+mod handles;
 pub mod log;
 pub mod model;
 pub mod open_options;
@@ -36,3 +37,10 @@ pub mod test_only;
 mod tests;
 pub mod tokenizer;
 pub mod version;
+
+/// The allocator of a library for C, so that it can promise never to end its host: see
+/// [`reserve`](crate::memory::reserve). A program in Rust chooses its own.
+#[cfg(any(codegeex_c_library, cargo_c))]
+#[global_allocator]
+static ALLOCATOR: crate::memory::reserve::Reserve =
+    crate::memory::reserve::Reserve::new(std::alloc::System);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::boundary::{Handle, Tag, Userdata, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Handle, Userdata, free_handle, guard, guard_value, new_handle};
 use super::buffer::KeptText;
 use super::cancel::codegeex_cancel_token;
 use super::error::codegeex_error;
@@ -35,7 +35,7 @@ pub struct ModelValue {
 }
 
 impl Handle for codegeex_model {
-    const TAG: Tag = Tag::Model;
+    const NAME: &'static str = "codegeex_model";
     type Value = ModelValue;
 }
 
@@ -100,16 +100,19 @@ pub unsafe extern "C" fn codegeex_model_open(
             .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
             .on_progress(move |done, total| progress.hear(done, total));
         let loaded = log.note("opening a model", load(path, &options))?;
-        let tokenizer = tokenizer.unwrap_or_else(super::tokenizer::codegeex);
+        let tokenizer = match tokenizer {
+            Some(tokenizer) => tokenizer,
+            None => super::tokenizer::codegeex()?,
+        };
         log.say(CODEGEEX_LOG_INFO, || {
             format!("{path}: {}", loaded.describe())
         });
         model.set(new_handle(ModelValue {
-            describe: KeptText::new(&loaded.describe()),
-            config: KeptText::new(&loaded.config().to_json()),
+            describe: KeptText::new(&loaded.describe())?,
+            config: KeptText::new(&loaded.config().to_json())?,
             generator: Generator::new(loaded, tokenizer)?,
             log,
-        }));
+        })?);
         Ok(())
     })
 }
@@ -233,7 +236,7 @@ pub unsafe extern "C" fn codegeex_model_tokenizer(
     guard!(error, |call| {
         let model = call.get(model, "model")?;
         let tokenizer = call.out(tokenizer, "tokenizer")?;
-        tokenizer.set(new_handle(Arc::clone(model.generator.tokenizer())));
+        tokenizer.set(new_handle(Arc::clone(model.generator.tokenizer()))?);
         Ok(())
     })
 }
@@ -242,8 +245,7 @@ pub unsafe extern "C" fn codegeex_model_tokenizer(
 /// of them. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_free(model: *mut codegeex_model) {
-    // SAFETY: a model of this library, or NULL.
-    unsafe { free_handle(model) }
+    free_handle(model)
 }
 
 /// What a model will take, in bytes. Set `struct_size` to `sizeof` before it is filled; later

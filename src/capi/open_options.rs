@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle, unknown};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle, unknown};
 use super::error::codegeex_error;
 use super::log::{
     CODEGEEX_LOG_DEBUG, CODEGEEX_LOG_ERROR, Kept, Log, codegeex_destroy_callback,
@@ -33,7 +33,7 @@ pub struct OpenSettings {
 }
 
 impl Handle for codegeex_open_options {
-    const TAG: Tag = Tag::OpenOptions;
+    const NAME: &'static str = "codegeex_open_options";
     type Value = Options<OpenSettings>;
 }
 
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn codegeex_open_options_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.out(options, "options")?;
-        options.set(new_handle(Options::new(OpenSettings::default())));
+        options.set(new_handle(Options::new(OpenSettings::default()))?);
         Ok(())
     })
 }
@@ -401,6 +401,5 @@ pub unsafe extern "C" fn codegeex_open_options_set_log(
 /// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_free(options: *mut codegeex_open_options) {
-    // SAFETY: options of this library, or NULL.
-    unsafe { free_handle(options) }
+    free_handle(options)
 }

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle};
 use super::buffer::lend;
 use super::cancel::codegeex_cancel_token;
 use super::error::codegeex_error;
@@ -11,6 +11,7 @@ use super::event::{codegeex_token_logprob, pairs};
 use super::generate::cancel_or_never;
 use super::model::{Progress, codegeex_model, codegeex_progress_callback};
 use super::status::codegeex_status;
+use crate::memory::try_collect;
 
 /// How likely a model finds given tokens.
 ///
@@ -24,7 +25,7 @@ pub struct ScoreValue {
 }
 
 impl Handle for codegeex_score {
-    const TAG: Tag = Tag::Score;
+    const NAME: &'static str = "codegeex_score";
     type Value = ScoreValue;
 }
 
@@ -50,13 +51,9 @@ pub unsafe extern "C" fn codegeex_model_score(
         let found = model.generator.score(ids, top, &cancel);
         let found = model.log.note("scoring", found)?;
         out.set(new_handle(ScoreValue {
-            logprobs: found
-                .logprobs
-                .iter()
-                .map(|l| l.unwrap_or(f32::NAN))
-                .collect(),
-            top: pairs(&found.top).collect(),
-        }));
+            logprobs: try_collect(found.logprobs.iter().map(|l| l.unwrap_or(f32::NAN)))?,
+            top: try_collect(pairs(&found.top))?,
+        })?);
         Ok(())
     })
 }
@@ -89,8 +86,7 @@ pub unsafe extern "C" fn codegeex_score_top(
 /// Frees a score. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_score_free(score: *mut codegeex_score) {
-    // SAFETY: a score of this library, or NULL.
-    unsafe { free_handle(score) }
+    free_handle(score)
 }
 
 /// Perplexity of any number of tokens, at least two, in windows as long as the model has positions:

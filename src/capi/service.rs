@@ -2,10 +2,8 @@
 //! the service's own.
 
 use std::ffi::c_char;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
-use super::boundary::{Exclusive, Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Exclusive, Handle, free_handle, guard, guard_value, new_handle};
 use super::cancel::codegeex_cancel_token;
 use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
@@ -21,6 +19,7 @@ use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
 use crate::generate::{Completion, Event, Request, SchedulerOptions, Service, Ticket, WhenFull};
+use crate::memory::try_collect;
 
 /// Bounds of a service. What is not set is as in a new one: 64 sequences at once, 1024 requests that
 /// wait; NULL stands for a new one.
@@ -31,7 +30,7 @@ use crate::generate::{Completion, Event, Request, SchedulerOptions, Service, Tic
 pub struct codegeex_service_options(std::convert::Infallible);
 
 impl Handle for codegeex_service_options {
-    const TAG: Tag = Tag::ServiceOptions;
+    const NAME: &'static str = "codegeex_service_options";
     type Value = Options<SchedulerOptions>;
 }
 
@@ -43,13 +42,12 @@ impl Handle for codegeex_service_options {
 pub struct codegeex_service(std::convert::Infallible);
 
 pub struct ServiceValue {
-    // Mutexes where the library has none: a service's sender is not shared between threads.
-    service: Mutex<Service>,
+    service: Service,
     log: Log,
 }
 
 impl Handle for codegeex_service {
-    const TAG: Tag = Tag::Service;
+    const NAME: &'static str = "codegeex_service";
     type Value = ServiceValue;
 }
 
@@ -78,7 +76,7 @@ struct Waiting {
 }
 
 impl Handle for codegeex_ticket {
-    const TAG: Tag = Tag::Ticket;
+    const NAME: &'static str = "codegeex_ticket";
     type Value = TicketValue;
 }
 
@@ -133,7 +131,7 @@ pub unsafe extern "C" fn codegeex_service_options_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.out(options, "options")?;
-        options.set(new_handle(Options::new(SchedulerOptions::default())));
+        options.set(new_handle(Options::new(SchedulerOptions::default()))?);
         Ok(())
     })
 }
@@ -262,8 +260,7 @@ pub unsafe extern "C" fn codegeex_service_options_set_cache_bytes(
 /// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_free(options: *mut codegeex_service_options) {
-    // SAFETY: options of this library, or NULL.
-    unsafe { free_handle(options) }
+    free_handle(options)
 }
 
 /// Starts a service. `options` may be NULL. It keeps the model.
@@ -280,9 +277,9 @@ pub unsafe extern "C" fn codegeex_service_new(
         let out = call.out(service, "service")?;
         let service = Service::start(&model.generator, options)?;
         out.set(new_handle(ServiceValue {
-            service: Mutex::new(service),
+            service,
             log: model.log.clone(),
-        }));
+        })?);
         Ok(())
     })
 }
@@ -367,8 +364,7 @@ impl ServiceValue {
             cancel: cancel.clone(),
             ..request
         };
-        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticket = service.submit(request)?;
+        let ticket = self.service.submit(request)?;
         Ok(new_handle(TicketValue {
             cancel,
             log: self.log.clone(),
@@ -379,7 +375,7 @@ impl ServiceValue {
                 result: None,
                 over: false,
             }),
-        }))
+        })?)
     }
 }
 
@@ -413,8 +409,7 @@ pub unsafe extern "C" fn codegeex_service_get_progress(
     guard!(error, |call| {
         let value = call.get(service, "service")?;
         let out = call.sized(progress, "progress")?;
-        let service = value.service.lock().unwrap_or_else(PoisonError::into_inner);
-        let progress = service.progress();
+        let progress = value.service.progress();
         out.set(codegeex_service_progress {
             struct_size: 0,
             waiting: progress.waiting,
@@ -431,8 +426,7 @@ pub unsafe extern "C" fn codegeex_service_get_progress(
 /// still get their last events. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_free(service: *mut codegeex_service) {
-    // SAFETY: a service of this library, or NULL.
-    unsafe { free_handle(service) }
+    free_handle(service)
 }
 
 /// What happens next to a request: with `wait` nonzero waits for it, otherwise an event of the kind
@@ -452,26 +446,26 @@ pub unsafe extern "C" fn codegeex_ticket_next(
         let value = call.get(ticket, "ticket")?;
         let out = call.sized(event, "event")?;
         let mut waiting = value.waiting.get("ticket")?;
-        out.set(waiting.next(wait != 0));
+        out.set(waiting.next(wait != 0)?);
         Ok(())
     })
 }
 
 impl Waiting {
-    fn next(&mut self, wait: bool) -> codegeex_event {
+    fn next(&mut self, wait: bool) -> crate::Result<codegeex_event> {
         if self.over {
-            return codegeex_event::of_kind(CODEGEEX_EVENT_DONE);
+            return Ok(codegeex_event::of_kind(CODEGEEX_EVENT_DONE));
         }
         let event = match wait {
             true => self.ticket.next(),
             false => match self.ticket.try_next() {
                 None if !self.ticket.is_over() => {
-                    return codegeex_event::of_kind(CODEGEEX_EVENT_NONE);
+                    return Ok(codegeex_event::of_kind(CODEGEEX_EVENT_NONE));
                 }
                 event => event,
             },
         };
-        match event {
+        Ok(match event {
             Some(Ok(Event::Token {
                 sample,
                 id,
@@ -479,7 +473,8 @@ impl Waiting {
                 top_logprobs,
                 text,
             })) => {
-                (self.text, self.top) = (text, pairs(&top_logprobs).collect());
+                self.text = text;
+                self.top = try_collect(pairs(&top_logprobs))?;
                 codegeex_event::token(sample, id, logprob, &self.text, &self.top)
             }
             Some(Ok(Event::End {
@@ -494,6 +489,20 @@ impl Waiting {
             None => {
                 let completions = self.ticket.take_completions();
                 self.end(Ok(completions.unwrap_or_default()))
+            }
+        })
+    }
+
+    /// Passes over an event.
+    fn skip(&mut self) {
+        match self.ticket.next() {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                self.end(Err(error));
+            }
+            None => {
+                let completions = self.ticket.take_completions();
+                self.end(Ok(completions.unwrap_or_default()));
             }
         }
     }
@@ -519,13 +528,13 @@ pub unsafe extern "C" fn codegeex_ticket_wait(
         let out = call.out(completions, "completions")?;
         let mut waiting = value.waiting.get("ticket")?;
         while !waiting.over {
-            waiting.next(true);
+            waiting.skip();
         }
         let result = waiting.result.take().ok_or_else(|| {
             let message = "the samples of this ticket were fetched already";
             Error::new(ErrorKind::InvalidArgument, message)
         })?;
-        out.set(new_completions(noted(&value.log, result)?));
+        out.set(new_completions(noted(&value.log, result)?)?);
         Ok(())
     })
 }
@@ -545,6 +554,5 @@ pub unsafe extern "C" fn codegeex_ticket_cancel(
 /// Cancels a request and frees its ticket. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_ticket_free(ticket: *mut codegeex_ticket) {
-    // SAFETY: a ticket of this library, or NULL.
-    unsafe { free_handle(ticket) }
+    free_handle(ticket)
 }

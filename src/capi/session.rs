@@ -2,9 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::boundary::{
-    Exclusive, Handle, Result, Tag, free_handle, guard, guard_value, new_handle,
-};
+use super::boundary::{Exclusive, Handle, Result, free_handle, guard, guard_value, new_handle};
 use super::buffer::give;
 use super::cancel::codegeex_cancel_token;
 use super::completions::{codegeex_completions, new_completions};
@@ -32,11 +30,11 @@ pub struct SessionValue {
 }
 
 impl Handle for codegeex_session {
-    const TAG: Tag = Tag::Session;
+    const NAME: &'static str = "codegeex_session";
     type Value = SessionValue;
 }
 
-fn new_session(session: Session, log: Log) -> *mut codegeex_session {
+fn new_session(session: Session, log: Log) -> crate::Result<*mut codegeex_session> {
     new_handle(SessionValue {
         session: Exclusive::new(session),
         log,
@@ -73,7 +71,7 @@ pub unsafe extern "C" fn codegeex_session_new(
         session.set(new_session(
             Session::new(&model.generator),
             model.log.clone(),
-        ));
+        )?);
         Ok(())
     })
 }
@@ -101,7 +99,7 @@ pub unsafe extern "C" fn codegeex_session_generate(
         let mut listener = Listener::new(callback, userdata);
         let completions = session.generate(prompt, &options, &cancel, &mut listener)?;
         if out.is_wanted() {
-            out.set(new_completions(completions));
+            out.set(new_completions(completions)?);
         }
         Ok(())
     })
@@ -129,7 +127,7 @@ pub unsafe extern "C" fn codegeex_session_generate_from(
         let mut listener = Listener::new(callback, userdata);
         let completions = session.generate(prompt, &options, &cancel, &mut listener)?;
         if out.is_wanted() {
-            out.set(new_completions(completions));
+            out.set(new_completions(completions)?);
         }
         Ok(())
     })
@@ -255,7 +253,7 @@ pub unsafe extern "C" fn codegeex_session_restore_file(
         let out = call.out(session, "session")?;
         let restored = model.generator.restore_session_file(path);
         let session = model.log.note("restoring a session", restored)?;
-        out.set(new_session(session, model.log.clone()));
+        out.set(new_session(session, model.log.clone())?);
         Ok(())
     })
 }
@@ -275,7 +273,7 @@ pub unsafe extern "C" fn codegeex_session_restore(
         let out = call.out(session, "session")?;
         let restored = model.generator.restore_session(&mut bytes);
         let session = model.log.note("restoring a session", restored)?;
-        out.set(new_session(session, model.log.clone()));
+        out.set(new_session(session, model.log.clone())?);
         Ok(())
     })
 }
@@ -283,6 +281,5 @@ pub unsafe extern "C" fn codegeex_session_restore(
 /// Frees a session. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_free(session: *mut codegeex_session) {
-    // SAFETY: a session of this library, or NULL.
-    unsafe { free_handle(session) }
+    free_handle(session)
 }

@@ -6,9 +6,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::{PoisonError, RwLock};
 
-use super::boundary::{Call, Held, Out, Result};
+use super::boundary::{Call, Handle, Held, Out, Result};
 use super::buffer::give_text;
-use crate::error::{Error, ErrorKind, bail};
+use crate::error::{Error, ErrorKind, bail, excerpt};
 
 /// An option: its key and what it is, both with a zero behind, and how it is set and read.
 pub struct Setting<T> {
@@ -41,7 +41,11 @@ impl<T: Clone> Options<T> {
 }
 
 /// The copy of options that may be NULL, which means the default.
-pub fn copy_or_default<T: Clone + Default>(options: Option<&Held<Options<T>>>) -> T {
+pub fn copy_or_default<H, T>(options: Option<&Held<H>>) -> T
+where
+    H: Handle<Value = Options<T>>,
+    T: Clone + Default,
+{
     options.map_or_else(T::default, |options| options.copy())
 }
 
@@ -53,7 +57,8 @@ fn find<T>(table: &'static [Setting<T>], key: &str) -> crate::Result<&'static Se
             let keys: Vec<&str> = table.iter().map(name).collect();
             bail!(
                 InvalidArgument,
-                "no option is called {key:?}; there are {}",
+                "no option is called {}; there are {}",
+                excerpt(key),
                 keys.join(", ")
             )
         }
@@ -109,7 +114,7 @@ pub fn key<T>(
 /// A number in text.
 pub fn number<T: FromStr<Err: Display>>(text: &str) -> crate::Result<T> {
     text.trim().parse().map_err(|e| {
-        let message = format!("{text:?} is not a number that fits here: {e}");
+        let message = format!("{} is not a number that fits here: {e}", excerpt(text));
         Error::new(ErrorKind::InvalidArgument, message)
     })
 }
@@ -132,14 +137,18 @@ pub fn flag(text: &str) -> crate::Result<bool> {
     match text.trim() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => bail!(InvalidArgument, "{text:?} is neither true nor false"),
+        _ => bail!(
+            InvalidArgument,
+            "{} is neither true nor false",
+            excerpt(text)
+        ),
     }
 }
 
 /// JSON: for lists.
 pub fn json<T: serde::de::DeserializeOwned>(text: &str, expected: &str) -> crate::Result<T> {
     serde_json::from_str(text).map_err(|e| {
-        let message = format!("{text:?} is not {expected}: {e}");
+        let message = format!("{} is not {expected}: {e}", excerpt(text));
         Error::new(ErrorKind::InvalidArgument, message)
     })
 }
@@ -151,7 +160,12 @@ pub fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> crate::Result<T> {
         Some((_, value)) => Ok(*value),
         None => {
             let known: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-            bail!(InvalidArgument, "{text:?} is none of {}", known.join(", "))
+            bail!(
+                InvalidArgument,
+                "{} is none of {}",
+                excerpt(text),
+                known.join(", ")
+            )
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::boundary::{
-    Call, Exclusive, Handle, Held, Result, Tag, free_handle, guard, guard_value, new_handle,
-    unknown,
+    Call, Exclusive, Handle, Held, Result, free_handle, guard, guard_value, new_handle, unknown,
 };
 use super::buffer::{give, lend};
 use super::cancel::codegeex_cancel_token;
@@ -16,6 +15,7 @@ use super::status::codegeex_status;
 use crate::cancel::Control;
 use crate::error::{Error, ErrorKind, bail};
 use crate::generate::{log_probability, top_log_probabilities};
+use crate::memory::{TryGrow, try_collect, try_copy, try_vec};
 use crate::model::{Input, Logits, Model, State, Wanted, feed};
 
 /// The state of one sequence: what a model remembers of the tokens that it was fed. It keeps the
@@ -31,11 +31,11 @@ pub struct StateValue {
 }
 
 impl Handle for codegeex_state {
-    const TAG: Tag = Tag::State;
+    const NAME: &'static str = "codegeex_state";
     type Value = StateValue;
 }
 
-fn new_state(model: Arc<dyn Model>, state: Box<dyn State>) -> *mut codegeex_state {
+fn new_state(model: Arc<dyn Model>, state: Box<dyn State>) -> crate::Result<*mut codegeex_state> {
     new_handle(StateValue {
         model,
         state: Exclusive::new(state),
@@ -55,7 +55,7 @@ pub struct LogitsValue {
 }
 
 impl Handle for codegeex_logits {
-    const TAG: Tag = Tag::Logits;
+    const NAME: &'static str = "codegeex_logits";
     type Value = LogitsValue;
 }
 
@@ -78,12 +78,14 @@ fn wanted(value: i32) -> Result<Wanted> {
     }
 }
 
-fn of_logits(all: &Logits, sequences: usize, vocabulary: usize) -> LogitsValue {
-    let rows = (0..sequences).flat_map(|s| all.rows(s).map(<[f32]>::to_vec).collect::<Vec<_>>());
-    LogitsValue {
-        rows: rows.collect(),
-        vocabulary,
+fn of_logits(all: &Logits, sequences: usize, vocabulary: usize) -> crate::Result<LogitsValue> {
+    let mut rows = Vec::new();
+    for sequence in 0..sequences {
+        for row in all.rows(sequence) {
+            rows.try_push(try_copy(row)?)?;
+        }
     }
+    Ok(LogitsValue { rows, vocabulary })
 }
 
 /// Makes an empty state.
@@ -98,7 +100,7 @@ pub unsafe extern "C" fn codegeex_state_new(
         let out = call.out(state, "state")?;
         let model = Arc::clone(model.generator.model());
         let state = model.new_state();
-        out.set(new_state(model, state));
+        out.set(new_state(model, state)?);
         Ok(())
     })
 }
@@ -158,7 +160,7 @@ pub unsafe extern "C" fn codegeex_state_decode(
         let mut batch = [Input::new(&mut **state, ids, wanted)];
         let found = value.model.forward(&mut batch, &Control::from(&cancel))?;
         let vocabulary = value.model.config().padded_vocab_size;
-        out.set(new_handle(of_logits(&found, 1, vocabulary)));
+        out.set(new_handle(of_logits(&found, 1, vocabulary)?)?);
         Ok(())
     })
 }
@@ -189,22 +191,23 @@ pub unsafe extern "C" fn codegeex_states_decode(
         let ids = some_ids(call.slice(ids, states_len, "ids")?)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(logits, "logits")?;
-        let mut values: Vec<Held<StateValue>> = Vec::new();
+        let mut values: Vec<Held<codegeex_state>> = try_vec(states.len())?;
         for &state in states {
             values.push(call.get(state, "state")?);
         }
         // A state that is there twice is in use by this very call.
-        let mut locked = Vec::new();
+        let mut locked = try_vec(values.len())?;
         for value in &values {
             locked.push(value.state.get("state")?);
         }
         let model = Arc::clone(&values[0].model);
-        let mut batch: Vec<Input<'_>> = (locked.iter_mut().zip(ids))
-            .map(|(state, id)| Input::new(&mut ***state, std::slice::from_ref(id), Wanted::Last))
-            .collect();
+        let mut batch =
+            try_collect((locked.iter_mut().zip(ids)).map(|(state, id)| {
+                Input::new(&mut ***state, std::slice::from_ref(id), Wanted::Last)
+            }))?;
         let found = model.forward(&mut batch, &Control::from(&cancel))?;
         let vocabulary = model.config().padded_vocab_size;
-        out.set(new_handle(of_logits(&found, ids.len(), vocabulary)));
+        out.set(new_handle(of_logits(&found, ids.len(), vocabulary)?)?);
         Ok(())
     })
 }
@@ -257,7 +260,7 @@ pub unsafe extern "C" fn codegeex_state_fork(
         let value = call.get(state, "state")?;
         let out = call.out(fork, "fork")?;
         let forked = value.state.get("state")?.fork();
-        out.set(new_state(Arc::clone(&value.model), forked));
+        out.set(new_state(Arc::clone(&value.model), forked)?);
         Ok(())
     })
 }
@@ -300,7 +303,7 @@ pub unsafe extern "C" fn codegeex_state_restore(
         let out = call.out(state, "state")?;
         let model = Arc::clone(model.generator.model());
         let restored = model.restore_state(&mut bytes)?;
-        out.set(new_state(model, restored));
+        out.set(new_state(model, restored)?);
         Ok(())
     })
 }
@@ -308,8 +311,7 @@ pub unsafe extern "C" fn codegeex_state_restore(
 /// Frees a state. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_free(state: *mut codegeex_state) {
-    // SAFETY: a state of this library, or NULL.
-    unsafe { free_handle(state) }
+    free_handle(state)
 }
 
 /// How many rows there are; 0 for NULL.
@@ -341,16 +343,13 @@ pub unsafe extern "C" fn codegeex_logits_row(
     })
 }
 
-/// # Safety
-/// As for [`Call::get`].
-unsafe fn checked_row<R>(
+fn checked_row<R>(
     call: &mut Call,
     logits: *const codegeex_logits,
     row: usize,
     read: impl FnOnce(&[f32]) -> Result<R>,
 ) -> Result<R> {
-    // SAFETY: the caller's promise.
-    let logits = unsafe { call.get(logits, "logits") }?;
+    let logits = call.get(logits, "logits")?;
     match logits.rows.get(row) {
         Some(row) => read(row),
         None => {
@@ -400,13 +399,13 @@ pub unsafe extern "C" fn codegeex_logits_top(
         let found = checked_row(call, logits, row, |row| {
             Ok(top_log_probabilities(row, count))
         })?;
-        give(&pairs(&found).collect::<Vec<_>>(), out, len)
+        let found = try_collect(pairs(&found))?;
+        give(&found, out, len)
     })
 }
 
 /// Frees logits. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_logits_free(logits: *mut codegeex_logits) {
-    // SAFETY: logits of this library, or NULL.
-    unsafe { free_handle(logits) }
+    free_handle(logits)
 }

@@ -2,11 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::boundary::{Handle, Tag, free_handle, guard, guard_value, new_handle};
+use super::boundary::{Handle, free_handle, guard, guard_value, new_handle};
 use super::buffer::KeptText;
 use super::error::codegeex_error;
 use super::status::codegeex_status;
 use crate::language::Language;
+use crate::memory::try_collect_ok;
 use crate::prompt::{Task, Template};
 
 /// A prompt with what is needed to use the answer.
@@ -25,17 +26,17 @@ pub struct TaskValue {
 }
 
 impl Handle for codegeex_task {
-    const TAG: Tag = Tag::Task;
+    const NAME: &'static str = "codegeex_task";
     type Value = TaskValue;
 }
 
-fn new_task(task: Task) -> *mut codegeex_task {
+fn new_task(task: Task) -> crate::Result<*mut codegeex_task> {
     new_handle(TaskValue {
-        prompt: KeptText::new(&task.prompt),
-        lead: KeptText::new(&task.lead),
-        tail: KeptText::new(&task.tail),
-        language: KeptText::new(task.language.name()),
-        stop: task.stop.iter().map(|s| KeptText::new(s)).collect(),
+        prompt: KeptText::new(&task.prompt)?,
+        lead: KeptText::new(&task.lead)?,
+        tail: KeptText::new(&task.tail)?,
+        language: KeptText::new(task.language.name())?,
+        stop: try_collect_ok(task.stop.iter().map(|s| KeptText::new(s)))?,
         task,
     })
 }
@@ -56,7 +57,7 @@ pub unsafe extern "C" fn codegeex_task_complete(
         let language = Language::from_name(call.text(language, language_len, "language")?)?;
         let code = call.text(code, code_len, "code")?;
         let out = call.out(task, "task")?;
-        out.set(new_task(Task::complete(language, code)));
+        out.set(new_task(Task::complete(language, code))?);
         Ok(())
     })
 }
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn codegeex_task_explain(
         let language = Language::from_name(call.text(language, language_len, "language")?)?;
         let code = call.text(code, code_len, "code")?;
         let out = call.out(task, "task")?;
-        out.set(new_task(Task::explain(language, code)?));
+        out.set(new_task(Task::explain(language, code)?)?);
         Ok(())
     })
 }
@@ -98,7 +99,7 @@ pub unsafe extern "C" fn codegeex_task_docstring(
         let language = Language::from_name(call.text(language, language_len, "language")?)?;
         let code = call.text(code, code_len, "code")?;
         let out = call.out(task, "task")?;
-        out.set(new_task(Task::docstring(language, code)?));
+        out.set(new_task(Task::docstring(language, code)?)?);
         Ok(())
     })
 }
@@ -126,7 +127,7 @@ pub unsafe extern "C" fn codegeex_task_translate(
         let to = Language::from_name(call.text(to, to_len, "to")?)?;
         let declaration = call.text(declaration, declaration_len, "declaration")?;
         let out = call.out(task, "task")?;
-        out.set(new_task(Task::translate(from, code, to, declaration)?));
+        out.set(new_task(Task::translate(from, code, to, declaration)?)?);
         Ok(())
     })
 }
@@ -151,7 +152,7 @@ pub unsafe extern "C" fn codegeex_task_custom(
         let language = Language::from_name(call.text(language, language_len, "language")?)?;
         let code = call.text(code, code_len, "code")?;
         let out = call.out(task, "task")?;
-        out.set(new_task(Task::custom(&template, language, code)?));
+        out.set(new_task(Task::custom(&template, language, code)?)?);
         Ok(())
     })
 }
@@ -236,6 +237,5 @@ pub unsafe extern "C" fn codegeex_task_stop(
 /// Frees a task. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_free(task: *mut codegeex_task) {
-    // SAFETY: a task of this library, or NULL.
-    unsafe { free_handle(task) }
+    free_handle(task)
 }

@@ -3,9 +3,7 @@
 use std::ffi::CStr;
 use std::ptr::{null, null_mut};
 
-use super::boundary::{
-    Exclusive, Failure, Handle, Tag, free_handle, guard, guard_value, new_handle,
-};
+use super::boundary::{Exclusive, Failure, Handle, free_handle, guard, guard_value, new_handle};
 use super::buffer::{KeptText, codegeex_free, give};
 use super::error::{
     codegeex_error, codegeex_error_cause, codegeex_error_causes, codegeex_error_code,
@@ -18,7 +16,7 @@ use crate::ErrorKind;
 struct Probe;
 
 impl Handle for Probe {
-    const TAG: Tag = Tag::Task;
+    const NAME: &'static str = "Probe";
     type Value = Exclusive<u32>;
 }
 
@@ -26,7 +24,7 @@ impl Handle for Probe {
 struct Other;
 
 impl Handle for Other {
-    const TAG: Tag = Tag::Score;
+    const NAME: &'static str = "Other";
     type Value = u64;
 }
 
@@ -64,7 +62,7 @@ fn taken(error: *mut codegeex_error) -> (codegeex_status, String) {
 
 #[test]
 fn a_panic_is_a_status_and_poisons_the_handle() {
-    let probe = new_handle::<Probe>(Exclusive::new(u32::MAX));
+    let probe = new_handle::<Probe>(Exclusive::new(u32::MAX)).unwrap();
     let mut error = null_mut();
     // SAFETY: the handle lives until it is freed here.
     unsafe {
@@ -92,12 +90,15 @@ fn a_panic_is_a_status_and_poisons_the_handle() {
 
 #[test]
 fn a_handle_of_another_kind_is_refused_and_left_alone() {
-    let other = new_handle::<Other>(5);
+    let other = new_handle::<Other>(5).unwrap();
     let mut error = null_mut();
     // SAFETY: the handle lives until it is freed here.
     unsafe {
         assert_eq!(add(other.cast(), 1, &mut error), CODEGEEX_INVALID_ARGUMENT);
-        assert_eq!(taken(error).1, "probe is not a handle of the kind Task");
+        assert_eq!(
+            taken(error).1,
+            "probe is no codegeex_probe that is alive: it was freed, or is of another kind"
+        );
         assert_eq!(add(null(), 1, &mut error), CODEGEEX_INVALID_ARGUMENT);
         assert_eq!(taken(error).1, "probe is NULL; this argument is needed");
         free_handle(other.cast::<Probe>());
@@ -109,7 +110,7 @@ fn a_handle_of_another_kind_is_refused_and_left_alone() {
 
 #[test]
 fn what_is_in_use_is_busy_and_may_be_freed() {
-    let probe = new_handle::<Probe>(Exclusive::new(0));
+    let probe = new_handle::<Probe>(Exclusive::new(0)).unwrap();
     let mut error = null_mut();
     let outer = guard!(null_mut(), |call| {
         let held = call.get(probe, "probe")?;
@@ -203,7 +204,7 @@ fn texts_and_arrays_are_looked_at() {
 fn errors_keep_their_causes() {
     let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
     let failure = crate::Error::io(std::path::Path::new("x"), "open", cause);
-    let error = codegeex_error::of(Failure::Library(failure));
+    let error = codegeex_error::of(Failure::Library(failure)).unwrap();
     // SAFETY: the error lives until it is freed by `taken`.
     unsafe {
         assert_eq!(codegeex_error_causes(error), 1);
@@ -236,7 +237,7 @@ fn buffers_end_with_zeros_and_are_freed_by_one_function() {
         }
     }
     let mut len = 0;
-    let text = KeptText::new("a\0b");
+    let text = KeptText::new("a\0b").unwrap();
     let data = text.lend(super::boundary::Out::to(&mut len));
     assert_eq!(len, 3);
     // SAFETY: three bytes and a zero.

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::boundary::{Handle, Result, Tag, free_handle, guard, guard_value, new_handle, unknown};
+use super::boundary::{Handle, Result, free_handle, guard, guard_value, new_handle, unknown};
 use super::buffer::{give, give_text};
 use super::error::codegeex_error;
 use super::status::codegeex_status;
@@ -17,7 +17,7 @@ use crate::tokenizer::{CodeGeexTokenizer, InvalidUtf8, SpecialTokens, StreamDeco
 pub struct codegeex_tokenizer(std::convert::Infallible);
 
 impl Handle for codegeex_tokenizer {
-    const TAG: Tag = Tag::Tokenizer;
+    const NAME: &'static str = "codegeex_tokenizer";
     type Value = Arc<dyn Tokenizer>;
 }
 
@@ -59,14 +59,14 @@ pub(super) fn invalid_utf8(value: i32) -> Result<InvalidUtf8> {
 /// back with the last handle: a library that is unloaded must not leave them behind.
 static SHARED: Mutex<Weak<CodeGeexTokenizer>> = Mutex::new(Weak::new());
 
-pub(super) fn codegeex() -> Arc<dyn Tokenizer> {
+pub(super) fn codegeex() -> crate::Result<Arc<dyn Tokenizer>> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     match shared.upgrade() {
-        Some(tokenizer) => tokenizer,
+        Some(tokenizer) => Ok(tokenizer),
         None => {
-            let made = Arc::new(CodeGeexTokenizer::build_codegeex());
+            let made = Arc::new(CodeGeexTokenizer::build_codegeex()?);
             *shared = Arc::downgrade(&made);
-            made
+            Ok(made)
         }
     }
 }
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let tokenizer = call.out(tokenizer, "tokenizer")?;
-        tokenizer.set(new_handle(codegeex()));
+        tokenizer.set(new_handle(codegeex()?)?);
         Ok(())
     })
 }
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
         let path = call.text(path, path_len, "path")?;
         let tokenizer = call.out(tokenizer, "tokenizer")?;
         let read: Arc<dyn Tokenizer> = Arc::new(CodeGeexTokenizer::from_folder(Path::new(path))?);
-        tokenizer.set(new_handle(read));
+        tokenizer.set(new_handle(read)?);
         Ok(())
     })
 }
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_encode(
         let text = call.text(text, text_len, "text")?;
         let (ids, ids_len) = (call.out(ids, "ids")?, call.out(ids_len, "ids_len")?);
         give(
-            &tokenizer.encode(text, special_tokens(special)?),
+            &tokenizer.encode(text, special_tokens(special)?)?,
             ids,
             ids_len,
         )
@@ -209,6 +209,5 @@ pub unsafe extern "C" fn codegeex_tokenizer_end_of_text(
 /// Frees a tokenizer. Models and decoders that use it go on. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_free(tokenizer: *mut codegeex_tokenizer) {
-    // SAFETY: a tokenizer of this library, or NULL.
-    unsafe { free_handle(tokenizer) }
+    free_handle(tokenizer)
 }

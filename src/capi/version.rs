@@ -63,20 +63,19 @@ pub unsafe extern "C" fn codegeex_has_feature(name: *const c_char, name_len: usi
     })
 }
 
-/// When the library is unloaded, or the process ends, waits for threads that still free memory, and
-/// forgets what is remembered.
+/// When the library is unloaded, or the process ends, forgets what is remembered.
 #[cfg(target_os = "linux")]
 #[used]
 // SAFETY: the section is an array of such functions, which the system's loader calls.
 #[unsafe(link_section = ".fini_array")]
 static AT_UNLOAD: extern "C" fn() = {
-    extern "C" fn wait() {
+    extern "C" fn forget() {
         let _ = std::panic::catch_unwind(|| {
-            crate::memory::aside::wait();
             super::tokenizer::forget();
+            super::handles::forget();
         });
     }
-    wait
+    forget
 };
 
 const FEATURES: &[&str] = &["capi"];

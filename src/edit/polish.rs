@@ -10,6 +10,7 @@ use crate::code::{
 use crate::error::{ErrorKind, Result};
 use crate::generate::{Completion, FinishReason, Session};
 use crate::language::Language;
+use crate::memory::try_concat;
 use crate::setters::setters;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
@@ -201,13 +202,13 @@ impl Polish {
         let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
         let prompts = candidates
             .iter()
-            .map(|c| encode(&[place.prompt, &c.text].concat()));
-        let prompts: Vec<Vec<u32>> = prompts.collect();
+            .map(|c| encode(&try_concat(&[place.prompt, &c.text])?));
+        let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         let positions = generator.model().config().max_position_embeddings;
         let most = self.suffix_tokens.min(positions.saturating_sub(longest));
         let beginning = place.after.floor_char_boundary(most.saturating_mul(128));
-        let mut suffix = encode(&place.after[..beginning]);
+        let mut suffix = encode(&place.after[..beginning])?;
         suffix.truncate(most);
         if suffix.is_empty() {
             return none;

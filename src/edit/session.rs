@@ -13,6 +13,7 @@ use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::generate::{Event, GenerateOptions, Generator, Session};
 use crate::language::Language;
+use crate::memory::{try_concat, try_copy_text};
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
@@ -111,14 +112,14 @@ pub struct Reuse {
 ///
 /// // At every keystroke: the text before the cursor, and the text after it.
 /// let mut text = "import os\nimpor".to_owned();
-/// edit.update(&text, "\n");
+/// edit.update(&text, "\n")?;
 /// let go_on = &mut |_| ControlFlow::Continue(());
 /// let shown = edit.suggest(&CancelToken::new(), go_on)?.map(|s| s.text.to_owned());
 ///
 /// // What is typed next is what was suggested: the rest of it is still there, for nothing.
 /// let typed = shown.as_deref().and_then(|shown| shown.chars().next());
 /// text.extend(typed);
-/// if edit.update(&text, "\n").is_alive {
+/// if edit.update(&text, "\n")?.is_alive {
 ///     let rest = edit.suggestion().map(|s| s.text.to_owned());
 ///     assert_eq!(shown, rest.map(|rest| format!("{}{rest}", typed.unwrap_or_default())));
 /// }
@@ -168,7 +169,7 @@ impl EditSession {
     pub fn new(generator: &Generator, language: Language, options: EditOptions) -> Result<Self> {
         options.generate.validate()?;
         let head = format!("{}\n", language.tag());
-        let ids = generator.tokenizer().encode(&head, SpecialTokens::AsText);
+        let ids = generator.tokenizer().encode(&head, SpecialTokens::AsText)?;
         let context = generator.model().config().max_position_embeddings;
         let suffix = match options.polish.rank && options.generate.samples > 1 {
             true => options.polish.suffix_tokens,
@@ -252,32 +253,41 @@ impl EditSession {
     /// Suggestions stay as long as the text before the cursor is what it was when they were
     /// computed and the beginning of one of them, and the text after it is the same: so typing
     /// them keeps them, and deleting what was typed as well.
-    pub fn update(&mut self, before: &str, after: &str) -> Update {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory); the text is then as before, and nothing is
+    /// suggested.
+    pub fn update(&mut self, before: &str, after: &str) -> Result<Update> {
         let origin = &self.before[..self.origin];
         if !before.starts_with(origin) || after != self.after {
             self.dismiss();
         }
+        let new_after = match after == self.after {
+            true => String::new(),
+            false => try_copy_text(after)?,
+        };
         let moved = match before == self.before {
             true => false,
-            false => self.follow(before),
+            false => self.follow(before)?,
         };
         if after != self.after {
-            self.after = after.to_owned();
+            self.after = new_after;
         }
-        Update {
+        Ok(Update {
             clip: self.clip(),
             moved,
             is_alive: self.suggestion().is_some(),
-        }
+        })
     }
 
     /// Goes on to another text before the cursor.
-    fn follow(&mut self, before: &str) -> bool {
+    fn follow(&mut self, before: &str) -> Result<bool> {
+        let text = try_copy_text(before)?;
         let tokenizer = self.session.generator().tokenizer();
-        let (ids, moved) = self.window.follow(&**tokenizer, &self.before, before);
+        let (ids, moved) = (self.window).follow(&**tokenizer, &self.before, before)?;
         self.ids = ids;
-        self.before = before.to_owned();
-        moved
+        self.before = text;
+        Ok(moved)
     }
 
     /// Suggests what might follow the cursor: what there is already and agrees with the text, or
@@ -351,12 +361,18 @@ impl EditSession {
     /// Accepts the best suggestion, or a part of it, as if it were typed. Returns what was
     /// inserted before the cursor; nothing where there is no suggestion. The rest stays
     /// suggested.
-    pub fn accept(&mut self, accept: Accept) -> Option<String> {
-        let text = self.suggestion()?.text;
-        let accepted = text[..accept.of(text)].to_owned();
-        let before = [&self.before, &accepted[..]].concat();
-        self.follow(&before);
-        Some(accepted)
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory); nothing is accepted then.
+    pub fn accept(&mut self, accept: Accept) -> Result<Option<String>> {
+        let Some(suggestion) = self.suggestion() else {
+            return Ok(None);
+        };
+        let text = suggestion.text;
+        let accepted = try_copy_text(&text[..accept.of(text)])?;
+        let before = try_concat(&[&self.before, &accepted])?;
+        self.follow(&before)?;
+        Ok(Some(accepted))
     }
 
     /// Drops the suggestions, so that the next ones are computed.

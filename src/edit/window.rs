@@ -16,6 +16,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::error::Result;
+use crate::memory::try_concat;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// No token of GPT-2 has more bytes. Of a vocabulary with longer ones, texts of nothing else are
@@ -58,26 +60,35 @@ impl Window {
 
     /// Follows a text from `old`, which it is on, to `new`. Returns the ids of the prompt, and
     /// whether the window begins with other text than before.
-    pub fn follow(&mut self, tokenizer: &dyn Tokenizer, old: &str, new: &str) -> (Vec<u32>, bool) {
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`]; the window is then as before.
+    pub fn follow(
+        &mut self,
+        tokenizer: &dyn Tokenizer,
+        old: &str,
+        new: &str,
+    ) -> Result<(Vec<u32>, bool)> {
         let before = self.anchor;
-        let (anchor, mut moved) = match self.kept(old, new) {
+        let (mut anchor, mut moved) = match self.kept(old, new) {
             Some(anchor) => (anchor, false),
             None => (0, before > 0),
         };
-        self.anchor = anchor;
         let too_long = new.len() - anchor > self.most * TOKEN_BYTES;
         let mut ids = match too_long {
             true => Vec::new(),
-            false => self.encode(tokenizer, new, anchor),
+            false => self.encode(tokenizer, new, anchor)?,
         };
         let is_over = too_long || ids.len() > self.most;
         let is_short = anchor > 0 && ids.len() + 2 * self.step <= self.most;
         if is_over || is_short {
-            self.anchor = self.full(tokenizer, new);
-            moved |= self.anchor != anchor;
-            ids = self.encode(tokenizer, new, self.anchor);
+            let full = self.full(tokenizer, new)?;
+            moved |= full != anchor;
+            ids = self.encode(tokenizer, new, full)?;
+            anchor = full;
         }
-        (ids, moved)
+        self.anchor = anchor;
+        Ok((ids, moved))
     }
 
     /// Where the window begins in `new`, if that is where it began in `old`.
@@ -92,23 +103,25 @@ impl Window {
         (!window.is_empty() && is_line(above) == is_line(cut)).then_some(above.len())
     }
 
-    fn encode(&self, tokenizer: &dyn Tokenizer, text: &str, anchor: usize) -> Vec<u32> {
-        let prompt = [&self.head, &text[anchor..]].concat();
+    fn encode(&self, tokenizer: &dyn Tokenizer, text: &str, anchor: usize) -> Result<Vec<u32>> {
+        let prompt = try_concat(&[&self.head, &text[anchor..]])?;
         tokenizer.encode(&prompt, SpecialTokens::AsText)
     }
 
     /// The leftmost line start from which no more than `most - step` tokens are left; inside of a
     /// line where the next line start would cost more than half of that.
-    fn full(&self, tokenizer: &dyn Tokenizer, text: &str) -> usize {
+    fn full(&self, tokenizer: &dyn Tokenizer, text: &str) -> Result<usize> {
         let target = self.most - self.step;
         let first = text.floor_char_boundary(text.len().saturating_sub(target * TOKEN_BYTES));
-        let fits = |at: usize| at >= first && self.encode(tokenizer, text, at).len() <= target;
-        if fits(0) {
-            return 0;
+        let fits = |at: usize| -> Result<bool> {
+            Ok(at >= first && self.encode(tokenizer, text, at)?.len() <= target)
+        };
+        if fits(0)? {
+            return Ok(0);
         }
         // Where that number of tokens begins, about.
-        let head = tokenizer.encode(&self.head, SpecialTokens::AsText).len();
-        let tail = tokenizer.encode(&text[first..], SpecialTokens::AsText);
+        let head = tokenizer.encode(&self.head, SpecialTokens::AsText)?.len();
+        let tail = tokenizer.encode(&text[first..], SpecialTokens::AsText)?;
         let last = tail.iter().rev().take(target.saturating_sub(head));
         let bytes = last.map(|&id| tokenizer.token_bytes(id).map_or(0, <[u8]>::len));
         let at = text.len().saturating_sub(bytes.sum::<usize>());
@@ -117,19 +130,22 @@ impl Window {
             Some(line) => line,
             None => {
                 let mut at = text.ceil_char_boundary(at);
-                while !fits(at) && at < text.len() {
+                while !fits(at)? && at < text.len() {
                     at = text.ceil_char_boundary(at + 1);
                 }
-                return at;
+                return Ok(at);
             }
         };
-        while let Some(above) = line_above(text, anchor).filter(|&line| fits(line)) {
+        while let Some(above) = line_above(text, anchor) {
+            if !fits(above)? {
+                break;
+            }
             anchor = above;
         }
-        while !fits(anchor) {
+        while !fits(anchor)? {
             anchor = line_start(text, anchor + 1).unwrap_or(text.len());
         }
-        anchor
+        Ok(anchor)
     }
 }
 

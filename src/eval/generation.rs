@@ -228,15 +228,15 @@ impl<'a> Job<'a> {
         let positions = model.config().max_position_embeddings;
         let most = positions.min(options.max_tokens as usize);
         let tokens = prompts.iter().map(|prompt| {
-            let ids = (generator.tokenizer()).encode(&prompt.text, SpecialTokens::AsText);
-            Tokens {
+            let ids = (generator.tokenizer()).encode(&prompt.text, SpecialTokens::AsText)?;
+            Ok(Tokens {
                 seed: seed_of(options.seed, task, &prompt.task_id),
                 room: most.saturating_sub(ids.len()),
                 ids,
                 prompt,
-            }
+            })
         });
-        let prompts: Vec<Tokens<'_>> = tokens.collect();
+        let prompts = tokens.collect::<Result<Vec<Tokens<'_>>>>()?;
         let fingerprint = model.fingerprint();
         let this = Self {
             task,

@@ -18,6 +18,8 @@
 mod tests;
 
 use super::Candidates;
+use crate::error::Result;
+use crate::memory::{TryGrow, try_copy};
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// The tokens that text is encoded to, in the order of their bytes.
@@ -39,29 +41,34 @@ pub(super) struct Cut {
 
 impl TextTokens {
     /// Looks at every token; takes some 10 ms for 50,000.
-    pub fn new(tokenizer: &dyn Tokenizer) -> Self {
-        let is_text = |id: u32, bytes: &[u8]| {
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn new(tokenizer: &dyn Tokenizer) -> Result<Self> {
+        let is_text = |id: u32, bytes: &[u8]| -> Result<bool> {
             if bytes.is_empty() || tokenizer.is_control(id) {
-                return false;
+                return Ok(false);
             }
-            match std::str::from_utf8(bytes) {
+            Ok(match std::str::from_utf8(bytes) {
                 // Some tokens never come of encoding, such as GPT-2's own runs of spaces, and no
                 // model has learned them.
-                Ok(text) => tokenizer.encode(text, SpecialTokens::AsText) == [id],
+                Ok(text) => tokenizer.encode(text, SpecialTokens::AsText)? == [id],
                 // A part of a character comes of encoding the whole one.
                 Err(_) => true,
-            }
+            })
         };
         let count = u32::try_from(tokenizer.vocab_size()).unwrap_or(u32::MAX);
-        let mut tokens: Vec<(&[u8], u32)> = (0..count)
-            .filter_map(|id| Some((tokenizer.token_bytes(id)?, id)))
-            .filter(|&(bytes, id)| is_text(id, bytes))
-            .collect();
-        tokens.sort_unstable();
-        Self {
-            longest: tokens.iter().map(|(b, _)| b.len()).max().unwrap_or(0),
-            ids: tokens.into_iter().map(|(_, id)| id).collect(),
+        let mut ids = Vec::new();
+        let mut longest = 0;
+        for id in 0..count {
+            let bytes = tokenizer.token_bytes(id).unwrap_or_default();
+            if is_text(id, bytes)? {
+                ids.try_push(id)?;
+                longest = longest.max(bytes.len());
+            }
         }
+        ids.sort_unstable_by_key(|&id| (tokenizer.token_bytes(id), id));
+        Ok(Self { ids, longest })
     }
 
     /// The tokens that begin with `bytes`, in the order of their bytes.
@@ -81,23 +88,28 @@ impl TextTokens {
 
     /// The tokens that agree with `due`, in the order of their ids: those that it begins with, and
     /// those that begin with it.
-    fn agreeing(&self, tokenizer: &dyn Tokenizer, due: &[u8]) -> Vec<u32> {
-        let mut found = self.beginning_with(tokenizer, due).to_vec();
+    fn agreeing(&self, tokenizer: &dyn Tokenizer, due: &[u8]) -> Result<Vec<u32>> {
+        let mut found = try_copy(self.beginning_with(tokenizer, due))?;
         for len in 1..due.len().min(self.longest + 1) {
             let same = self.beginning_with(tokenizer, &due[..len]).iter();
             let is_same = |&&id: &&u32| tokenizer.token_bytes(id) == Some(&due[..len]);
-            found.extend(same.take_while(is_same));
+            for &id in same.take_while(is_same) {
+                found.try_push(id)?;
+            }
         }
         found.sort_unstable();
-        found
+        Ok(found)
     }
 
     /// What of `prompt` text that follows may change; `None` where it is nothing. The first token
     /// is left in any case, and so are control tokens and what is before them.
-    pub fn cut(&self, tokenizer: &dyn Tokenizer, prompt: &[u32]) -> Option<Cut> {
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn cut(&self, tokenizer: &dyn Tokenizer, prompt: &[u32]) -> Result<Option<Cut>> {
         let mut starts = Vec::new();
         let mut tail = Vec::new();
-        for &id in prompt.get(1..)?.iter().rev() {
+        for &id in prompt.get(1..).unwrap_or_default().iter().rev() {
             match tokenizer.token_bytes(id) {
                 Some(bytes) if !tokenizer.is_control(id) => tail.extend(bytes.iter().rev()),
                 _ => break,
@@ -133,7 +145,7 @@ impl TextTokens {
                 _ => [before, longer].concat(),
             };
             if let Ok(text) = std::str::from_utf8(&text) {
-                let ids = tokenizer.encode(text, SpecialTokens::AsText);
+                let ids = tokenizer.encode(text, SpecialTokens::AsText)?;
                 let same = ids.iter().zip(known).take_while(|(a, b)| a == b).count();
                 if let Some(&start) = starts.iter().rev().nth(same) {
                     take(start);
@@ -144,20 +156,29 @@ impl TextTokens {
             0 => {}
             len => take(len),
         }
-        let start = *starts.get(tokens.checked_sub(1)?)?;
-        Some(Cut {
+        let start = tokens.checked_sub(1).and_then(|last| starts.get(last));
+        Ok(start.map(|&start| Cut {
             kept: prompt.len() - tokens,
             due: end(start).to_vec(),
-        })
+        }))
     }
 
     /// Leaves the candidates that agree with `due`.
-    pub fn restrict(&self, tokenizer: &dyn Tokenizer, due: &[u8], candidates: &mut Candidates) {
-        let mut agreeing = self.agreeing(tokenizer, due).into_iter().peekable();
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn restrict(
+        &self,
+        tokenizer: &dyn Tokenizer,
+        due: &[u8],
+        candidates: &mut Candidates,
+    ) -> Result<()> {
+        let mut agreeing = self.agreeing(tokenizer, due)?.into_iter().peekable();
         candidates.retain(|candidate| {
             while agreeing.next_if(|&id| id < candidate.id).is_some() {}
             agreeing.peek() == Some(&candidate.id)
         });
+        Ok(())
     }
 }
 

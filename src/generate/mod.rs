@@ -193,7 +193,7 @@ impl Generator {
         // Looked at first: a vocabulary is a small file, a model a large one.
         let tokenizer = match CodeGeexTokenizer::is_in_folder(folder) {
             true => CodeGeexTokenizer::from_folder(folder)?,
-            false => CodeGeexTokenizer::codegeex(),
+            false => CodeGeexTokenizer::codegeex()?,
         };
         Self::new(load(path, options)?, Arc::new(tokenizer))
     }
@@ -321,9 +321,12 @@ impl Generator {
         prompt.encode(&*self.tokenizer, special)
     }
 
-    fn text_tokens(&self) -> &TextTokens {
-        self.text_tokens
-            .get_or_init(|| TextTokens::new(&*self.tokenizer))
+    fn text_tokens(&self) -> Result<&TextTokens> {
+        if let Some(tokens) = self.text_tokens.get() {
+            return Ok(tokens);
+        }
+        let made = TextTokens::new(&*self.tokenizer)?;
+        Ok(self.text_tokens.get_or_init(|| made))
     }
 
     fn check_prompt(&self, ids: &[u32]) -> Result<()> {

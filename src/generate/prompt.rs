@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::Result;
+use crate::memory::try_copy;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// What a model continues: text, or token ids. Wherever a prompt is taken, either converts into it.
@@ -38,8 +39,9 @@ impl Prompt<'_> {
         special: SpecialTokens,
     ) -> Result<Vec<u32>> {
         match self {
-            Self::Text(text) => Ok(tokenizer.encode(&text, special)),
-            Self::Ids(ids) => Ok(ids.into_owned()),
+            Self::Text(text) => tokenizer.encode(&text, special),
+            Self::Ids(Cow::Owned(ids)) => Ok(ids),
+            Self::Ids(Cow::Borrowed(ids)) => Ok(try_copy(ids)?),
         }
     }
 }

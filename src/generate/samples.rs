@@ -44,7 +44,7 @@ impl SampleGroup {
             Text::new(&stops.stop, stops.stop_at.as_ref(), tokenizer, prompt)?
         };
         let cut = match options.heal {
-            true => generator.text_tokens().cut(tokenizer, prompt),
+            true => generator.text_tokens()?.cut(tokenizer, prompt)?,
             false => None,
         };
         let due = cut.map(|cut| {

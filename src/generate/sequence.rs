@@ -294,8 +294,8 @@ impl Sequence {
         context.candidates.retain(|c| (c.id as usize) < vocabulary);
         let due = &task.due[self.completion.healed..];
         if !due.is_empty() {
-            let tokens = context.generator.text_tokens();
-            tokens.restrict(context.tokenizer, due, context.candidates);
+            let tokens = context.generator.text_tokens()?;
+            tokens.restrict(context.tokenizer, due, context.candidates)?;
         }
         let history = History {
             prompt,

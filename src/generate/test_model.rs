@@ -52,7 +52,7 @@ impl TestModel {
     /// Goes on with those of the texts that begin with what it was fed, equally likely, by their
     /// own tokens; ends where there are none.
     pub fn saying(texts: &[&str]) -> Self {
-        let tokenizer = CodeGeexTokenizer::codegeex();
+        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
         let texts: Vec<String> = texts.iter().map(|&t| t.to_owned()).collect();
         Self::new(move |ids, logits| {
             let of = |&id: &u32| tokenizer.token_bytes(id).unwrap_or_default();
@@ -60,7 +60,10 @@ impl TestModel {
             for text in &texts {
                 let rest = text.as_bytes().strip_prefix(&fed[..]);
                 if let Some(Ok(rest)) = rest.map(std::str::from_utf8)
-                    && let Some(&next) = tokenizer.encode(rest, SpecialTokens::AsText).first()
+                    && let Some(&next) = tokenizer
+                        .encode(rest, SpecialTokens::AsText)
+                        .unwrap()
+                        .first()
                 {
                     logits[next as usize] = 20.0;
                 }

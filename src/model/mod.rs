@@ -31,9 +31,9 @@ use ndarray::ArrayView2;
 use crate::backend::{ActivationFormat, Cpu, CpuOptions, InstructionSet, KvFormat};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
-use crate::memory;
+
 use crate::setters::setters;
-use crate::weights::{MemoryMode, Watch, WeightSource};
+use crate::weights::{MemoryMode, Watch};
 
 pub use crate::backend::{Activation, Determinism, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
@@ -113,14 +113,7 @@ impl LoadOptions {
 pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Arc<dyn Model>> {
     let checkpoint = Checkpoint::open(path.as_ref(), &options.open)?;
     let backend = Cpu::new(&options.cpu)?;
-    match Transformer::new(backend, &checkpoint) {
-        Ok(model) => Ok(Arc::new(model)),
-        Err(error) => {
-            let copied = usize::try_from(checkpoint.footprint().owned);
-            memory::free_aside(copied.unwrap_or(usize::MAX), checkpoint);
-            Err(error)
-        }
-    }
+    Ok(Arc::new(Transformer::new(backend, &checkpoint)?))
 }
 
 /// Which logits of a call are wanted. Unrequested logits are not computed.

@@ -31,8 +31,11 @@
 //! Tokens are numbered here by rank: 0 to 255 are the bytes in the order of the vocabulary, then
 //! come the merges. What this module does not know: ids, and where pieces begin and end.
 
+use std::collections::TryReserveError;
+
 use super::pairs::PairMap;
-use super::trie::{NodesExhausted, Trie};
+use super::trie::{Full, Trie};
+use crate::memory::{TryGrow, try_collect, try_copy};
 
 /// Number of tokens that are single bytes.
 pub(super) const BYTE_TOKENS: u32 = 256;
@@ -61,6 +64,14 @@ pub(super) enum MergeFault {
     TooLong { merge: usize, len: usize },
     /// With it the tokens need more memory than a vocabulary may.
     TooLarge { merge: usize },
+    /// An allocation was refused.
+    OutOfMemory,
+}
+
+impl From<TryReserveError> for MergeFault {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
 }
 
 /// The merges of a vocabulary, prepared for encoding.
@@ -97,17 +108,19 @@ impl Merges {
             return Err(MergeFault::TooLarge { merge: MAX_MERGES });
         }
         let mut this = Self {
-            pairs: PairMap::with_capacity(merges.len()),
-            halves: (0..BYTE_TOKENS).map(|b| (b, b)).collect(),
-            bytes: bytes.to_vec(),
-            starts: (0..=BYTE_TOKENS).collect(),
-            trie: Trie::new(bytes, merges.len()),
+            pairs: PairMap::with_capacity(merges.len())?,
+            halves: try_collect((0..BYTE_TOKENS).map(|b| (b, b)))?,
+            bytes: try_copy(bytes)?,
+            starts: try_collect(0..=BYTE_TOKENS)?,
+            trie: Trie::new(bytes, merges.len())?,
             shorter: Vec::new(),
         };
+        this.halves.try_reserve_exact(merges.len())?;
+        this.starts.try_reserve_exact(merges.len())?;
         for (merge, &(left, right)) in merges.iter().enumerate() {
             this.add(merge, left, right)?;
         }
-        this.shorter = this.trie.prefix_links(this.halves.len());
+        this.shorter = this.trie.prefix_links(this.halves.len())?;
         Ok(this)
     }
 
@@ -116,7 +129,7 @@ impl Merges {
         if let Some(&token) = [left, right].iter().find(|&&half| half >= token) {
             return Err(MergeFault::NotYetMade { merge, token });
         }
-        if let Some(first) = self.pairs.insert(left, right, token) {
+        if let Some(first) = self.pairs.insert(left, right, token)? {
             return Err(MergeFault::Repeated { merge, first });
         }
         let len = self.token_len(left) + self.token_len(right);
@@ -126,11 +139,12 @@ impl Merges {
         if self.bytes.len() + len > MAX_BYTES {
             return Err(MergeFault::TooLarge { merge });
         }
-        self.halves.push((left, right));
+        self.halves.try_push((left, right))?;
+        self.bytes.try_reserve(len)?;
         for half in [left, right] {
             self.bytes.extend_from_within(self.range(half));
         }
-        self.starts.push(self.bytes.len() as u32);
+        self.starts.try_push(self.bytes.len() as u32)?;
         // Encoding never yields a token whose own bytes encode to something else, so such a token
         // stays out of the trie: then every match there is a token that can occur.
         if self.trie.contains(left)
@@ -140,7 +154,10 @@ impl Merges {
             let tail = &self.bytes[self.range(right)];
             self.trie
                 .insert(token, left, tail)
-                .map_err(|NodesExhausted| MergeFault::TooLarge { merge })?;
+                .map_err(|full| match full {
+                    Full::Nodes => MergeFault::TooLarge { merge },
+                    Full::Memory => MergeFault::OutOfMemory,
+                })?;
         }
         Ok(())
     }
@@ -172,9 +189,14 @@ impl Merges {
     }
 
     /// The tokens of `piece`.
-    pub(super) fn encode<'s>(&self, piece: &[u8], scratch: &'s mut BpeScratch) -> &'s [u32] {
+    pub(super) fn encode<'s>(
+        &self,
+        piece: &[u8],
+        scratch: &'s mut BpeScratch,
+    ) -> Result<&'s [u32], TryReserveError> {
         scratch.chain.clear();
         scratch.dead.clear();
+        scratch.dead.try_reserve(piece.len() / 64 + 1)?;
         scratch.dead.resize(piece.len() / 64 + 1, 0);
         let mut at = 0;
         let mut candidate = NONE;
@@ -185,7 +207,7 @@ impl Merges {
             match self.fitting(candidate, at, scratch) {
                 Some(token) => {
                     at += self.token_len(token);
-                    scratch.chain.push(token);
+                    scratch.chain.try_push(token)?;
                     candidate = NONE;
                 }
                 None => {
@@ -193,7 +215,7 @@ impl Merges {
                 }
             }
         }
-        &scratch.chain
+        Ok(&scratch.chain)
     }
 
     /// The longest of `candidate` and its prefixes that may follow the chain, which ends at `at`.

@@ -1,14 +1,16 @@
 //! The CodeGeeX tokenizer: GPT-2's byte-level byte-pair encoding, and tokens for runs of spaces.
 
+use std::collections::TryReserveError;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::bpe::{BYTE_TOKENS, Merges};
+use super::bpe::{BYTE_TOKENS, MergeFault, Merges};
 use super::byte_chars::BYTE_ORDER;
 use super::pretokenize::{at_space_run, piece_end};
 use super::vocabulary::{END_OF_TEXT, PieceScratch, Vocabulary};
 use super::{SpecialTokens, Tokenizer, files};
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory::{TryGrow, TryGrowText, try_collect, try_vec};
 use crate::threads::ThreadPool;
 
 /// The merges of GPT-2 in order of rank: pairs of ids, two bytes each, little-endian.
@@ -25,8 +27,8 @@ const EXTRA_TOKENS: u32 = 143;
 /// ```
 /// use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 ///
-/// let tokenizer = CodeGeexTokenizer::codegeex();
-/// let ids = tokenizer.encode("if x:\n    y()", SpecialTokens::AsText);
+/// let tokenizer = CodeGeexTokenizer::codegeex()?;
+/// let ids = tokenizer.encode("if x:\n    y()", SpecialTokens::AsText)?;
 /// assert_eq!(ids, [361, 2124, 25, 198, 50268, 88, 3419]);
 /// assert_eq!(tokenizer.decode(&ids)?, "if x:\n    y()");
 /// # Ok::<(), codegeex::Error>(())
@@ -50,27 +52,34 @@ impl CodeGeexTokenizer {
     ///
     /// The first call of a process builds its tables, which takes milliseconds; the others share
     /// them.
-    pub fn codegeex() -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory): the tables take 10 MB.
+    pub fn codegeex() -> Result<Self> {
         static SHARED: OnceLock<CodeGeexTokenizer> = OnceLock::new();
-        SHARED.get_or_init(Self::build_codegeex).clone()
+        if let Some(shared) = SHARED.get() {
+            return Ok(shared.clone());
+        }
+        let made = Self::build_codegeex()?;
+        Ok(SHARED.get_or_init(|| made).clone())
     }
 
     /// Builds the tables behind [`codegeex`](Self::codegeex) anew. For measuring that.
     #[doc(hidden)]
-    pub fn build_codegeex() -> Self {
-        let pairs = gpt2_merges();
+    pub fn build_codegeex() -> Result<Self> {
+        let pairs = gpt2_merges()?;
         let end_of_text = BYTE_TOKENS + pairs.len() as u32;
-        let ids = (0..end_of_text).collect();
-        let mut controls = vec![(END_OF_TEXT.to_owned(), end_of_text)];
-        controls
-            .extend((1..=EXTRA_TOKENS).map(|n| (format!("<|extratoken_{n}|>"), end_of_text + n)));
-        let vocabulary = Merges::new(&BYTE_ORDER, &pairs)
-            .map_err(|fault| Error::new(ErrorKind::Internal, format!("{fault:?}")))
-            .and_then(|merges| Vocabulary::new(merges, ids, &controls));
-        match vocabulary {
-            Ok(vocabulary) => Self::new(vocabulary),
-            Err(error) => unreachable!("the compiled-in vocabulary is sound: {error}"),
-        }
+        let ids = try_collect(0..end_of_text)?;
+        let extra: Vec<String> = (1..=EXTRA_TOKENS)
+            .map(|n| format!("<|extratoken_{n}|>"))
+            .collect();
+        let names = std::iter::once(END_OF_TEXT).chain(extra.iter().map(String::as_str));
+        let controls: Vec<(&str, u32)> = names.zip(end_of_text..).collect();
+        let merges = Merges::new(&BYTE_ORDER, &pairs).map_err(|fault| match fault {
+            MergeFault::OutOfMemory => Error::out_of_memory("the merges of the tokenizer"),
+            fault => Error::new(ErrorKind::Internal, format!("{fault:?}")),
+        })?;
+        Vocabulary::new(merges, ids, &controls).map(Self::new)
     }
 
     /// Reads a vocabulary in the files that Hugging Face's GPT-2 tokenizer has: ids by token,
@@ -112,71 +121,95 @@ impl CodeGeexTokenizer {
     /// Appends the ids of `text` to `ids`.
     ///
     /// The same ids as [`encode`](Tokenizer::encode), without allocating for each text.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory); some of the ids may then be in `ids`.
     pub fn encode_into(
         &self,
         text: &str,
         special: SpecialTokens,
         scratch: &mut EncodeScratch,
         ids: &mut Vec<u32>,
-    ) {
+    ) -> Result<()> {
         let vocabulary = &*self.vocabulary;
         vocabulary.prepare(&mut scratch.piece, text.len());
         let mut start = 0;
         if special == SpecialTokens::Parse {
             while let Some((at, id)) = vocabulary.controls.find(text, start) {
-                self.encode_text(&text[start..at.start], scratch, ids);
-                ids.push(id);
+                self.encode_text(&text[start..at.start], scratch, ids)?;
+                ids.try_push(id)?;
                 start = at.end;
             }
         }
-        self.encode_text(&text[start..], scratch, ids);
+        Ok(self.encode_text(&text[start..], scratch, ids)?)
     }
 
     /// Appends the ids of `text`, in which nothing is a control token.
-    fn encode_text(&self, text: &str, scratch: &mut EncodeScratch, ids: &mut Vec<u32>) {
+    fn encode_text(
+        &self,
+        text: &str,
+        scratch: &mut EncodeScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), TryReserveError> {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
             if at_space_run(text, at) {
-                at = self.vocabulary.spaces.encode(bytes, at, ids);
+                at = self.vocabulary.spaces.encode(bytes, at, ids)?;
             } else {
                 let end = piece_end(text, at);
                 self.vocabulary
-                    .encode_piece(bytes, at, end, &mut scratch.piece, ids);
+                    .encode_piece(bytes, at, end, &mut scratch.piece, ids)?;
                 at = end;
             }
         }
+        Ok(())
     }
 
     /// The ids of each of `texts`, encoded by the threads of `pool`. A single text is the work of
     /// one thread.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn encode_batch(
         &self,
         pool: &ThreadPool,
         texts: &[&str],
         special: SpecialTokens,
-    ) -> Vec<Vec<u32>> {
-        let mut batch = vec![Vec::new(); texts.len()];
+    ) -> Result<Vec<Vec<u32>>> {
+        let mut batch = try_collect(texts.iter().map(|_| Ok(Vec::new())))?;
         let scratches = Mutex::new(Vec::new());
         let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
         pool.for_each_chunk(&mut batch, 1, |i, ids| {
             let mut scratch: EncodeScratch = lock().pop().unwrap_or_default();
-            ids[0].reserve(ids_of(texts[i].len()));
-            self.encode_into(texts[i], special, &mut scratch, &mut ids[0]);
+            ids[0] = self.encode_with(texts[i], special, &mut scratch);
             lock().push(scratch);
         });
-        batch
+        let mut all = try_vec(batch.len())?;
+        for ids in batch {
+            all.push(ids?);
+        }
+        Ok(all)
+    }
+
+    fn encode_with(
+        &self,
+        text: &str,
+        special: SpecialTokens,
+        scratch: &mut EncodeScratch,
+    ) -> Result<Vec<u32>> {
+        let mut ids = try_vec(ids_of(text.len()))?;
+        self.encode_into(text, special, scratch, &mut ids)?;
+        Ok(ids)
     }
 }
 
 /// The compiled-in merges, in order of rank.
-pub(super) fn gpt2_merges() -> Vec<(u32, u32)> {
+pub(super) fn gpt2_merges() -> Result<Vec<(u32, u32)>, TryReserveError> {
     let (pairs, _) = GPT2_MERGES.as_chunks::<4>();
     let id = |bytes| u32::from(u16::from_le_bytes(bytes));
-    pairs
-        .iter()
-        .map(|&[a, b, c, d]| (id([a, b]), id([c, d])))
-        .collect()
+    let pairs = pairs.iter();
+    try_collect(pairs.map(|&[a, b, c, d]| (id([a, b]), id([c, d]))))
 }
 
 /// A guess at how many ids a text of `len` bytes has: source code has three to four bytes an id.
@@ -185,10 +218,8 @@ fn ids_of(len: usize) -> usize {
 }
 
 impl Tokenizer for CodeGeexTokenizer {
-    fn encode(&self, text: &str, special: SpecialTokens) -> Vec<u32> {
-        let mut ids = Vec::with_capacity(ids_of(text.len()));
-        self.encode_into(text, special, &mut EncodeScratch::default(), &mut ids);
-        ids
+    fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
+        self.encode_with(text, special, &mut EncodeScratch::default())
     }
 
     fn token_bytes(&self, id: u32) -> Option<&[u8]> {
@@ -208,14 +239,22 @@ impl Tokenizer for CodeGeexTokenizer {
     }
 
     fn decode(&self, ids: &[u32]) -> Result<String> {
-        let mut bytes = Vec::with_capacity(ids.len() * 4);
+        let mut bytes = try_vec(ids.len().saturating_mul(4))?;
         for &id in ids {
-            bytes.extend_from_slice(bytes_or_error(self, id)?);
+            bytes.try_extend(bytes_or_error(self, id)?)?;
         }
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        })
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => return Ok(text),
+            Err(error) => error,
+        };
+        let mut text = String::new();
+        for chunk in error.as_bytes().utf8_chunks() {
+            text.try_push_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                text.try_push_str("\u{FFFD}")?;
+            }
+        }
+        Ok(text)
     }
 }
 

@@ -8,21 +8,24 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::bpe::{BYTE_TOKENS, MAX_MERGES, MAX_TOKEN_LEN, MergeFault, Merges};
 use super::byte_chars::{BYTE_ORDER, byte_chars};
 use super::special;
 use super::vocabulary::Vocabulary;
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail, excerpt};
+use crate::memory::{TryGrow, TryGrowText, try_collect_ok, try_filled, try_vec};
 
 /// Reads the three files.
 pub(super) fn read(vocab: &Path, merges: &Path, added: &Path) -> Result<Vocabulary> {
-    let vocab_json: Entries = read_json(vocab)?;
-    let added_json: Entries = read_json(added)?;
+    let vocab_json = read_text(vocab)?;
+    let added_json = read_text(added)?;
     let merges_txt = read_text(merges)?;
+    let vocab_tokens = Entries::parse(&vocab_json).map_err(|e| e.within(vocab.display()))?;
+    let added_tokens = Entries::parse(&added_json).map_err(|e| e.within(added.display()))?;
 
-    let ids = TokenIds::collect(&[(vocab, &vocab_json), (added, &added_json)])?;
+    let ids = TokenIds::collect(&[(vocab, &vocab_tokens), (added, &added_tokens)])?;
     let rules = parse_merges(&merges_txt, &ids).map_err(|error| error.within(merges.display()))?;
     let controls = controls(&ids, &rules).map_err(|error| error.within(vocab.display()))?;
     let merges = Merges::new(&BYTE_ORDER, &rules.pairs)
@@ -33,46 +36,114 @@ pub(super) fn read(vocab: &Path, merges: &Path, added: &Path) -> Result<Vocabula
 fn read_text(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
+        let error = error.utf8_error();
+        let at = error.valid_up_to();
         let context = format!("{}: not UTF-8 at byte {at}: expected text", path.display());
         Error::new(ErrorKind::InvalidVocabulary, context).with_source(error)
     })
 }
 
-fn read_json(path: &Path) -> Result<Entries> {
-    serde_json::from_str(&read_text(path)?).map_err(|error| {
-        let context = format!(
-            "{}: {error}: expected one JSON object of tokens and their ids",
-            path.display()
-        );
-        Error::new(ErrorKind::InvalidVocabulary, context).with_source(error)
-    })
-}
+/// Longest token in a JSON file, as it is written there: six characters for each byte of the longest
+/// that is supported. What the parser holds beside the tokens is bounded by it.
+const MAX_WRITTEN: usize = 6 * MAX_TOKEN_LEN;
 
 /// A JSON object of tokens and ids, with duplicate keys kept for an error to name.
-struct Entries(Vec<(String, u64)>);
+struct Entries {
+    /// The tokens, one after the other.
+    text: String,
+    /// Where each token ends, and its id.
+    ends: Vec<(usize, u64)>,
+}
 
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
+impl Entries {
+    /// Reads `json`. All memory is asked for before the parser runs.
+    fn parse(json: &str) -> Result<Self> {
+        let mut text = String::new();
+        text.try_reserve_exact(json.len())?;
+        let ends = try_vec(count_strings(json)?)?;
+        let mut parser = serde_json::Deserializer::from_str(json);
+        let entries = parser
+            .deserialize_map(Object(Self { text, ends }))
+            .and_then(|entries| parser.end().map(|()| entries));
+        entries.map_err(|error| {
+            let context = format!("{error}: expected one JSON object of tokens and their ids");
+            Error::new(ErrorKind::InvalidVocabulary, context).with_source(error)
+        })
+    }
 
-        impl<'de> Visitor<'de> for Object {
-            type Value = Entries;
+    fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(end, id)| {
+            let token = &self.text[start..end];
+            start = end;
+            (token, id)
+        })
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of tokens and their ids")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
+/// How many strings `json` has.
+fn count_strings(json: &str) -> Result<usize> {
+    let bytes = json.as_bytes();
+    let (mut count, mut at) = (0, 0);
+    while let Some(open) = bytes[at..].iter().position(|&byte| byte == b'"') {
+        let start = at + open + 1;
+        at = start;
+        while let Some(&byte) = bytes.get(at).filter(|&&byte| byte != b'"') {
+            at += if byte == b'\\' { 2 } else { 1 };
         }
+        at = (at + 1).min(bytes.len());
+        count += 1;
+        if at - start > MAX_WRITTEN {
+            bail!(
+                InvalidVocabulary,
+                "the string at byte {start} has {} bytes: expected tokens of at most \
+                 {MAX_TOKEN_LEN}",
+                at - start
+            );
+        }
+    }
+    Ok(count)
+}
 
-        deserializer.deserialize_map(Object)
+/// Reads the entries into lists that have room for them.
+struct Object(Entries);
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tokens and their ids")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Entries, A::Error> {
+        while map.next_key_seed(Token(&mut self.0.text))?.is_some() {
+            self.0.ends.push((self.0.text.len(), map.next_value()?));
+        }
+        Ok(self.0)
+    }
+}
+
+/// Appends a token to the text.
+struct Token<'t>(&'t mut String);
+
+impl<'de> DeserializeSeed<'de> for Token<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Token<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, token: &str) -> Result<(), E> {
+        self.0.push_str(token);
+        Ok(())
     }
 }
 
@@ -87,46 +158,57 @@ impl<'a> TokenIds<'a> {
         let entries = || {
             files
                 .iter()
-                .flat_map(|(path, entries)| entries.0.iter().map(move |entry| (path, entry)))
+                .flat_map(|(path, entries)| entries.iter().map(move |entry| (path, entry)))
         };
+        let count = files.iter().map(|(_, entries)| entries.ends.len()).sum();
         let mut by_token: HashMap<&str, u64> = HashMap::new();
+        by_token.try_reserve(count)?;
         for (path, (token, id)) in entries() {
             // A token may be in both files, as some programs write them, but with one id.
-            if let Some(other) = by_token.insert(token, *id).filter(|other| other != id) {
+            if let Some(other) = by_token.insert(token, id).filter(|other| *other != id) {
                 bail!(
                     InvalidVocabulary,
-                    "{}: token {token:?} has id {id}, and elsewhere {other}: expected one id",
-                    path.display()
+                    "{}: token {} has id {id}, and elsewhere {other}: expected one id",
+                    path.display(),
+                    excerpt(token)
                 );
             }
         }
-        let mut by_id: Vec<Option<&str>> = vec![None; by_token.len()];
+        let mut by_id: Vec<Option<&str>> = try_filled(None, by_token.len())?;
         for (path, (token, id)) in entries() {
             let count = by_id.len();
-            let place = usize::try_from(*id).ok().and_then(|id| by_id.get_mut(id));
+            let place = usize::try_from(id).ok().and_then(|id| by_id.get_mut(id));
             let Some(place) = place else {
                 bail!(
                     InvalidVocabulary,
-                    "{}: token {token:?} has id {id}: expected ids below {count}, because there \
+                    "{}: token {} has id {id}: expected ids below {count}, because there \
                      are {count} tokens and no id may be left out",
-                    path.display()
+                    path.display(),
+                    excerpt(token)
                 );
             };
-            if let Some(other) = place.replace(token).filter(|other| other != token) {
+            if let Some(other) = place.replace(token).filter(|other| *other != token) {
                 bail!(
                     InvalidVocabulary,
-                    "{}: token {token:?} has id {id}, which token {other:?} has as well: expected \
-                     an id for each token",
-                    path.display()
+                    "{}: token {} has id {id}, which token {} has as well: expected an id for \
+                     each token",
+                    path.display(),
+                    excerpt(token),
+                    excerpt(other)
                 );
             }
         }
         // As many tokens as ids, each with an id of its own below that: none is left out.
-        let by_id: Vec<&str> = by_id.into_iter().flatten().collect();
-        Ok(Self {
-            by_token: (0..).zip(&by_id).map(|(id, &token)| (token, id)).collect(),
-            by_id,
-        })
+        let mut known = Self {
+            by_token: HashMap::new(),
+            by_id: try_vec(by_id.len())?,
+        };
+        known.by_token.try_reserve(by_id.len())?;
+        for (id, token) in (0..).zip(by_id.into_iter().flatten()) {
+            known.by_token.insert(token, id);
+            known.by_id.push(token);
+        }
+        Ok(known)
     }
 }
 
@@ -147,6 +229,8 @@ fn parse_merges(text: &str, ids: &TokenIds) -> Result<Rules> {
     };
     // The rank of each token so far, by its id.
     let mut ranks: HashMap<u32, u32> = HashMap::new();
+    ranks.try_reserve(ids.by_id.len())?;
+    let mut made = String::new();
     for (rank, (byte, spelled)) in (0..).zip(BYTE_ORDER.into_iter().zip(byte_chars())) {
         let Some(&id) = ids.by_token.get(spelled.encode_utf8(&mut [0; 4]) as &str) else {
             bail!(
@@ -157,7 +241,7 @@ fn parse_merges(text: &str, ids: &TokenIds) -> Result<Rules> {
             );
         };
         ranks.insert(id, rank);
-        rules.ids.push(id);
+        rules.ids.try_push(id)?;
     }
     for (line, text) in (1..).zip(text.lines()) {
         if text.is_empty() || (line == 1 && text.starts_with("#version")) {
@@ -169,78 +253,91 @@ fn parse_merges(text: &str, ids: &TokenIds) -> Result<Rules> {
                 "line {line}: expected at most {MAX_MERGES} merges"
             );
         }
-        let (pair, made) =
-            parse_merge(text, ids, &ranks).map_err(|e| e.within(format_args!("line {line}")))?;
-        ranks.insert(made, BYTE_TOKENS + rules.pairs.len() as u32);
-        rules.pairs.push(pair);
-        rules.lines.push(line);
-        rules.ids.push(made);
+        let (pair, id) = parse_merge(text, ids, &ranks, &mut made)
+            .map_err(|e| e.within(format_args!("line {line}")))?;
+        ranks.insert(id, BYTE_TOKENS + rules.pairs.len() as u32);
+        rules.pairs.try_push(pair)?;
+        rules.lines.try_push(line)?;
+        rules.ids.try_push(id)?;
     }
     Ok(rules)
 }
 
-/// The ranks of the two tokens that a line merges, and the id of the token that it makes.
-fn parse_merge(text: &str, ids: &TokenIds, ranks: &HashMap<u32, u32>) -> Result<((u32, u32), u32)> {
+/// The ranks of the two tokens that a line merges, and the id of the token that it makes; `made` is
+/// memory for that token.
+fn parse_merge(
+    text: &str,
+    ids: &TokenIds,
+    ranks: &HashMap<u32, u32>,
+    made: &mut String,
+) -> Result<((u32, u32), u32)> {
     let Some((left, right)) = text
         .split_once(' ')
         .filter(|(_, right)| !right.contains(' '))
     else {
         bail!(
             InvalidVocabulary,
-            "found {text:?}: expected two tokens and one space between"
+            "found {}: expected two tokens and one space between",
+            excerpt(text)
         );
     };
     let rank = |token: &str| {
         let Some(id) = ids.by_token.get(token) else {
             bail!(
                 InvalidVocabulary,
-                "token {token:?} is not in the vocabulary: expected only merges of its tokens"
+                "token {} is not in the vocabulary: expected only merges of its tokens",
+                excerpt(token)
             );
         };
         let Some(&rank) = ranks.get(id) else {
             bail!(
                 InvalidVocabulary,
-                "token {token:?} is not made by an earlier line: expected lines in order of rank"
+                "token {} is not made by an earlier line: expected lines in order of rank",
+                excerpt(token)
             );
         };
         Ok(rank)
     };
     let pair = (rank(left)?, rank(right)?);
-    let made = format!("{left}{right}");
+    made.clear();
+    made.try_push_str(left)?;
+    made.try_push_str(right)?;
     match ids.by_token.get(made.as_str()) {
         None => bail!(
             InvalidVocabulary,
-            "token {made:?}, which {text:?} makes, is not in the vocabulary: expected an id for it"
+            "token {}, which {} makes, is not in the vocabulary: expected an id for it",
+            excerpt(made),
+            excerpt(text)
         ),
         Some(id) if ranks.contains_key(id) => bail!(
             InvalidVocabulary,
-            "an earlier line makes token {made:?} as well: expected one merge for each token"
+            "an earlier line makes token {} as well: expected one merge for each token",
+            excerpt(made)
         ),
         Some(&id) => Ok((pair, id)),
     }
 }
 
 /// The tokens that are neither a byte nor made by a merge.
-fn controls(ids: &TokenIds, rules: &Rules) -> Result<Vec<(String, u32)>> {
-    let mut is_piece = vec![false; ids.by_id.len()];
+fn controls<'a>(ids: &TokenIds<'a>, rules: &Rules) -> Result<Vec<(&'a str, u32)>> {
+    let mut is_piece = try_filled(false, ids.by_id.len())?;
     for &id in &rules.ids {
         is_piece[id as usize] = true;
     }
     let others = (0..)
         .zip(&ids.by_id)
         .filter(|&(id, _)| !is_piece[id as usize]);
-    others
-        .map(|(id, &token)| {
-            if !special::is_name(token) {
-                bail!(
-                    InvalidVocabulary,
-                    "token {token:?} with id {id} is neither a byte nor made by a merge: expected \
-                     a name such as <|endoftext|> of such a token"
-                );
-            }
-            Ok((token.to_owned(), id))
-        })
-        .collect()
+    try_collect_ok(others.map(|(id, &token)| {
+        if !special::is_name(token) {
+            bail!(
+                InvalidVocabulary,
+                "token {} with id {id} is neither a byte nor made by a merge: expected a name such \
+                 as <|endoftext|> of such a token",
+                excerpt(token)
+            );
+        }
+        Ok((token, id))
+    }))
 }
 
 /// The error for merges that [`parse_merges`] could read and [`Merges`] refuses.
@@ -261,6 +358,7 @@ fn describe(fault: MergeFault, rules: &Rules) -> Error {
             merge,
             "makes the tokens too many or too long to hold".to_owned(),
         ),
+        MergeFault::OutOfMemory => return Error::out_of_memory("the merges"),
     };
     let line = rules.lines.get(merge).copied().unwrap_or_default();
     Error::new(ErrorKind::InvalidVocabulary, format!("line {line}: {what}"))

@@ -48,7 +48,10 @@ pub enum SpecialTokens {
 /// A reversible map between text and token ids.
 pub trait Tokenizer: Send + Sync {
     /// The ids of `text`.
-    fn encode(&self, text: &str, special: SpecialTokens) -> Vec<u32>;
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and what a tokenizer reports.
+    fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>>;
 
     /// The bytes that `id` stands for, or `None` when the id stands for nothing. Bytes of one
     /// token may end inside a UTF-8 character.
@@ -72,6 +75,7 @@ pub trait Tokenizer: Send + Sync {
     /// [`String::from_utf8_lossy`]; use a [`StreamDecoder`] to refuse them instead.
     ///
     /// # Errors
-    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an id without bytes.
+    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an id without bytes,
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
     fn decode(&self, ids: &[u32]) -> Result<String>;
 }

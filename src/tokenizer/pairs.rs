@@ -4,6 +4,10 @@
 //! (a node and a byte give a node) are such maps. An entry is one word, so a lookup is mostly one
 //! cache line. Not a general map: values are below 2^[`BITS`], and nothing is ever removed.
 
+use std::collections::TryReserveError;
+
+use crate::memory::try_filled;
+
 /// Bits of each of the three numbers of an entry.
 pub(super) const BITS: u32 = 21;
 
@@ -26,14 +30,14 @@ pub(super) struct PairMap {
 
 impl PairMap {
     /// A map that holds `entries` before it grows.
-    pub(super) fn with_capacity(entries: usize) -> Self {
+    pub(super) fn with_capacity(entries: usize) -> Result<Self, TryReserveError> {
         let slots = (entries * 2).next_power_of_two().max(2);
-        Self {
-            slots: vec![EMPTY; slots],
+        Ok(Self {
+            slots: try_filled(EMPTY, slots)?,
             shift: u64::BITS - slots.trailing_zeros(),
             entries: 0,
-            filter: vec![0; slots.div_ceil(16)],
-        }
+            filter: try_filled(0, slots.div_ceil(16))?,
+        })
     }
 
     /// What `(a, b)` maps to.
@@ -58,16 +62,21 @@ impl PairMap {
     }
 
     /// Maps `(a, b)` to `value`, unless it is there: then returns what it maps to.
-    pub(super) fn insert(&mut self, a: u32, b: u32, value: u32) -> Option<u32> {
+    pub(super) fn insert(
+        &mut self,
+        a: u32,
+        b: u32,
+        value: u32,
+    ) -> Result<Option<u32>, TryReserveError> {
         debug_assert!([a, b, value].iter().all(|&x| u64::from(x) <= FIELD));
         if (self.entries + 1) * 2 > self.slots.len() {
-            self.grow();
+            self.grow()?;
         }
         let key = Self::key(a, b);
         let mut at = self.home(key);
         while self.slots[at] != EMPTY {
             if self.slots[at] >> BITS == key {
-                return Some((self.slots[at] & FIELD) as u32);
+                return Ok(Some((self.slots[at] & FIELD) as u32));
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
@@ -75,11 +84,11 @@ impl PairMap {
         self.entries += 1;
         let (word, bit) = self.filter_bit(key);
         self.filter[word] |= 1 << bit;
-        None
+        Ok(None)
     }
 
-    fn grow(&mut self) {
-        let mut larger = Self::with_capacity(self.slots.len());
+    fn grow(&mut self) -> Result<(), TryReserveError> {
+        let mut larger = Self::with_capacity(self.slots.len())?;
         for &slot in self.slots.iter().filter(|&&slot| slot != EMPTY) {
             let mut at = larger.home(slot >> BITS);
             while larger.slots[at] != EMPTY {
@@ -91,6 +100,7 @@ impl PairMap {
         }
         larger.entries = self.entries;
         *self = larger;
+        Ok(())
     }
 
     #[inline]
@@ -124,19 +134,19 @@ mod tests {
     #[test]
     fn holds_what_was_put_in_and_nothing_else() {
         let max = (1 << BITS) - 1;
-        let mut map = PairMap::with_capacity(3);
+        let mut map = PairMap::with_capacity(3).unwrap();
         for i in 0..100 {
-            assert_eq!(map.insert(i, max - i, i * 3), None);
-            assert_eq!(map.insert(max - i, i, max), None);
+            assert_eq!(map.insert(i, max - i, i * 3), Ok(None));
+            assert_eq!(map.insert(max - i, i, max), Ok(None));
         }
-        assert_eq!(map.insert(max, max, max), None);
-        assert_eq!(map.insert(5, max - 5, 1), Some(15));
+        assert_eq!(map.insert(max, max, max), Ok(None));
+        assert_eq!(map.insert(5, max - 5, 1), Ok(Some(15)));
         for i in 0..100 {
             assert_eq!(map.get(i, max - i), Some(i * 3));
             assert_eq!(map.get(max - i, i), Some(max));
             assert_eq!(map.get(i, i), None);
         }
         assert_eq!(map.get(max, max), Some(max));
-        assert_eq!(PairMap::with_capacity(0).get(0, 0), None);
+        assert_eq!(PairMap::with_capacity(0).unwrap().get(0, 0), None);
     }
 }

@@ -3,8 +3,10 @@
 //! Names have the form `<|name|>`, with letters, digits and underscores between. So two
 //! occurrences in a text cannot overlap, none is a part of another, and a space is in none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::ops::Range;
+
+use crate::memory::try_copy_text;
 
 /// The control tokens of a vocabulary.
 #[derive(Debug, Default)]
@@ -15,9 +17,11 @@ pub(super) struct ControlTokens {
 
 impl ControlTokens {
     /// Adds a token; [`is_name`] holds for the name, and it is new.
-    pub(super) fn insert(&mut self, name: &str, id: u32) {
+    pub(super) fn insert(&mut self, name: &str, id: u32) -> Result<(), TryReserveError> {
+        self.ids.try_reserve(1)?;
+        self.ids.insert(try_copy_text(name)?.into_boxed_str(), id);
         self.longest = self.longest.max(name.len());
-        self.ids.insert(name.into(), id);
+        Ok(())
     }
 
     /// The id of the token called `name`.
@@ -63,8 +67,8 @@ mod tests {
     #[test]
     fn finds_the_first_token_and_nothing_that_only_looks_like_one() {
         let mut tokens = ControlTokens::default();
-        tokens.insert("<|a|>", 7);
-        tokens.insert("<|a_1|>", 8);
+        tokens.insert("<|a|>", 7).unwrap();
+        tokens.insert("<|a_1|>", 8).unwrap();
         assert_eq!(tokens.find("x<|a|>", 0), Some((1..6, 7)));
         assert_eq!(tokens.find("<<|<|a_1|><|a|>", 0), Some((3..10, 8)));
         assert_eq!(tokens.find("<|a|><|a|>", 1), Some((5..10, 7)));

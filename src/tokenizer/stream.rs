@@ -6,6 +6,7 @@
 use super::Tokenizer;
 use super::codegeex::bytes_or_error;
 use crate::error::{Result, bail};
+use crate::memory::TryGrowText;
 
 /// What to do with bytes that are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,7 +96,7 @@ impl StreamDecoder {
     /// # Errors
     /// With [`InvalidUtf8::Refuse`], [`InvalidUtf8`](crate::ErrorKind::InvalidUtf8) for bytes that
     /// cannot become a character. What came before them is in `out`; the decoder drops them and
-    /// the rest of `bytes`, and goes on with the next call.
+    /// the rest of `bytes`, and goes on with the next call. [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
     pub fn push(&mut self, bytes: &[u8], out: &mut String) -> Result<()> {
         let mut rest = bytes;
         while self.len > 0 {
@@ -105,7 +106,7 @@ impl StreamDecoder {
             self.pending[self.len] = byte;
             match std::str::from_utf8(&self.pending[..=self.len]) {
                 Ok(character) => {
-                    out.push_str(character);
+                    out.try_push_str(character)?;
                     self.advance(self.len + 1);
                     rest = tail;
                 }
@@ -121,7 +122,7 @@ impl StreamDecoder {
         }
         let mut left = rest.len();
         for chunk in rest.utf8_chunks() {
-            out.push_str(chunk.valid());
+            out.try_push_str(chunk.valid())?;
             self.done += chunk.valid().len() as u64;
             self.hold(chunk.invalid());
             left -= chunk.valid().len() + chunk.invalid().len();
@@ -185,7 +186,7 @@ impl StreamDecoder {
         let found = &found[..self.len];
         self.advance(found.len());
         match self.policy {
-            InvalidUtf8::Replace => out.push(char::REPLACEMENT_CHARACTER),
+            InvalidUtf8::Replace => out.try_push_str("\u{FFFD}")?,
             InvalidUtf8::Refuse => bail!(
                 InvalidUtf8,
                 "bytes {found:02x?} at {at} are no UTF-8 character: the tokens before them are \

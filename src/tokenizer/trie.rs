@@ -4,16 +4,30 @@
 //! child and half have one, so arrays of children would mostly be empty. It does not know how
 //! tokens merge.
 
+use std::collections::TryReserveError;
+
 use super::pairs::{BITS, PairMap};
+use crate::memory::{TryGrow, try_collect, try_filled, try_vec};
 
 /// Most nodes that fit into a [`PairMap`].
 const MAX_NODES: usize = 1 << BITS;
 
 const NONE: u32 = u32::MAX;
 
-/// The trie would need more nodes than it can number.
+/// Why a token was refused.
 #[derive(Debug)]
-pub(super) struct NodesExhausted;
+pub(super) enum Full {
+    /// The trie would need more nodes than it can number.
+    Nodes,
+    /// An allocation was refused.
+    Memory,
+}
+
+impl From<TryReserveError> for Full {
+    fn from(_: TryReserveError) -> Self {
+        Self::Memory
+    }
+}
 
 /// The tokens, by their bytes. The root has a child for every byte, and only these exist at first.
 #[derive(Debug)]
@@ -30,44 +44,41 @@ pub(super) struct Trie {
 
 impl Trie {
     /// A trie of the 256 single bytes, where token i is `bytes[i]`; `more` tokens will follow.
-    pub(super) fn new(bytes: &[u8; 256], more: usize) -> Self {
+    pub(super) fn new(bytes: &[u8; 256], more: usize) -> Result<Self, TryReserveError> {
         let mut this = Self {
-            edges: PairMap::with_capacity(2 * more),
-            tokens: vec![NONE; 256],
-            parents: (0..256).collect(),
-            ends: Vec::with_capacity(256 + more),
+            edges: PairMap::with_capacity(2 * more)?,
+            tokens: try_filled(NONE, 256)?,
+            parents: try_collect(0..256)?,
+            ends: try_vec(256 + more)?,
         };
         for (token, &byte) in (0..).zip(bytes) {
             this.tokens[usize::from(byte)] = token;
-            this.ends.push(u32::from(byte));
+            this.ends.try_push(u32::from(byte))?;
         }
-        this
+        Ok(this)
     }
 
     /// Adds `token`: the bytes of `head`, which the trie holds, and `tail`.
-    pub(super) fn insert(
-        &mut self,
-        token: u32,
-        head: u32,
-        tail: &[u8],
-    ) -> Result<(), NodesExhausted> {
+    pub(super) fn insert(&mut self, token: u32, head: u32, tail: &[u8]) -> Result<(), Full> {
         let mut node = self.ends[head as usize];
         for &byte in tail {
             let next = self.tokens.len();
             if next >= MAX_NODES {
-                return Err(NodesExhausted);
+                return Err(Full::Nodes);
             }
             let next = next as u32;
-            match self.edges.insert(node, u32::from(byte), next) {
+            match self.edges.insert(node, u32::from(byte), next)? {
                 Some(there) => node = there,
                 None => {
-                    self.tokens.push(NONE);
-                    self.parents.push(node);
+                    self.tokens.try_push(NONE)?;
+                    self.parents.try_push(node)?;
                     node = next;
                 }
             }
         }
         self.tokens[node as usize] = token;
+        self.ends
+            .try_reserve((token as usize + 1).saturating_sub(self.ends.len()))?;
         self.ends.resize(token as usize, NONE);
         self.ends.push(node);
         Ok(())
@@ -100,9 +111,9 @@ impl Trie {
 
     /// For each of the first `tokens` tokens the longest other token that it begins with, or
     /// `u32::MAX`.
-    pub(super) fn prefix_links(&self, tokens: usize) -> Vec<u32> {
-        let mut above = vec![NONE; self.tokens.len()];
-        let mut links = vec![NONE; tokens];
+    pub(super) fn prefix_links(&self, tokens: usize) -> Result<Vec<u32>, TryReserveError> {
+        let mut above = try_filled(NONE, self.tokens.len())?;
+        let mut links = try_filled(NONE, tokens)?;
         for node in 256..self.tokens.len() {
             let parent = self.parents[node] as usize;
             above[node] = match self.tokens[parent] {
@@ -113,6 +124,6 @@ impl Trie {
                 *link = above[node];
             }
         }
-        links
+        Ok(links)
     }
 }

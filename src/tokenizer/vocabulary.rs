@@ -3,13 +3,15 @@
 //! Byte-pair encoding numbers its tokens by rank; the ids of a vocabulary can be any permutation,
 //! and the control tokens have ids besides. This module does not read files.
 
+use std::collections::TryReserveError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::bpe::{BpeScratch, Merges};
 use super::special::ControlTokens;
 use super::whitespace::{MIN_RUN, RUN_TOKENS, SpaceRuns, run_name};
-use super::words::{Key, MAX_LEN, WordCache, WordTable};
+use super::words::{CACHED_IDS, Key, MAX_LEN, WordCache, WordTable};
 use crate::error::{Result, bail};
+use crate::memory::{try_collect, try_copy};
 
 /// The name of the token that ends a text.
 pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
@@ -52,11 +54,11 @@ impl Vocabulary {
     /// A vocabulary where token i of `merges` has the id `ids[i]`, besides `controls`.
     ///
     /// The ids of both together are 0 to one less than their number, each once.
-    pub(super) fn new(merges: Merges, ids: Vec<u32>, controls: &[(String, u32)]) -> Result<Self> {
+    pub(super) fn new(merges: Merges, ids: Vec<u32>, controls: &[(&str, u32)]) -> Result<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let mut by_name = ControlTokens::default();
         for (name, id) in controls {
-            by_name.insert(name, *id);
+            by_name.insert(name, *id)?;
         }
         let required = |name: &str| match by_name.id(name) {
             Some(id) => Ok(id),
@@ -71,8 +73,8 @@ impl Vocabulary {
         }
         let spaces = SpaceRuns::new(runs);
         Ok(Self {
-            words: word_table(&merges),
-            meanings: meanings(&ids, controls, &spaces),
+            words: word_table(&merges)?,
+            meanings: meanings(&ids, controls, &spaces)?,
             end_of_text: required(END_OF_TEXT)?,
             spaces,
             merges,
@@ -119,45 +121,66 @@ impl Vocabulary {
         end: usize,
         scratch: &mut PieceScratch,
         ids: &mut Vec<u32>,
-    ) {
+    ) -> Result<(), TryReserveError> {
         if end - start > MAX_LEN {
-            self.merge(&text[start..end], scratch, ids);
-            return;
+            return self.merge(&text[start..end], scratch, ids);
         }
+        // A short piece has no more ids than bytes.
+        ids.try_reserve(
+            const {
+                if MAX_LEN > CACHED_IDS {
+                    MAX_LEN
+                } else {
+                    CACHED_IDS
+                }
+            },
+        )?;
         let key = Key::new(text, start, end);
         if scratch.cache.append(key, ids) {
-            return;
+            return Ok(());
         }
         let first = ids.len();
         match self.words.get(key) {
             Some(token) => ids.push(self.ids[token as usize]),
-            None => self.merge(&text[start..end], scratch, ids),
+            None => self.merge(&text[start..end], scratch, ids)?,
         }
         scratch.cache.remember(key, &ids[first..]);
+        Ok(())
     }
 
-    fn merge(&self, piece: &[u8], scratch: &mut PieceScratch, ids: &mut Vec<u32>) {
-        let tokens = self.merges.encode(piece, &mut scratch.bpe);
+    fn merge(
+        &self,
+        piece: &[u8],
+        scratch: &mut PieceScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), TryReserveError> {
+        let tokens = self.merges.encode(piece, &mut scratch.bpe)?;
+        ids.try_reserve(tokens.len())?;
         ids.extend(tokens.iter().map(|&token| self.ids[token as usize]));
+        Ok(())
     }
 }
 
-fn word_table(merges: &Merges) -> WordTable {
+fn word_table(merges: &Merges) -> Result<WordTable, TryReserveError> {
     WordTable::new((0..merges.len()).map(|token| match token as u32 {
         token if merges.is_reachable(token) => merges.token_bytes(token),
         _ => &[],
     }))
 }
 
-fn meanings(ids: &[u32], controls: &[(String, u32)], spaces: &SpaceRuns) -> Vec<Meaning> {
-    let mut pairs: Vec<(u32, Meaning)> = (0..)
-        .zip(ids)
-        .map(|(token, &id)| (id, Meaning::Piece(token)))
-        .collect();
-    pairs.extend(controls.iter().map(|(name, id)| {
+fn meanings(
+    ids: &[u32],
+    controls: &[(&str, u32)],
+    spaces: &SpaceRuns,
+) -> Result<Vec<Meaning>, TryReserveError> {
+    // Every place is written: the ids are 0 to one less than their number, each once.
+    let mut meanings = try_collect((0..ids.len() + controls.len()).map(|_| Meaning::Piece(0)))?;
+    for (token, &id) in (0..).zip(ids) {
+        meanings[id as usize] = Meaning::Piece(token);
+    }
+    for (name, id) in controls {
         let bytes = spaces.decode(*id).unwrap_or(name.as_bytes());
-        (*id, Meaning::Control(bytes.into()))
-    }));
-    pairs.sort_by_key(|&(id, _)| id);
-    pairs.into_iter().map(|(_, meaning)| meaning).collect()
+        meanings[*id as usize] = Meaning::Control(try_copy(bytes)?.into_boxed_slice());
+    }
+    Ok(meanings)
 }

@@ -5,6 +5,8 @@
 //! left stays text, so eleven spaces and `x` are the token of ten and the piece ` x`. Tabs, line
 //! ends and other white space are not concerned.
 
+use std::collections::TryReserveError;
+
 /// The shortest run with a token.
 pub(super) const MIN_RUN: usize = 2;
 
@@ -33,20 +35,26 @@ impl SpaceRuns {
 
     /// Appends the tokens of the run of spaces at `at`, and returns where it ends or, when one
     /// space is left over, where that one is.
-    pub(super) fn encode(&self, text: &[u8], at: usize, ids: &mut Vec<u32>) -> usize {
+    pub(super) fn encode(
+        &self,
+        text: &[u8],
+        at: usize,
+        ids: &mut Vec<u32>,
+    ) -> Result<usize, TryReserveError> {
         let end = text[at..]
             .iter()
             .position(|&byte| byte != b' ')
             .map_or(text.len(), |len| at + len);
         let (tens, rest) = ((end - at) / MAX_RUN, (end - at) % MAX_RUN);
+        ids.try_reserve(tens + 1)?;
         ids.extend(std::iter::repeat_n(self.0[MAX_RUN - MIN_RUN], tens));
-        match rest.checked_sub(MIN_RUN) {
+        Ok(match rest.checked_sub(MIN_RUN) {
             Some(run) => {
                 ids.push(self.0[run]);
                 end
             }
             None => end - rest,
-        }
+        })
     }
 
     /// The spaces that `id` stands for, if it is one of these tokens.
@@ -66,7 +74,7 @@ mod tests {
         for len in 2..100 {
             let text = " ".repeat(len) + "x";
             let mut ids = Vec::new();
-            let end = runs.encode(text.as_bytes(), 0, &mut ids);
+            let end = runs.encode(text.as_bytes(), 0, &mut ids).unwrap();
             let taken: u32 = ids.iter().sum();
             assert_eq!(end, taken as usize);
             assert_eq!(len - end, usize::from(len % 10 == 1));

@@ -4,6 +4,10 @@
 //! into a key of two words, so comparing costs no call; longer ones go the long way. This module
 //! does not know how pieces are encoded.
 
+use std::collections::TryReserveError;
+
+use crate::memory::try_filled;
+
 /// Longest piece with a key.
 pub(super) const MAX_LEN: usize = 15;
 
@@ -48,11 +52,13 @@ pub(super) struct WordTable {
 
 impl WordTable {
     /// A table of `tokens`, where an empty slice stands for a token to leave out.
-    pub(super) fn new<'a>(tokens: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
+    pub(super) fn new<'a>(
+        tokens: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) -> Result<Self, TryReserveError> {
         let slots = (tokens.len() * 2).next_power_of_two().max(2);
         let mut this = Self {
-            slots: vec![0; slots],
-            keys: vec![Key::default(); tokens.len()],
+            slots: try_filled(0, slots)?,
+            keys: try_filled(Key::default(), tokens.len())?,
             shift: u64::BITS - slots.trailing_zeros(),
         };
         for (token, bytes) in tokens.enumerate() {
@@ -66,7 +72,7 @@ impl WordTable {
                 this.slots[at] = token as u32 + 1;
             }
         }
-        this
+        Ok(this)
     }
 
     /// The token whose bytes have `key`.
@@ -94,7 +100,7 @@ impl WordTable {
 }
 
 /// Ids of one cached piece at most.
-const CACHED_IDS: usize = 4;
+pub(super) const CACHED_IDS: usize = 4;
 
 /// What fills up the ids of an entry.
 const NO_ID: u32 = u32::MAX;
@@ -114,14 +120,17 @@ pub(super) struct WordCache {
 
 impl WordCache {
     /// Makes the cache large enough to pay for a text of `len` bytes: a short text is done before
-    /// the memory for a cache is cleared.
+    /// the memory for a cache is cleared. Where memory is short it stays as it is: texts are encoded
+    /// the same without it.
     pub(super) fn grow_for(&mut self, len: usize) {
         let wanted = match len {
             0..1024 => 0,
             _ => (len / 8).next_power_of_two().min(8192),
         };
-        if wanted > self.entries.len() {
-            self.entries = vec![Entry::default(); wanted];
+        if wanted > self.entries.len()
+            && let Ok(entries) = try_filled(Entry::default(), wanted)
+        {
+            self.entries = entries;
         }
     }
 
@@ -130,7 +139,8 @@ impl WordCache {
         self.entries.fill(Entry::default());
     }
 
-    /// Appends the ids of the piece with `key` and returns true, if they are known.
+    /// Appends the ids of the piece with `key` and returns true, if they are known. There is room for
+    /// [`CACHED_IDS`] in `ids`, or it grows in a way that cannot be refused.
     #[inline]
     pub(super) fn append(&self, key: Key, ids: &mut Vec<u32>) -> bool {
         let Some(entry) = self.slot(key).and_then(|at| self.entries.get(at)) else {

@@ -50,11 +50,7 @@ impl Loader<'_> {
         match self.memory {
             MemoryMode::Map => Bytes::map(path),
             MemoryMode::Lock => Bytes::map_locked(path),
-            MemoryMode::Copy => {
-                let bytes = Bytes::read_watched(path, &mut |n| self.meter.copied(n))?;
-                self.meter.keep(&bytes);
-                Ok(bytes)
-            }
+            MemoryMode::Copy => Bytes::read_watched(path, &mut |n| self.meter.copied(n)),
         }
     }
 
@@ -87,20 +83,11 @@ pub(crate) fn open_watched(
     meter: &Arc<Meter>,
 ) -> Result<Box<dyn WeightSource>> {
     let loader = Loader { memory, meter };
-    let opened = Form::of(path).and_then(|form| match form {
+    let source = match Form::of(path)? {
         Form::File(path) => open_file(&path, &loader),
         Form::Shards(folder, paths) => open_shards(&folder, &paths, &loader),
-    });
-    match opened {
-        Ok(source) => {
-            meter.succeed();
-            Ok(Box::new(source))
-        }
-        Err(error) => {
-            meter.give_up();
-            Err(error)
-        }
-    }
+    }?;
+    Ok(Box::new(source))
 }
 
 /// What [`open`] reads for a path: the one checkpoint or index in a folder, the folder of a

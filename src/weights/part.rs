@@ -6,7 +6,6 @@
 
 use crate::bytes::{Bytes, BytesMut};
 use crate::error::{Result, bail};
-use crate::memory;
 use crate::num::DType;
 
 use super::Block;
@@ -211,10 +210,7 @@ impl Part {
             if end > out.as_slice().len() {
                 // Memory is taken as it is filled: zeroing all of it first would take long.
                 out.lengthen(len.min(start + COPY_BLOCK.max(run * size)));
-                if let Err(error) = meter.copied(start - counted) {
-                    memory::free_aside(start, out);
-                    return Err(error);
-                }
+                meter.copied(start - counted)?;
                 counted = start;
             }
             let to = &mut out.as_mut_slice()[start..end];

@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bytes::Bytes;
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::memory;
 
 type Progress = dyn Fn(u64, u64) -> ControlFlow<()> + Send + Sync;
 
@@ -64,8 +62,6 @@ pub(crate) struct Meter {
     watch: Watch,
     done: AtomicU64,
     total: AtomicU64,
-    /// The files that were copied, until all are.
-    copies: Mutex<Vec<Bytes>>,
 }
 
 impl Meter {
@@ -101,25 +97,5 @@ impl Meter {
             bail!(Cancelled, "the progress callback ended the opening");
         }
         Ok(())
-    }
-
-    /// Remembers a file that was copied, for [`give_up`](Self::give_up).
-    pub fn keep(&self, bytes: &Bytes) {
-        self.copies().push(bytes.clone());
-    }
-
-    /// Forgets the files, all of which were copied.
-    pub fn succeed(&self) {
-        self.copies().clear();
-    }
-
-    /// Frees the files that were copied without making the caller wait for it.
-    pub fn give_up(&self) {
-        let copies = std::mem::take(&mut *self.copies());
-        memory::free_aside(copies.iter().map(Bytes::len).sum(), copies);
-    }
-
-    fn copies(&self) -> std::sync::MutexGuard<'_, Vec<Bytes>> {
-        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -92,7 +92,7 @@ quiet "$work/unload" "$library" "$model"
 
 step "the library with the symbols of tests"
 cargo rustc --locked --quiet --manifest-path "$root/Cargo.toml" --lib --features capi --profile dev \
-  --crate-type cdylib -- --cfg codegeex_capi_test
+  --crate-type cdylib -- --cfg codegeex_capi_test --cfg codegeex_c_library
 mkdir "$work/test" "$work/files"
 cp "${CARGO_TARGET_DIR:-$root/target}/debug/libcodegeex.so" "$work/test/"
 export LD_LIBRARY_PATH=$work/test

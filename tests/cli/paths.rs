@@ -31,7 +31,8 @@ fn names_in_any_script_and_long_paths_are_read_written_and_shown() {
     ] {
         run(&["convert", text(&small_model()), text(&out)], "").ok();
         let first = std::fs::read(&out).unwrap();
-        let args = ["convert", text(&small_model()), text(&out)];
+        let small = small_model();
+        let args = ["convert", text(&small), text(&out)];
         let message = run(&args, "").failed(1);
         assert!(message.contains(text(&out)), "{message}");
         run(&[&args[..], &["--overwrite"]].concat(), "").ok();
@@ -57,7 +58,8 @@ fn a_model_in_use_can_be_replaced_or_stays_whole() {
         answers.next().unwrap().unwrap()
     };
     let answer = ask();
-    let args = ["convert", text(&small_model()), text(&model)];
+    let small = small_model();
+    let args = ["convert", text(&small), text(&model)];
     let args = [&args[..], &["--dtype", "f32", "--overwrite"]].concat();
     let replaced = run(&args, "");
     if replaced.code == Some(0) {

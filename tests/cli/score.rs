@@ -15,7 +15,10 @@ fn number(x: f32) -> Value {
 
 #[test]
 fn the_numbers_are_the_librarys() {
-    let ids = LIBRARY.tokenizer().encode(PROMPT, SpecialTokens::Parse);
+    let ids = LIBRARY
+        .tokenizer()
+        .encode(PROMPT, SpecialTokens::Parse)
+        .unwrap();
     let score = LIBRARY.score(&ids, 3, &CancelToken::new()).unwrap();
     let logprobs: Vec<Value> = (score.logprobs.iter())
         .map(|x| x.map_or(Value::Null, number))
@@ -122,7 +125,10 @@ fn perplexity_of_a_file() {
     std::fs::write(file.path(), &text).unwrap();
     let path = file.path().to_str().unwrap();
     let found = json_lines(&run(&["score", "--perplexity", path], "").ok());
-    let ids = LIBRARY.tokenizer().encode(&text, SpecialTokens::Parse);
+    let ids = LIBRARY
+        .tokenizer()
+        .encode(&text, SpecialTokens::Parse)
+        .unwrap();
     assert!(ids.len() > 2048);
     let expected = LIBRARY
         .perplexity(&ids, &CancelToken::new(), &mut |_| {})

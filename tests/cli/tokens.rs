@@ -58,7 +58,8 @@ fn special_tokens_are_tokens_unless_plain() {
     let plain = run(&["tokenize", "--jsonl", "--plain"], line).ok();
     let expected = LIBRARY
         .tokenizer()
-        .encode("<|endoftext|>", SpecialTokens::AsText);
+        .encode("<|endoftext|>", SpecialTokens::AsText)
+        .unwrap();
     assert_eq!(json_lines(&plain), [json!(expected)]);
     assert!(expected.len() > 1);
 }

@@ -5,10 +5,13 @@ use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 /// Tokens of the longest, and how many have those that the paper's runs allow, or more.
 fn measure(prompts: &[Prompt]) -> (usize, usize) {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let lengths = prompts
-        .iter()
-        .map(|p| tokenizer.encode(&p.text, SpecialTokens::AsText).len());
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let lengths = prompts.iter().map(|p| {
+        tokenizer
+            .encode(&p.text, SpecialTokens::AsText)
+            .unwrap()
+            .len()
+    });
     let lengths: Vec<usize> = lengths.collect();
     let long = lengths.iter().filter(|l| **l >= 1024).count();
     (lengths.into_iter().max().unwrap_or(0), long)

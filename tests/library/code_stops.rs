@@ -103,10 +103,10 @@ fn problems(name: &str) -> Option<Vec<Problem>> {
 
 /// What passes of a text that comes token by token, and whether a rule fired.
 fn stream(mut stop: CodeStop, text: &str) -> (String, Option<StopRule>) {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
     let mut out = String::new();
-    for id in tokenizer.encode(text, SpecialTokens::AsText) {
+    for id in tokenizer.encode(text, SpecialTokens::AsText).unwrap() {
         let mut piece = String::new();
         decoder.push_token(&tokenizer, id, &mut piece).unwrap();
         let fired = stop.push(&piece, &mut out);

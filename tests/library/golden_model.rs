@@ -193,7 +193,8 @@ fn the_default_model_matches_the_committed_reference() {
 }
 
 fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+    let generator =
+        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     let cases = cases.as_array().unwrap();
     assert!(!cases.is_empty());
     for case in cases {
@@ -245,7 +246,8 @@ fn perplexity_of_held_out_code_is_the_references() {
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let expected = expected["reference_fp32"].as_f64().unwrap();
     let model = load(checkpoint, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+    let generator =
+        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     let (mut sum, mut tokens) = (0.0, 0);
     for row in rows.ids("ids").chunks(257) {
         let score = generator.score(row, 0, &CancelToken::new()).unwrap();

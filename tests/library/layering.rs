@@ -45,6 +45,7 @@ const UNSAFE: &[&str] = &[
     "kernels/",
     "capi/",
     "bytes.rs",
+    "memory/reserve.rs",
     "threads.rs",
     // Calls of the operating system that no safe crate of ours has.
     "system/",

@@ -22,11 +22,18 @@ fn open(threads: usize) -> Arc<dyn Model> {
 }
 
 fn generator() -> Generator {
-    Generator::new(MODEL.clone(), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
+    Generator::new(
+        MODEL.clone(),
+        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
+    )
+    .unwrap()
 }
 
 fn ids(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex()
+        .unwrap()
+        .encode(text, SpecialTokens::AsText)
+        .unwrap()
 }
 
 const CODE: &str = "# language: Python\nimport os\n\ndef read(path):\n    with open(path) as f:\n";
@@ -203,8 +210,11 @@ fn sampled() -> GenerateOptions {
 fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_company() {
     let alone = generator().complete_n(CODE, &sampled()).unwrap();
     for threads in [1, 3] {
-        let generator =
-            Generator::new(open(threads), Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+        let generator = Generator::new(
+            open(threads),
+            Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
+        )
+        .unwrap();
         assert_eq!(generator.complete_n(CODE, &sampled()).unwrap(), alone);
     }
     let mut several = sampled();

@@ -18,9 +18,9 @@ static ALL: [u8; 256] = {
 };
 
 impl Tokenizer for Bytes {
-    fn encode(&self, text: &str, _: SpecialTokens) -> Vec<u32> {
+    fn encode(&self, text: &str, _: SpecialTokens) -> Result<Vec<u32>> {
         let known = text.bytes().map(u32::from);
-        known.filter(|&id| (id as usize) < self.0).collect()
+        Ok(known.filter(|&id| (id as usize) < self.0).collect())
     }
 
     fn token_bytes(&self, id: u32) -> Option<&[u8]> {
@@ -44,7 +44,7 @@ impl Tokenizer for Bytes {
 
 /// The model with CodeGeeX's tokenizer, or where it has fewer ids with one of bytes.
 pub fn generator(model: Arc<dyn Model>) -> Generator {
-    let codegeex = CodeGeexTokenizer::codegeex();
+    let codegeex = CodeGeexTokenizer::codegeex().unwrap();
     let ids = model.config().padded_vocab_size;
     let tokenizer: Arc<dyn Tokenizer> = match codegeex.vocab_size() <= ids {
         true => Arc::new(codegeex),

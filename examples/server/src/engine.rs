@@ -428,10 +428,10 @@ impl Runner {
         let one = |sample: &Completion| {
             let text = &sample.text[..suffix::keep(&sample.text, suffix)];
             let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
-            let most = encode(text).len() + SUFFIX_TOKENS;
+            let most = encode(text)?.len() + SUFFIX_TOKENS;
             let mut ids = vec![last];
             // Together, as tokens may reach over the seam.
-            ids.extend(encode(&format!("{text}{suffix}")).iter().take(most));
+            ids.extend(encode(&format!("{text}{suffix}"))?.iter().take(most));
             ids.truncate(model.config().max_position_embeddings + 1 - before.len());
             let mut sum = 0.0;
             self.each_row(&mut *state.fork(), &ids, &mut |id, row| {

@@ -33,7 +33,7 @@ impl From<Request> for Vec<u32> {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex()?;
     let text = |json: &[u8]| {
         let ids: Vec<u32> = lines::parse_either::<_, Request>(json)?;
         tokenizer.decode(&ids)

@@ -110,7 +110,7 @@ impl ModelArgs {
         let model = load(path, &options)?;
         Ok(Generator::new(
             model,
-            Arc::new(CodeGeexTokenizer::codegeex()),
+            Arc::new(CodeGeexTokenizer::codegeex()?),
         )?)
     }
 }

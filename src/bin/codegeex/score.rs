@@ -63,7 +63,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let request: Request = lines::parse_object(line)?;
         let ids = match (request.ids, request.text) {
             (Some(ids), None) => ids,
-            (None, Some(text)) => generator.tokenizer().encode(&text, policy),
+            (None, Some(text)) => generator.tokenizer().encode(&text, policy)?,
             _ => {
                 let message = "not a request: expected either ids or text";
                 return Err(Error::new(ErrorKind::InvalidArgument, message));
@@ -87,7 +87,7 @@ fn perplexity(
     interrupt: &Interrupt,
 ) -> Result {
     let text = lines::read_file(path)?;
-    let ids = generator.tokenizer().encode(&text, policy);
+    let ids = generator.tokenizer().encode(&text, policy)?;
     let total = ids.len() as u64;
     let progress = Progress::of_tokens(total);
     let result = interrupt

@@ -36,17 +36,17 @@ impl From<Request> for String {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex()?;
     let policy = args.special.policy();
     if args.jsonl {
         return lines::answer_each(interrupt, |line, _| {
             let text: String = lines::parse_either::<_, Request>(line)?;
-            Ok(tokenizer.encode(&text, policy))
+            tokenizer.encode(&text, policy)
         });
     }
     let text = lines::read_stdin()?;
     let progress = Progress::of("tokenizing");
-    let ids = serde_json::json!(tokenizer.encode(&text, policy));
+    let ids = serde_json::json!(tokenizer.encode(&text, policy)?);
     drop(progress);
     lines::write_stdout(&format!("{ids}\n"))
 }

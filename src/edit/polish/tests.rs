@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 #[test]
 fn the_tokens_that_are_shown_are_those_that_overlap_what_is_shown() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let generator = Generator::new(
         Arc::new(TestModel::saying(&["if a:\n    return some_value(1)\n"])),
         Arc::new(tokenizer.clone()),

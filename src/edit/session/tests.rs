@@ -25,7 +25,11 @@ fn source() -> &'static str {
 /// A model, still there for its counters.
 fn join<M: Model + 'static>(model: M) -> (Arc<M>, Generator) {
     let model = Arc::new(model);
-    let generator = Generator::new(model.clone(), Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+    let generator = Generator::new(
+        model.clone(),
+        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
+    )
+    .unwrap();
     (model, generator)
 }
 
@@ -77,11 +81,12 @@ fn typing_and_deleting_compute_a_few_tokens_and_the_same_bits() {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+    let generator =
+        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     let mut edit = EditSession::new(&generator, rust(), options(4)).unwrap();
     let start = 900;
     let typed = &source()[start..start + 60];
-    edit.update(&source()[..start], "");
+    edit.update(&source()[..start], "").unwrap();
     check(&mut edit);
     let first = edit.reuse();
     assert_eq!(first.reused, 0);
@@ -89,7 +94,7 @@ fn typing_and_deleting_compute_a_few_tokens_and_the_same_bits() {
     let ends = (1..=typed.len()).chain((40..typed.len()).rev());
     let (mut computed, mut keystrokes) = (0, 0);
     for end in ends {
-        edit.update(&source()[..start + end], "");
+        edit.update(&source()[..start + end], "").unwrap();
         edit.dismiss();
         suggest(&mut edit);
         let reuse = edit.reuse();
@@ -117,7 +122,7 @@ fn a_long_text_is_clipped_and_computed_anew_only_when_that_moves() {
     let mut moves = 0;
     let ends: Vec<usize> = (0..400).map(|i| 1_500 + i * 3).collect();
     for (i, end) in ends.into_iter().enumerate() {
-        let update = edit.update(&source()[..end], "");
+        let update = edit.update(&source()[..end], "").unwrap();
         let clip = update.clip;
         assert_eq!(edit.prompt()[..18], *"// language: Rust\n");
         assert_eq!(&edit.prompt()[18..], &source()[clip.bytes..end]);
@@ -147,7 +152,7 @@ fn what_is_typed_as_suggested_costs_nothing() {
     let text = "# language: Python\nfor name in names:\n    print(name)\n";
     let (model, generator) = join(TestModel::saying(&[text]));
     let mut edit = EditSession::new(&generator, python(), options(64)).unwrap();
-    edit.update("for na", "\n\nx = 1\n");
+    edit.update("for na", "\n\nx = 1\n").unwrap();
     let whole = suggest(&mut edit).unwrap();
     assert_eq!(whole, "me in names:\n    print(name)\n");
     let calls = model.calls();
@@ -155,7 +160,10 @@ fn what_is_typed_as_suggested_costs_nothing() {
     for c in whole.chars() {
         before.push(c);
         let is_last = before.len() == "for na".len() + whole.len();
-        assert_eq!(edit.update(&before, "\n\nx = 1\n").is_alive, !is_last);
+        assert_eq!(
+            edit.update(&before, "\n\nx = 1\n").unwrap().is_alive,
+            !is_last
+        );
         if !is_last {
             let rest = &whole[before.len() - "for na".len()..];
             assert_eq!(suggest(&mut edit).unwrap(), rest);
@@ -164,7 +172,7 @@ fn what_is_typed_as_suggested_costs_nothing() {
     // Deleting brings it back, to where it began.
     for _ in 0..whole.len() {
         before.pop();
-        assert!(edit.update(&before, "\n\nx = 1\n").is_alive);
+        assert!(edit.update(&before, "\n\nx = 1\n").unwrap().is_alive);
     }
     assert_eq!(edit.suggestion().unwrap().text, whole);
     assert_eq!(model.calls(), calls);
@@ -174,10 +182,10 @@ fn what_is_typed_as_suggested_costs_nothing() {
         ("for na", ""),
         ("for nb", "\n\nx = 1\n"),
     ] {
-        edit.update("for na", "\n\nx = 1\n");
+        edit.update("for na", "\n\nx = 1\n").unwrap();
         suggest(&mut edit);
-        assert!(!edit.update(before, after).is_alive);
-        assert!(!edit.update("for na", "\n\nx = 1\n").is_alive);
+        assert!(!edit.update(before, after).unwrap().is_alive);
+        assert!(!edit.update("for na", "\n\nx = 1\n").unwrap().is_alive);
     }
     assert!(model.calls() > calls);
 }
@@ -187,21 +195,21 @@ fn accepting_goes_through_the_suggestion_and_leaves_its_tokens_in_the_cache() {
     let text = "# language: Python\nfor name in names:\n    print(name)\n    f(name)\n";
     let (model, generator) = join(TestModel::saying(&[text]));
     let mut edit = EditSession::new(&generator, python(), options(64)).unwrap();
-    assert_eq!(edit.accept(Accept::All), None);
-    edit.update("for na", "");
+    assert_eq!(edit.accept(Accept::All).unwrap(), None);
+    edit.update("for na", "").unwrap();
     suggest(&mut edit);
     let calls = model.calls();
     let mut accepted = Vec::new();
     for accept in [Accept::Word, Accept::Word, Accept::Line, Accept::Line] {
-        accepted.push(edit.accept(accept).unwrap());
+        accepted.push(edit.accept(accept).unwrap().unwrap());
         assert_eq!(edit.before(), format!("for na{}", accepted.concat()));
         // The editor says the same, and nothing changes.
         let before = edit.before().to_owned();
-        assert!(edit.update(&before, "").is_alive);
+        assert!(edit.update(&before, "").unwrap().is_alive);
     }
     assert_eq!(accepted, ["me", " in", " names:\n", "    print(name)\n"]);
-    assert_eq!(edit.accept(Accept::All).unwrap(), "    f(name)\n");
-    assert_eq!(edit.accept(Accept::All), None);
+    assert_eq!(edit.accept(Accept::All).unwrap().unwrap(), "    f(name)\n");
+    assert_eq!(edit.accept(Accept::All).unwrap(), None);
     assert_eq!(model.calls(), calls);
     assert_eq!(edit.before(), &text["# language: Python\n".len()..]);
     // There is nothing to say any more, and nearly nothing to read.
@@ -215,11 +223,11 @@ fn a_cancelled_suggestion_leaves_what_there_is_and_a_sound_session() {
     let (_, generator) = join(TestModel::noise());
     let mut edit = EditSession::new(&generator, rust(), options(12)).unwrap();
     let before = &source()[..1200];
-    edit.update(before, "");
+    edit.update(before, "").unwrap();
     let whole = suggest(&mut edit).unwrap();
     for tokens in 1..6 {
-        edit.update(&before[..1100], "");
-        edit.update(before, "");
+        edit.update(&before[..1100], "").unwrap();
+        edit.update(before, "").unwrap();
         let cancel = CancelToken::new();
         let mut seen = 0;
         let found = edit.suggest(&cancel, &mut |event| {
@@ -240,7 +248,7 @@ fn a_cancelled_suggestion_leaves_what_there_is_and_a_sound_session() {
         check(&mut edit);
     }
     // Before anything is read.
-    edit.update(&before[..900], "");
+    edit.update(&before[..900], "").unwrap();
     let cancel = CancelToken::new();
     cancel.cancel();
     let none = edit.suggest(&cancel, &mut |_| ControlFlow::Continue(()));
@@ -255,7 +263,8 @@ fn a_keystroke_on_another_thread_cancels() {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap();
+    let generator =
+        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     let mut edit = EditSession::new(&generator, rust(), options(1000)).unwrap();
     let (keys, typed) = std::sync::mpsc::channel::<(usize, CancelToken)>();
     let (begun, begins) = std::sync::mpsc::channel::<CancelToken>();
@@ -268,7 +277,7 @@ fn a_keystroke_on_another_thread_cancels() {
         }
     });
     for (end, cancel) in typed {
-        edit.update(&source()[..end], "");
+        edit.update(&source()[..end], "").unwrap();
         edit.dismiss();
         let mut told = false;
         edit.suggest(&cancel, &mut |_| {
@@ -301,7 +310,7 @@ fn by_hand(edit: &EditSession, style: Indentation) -> Vec<(String, f64)> {
         })
         .collect();
     let tokenizer = generator.tokenizer();
-    let encode = |text: &str| tokenizer.encode(text, SpecialTokens::AsText);
+    let encode = |text: &str| tokenizer.encode(text, SpecialTokens::AsText).unwrap();
     let mut found: Vec<(String, f64)> = distinct(&texts)
         .into_iter()
         .map(|i| {
@@ -363,7 +372,7 @@ fn candidates_are_polished_and_ranked_as_by_hand() {
     options.generate.sampling.seed = 5;
     let mut edit = EditSession::new(&generator, python(), options.clone()).unwrap();
     let before = &head["# language: Python\n".len()..];
-    edit.update(before, after);
+    edit.update(before, after).unwrap();
     assert!(suggest(&mut edit).is_some());
     let found: Vec<(String, f64)> = edit
         .suggestions()
@@ -387,7 +396,7 @@ fn candidates_are_polished_and_ranked_as_by_hand() {
     // Without any of it, they are what the model said, in its order.
     options.polish = Polish::nothing();
     let mut plain = EditSession::new(&generator, python(), options.clone()).unwrap();
-    plain.update(before, after);
+    plain.update(before, after).unwrap();
     suggest(&mut plain);
     let raw = generator
         .complete_n(&plain.prompt(), &options.generate)
@@ -413,13 +422,13 @@ fn a_second_candidate_stays_alive_when_the_first_does_not() {
     options.generate.sampling.temperature = 1.0;
     options.polish.distinct = true;
     let mut edit = EditSession::new(&generator, python(), options).unwrap();
-    edit.update("x =", "");
+    edit.update("x =", "").unwrap();
     suggest(&mut edit);
     let all: Vec<String> = edit.suggestions().map(|s| s.text.to_owned()).collect();
     assert_eq!(all.len(), 2);
     let calls = model.calls();
     for text in all {
-        edit.update(&format!("x ={}", &text[..2]), "");
+        edit.update(&format!("x ={}", &text[..2]), "").unwrap();
         assert_eq!(suggest(&mut edit).unwrap(), text[2..]);
         assert_eq!(edit.suggestions().count(), 1);
     }

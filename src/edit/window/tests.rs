@@ -8,7 +8,10 @@ use crate::tokenizer::CodeGeexTokenizer;
 const HEAD: &str = "// language: Rust\n";
 
 fn encode(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex()
+        .unwrap()
+        .encode(text, SpecialTokens::AsText)
+        .unwrap()
 }
 
 fn source() -> &'static str {
@@ -24,57 +27,63 @@ fn slow_full(text: &str, target: usize) -> usize {
 
 #[test]
 fn full_is_the_leftmost_line_start_that_fits() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let window = Window::new(HEAD.into(), 300, 100);
     for end in (0..8000).step_by(331) {
         let text = &source()[..source().floor_char_boundary(end)];
-        let found = window.full(&tokenizer, text);
+        let found = window.full(&tokenizer, text).unwrap();
         assert_eq!(found, slow_full(text, 200), "{end}");
     }
     // Blank lines and lines of several kinds of ends.
     let text = "\n\n  \n\t\n\r\na = 1\r\n\n\n".repeat(60);
-    assert_eq!(window.full(&tokenizer, &text), slow_full(&text, 200));
+    assert_eq!(
+        window.full(&tokenizer, &text).unwrap(),
+        slow_full(&text, 200)
+    );
 }
 
 #[test]
 fn a_line_that_is_longer_than_the_window_is_cut_inside() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let window = Window::new(HEAD.into(), 300, 100);
     let text = format!("let x = \"{}", "héllo wörld ".repeat(2000));
-    let at = window.full(&tokenizer, &text);
+    let at = window.full(&tokenizer, &text).unwrap();
     let tokens = encode(&[HEAD, &text[at..]].concat()).len();
     assert!((190..=200).contains(&tokens), "{tokens}");
     // Dashes have the longest tokens there are.
     let text = "-".repeat(1_000_000);
-    let at = window.full(&tokenizer, &text);
+    let at = window.full(&tokenizer, &text).unwrap();
     assert!(encode(&[HEAD, &text[at..]].concat()).len() <= 200 && at < text.len());
 }
 
 #[test]
 fn text_that_is_inserted_above_the_window_moves_it_along() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let mut window = Window::new(HEAD.into(), 300, 100);
     let text = &source()[..6000];
-    let (ids, moved) = window.follow(&tokenizer, "", text);
+    let (ids, moved) = window.follow(&tokenizer, "", text).unwrap();
     assert!(moved && window.anchor() > 1000);
     let prompt = window.prompt(text);
     let more = format!("use x;\n{text}");
-    assert_eq!(window.follow(&tokenizer, text, &more), (ids, false));
+    assert_eq!(
+        window.follow(&tokenizer, text, &more).unwrap(),
+        (ids, false)
+    );
     assert_eq!(window.prompt(&more), prompt);
     // Another text altogether, which fits.
-    assert!(window.follow(&tokenizer, &more, "fn f() {").1);
+    assert!(window.follow(&tokenizer, &more, "fn f() {").unwrap().1);
     assert_eq!(window.anchor(), 0);
 }
 
 #[test]
 fn typing_and_deleting_move_the_anchor_once_in_a_step() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let (most, step) = (400, 100);
     let mut window = Window::new(HEAD.into(), most, step);
     let mut text = String::new();
     let mut moves = Vec::new();
     let mut tokens = |text: &str, old: &str| {
-        let (ids, moved) = window.follow(&tokenizer, old, text);
+        let (ids, moved) = window.follow(&tokenizer, old, text).unwrap();
         assert!(ids.len() <= most);
         assert_eq!(ids, encode(&window.prompt(text)));
         let anchor = window.anchor();
@@ -121,7 +130,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_edits_leave_a_prompt_that_fits(edits in proptest::collection::vec((0usize..200, 0usize..200, "[ab \n\u{e9}]{0,200}"), 1..12)) {
-        let tokenizer = CodeGeexTokenizer::codegeex();
+        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
         let mut window = Window::new(HEAD.into(), 80, 20);
         let mut text = String::new();
         for (at, len, with) in edits {
@@ -130,12 +139,12 @@ proptest! {
             let end = text.floor_char_boundary((at + len).min(text.len())).max(at);
             text.replace_range(at..end, &with);
             let before = window.prompt(&old);
-            let (ids, moved) = window.follow(&tokenizer, &old, &text);
+            let (ids, moved) = window.follow(&tokenizer, &old, &text).unwrap();
             let prompt = window.prompt(&text);
             prop_assert_eq!(&ids, &encode(&prompt));
             prop_assert!(ids.len() <= 80);
             // What is not cut although it could be seen is less than two steps and a line.
-            prop_assert!(window.anchor() == 0 || ids.len() + 40 > 80 || window.anchor() == window.full(&tokenizer, &text));
+            prop_assert!(window.anchor() == 0 || ids.len() + 40 > 80 || window.anchor() == window.full(&tokenizer, &text).unwrap());
             let same = before.bytes().zip(prompt.bytes()).take_while(|(a, b)| a == b).count();
             prop_assert!(moved || same >= HEAD.len().min(before.len()));
         }

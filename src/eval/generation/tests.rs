@@ -14,7 +14,7 @@ static MODEL: LazyLock<Generator> = LazyLock::new(|| {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
 });
 
 const JAVA: Task = Task::Generation(Language::Java);
@@ -89,7 +89,8 @@ fn every_sample_is_what_the_generator_alone_gives() {
             assert_eq!(sample.completion_id, Some(i as u32 % 5));
             let ids = MODEL
                 .tokenizer()
-                .encode(&prompt.text, SpecialTokens::AsText);
+                .encode(&prompt.text, SpecialTokens::AsText)
+                .unwrap();
             let language = Language::Java.of_prompts().unwrap();
             let mut stop = StopAt::new(language, [cut.rule()]);
             stop.before = Some(prompt.code.clone());
@@ -291,7 +292,10 @@ fn a_file_has_one_writer() {
 fn prompts_that_leave_no_room_have_empty_samples() {
     let (_folder, path) = file();
     let lengths = java().into_iter().map(|p| {
-        let ids = MODEL.tokenizer().encode(&p.text, SpecialTokens::AsText);
+        let ids = MODEL
+            .tokenizer()
+            .encode(&p.text, SpecialTokens::AsText)
+            .unwrap();
         ids.len() as u32
     });
     let lengths: Vec<u32> = lengths.collect();

@@ -149,8 +149,8 @@ impl Model for Table {
 struct Letters(usize);
 
 impl Tokenizer for Letters {
-    fn encode(&self, text: &str, _: SpecialTokens) -> Vec<u32> {
-        text.bytes().map(|b| u32::from(b - b'a')).collect()
+    fn encode(&self, text: &str, _: SpecialTokens) -> Result<Vec<u32>> {
+        Ok(text.bytes().map(|b| u32::from(b - b'a')).collect())
     }
     fn token_bytes(&self, id: u32) -> Option<&[u8]> {
         const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";

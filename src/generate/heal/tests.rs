@@ -15,11 +15,14 @@ use crate::generate::{
 use crate::tokenizer::CodeGeexTokenizer;
 
 fn encode(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex()
+        .unwrap()
+        .encode(text, SpecialTokens::AsText)
+        .unwrap()
 }
 
 fn bytes(ids: &[u32]) -> Vec<u8> {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let of = |&id: &u32| tokenizer.token_bytes(id).unwrap();
     ids.iter().flat_map(of).copied().collect()
 }
@@ -42,7 +45,7 @@ fn texts() -> Vec<String> {
 
 /// The tokens that may be drawn again, by the definition and one after the other.
 fn slow_tokens() -> Vec<(u32, Vec<u8>)> {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     (0..tokenizer.vocab_size() as u32)
         .map(|id| (id, tokenizer.token_bytes(id).unwrap().to_vec()))
         .filter(|(id, bytes)| {
@@ -60,8 +63,8 @@ fn agrees(token: &[u8], due: &[u8]) -> bool {
 
 #[test]
 fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let (tokens, slow) = (TextTokens::new(&tokenizer), slow_tokens());
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let (tokens, slow) = (TextTokens::new(&tokenizer).unwrap(), slow_tokens());
     assert_eq!(tokens.ids.len(), slow.len());
     // GPT-2's runs of spaces are none of them, CodeGeeX's are.
     assert!(slow.iter().any(|(_, b)| b == b"     "));
@@ -78,7 +81,11 @@ fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
             .filter(|(_, b)| agrees(b, due))
             .map(|&(id, _)| id)
             .collect();
-        assert_eq!(tokens.agreeing(&tokenizer, due), expected, "{due:?}");
+        assert_eq!(
+            tokens.agreeing(&tokenizer, due).unwrap(),
+            expected,
+            "{due:?}"
+        );
         let beyond = tokens.beyond(&tokenizer, due);
         let expected = |b: &[u8]| b.starts_with(due) && b.len() > due.len();
         assert_eq!(beyond.is_some(), slow.iter().any(|(_, b)| expected(b)));
@@ -88,14 +95,14 @@ fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
 
 #[test]
 fn what_is_left_of_a_prompt_is_what_the_whole_file_begins_with() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let tokens = TextTokens::new(&tokenizer);
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokens = TextTokens::new(&tokenizer).unwrap();
     let (mut positions, mut changed, mut taken) = (0, 0, 0);
     for text in texts() {
         let whole = encode(&text);
         for (at, _) in text.char_indices().skip(1) {
             let ids = encode(&text[..at]);
-            let (kept, due) = match tokens.cut(&tokenizer, &ids) {
+            let (kept, due) = match tokens.cut(&tokenizer, &ids).unwrap() {
                 Some(cut) => (cut.kept, cut.due),
                 None => (ids.len(), Vec::new()),
             };
@@ -117,10 +124,10 @@ fn what_is_left_of_a_prompt_is_what_the_whole_file_begins_with() {
 
 #[test]
 fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let tokens = TextTokens::new(&tokenizer);
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokens = TextTokens::new(&tokenizer).unwrap();
     let due = |text: &str| {
-        let cut = tokens.cut(&tokenizer, &encode(text));
+        let cut = tokens.cut(&tokenizer, &encode(text)).unwrap();
         cut.map_or(String::new(), |cut| String::from_utf8(cut.due).unwrap())
     };
     for spaces in 1..40 {
@@ -144,13 +151,17 @@ fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
     // Nothing before a first token, nothing of control tokens.
     assert_eq!((due(""), due("    ")), (String::new(), String::new()));
     let ids = [encode("x = "), vec![50_256]].concat();
-    assert_eq!(tokens.cut(&tokenizer, &ids), None);
+    assert_eq!(tokens.cut(&tokenizer, &ids).unwrap(), None);
     let ids = [vec![50_256], encode("    ")].concat();
-    assert_eq!(tokens.cut(&tokenizer, &ids).unwrap().kept, 1);
+    assert_eq!(tokens.cut(&tokenizer, &ids).unwrap().unwrap().kept, 1);
 }
 
 fn generator(model: TestModel) -> Generator {
-    Generator::new(Arc::new(model), Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
+    Generator::new(
+        Arc::new(model),
+        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
+    )
+    .unwrap()
 }
 
 fn healing(max_new_tokens: usize) -> GenerateOptions {
@@ -206,8 +217,8 @@ fn slow_greedy(
 
 #[test]
 fn greedy_takes_the_likeliest_that_agrees_and_the_text_follows_the_prompt() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let tokens = TextTokens::new(&tokenizer);
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokens = TextTokens::new(&tokenizer).unwrap();
     let generator = generator(TestModel::noise());
     let (model, slow) = (TestModel::noise(), slow_tokens());
     let text = include_str!("../sequence.rs");
@@ -215,7 +226,7 @@ fn greedy_takes_the_likeliest_that_agrees_and_the_text_follows_the_prompt() {
     for at in (40..text.len()).step_by(487) {
         let prompt = &text[at - 40..at];
         let ids = encode(prompt);
-        let (kept, due) = match tokens.cut(&tokenizer, &ids) {
+        let (kept, due) = match tokens.cut(&tokenizer, &ids).unwrap() {
             Some(cut) => (cut.kept, cut.due),
             None => (ids.len(), Vec::new()),
         };
@@ -269,8 +280,11 @@ fn a_budget_that_ends_before_the_prompt_is_repaid_gives_no_text() {
 
 #[test]
 fn bans_hold_and_may_leave_nothing() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
-    let agreeing = TextTokens::new(&tokenizer).agreeing(&tokenizer, b")");
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let agreeing = TextTokens::new(&tokenizer)
+        .unwrap()
+        .agreeing(&tokenizer, b")")
+        .unwrap();
     let options = healing(3).banned_ids(agreeing);
     let generator = generator(TestModel::noise());
     let error = generator.complete_n("f(x)", &options).unwrap_err();
@@ -320,9 +334,9 @@ proptest! {
     /// Any ids, such as nobody's text is encoded to.
     #[test]
     fn any_prompt_is_cut_into_two_parts(ids in proptest::collection::vec(0u32..60_000, 0..12)) {
-        let tokenizer = CodeGeexTokenizer::codegeex();
-        let tokens = TextTokens::new(&tokenizer);
-        if let Some(cut) = tokens.cut(&tokenizer, &ids) {
+        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokens = TextTokens::new(&tokenizer).unwrap();
+        if let Some(cut) = tokens.cut(&tokenizer, &ids).unwrap() {
             prop_assert!(cut.kept >= 1 && cut.kept < ids.len());
             prop_assert_eq!(bytes(&ids[cut.kept..]), cut.due);
         }

@@ -332,7 +332,7 @@ const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
 
 #[test]
 fn drawn_tokens_are_those_of_the_table_and_of_the_text() {
-    let tokenizer = CodeGeexTokenizer::codegeex();
+    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let vocabulary = tokenizer.vocab_size();
     assert!(vocabulary < VOCAB);
     let mut wrong = String::new();

@@ -70,11 +70,14 @@ const PROMPTS: [(&str, &str); 8] = [
 ];
 
 fn encode(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex().encode(text, SpecialTokens::AsText)
+    CodeGeexTokenizer::codegeex()
+        .unwrap()
+        .encode(text, SpecialTokens::AsText)
+        .unwrap()
 }
 
 fn generator(model: Arc<TestModel>) -> Generator {
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
 }
 
 /// Says these tokens after a prompt, then the end of text.
@@ -120,7 +123,7 @@ fn deciding(options: &GenerateOptions, before: &str, ids: &[u32]) -> Option<usiz
         let mut text = String::new();
         for &id in &ids[..n] {
             decoder
-                .push_token(&CodeGeexTokenizer::codegeex(), id, &mut text)
+                .push_token(&CodeGeexTokenizer::codegeex().unwrap(), id, &mut text)
                 .unwrap();
         }
         cut(&stop.rules, stop.language, before, &text).1.is_some()
@@ -276,7 +279,10 @@ fn a_rule_ends_a_beam_as_the_end_of_text_does() {
     let function = FinishReason::Code(StopRule::Function);
     assert!(found.iter().any(|b| b.finish_reason == function));
     for beam in &found {
-        let whole = CodeGeexTokenizer::codegeex().decode(&beam.ids).unwrap();
+        let whole = CodeGeexTokenizer::codegeex()
+            .unwrap()
+            .decode(&beam.ids)
+            .unwrap();
         let (text, fired) = cut(&[StopRule::Function], c, before, &whole);
         assert_eq!(beam.text, text);
         assert_eq!(fired.is_some(), beam.finish_reason == function);
@@ -302,7 +308,7 @@ fn a_character_that_the_prompt_began_is_completed() {
     let run_after = |prompt: &[u32], script: &[u32], stop: &[&str]| {
         let generator = generator(Arc::new(scripted(prompt.len(), script.to_vec())));
         let mut options = GenerateOptions::default();
-        options.stop = stop.iter().map(|&stop| stop.to_owned()).collect();
+        options.stops.stop = stop.iter().map(|&stop| stop.to_owned()).collect();
         let completion = run(&generator, prompt, &options).remove(0);
         (completion.text, completion.finish_reason)
     };
@@ -329,9 +335,9 @@ fn a_character_that_the_prompt_began_is_completed() {
     // Beams as well.
     let generator = generator(Arc::new(scripted(1, vec![second, x])));
     let mut options = BeamOptions::default();
-    options.max_new_tokens = 2;
+    options.limits.max_new_tokens = 2;
     let beams = generator
-        .beam_search_from(&[first], &options, &CancelToken::new())
+        .beam_search([first], &options, &CancelToken::new())
         .unwrap();
     assert_eq!(beams[0].text, "\u{1f642}x");
 }

@@ -71,7 +71,7 @@ fn a_greedy_answer_is_the_librarys() {
     };
     assert_eq!(choice["finish_reason"], reason);
     let tokenizer = generator.tokenizer();
-    let prompt = tokenizer.encode(&prompt, SpecialTokens::AsText);
+    let prompt = tokenizer.encode(&prompt, SpecialTokens::AsText).unwrap();
     let (p, c) = (prompt.len(), expected.ids.len());
     let usage = json!({"prompt_tokens": p, "completion_tokens": c, "total_tokens": p + c});
     assert_eq!(found["usage"], usage);
@@ -182,7 +182,7 @@ fn logprobs_line_up_with_the_text() {
 fn a_prompt_is_scored_without_generating() {
     let server = Server::start(Setup::default());
     let generator = generator();
-    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText);
+    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText).unwrap();
     let expected = generator.score(&ids, 0, &CancelToken::new()).unwrap();
     let body = json!({"prompt": CODE, "max_tokens": 0, "echo": true, "logprobs": 0});
     let found = server.complete(&body);
@@ -231,7 +231,7 @@ fn the_end_of_the_context_is_a_length() {
 fn a_character_may_begin_in_the_prompt() {
     let server = Server::start(Setup::default());
     let tokenizer = generator().tokenizer().clone();
-    let x = tokenizer.encode("x", SpecialTokens::AsText)[0];
+    let x = tokenizer.encode("x", SpecialTokens::AsText).unwrap()[0];
     // The two halves of an emoji, and the tokens of one that has three parts.
     let (first, second) = (8582, 25081);
     assert_eq!(tokenizer.token_bytes(first), Some(&b"\xf0\x9f"[..]));
@@ -322,7 +322,7 @@ fn a_character_may_begin_in_the_prompt() {
 fn the_end_of_text_is_a_token_of_the_answer() {
     let server = Server::start(Setup::default());
     let generator = generator();
-    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText);
+    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText).unwrap();
     let scored = [&ids[..], &[50_256]].concat();
     let expected = generator.score(&scored, 0, &CancelToken::new()).unwrap();
     let body = json!({

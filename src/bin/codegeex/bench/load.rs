@@ -46,7 +46,7 @@ struct Pending {
 impl Load {
     /// Serves all clients.
     pub fn run(&self, model: Arc<dyn Model>, cancel: &CancelToken) -> Result<Seen> {
-        let tokenizer = Arc::new(CodeGeexTokenizer::codegeex());
+        let tokenizer = Arc::new(CodeGeexTokenizer::codegeex()?);
         let end = tokenizer.end_of_text();
         let generator = Generator::new(model, tokenizer)?;
         let mut bounds = SchedulerOptions::default();
