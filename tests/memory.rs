@@ -19,7 +19,7 @@ use codegeex::tensor::PackedScheme;
 use codegeex::weights::safetensors::Writer;
 use codegeex::weights::{MemoryMode, TensorInfo, WeightSource};
 use support::alloc::{Counting, peak_of};
-use support::{layouts, shared};
+use support::{layouts, shared, some_model};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -152,7 +152,7 @@ const THREAD: usize = 2 << 20;
 fn a_prompt_takes_what_the_estimate_says() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
+    let plain = some_model();
     let int8 = folder.path().join("int8.safetensors");
     let options = ConvertOptions::new().quantize(PackedScheme::Int8);
     let checkpoint = Checkpoint::open(&plain, &OpenOptions::new()).unwrap();

@@ -44,3 +44,15 @@ install -m 644 "$folder/libcodegeex.a" "$prefix/lib/libcodegeex.a"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" "$root/packaging/codegeex.pc.in" \
   >"$prefix/lib/pkgconfig/codegeex.pc"
 install -m 644 "$root"/packaging/codegeex-config*.cmake "$prefix/lib/cmake/codegeex/"
+
+cat <<END
+codegeex $version (ABI $abi, profile $profile) is in $prefix:
+  include/codegeex.h, include/codegeex.hpp
+  lib/libcodegeex.so -> libcodegeex.so.$abi -> libcodegeex.so.$version ($(stat -Lc %s "$prefix/lib/libcodegeex.so") bytes)
+  lib/libcodegeex.a ($(stat -c %s "$prefix/lib/libcodegeex.a") bytes)
+  lib/pkgconfig/codegeex.pc, lib/cmake/codegeex/
+CMake: find_package(codegeex REQUIRED) with -DCMAKE_PREFIX_PATH=$prefix, then
+  target_link_libraries(APP codegeex::codegeex), or codegeex::static for the static library
+pkg-config: PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs codegeex
+Programs find the shared library by LD_LIBRARY_PATH=$prefix/lib or an rpath, unless the loader looks there.
+END

@@ -22,7 +22,7 @@ echo "== installs"
 python=$scratch/venv/bin/python
 # A copy, because a build leaves files behind.
 mkdir "$scratch/package"
-cp -r "$here"/{pyproject.toml,README.md,src} "$scratch/package/"
+cp -r "$here"/{pyproject.toml,setup.py,README.md,src} "$root"/LICENSE-* "$scratch/package/"
 "$python" -m pip install --quiet --disable-pip-version-check "$scratch/package"
 # Nothing else is needed to use it.
 [ "$("$python" -m pip list --disable-pip-version-check --format=freeze |

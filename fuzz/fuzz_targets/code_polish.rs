@@ -4,8 +4,8 @@
 //! The input is a number that picks the language and the style, and three texts.
 #![no_main]
 
-use codegeex::code::{Indentation, cut_at_scope, distinct, reindent, without_overlap};
 use codegeex::Language;
+use codegeex::code::{Indentation, cut_at_scope, distinct, reindent, without_overlap};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &str, &str, &str)| {

@@ -5,8 +5,8 @@
 //! the second one is cut into pieces.
 #![no_main]
 
-use codegeex::code::{CodeStop, EvalCut, StopRule, cut};
 use codegeex::Language;
+use codegeex::code::{CodeStop, EvalCut, StopRule, cut};
 use libfuzzer_sys::fuzz_target;
 
 const RULES: [StopRule; 4] = [

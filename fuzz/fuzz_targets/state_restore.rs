@@ -7,10 +7,10 @@ mod tokenizer;
 
 use std::sync::{Arc, LazyLock};
 
-use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::__internal::Bytes;
-use codegeex::cancel::Control;
 use codegeex::__internal::SealedWriter;
+use codegeex::backend::{Cpu, CpuOptions, KvFormat};
+use codegeex::cancel::Control;
 use codegeex::generate::Generator;
 use codegeex::model::{Checkpoint, Input, Model, ModelConfig, Transformer, Wanted};
 use codegeex::weights;

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
 pub use cpu::{ActivationFormat, Cpu, CpuOptions, Rows};
+pub(crate) use cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
 pub use isa::{ISA_VARIABLE, InstructionSet};
 
 /// Nonlinearity of an MLP.

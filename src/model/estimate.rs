@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::checkpoint::{Checkpoint, OpenOptions};
 use super::config::ModelConfig;
-use crate::backend::cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
 use crate::backend::{CacheShape, KvFormat};
+use crate::backend::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
 use crate::error::Result;
 use crate::setters::setters;
 use crate::weights::{Footprint, MemoryMode, WeightSource};

@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# The C library against its promises: tests/capi/run.sh [--profile NAME]
+# The C library against its promises: tests/capi/run.sh [--profile NAME | --prefix DIR]
 #
-# Builds the library as it is installed (profile release-capi unless another is named), and once more
-# with the symbols that only tests need. Wants cc, c++, cmake, pkg-config, valgrind and abidiff
+# Builds the library as it is installed (profile release-capi unless another is named), or takes the one
+# that tools/install-capi.sh has laid down in DIR; and builds it once more with the symbols that only
+# tests need. Wants cc, c++, cmake, pkg-config, valgrind and abidiff
 # (Debian: gcc g++ cmake pkg-config valgrind abigail-tools).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-profile=release-capi
-[ "${1-}" = --profile ] && profile=$2
+profile=release-capi prefix=""
+case ${1-} in
+  --profile) profile=$2 ;;
+  --prefix) prefix=$(cd "$2" && pwd) ;;
+esac
 cc=${CC:-cc} cxx=${CXX:-c++}
 model=$root/models/codegeex_tiny.safetensors
 work=$(mktemp -d)
@@ -32,10 +36,13 @@ strict=(-Wall -Wextra -Werror -pedantic -Wcast-qual -Wstrict-prototypes)
 "$cc" -std=c99 "${strict[@]}" -fsyntax-only -I"$root/include" "$work/alone.c"
 "$cxx" -std=c++17 "${strict[@]:0:4}" -fsyntax-only -I"$root/include" "$work/alone.cpp"
 
-step "installed ($profile)"
-"$root/tools/install-capi.sh" "$work/prefix" --profile "$profile"
-library=$work/prefix/lib/libcodegeex.so
-export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib
+if [ -z "$prefix" ]; then
+  step "installed ($profile)"
+  prefix=$work/prefix
+  "$root/tools/install-capi.sh" "$prefix" --profile "$profile"
+fi
+library=$prefix/lib/libcodegeex.so
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 
 step "exported symbols are those of the list"
 nm -D --defined-only "$library" | awk '{print $3}' | LC_ALL=C sort >"$work/symbols"
@@ -69,7 +76,7 @@ done
 
 step "programs of earlier releases"
 for program in "$here"/abi/*/program.c; do
-  "$cc" "${flags[@]}" -I"$(dirname "$program")" "$program" -L"$work/prefix/lib" -lcodegeex -o "$work/old"
+  "$cc" "${flags[@]}" -I"$(dirname "$program")" "$program" -L"$prefix/lib" -lcodegeex -o "$work/old"
   quiet "$work/old" "$model"
   echo "$(basename "$(dirname "$program")"): runs"
 done
@@ -78,7 +85,7 @@ step "a CMake project and pkg-config"
 example=$root/examples/c/complete.c
 "$cc" "${flags[@]}" "$example" $(pkg-config --cflags --libs codegeex) -o "$work/complete"
 "$work/complete" "$model" >"$work/complete.txt"
-cmake -S "$here/cmake-consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" \
+cmake -S "$here/cmake-consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
   -DEXAMPLE="$example" >"$work/cmake.log" || { cat "$work/cmake.log" >&2; exit 1; }
 cmake --build "$work/consumer" >>"$work/cmake.log" || { cat "$work/cmake.log" >&2; exit 1; }
 for kind in shared static; do

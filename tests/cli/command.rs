@@ -19,6 +19,7 @@ pub fn codegeex(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_codegeex"));
     command
         .args(args)
+        .env("CODEGEEX_CACHE", crate::support::cache_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

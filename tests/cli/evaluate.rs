@@ -5,6 +5,7 @@ use std::path::Path;
 use codegeex::eval::{Language, Sample, Toolchains, samples};
 
 use crate::command::run;
+use crate::support::skip;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/eval");
 
@@ -12,7 +13,7 @@ const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/eval");
 fn has_python() -> bool {
     let missing = Toolchains::missing(Language::Python);
     for what in &missing {
-        eprintln!("skipped: {what}");
+        skip(&what.to_string());
     }
     missing.is_empty()
 }

@@ -223,7 +223,7 @@ fn samples_of_the_model_are_run_and_reported() {
         match Toolchains::find(&[language]) {
             Ok(_) => {}
             Err(e) if std::env::var_os("CODEGEEX_TOOLCHAINS").is_none() => {
-                eprintln!("skipped: {e}");
+                crate::support::skip(&e.to_string());
                 continue;
             }
             Err(e) => panic!("{e}"),

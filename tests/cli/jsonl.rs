@@ -10,7 +10,7 @@ use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
 use crate::command::{assert_error, finish, json_lines, run, start};
-use crate::support::{layouts, shared};
+use crate::support::layouts;
 use crate::{LIBRARY, PROMPT};
 
 const ARGS: [&str; 4] = ["generate", "--jsonl", "--max-new-tokens", "8"];
@@ -186,15 +186,14 @@ fn code_ends_answers_by_the_rules_of_its_language() {
 
 #[test]
 fn the_reference_continues_prompts_the_same_way() {
-    let Some(path) = shared("golden/greedy.json") else {
-        return;
-    };
-    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let reference: Value =
+        serde_json::from_str(include_str!("../data/reference_model.json")).unwrap();
+    let cases = reference["greedy"].as_array().unwrap();
     let request = |case: &Value| json!({"prompt": case["prompt"], "max_new_tokens": 64});
     let requests: Vec<Value> = cases.iter().map(request).collect();
     let found = json_lines(&run(&ARGS, input(&requests)).ok());
     assert_eq!(found.len(), cases.len());
-    for (found, case) in found.iter().zip(&cases) {
+    for (found, case) in found.iter().zip(cases) {
         assert_eq!(found["ids"], case["greedy"], "{}", case["prompt"]);
     }
 }

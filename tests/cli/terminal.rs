@@ -13,7 +13,7 @@ use crate::command::{codegeex, finish};
 fn on_a_terminal(command: &str) -> Option<String> {
     let version = Command::new("script").arg("--version").output();
     if !version.is_ok_and(|v| String::from_utf8_lossy(&v.stdout).contains("util-linux")) {
-        eprintln!("skipped: script of util-linux is not there");
+        crate::support::skip("script of util-linux is not there");
         return None;
     }
     let command = command.replace("codegeex", env!("CARGO_BIN_EXE_codegeex"));

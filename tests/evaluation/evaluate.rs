@@ -13,7 +13,7 @@ use codegeex::eval::evaluate::{Survey, evaluate_file};
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
     EvaluateOptions, Evaluator, Language, Prepared, Problem, Sample, SampleResult, Toolchains,
-    dataset, samples, toolchain,
+    dataset, samples,
 };
 
 fn problems(language: Language) -> Vec<Problem> {
@@ -31,12 +31,12 @@ fn prepared(language: Language, naive: bool) -> Option<Prepared> {
     let toolchains = match Toolchains::find(&[language]) {
         Ok(toolchains) => toolchains,
         Err(e) if std::env::var_os("CODEGEEX_TOOLCHAINS").is_none() => {
-            eprintln!("skipped: {e}");
+            crate::support::skip(&e.to_string());
             return None;
         }
         Err(e) => panic!("{e}"),
     };
-    let cache = toolchain::cache_dir().unwrap();
+    let cache = crate::support::cache_dir();
     let cancel = CancelToken::new();
     Some(
         toolchains

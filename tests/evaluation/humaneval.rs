@@ -1,7 +1,7 @@
 //! The whole of HumanEval-X in the sandbox: canonical solutions pass, wrong ones never do.
 //!
 //! Needs the published data (`CODEGEEX_SHARED`) and all six toolchains, and takes minutes:
-//! `cargo test --all-features --test humaneval -- --ignored`.
+//! `cargo test --all-features --test evaluation -- --ignored humaneval::`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use codegeex::cancel::CancelToken;
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
     EvaluateOptions, Evaluator, Language, Problem, Sample, SampleResult, Toolchains, canonical,
-    dataset, toolchain,
+    dataset,
 };
 
 fn evaluate(
@@ -34,7 +34,7 @@ fn evaluate(
     let sandbox = Sandbox::detect(Policy::Auto).unwrap();
     let cancel = CancelToken::new();
     let toolchains = Toolchains::find(&[language]).unwrap();
-    let cache = toolchain::cache_dir().unwrap();
+    let cache = crate::support::cache_dir();
     let prepared = toolchains
         .prepare(&cache, naive, &cancel, &mut |_| {})
         .unwrap();

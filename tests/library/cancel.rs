@@ -20,10 +20,7 @@ use codegeex::tensor::PackedScheme;
 use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::weights::{MemoryMode, Watch};
 
-const TINY: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/models/codegeex_tiny.safetensors"
-);
+use crate::support::some_model;
 
 /// Wide enough for several tasks in most operations.
 fn config() -> ModelConfig {
@@ -184,7 +181,7 @@ fn a_sequence_is_cancelled_and_its_company_goes_on() {
 /// Of the default model, with real sizes: a prompt of one chunk, and all logits of another.
 #[test]
 fn the_default_model_stops_anywhere_and_goes_on() {
-    let model = load(TINY, &LoadOptions::default()).unwrap();
+    let model = load(some_model(), &LoadOptions::default()).unwrap();
     let ids: Vec<u32> = (0..140).map(|i| 1000 + i * 7).collect();
     let run = |state: &mut dyn State, control: &Control<'_>| {
         let mut batch = [Input::new(state, &ids, Wanted::All)];
@@ -269,7 +266,7 @@ fn cancelling_again_changes_nothing_before_during_or_after() {
 
 #[test]
 fn a_deadline_ends_a_call_and_a_past_one_does_not_begin_it() {
-    let model = load(TINY, &LoadOptions::default()).unwrap();
+    let model = load(some_model(), &LoadOptions::default()).unwrap();
     let ids = [7; 1900];
     let mut state = model.new_state();
     let mut run = |deadline: Instant| {
@@ -316,7 +313,7 @@ fn load_counted(path: &Path, memory: MemoryMode) -> usize {
 fn opening_stops_at_any_look_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("model.safetensors");
-    std::fs::copy(TINY, &large).unwrap();
+    std::fs::copy(some_model(), &large).unwrap();
     let layouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/layouts");
     let mut paths = vec![large.clone()];
     for entry in std::fs::read_dir(&layouts).unwrap() {
@@ -352,7 +349,7 @@ fn opening_stops_at_any_look_and_leaves_nothing_behind() {
 
 #[test]
 fn progress_counts_what_is_copied_and_may_end_it() {
-    let length = std::fs::metadata(TINY).unwrap().len();
+    let length = std::fs::metadata(some_model()).unwrap().len();
     for memory in [MemoryMode::Map, MemoryMode::Copy] {
         let run = |calls: usize| {
             let heard = Arc::new(Mutex::new(Vec::new()));
@@ -367,7 +364,7 @@ fn progress_counts_what_is_copied_and_may_end_it() {
                     false => ControlFlow::Break(()),
                 }
             });
-            let result = load(TINY, &options).map(|_| ());
+            let result = load(some_model(), &options).map(|_| ());
             let heard = heard.lock().unwrap().clone();
             (result, heard)
         };
@@ -390,7 +387,7 @@ fn progress_counts_what_is_copied_and_may_end_it() {
 /// What a session keeps of a generation that was ended anywhere serves the next one.
 #[test]
 fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
-    let model = load(TINY, &LoadOptions::default()).unwrap();
+    let model = load(some_model(), &LoadOptions::default()).unwrap();
     let generator =
         Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     // It repeats itself, so that there is something to guess.

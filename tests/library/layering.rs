@@ -40,6 +40,38 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+/// What the files of a folder must not name although the layers above allow it: the folder, a path
+/// segment or a name, and the files that do so all the same, each with the reason.
+const APART: &[(&str, &str, &[(&str, &str)])] = &[
+    // A device is behind the traits of `backend`, whichever it is.
+    ("model/", "cpu::", &[]),
+    ("model/", "Cpu", &[("model/mod.rs", ARCHITECTURE)]),
+    ("model/", "CpuOptions", &[("model/mod.rs", ARCHITECTURE)]),
+    (
+        "model/",
+        "InstructionSet",
+        &[
+            ("model/mod.rs", ARCHITECTURE),
+            ("model/transformer.rs", ARCHITECTURE),
+        ],
+    ),
+    // Floats know nothing of quantized panels.
+    ("kernels/generic/", "packed::", &[]),
+    ("kernels/simd.rs", "packed::", &[("kernels/simd.rs", TIER)]),
+    // The layout of quantized weights in a file is no business of the processor's.
+    (
+        "quant/",
+        "kernels::",
+        &[
+            ("quant/int4.rs", LAYOUT),
+            ("quant/pack.rs", LAYOUT),
+            ("quant/stored.rs", LAYOUT),
+        ],
+    ),
+];
+const ARCHITECTURE: &str = "issue: one architecture table, and devices behind `backend`";
+const TIER: &str = "issue: one architecture table; `Simd` has `PanelDot` as a supertrait";
+const LAYOUT: &str = "issue: one architecture table; `quant::layout` shall own the panels";
 /// Files and folders that may contain `unsafe`.
 const UNSAFE: &[&str] = &[
     "kernels/",
@@ -120,6 +152,39 @@ fn modules_use_only_lower_ones() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whether code names something, as a word of its own.
+fn names(code: &str, what: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(what).any(|(at, _)| {
+        let after = code[at + what.len()..].chars().next();
+        !code[..at].ends_with(part) && (what.ends_with(':') || !after.is_some_and(part))
+    })
+}
+
+#[test]
+fn what_has_to_stay_apart_inside_the_layers_does() {
+    let files = library();
+    for (folder, what, exceptions) in APART {
+        let users: Vec<&str> = files
+            .iter()
+            .filter(|(name, _)| name.starts_with(folder) && !name.contains("tests"))
+            .filter(|(_, code)| names(code, what))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        for user in &users {
+            let known = exceptions.iter().any(|(file, _)| file == user);
+            assert!(known, "{user} names {what}");
+        }
+        for (file, reason) in *exceptions {
+            assert!(!reason.is_empty());
+            assert!(
+                users.contains(file),
+                "{file} no longer names {what}: take it off the list"
+            );
+        }
+    }
 }
 
 #[test]

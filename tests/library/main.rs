@@ -1,20 +1,15 @@
-//! The library from outside, one module a subject. What counts the memory, threads, children or
-//! environment of a whole process is a test binary of its own beside this.
+//! The library from outside, one module a subject. The published crate carries these tests. Those that
+//! need what it leaves out are in tests/repository, tests/cli and tests/fuzz_regressions; those that
+//! count the memory, threads or children of a whole process are test binaries of their own.
 
 mod api;
 mod cancel;
 mod checkpoints;
 mod code_stops;
 mod company;
-mod golden_model;
-#[cfg(feature = "capi")]
-mod header;
 mod hostile_files;
 mod layering;
-mod model;
-mod quantized;
 mod same_bits;
-mod saved_state;
 mod scheduler;
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,6 +11,8 @@ use codegeex::model::{
 };
 use codegeex::tensor::PackedScheme;
 
+use crate::support::some_model;
+
 /// Shapes that fit no kernel's tiles: a width of 48 is no multiple of a block, 131 ids none of
 /// sixteen.
 fn odd_config() -> ModelConfig {
@@ -122,7 +124,7 @@ fn odd_shapes_give_the_same_bits_everywhere() {
 #[test]
 fn the_default_model_gives_the_same_bits_everywhere() {
     let folder = tempfile::tempdir().unwrap();
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
+    let default = some_model();
     let checkpoint = Checkpoint::open(&default, &OpenOptions::new()).unwrap();
     // The portable tier takes a minute for a vocabulary of this size; the shapes above have it.
     let mut tiers = InstructionSet::available();

@@ -38,6 +38,15 @@ impl Golden {
     }
 }
 
+/// Rows of 257 ids of code that the default model was not trained on, 64 of them.
+pub fn held_out() -> Vec<u32> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/perplexity_ids.safetensors"
+    );
+    Golden::read(path.as_ref()).ids("ids")
+}
+
 /// The largest difference; NaN where there is one.
 pub fn worst(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());

@@ -1,7 +1,7 @@
 //! `include/codegeex.h` is what cbindgen makes of `src/capi/`, and the generated files of the C tests
 //! are what that header says: a function that is added is in all of them.
 //!
-//! `CODEGEEX_BLESS=1 cargo test --features capi --test library header` writes them.
+//! `CODEGEEX_BLESS=1 cargo test --features capi --test repository header` writes them.
 
 mod tables;
 
@@ -78,7 +78,7 @@ fn compare(path: &str, expected: &str) {
     assert!(
         committed == expected,
         "{path} is not what src/capi/ says; write it anew with\n\
-         CODEGEEX_BLESS=1 cargo test --features capi --test library header"
+         CODEGEEX_BLESS=1 cargo test --features capi --test repository header"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::support::golden::{Golden, argmax, assert_close, logits, perplexity};
+use crate::support::golden::{Golden, argmax, assert_close, held_out, logits, perplexity};
 use codegeex::ErrorKind;
 use codegeex::backend::{ActivationFormat, CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
@@ -342,14 +342,11 @@ fn files_that_do_not_fit_say_what_does_not() {
 }
 
 /// For the table in README.md:
-/// `cargo test --release --test quantized table_of_perplexity -- --ignored --nocapture`.
+/// `cargo test --release --test repository table_of_perplexity -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes minutes"]
 fn table_of_perplexity() {
-    let Some(ids) = Golden::open("golden/perplexity_ids.safetensors") else {
-        return;
-    };
-    let ids = ids.ids("ids");
+    let ids = held_out();
     let folder = tempfile::tempdir().unwrap();
     let int8 = ConvertOptions::new().quantize(PackedScheme::Int8);
     let int4 = ConvertOptions::new().quantize(PackedScheme::Int4);
@@ -392,10 +389,7 @@ fn table_of_perplexity() {
 /// The limits that the project promises, on a quarter of the text.
 #[test]
 fn perplexity_stays_within_what_is_promised() {
-    let Some(ids) = Golden::open("golden/perplexity_ids.safetensors") else {
-        return;
-    };
-    let ids = ids.ids("ids");
+    let ids = held_out();
     let ids = &ids[..16 * 257];
     let folder = tempfile::tempdir().unwrap();
     let base = load(default_model(), &LoadOptions::default()).unwrap();
@@ -468,10 +462,7 @@ fn through_four_bits(row: &mut [f32], group: usize, scale: GroupScale) {
 #[test]
 #[ignore = "takes minutes"]
 fn table_of_four_bit_formats() {
-    let Some(ids) = Golden::open("golden/perplexity_ids.safetensors") else {
-        return;
-    };
-    let ids = ids.ids("ids");
+    let ids = held_out();
     let bytes = std::fs::read(default_model()).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::support::golden::{Golden, argmax, assert_close, logits};
+use serde_json::Value;
+
+use crate::support::golden::{Golden, argmax, assert_close, held_out, logits};
+use crate::support::some_model;
 use codegeex::backend::{Cpu, CpuOptions, KvFormat};
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{GenerateOptions, Generator};
@@ -90,39 +93,48 @@ fn the_trained_model_matches_the_reference() {
     check_forward(&open(&checkpoint), &golden);
 }
 
+/// The part of the reference data that is in the repository.
+fn committed() -> Value {
+    serde_json::from_str(include_str!("../data/reference_model.json")).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
 /// Largest differences in a logit that keys and values of fewer bits make. Halves are outside
 /// of [`TOLERANCE`], which is why they are not the default.
 const F16_TOLERANCE: f32 = 2e-2;
 const INT8_TOLERANCE: f32 = 0.4;
 
 #[test]
-fn every_format_of_keys_and_values_stays_close_to_the_reference() {
-    let (Some(golden), Some(checkpoint)) =
-        (Golden::open("golden/forward.safetensors"), published())
-    else {
-        return;
-    };
+fn every_kv_format_stays_close_to_the_reference() {
+    let reference = committed();
     for kv in KvFormat::ALL {
         let tolerance = match kv {
             KvFormat::F32 => TOLERANCE,
             KvFormat::F16 => F16_TOLERANCE,
             _ => INT8_TOLERANCE,
         };
-        let model = open_with(&checkpoint, kv);
-        for case in 0..golden.cases() {
-            let ids = golden.ids(&format!("case{case}.ids"));
-            let n = ids.len();
-            let rows = logits(&model, &ids, &[n]);
-            let what = format!("{kv}, case {case}");
-            let last = golden.f32(&format!("case{case}.last_logits"));
-            assert_close(&rows[n - 1], &last, tolerance, &format!("{what}, last"));
-            let top_ids = golden.ids(&format!("case{case}.top_ids"));
-            let ids = top_ids.chunks(top_ids.len() / n);
-            let found: Vec<f32> = (rows.iter().zip(ids))
-                .flat_map(|(row, ids)| ids.iter().map(|&id| row[id as usize]))
-                .collect();
-            let top = golden.f32(&format!("case{case}.top_logits"));
-            assert_close(&found, &top, tolerance, &format!("{what}, top"));
+        let model = open_with(&some_model(), kv);
+        for (case, reference) in reference["forward"].as_array().unwrap().iter().enumerate() {
+            let ids = ids(&reference["ids"]);
+            let rows = logits(&model, &ids, &[ids.len()]);
+            for (i, row) in rows.iter().enumerate() {
+                let top = crate::golden_model::ids(&reference["top_ids"][i]);
+                let found: Vec<f32> = top.iter().map(|&id| row[id as usize]).collect();
+                let what = format!("{kv}, case {case}, position {i}");
+                assert_close(
+                    &found,
+                    &floats(&reference["top_logits"][i]),
+                    tolerance,
+                    &what,
+                );
+            }
         }
     }
 }
@@ -166,17 +178,10 @@ fn every_type_of_weights_computes_as_if_widened() {
 /// The part of the reference data that is committed, so that it is checked everywhere.
 #[test]
 fn the_default_model_matches_the_committed_reference() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let json = std::fs::read_to_string(root.join("tests/data/reference_model.json")).unwrap();
-    let reference: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let model = load(
-        root.join("models/codegeex_tiny.safetensors"),
-        &LoadOptions::default(),
-    )
-    .unwrap();
-    let floats = |v: &serde_json::Value| -> Vec<f32> { serde_json::from_value(v.clone()).unwrap() };
+    let reference = committed();
+    let model = load(some_model(), &LoadOptions::default()).unwrap();
     for case in reference["forward"].as_array().unwrap() {
-        let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+        let ids = ids(&case["ids"]);
         let rows = logits(&*model, &ids, &[ids.len()]);
         for (i, row) in rows.iter().enumerate() {
             let top: Vec<usize> = serde_json::from_value(case["top_ids"][i].clone()).unwrap();
@@ -192,7 +197,7 @@ fn the_default_model_matches_the_committed_reference() {
     check_greedy(model, &reference["greedy"]);
 }
 
-fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
+fn check_greedy(model: Arc<dyn Model>, cases: &Value) {
     let generator =
         Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     let cases = cases.as_array().unwrap();
@@ -207,25 +212,18 @@ fn check_greedy(model: Arc<dyn Model>, cases: &serde_json::Value) {
 }
 
 #[test]
-fn greedy_decoding_gives_the_same_ids() {
-    let (Some(path), Some(checkpoint)) =
-        (crate::support::shared("golden/greedy.json"), published())
-    else {
+fn the_published_file_gives_the_same_ids() {
+    let Some(checkpoint) = published() else {
         return;
     };
-    let cases = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    check_greedy(load(checkpoint, &LoadOptions::default()).unwrap(), &cases);
+    let model = load(checkpoint, &LoadOptions::default()).unwrap();
+    check_greedy(model, &committed()["greedy"]);
 }
 
 #[test]
 fn any_split_of_a_sequence_agrees() {
-    let (Some(golden), Some(checkpoint)) =
-        (Golden::open("golden/forward.safetensors"), published())
-    else {
-        return;
-    };
-    let model = open(&checkpoint);
-    let ids = golden.ids("case3.ids");
+    let model = open(&some_model());
+    let ids = ids(&committed()["forward"][3]["ids"]);
     let whole = logits(&model, &ids, &[ids.len()]);
     for pieces in [&[1][..], &[2], &[100, 1], &[3, 31, 64, 7], &[33]] {
         let split = logits(&model, &ids, pieces);
@@ -235,21 +233,13 @@ fn any_split_of_a_sequence_agrees() {
 
 #[test]
 fn perplexity_of_held_out_code_is_the_references() {
-    let (Some(rows), Some(path), Some(checkpoint)) = (
-        Golden::open("golden/perplexity_ids.safetensors"),
-        crate::support::shared("golden/perplexity.json"),
-        published(),
-    ) else {
-        return;
-    };
-    let expected: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let expected = expected["reference_fp32"].as_f64().unwrap();
-    let model = load(checkpoint, &LoadOptions::default()).unwrap();
+    // Of the reference implementation, in FP32.
+    let expected = 34.693858269136406;
+    let model = load(some_model(), &LoadOptions::default()).unwrap();
     let generator =
         Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
     let (mut sum, mut tokens) = (0.0, 0);
-    for row in rows.ids("ids").chunks(257) {
+    for row in held_out().chunks(257) {
         let score = generator.score(row, 0, &CancelToken::new()).unwrap();
         for logprob in score.logprobs.iter().flatten() {
             sum += f64::from(*logprob);
