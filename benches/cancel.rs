@@ -26,7 +26,7 @@ use codegeex::model::{
 };
 use codegeex::tensor::PackedScheme;
 use codegeex::tokenizer::CodeGeexTokenizer;
-use codegeex::weights::{MemoryMode, Watch};
+use codegeex::weights::{LoadProgress, MemoryMode};
 
 struct Args {
     rounds: usize,
@@ -170,7 +170,7 @@ fn loading(bench: &Bench, path: &Path, name: &str) {
         bench.case(&format!("{name}, load {how}"), |cancel| {
             let mut options = LoadOptions::default();
             options.open.memory = memory;
-            options.open.watch = Watch::new().cancel(cancel.clone());
+            options.open.progress = LoadProgress::new().cancel(cancel.clone());
             ended(load(path, &options))
         });
     }

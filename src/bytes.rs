@@ -116,20 +116,22 @@ pub struct Bytes {
 impl Bytes {
     /// Maps a whole file, read-only. Nothing is read until it is touched.
     ///
-    /// A mapped file must not be truncated while it is in use: the system answers a read past
-    /// its new end with a signal that ends the process. Replace model files by renaming a new
-    /// one over them, or use [`Bytes::read`] where others may write to the file in place.
+    /// Another process can still write to the file. A mapped file must not be truncated while it
+    /// is in use: the system answers a read past its new end with SIGBUS, which ends the process.
+    /// A file that is written in place gives old and new bytes mixed. To replace a model file,
+    /// rename a new one over it; or use [`Bytes::read`] where others may write to it.
     pub fn map(path: &Path) -> Result<Self> {
         Self::mapped(path, false)
     }
 
     fn mapped(path: &Path, lock_it: bool) -> Result<Self> {
         let file = open_file(path)?;
-        // SAFETY: the mapping is read-only and private to this process's view. Whether another
-        // process writes to the file meanwhile cannot be checked; values read may then change,
-        // which no code here relies on not happening (bytes are only ever viewed as plain
-        // numbers, lengths come from the mapping itself), and the doc comment states the rule
-        // about truncation.
+        // SAFETY: the mapping is read-only, and its length is that of the file now. That nobody
+        // writes to the file meanwhile cannot be had from any system, here as in every program
+        // that maps files. What is at stake is kept small: tables (anything whose text or numbers
+        // are checked once and trusted later) are copied to owned memory before they are parsed
+        // (`into_owned`), and what stays mapped are weights, for which every bit pattern is
+        // valid. A writer can tear a weight, and truncating raises SIGBUS, as documented.
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, "map", e))?;
         let lock = |map| {
             system::lock(map).map_err(|e| {
@@ -199,6 +201,18 @@ impl Bytes {
             watch(read)?;
         }
         Ok(buffer.freeze())
+    }
+
+    /// The same bytes in memory of their own: a copy where they are those of a mapped file, which
+    /// can change.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] when the allocator refuses.
+    pub fn into_owned(self) -> Result<Self> {
+        match self.is_mapped() {
+            true => Self::copy_from(self.as_slice()),
+            false => Ok(self),
+        }
     }
 
     /// Copies `bytes` into memory of its own.
@@ -278,17 +292,27 @@ impl fmt::Debug for Bytes {
 pub struct Cursor<'a> {
     bytes: &'a [u8],
     pos: usize,
+    /// Where in the file `bytes` begin.
+    base: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// Starts at byte `pos` of `bytes`; a `pos` past the end makes the first read fail.
     pub fn new(bytes: &'a [u8], pos: usize) -> Self {
-        Self { bytes, pos }
+        let base = 0;
+        Self { bytes, pos, base }
+    }
+
+    /// Starts at the first of `bytes`, which begin at byte `base` of a file: that is what offsets
+    /// count from.
+    pub fn of_window(bytes: &'a [u8], base: usize) -> Self {
+        let pos = 0;
+        Self { bytes, pos, base }
     }
 
     /// Offset of the next byte.
     pub fn pos(&self) -> usize {
-        self.pos
+        self.base + self.pos
     }
 
     /// The next `n` bytes.
@@ -301,7 +325,7 @@ impl<'a> Cursor<'a> {
             bail!(
                 MalformedFile,
                 "at byte {}: {n} bytes expected, {} are left; the file is cut short or damaged",
-                self.pos,
+                self.pos(),
                 rest.len()
             );
         };

@@ -9,6 +9,9 @@ mod grow;
 #[doc(hidden)]
 pub mod reserve;
 
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
 use std::path::Path;
 
 pub(crate) use grow::{
@@ -41,6 +44,42 @@ pub fn check(bytes: usize, what: &str, advice: &str) -> Result<()> {
         return Ok(());
     }
     check_against(bytes, available(), what, advice)
+}
+
+/// The error of an allocation that the system refuses.
+pub(crate) fn refused(what: impl fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::OutOfMemory,
+        format!("memory for {what} was refused; free some or raise the limit"),
+    )
+}
+
+/// Adds an item to a list.
+pub(crate) fn push<T>(list: &mut Vec<T>, item: T) -> Result<()> {
+    Ok(list.try_push(item)?)
+}
+
+/// Puts a value into a map; the one that was there before.
+pub(crate) fn insert<K: Eq + Hash, V>(
+    map: &mut HashMap<K, V>,
+    key: K,
+    value: V,
+) -> Result<Option<V>> {
+    map.try_reserve(1)?;
+    Ok(map.insert(key, value))
+}
+
+/// What `to_string` gives.
+pub(crate) fn text(value: impl fmt::Display) -> Result<String> {
+    struct Text(String);
+    impl fmt::Write for Text {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0.try_push_str(part).map_err(|_| fmt::Error)
+        }
+    }
+    let mut text = Text(String::new());
+    fmt::write(&mut text, format_args!("{value}")).map_err(|_| refused("a text"))?;
+    Ok(text.0)
 }
 
 fn check_against(bytes: usize, available: Option<u64>, what: &str, advice: &str) -> Result<()> {

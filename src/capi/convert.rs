@@ -14,7 +14,7 @@ use super::status::codegeex_status;
 use crate::model::{Checkpoint, ConvertOptions, convert};
 use crate::num::DType;
 use crate::tensor::PackedScheme;
-use crate::weights::Watch;
+use crate::weights::LoadProgress;
 
 /// How a checkpoint is converted. What is not set is as in a new one: every type as it is, nothing
 /// quantized, no file replaced; NULL stands for a new one.
@@ -265,7 +265,7 @@ pub unsafe extern "C" fn codegeex_convert(
         // A flag of our own: a callback that cancels this call leaves the caller's alone.
         let cancel = cancel.until(None);
         let mut open = opened.load.open;
-        open.watch = Watch::new().cancel(cancel.clone());
+        open.progress = LoadProgress::new().cancel(cancel.clone());
         let log = opened.log;
         let checkpoint = log.note(
             "opening a checkpoint",

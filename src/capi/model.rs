@@ -19,7 +19,7 @@ use super::version::tier_name;
 use crate::cancel::CancelToken;
 use crate::generate::Generator;
 use crate::model::{EstimateOptions, estimate, load};
-use crate::weights::Watch;
+use crate::weights::LoadProgress;
 
 /// A model with its tokenizer, ready to compute.
 ///
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn codegeex_model_open(
         let cancel = call.get_or_none(cancel, "cancel")?;
         let model = call.out(model, "model")?;
         let progress = Progress::new(progress, userdata);
-        options.open.watch = Watch::new()
+        options.open.progress = LoadProgress::new()
             .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
             .on_progress(move |done, total| progress.hear(done, total));
         let loaded = log.note("opening a model", load(path, &options))?;

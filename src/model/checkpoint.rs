@@ -5,12 +5,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bytes::Bytes;
 use crate::error::{Error, Result, bail};
 use crate::num::DType;
 use crate::quant::stored;
 use crate::setters::setters;
 use crate::tensor::{PackedScheme, PackedTensor, Stored};
-use crate::weights::{self, Footprint, MemoryMode, Meter, Tensor, TensorInfo, Watch, WeightSource};
+use crate::weights::{
+    self, Footprint, Ignored, LoadProgress, Location, MemoryMode, Meter, MissingShards, Tensor,
+    TensorInfo, WeightSource,
+};
 
 use super::ModelConfig;
 
@@ -32,7 +36,7 @@ pub struct OpenOptions {
     /// The configuration. By default it is looked for in the checkpoint and beside it.
     pub config: Option<ModelConfig>,
     /// Progress callback and cancellation for opening and loading.
-    pub watch: Watch,
+    pub progress: LoadProgress,
 }
 
 impl OpenOptions {
@@ -44,7 +48,7 @@ impl OpenOptions {
     setters! {
         set memory: MemoryMode;
         option config: ModelConfig;
-        set watch: Watch;
+        set progress: LoadProgress;
     }
 }
 
@@ -136,30 +140,31 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Those of [`weights::open`]; [`Cancelled`](crate::ErrorKind::Cancelled) when
-    /// [`OpenOptions::watch`] says so; [`MissingConfig`](crate::ErrorKind::MissingConfig) with what to give;
+    /// [`OpenOptions::progress`] says so; [`MissingConfig`](crate::ErrorKind::MissingConfig) with what to give;
     /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) with the file; then
     /// [`MissingTensor`](crate::ErrorKind::MissingTensor) and
     /// [`ShapeMismatch`](crate::ErrorKind::ShapeMismatch) with the tensor.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let meter = Arc::new(Meter::new(options.watch.clone()));
+        let meter = Arc::new(Meter::new(options.progress.clone()));
+        let location = weights::locate(path)?;
         // What is wrong shows in the tables: before, not after, gigabytes are read.
-        let mapped = Self::open_as(MemoryMode::Map, path, options, &meter)?;
+        let mapped = Self::open_as(MemoryMode::Map, &location, options, &meter)?;
         let copied = mapped.infos.iter().map(|i| mapped.copied_bytes(&i.name));
         meter.expect(copied.sum());
         match options.memory {
             MemoryMode::Map => Ok(mapped),
-            other => Self::open_as(other, path, options, &meter),
+            other => Self::open_as(other, &location, options, &meter),
         }
     }
 
     fn open_as(
         memory: MemoryMode,
-        path: &Path,
+        location: &Location,
         options: &OpenOptions,
         meter: &Arc<Meter>,
     ) -> Result<Self> {
-        let source = weights::open_watched(path, memory, meter)?;
-        let (config, origin) = find_config(path, source.as_ref(), options)?;
+        let source = location.open_reporting(memory, meter)?;
+        let (config, origin) = find_config(location, source.as_ref(), options)?;
         let checkpoint = Self::with_origin(source, config, origin)?;
         Ok(Self {
             meter: Arc::clone(meter),
@@ -205,7 +210,7 @@ impl Checkpoint {
         })
     }
 
-    /// Tells who looks on that another parameter is ready.
+    /// Reports that another parameter is ready.
     ///
     /// # Errors
     /// [`Cancelled`](crate::ErrorKind::Cancelled).
@@ -252,7 +257,7 @@ impl Checkpoint {
                     codes: bytes(stored::codes_name(name, scheme))?,
                     multipliers: match scheme {
                         PackedScheme::Int4 => bytes(stored::multipliers_name(name))?,
-                        PackedScheme::Int8 => crate::bytes::Bytes::empty(),
+                        PackedScheme::Int8 => Bytes::empty(),
                     },
                     scales: bytes(stored::scales_name(name))?,
                 }))
@@ -315,6 +320,18 @@ impl WeightSource for Checkpoint {
 
     fn footprint(&self) -> Footprint {
         self.source.footprint()
+    }
+
+    fn ignored(&self) -> Option<&Ignored> {
+        self.source.ignored()
+    }
+
+    fn instead_of(&self, name: &str) -> Option<(&str, &str)> {
+        self.source.instead_of(name)
+    }
+
+    fn missing_shards(&self, name: &str, expected: &[usize]) -> Option<MissingShards> {
+        self.source.missing_shards(name, expected)
     }
 
     fn describe(&self) -> String {
@@ -452,6 +469,14 @@ impl Found<'_> {
     ) -> Result<TensorInfo> {
         let Self { source, origin } = self;
         let Some(info) = source.info(name) else {
+            if let Some((place, what)) = source.instead_of(name) {
+                bail!(
+                    UnsupportedFile,
+                    "{}: tensor `{name}` is needed, and at `{place}` is {what}, which is not read; \
+                     save the model's state dictionary with weights of FP16, BF16 or FP32",
+                    source.describe()
+                );
+            }
             bail!(
                 MissingTensor,
                 "{}: tensor `{name}` of shape {shape:?} is missing; the configuration comes from \
@@ -469,6 +494,18 @@ impl Found<'_> {
             (_, found, expected) => found == expected,
         };
         if !fits {
+            if let Some(missing) = source.missing_shards(name, shape) {
+                let MissingShards { have, all, first } = missing;
+                let first =
+                    first.map_or("the others are".to_owned(), |first| format!("{first} is"));
+                bail!(
+                    NotFound,
+                    "{}: {have} of {all} shards, and {first} missing; tensor `{name}` has shape \
+                     {:?}, expected {shape:?}; the configuration comes from {origin}",
+                    source.describe(),
+                    info.shape
+                );
+            }
             bail!(
                 ShapeMismatch,
                 "{}: tensor `{name}` has shape {:?}, expected {shape:?}; the configuration comes \
@@ -494,7 +531,7 @@ impl Found<'_> {
 }
 
 fn find_config(
-    path: &Path,
+    location: &Location,
     source: &dyn WeightSource,
     options: &OpenOptions,
 ) -> Result<(ModelConfig, ConfigOrigin)> {
@@ -507,8 +544,8 @@ fn find_config(
             .map_err(|e| e.within(format!("{}: {CONFIG_KEY}", source.describe())))?;
         return Ok((config, ConfigOrigin::Metadata));
     }
-    let places = config_places(&weights::locate(path)?);
-    for place in &places {
+    let places = location.configs();
+    for place in places {
         if place.is_file() {
             let config = read_config(place)?;
             return Ok((config, ConfigOrigin::File(place.clone())));
@@ -532,17 +569,6 @@ fn find_config(
     )
 }
 
-/// Where a configuration can lie, nearest first.
-fn config_places(path: &Path) -> Vec<PathBuf> {
-    if path.is_dir() {
-        return vec![path.join("config.json")];
-    }
-    let stem = path.file_stem().unwrap_or_default();
-    let mut own = stem.to_os_string();
-    own.push(".config.json");
-    vec![path.with_file_name(own), path.with_file_name("config.json")]
-}
-
 fn read_config(path: &Path) -> Result<ModelConfig> {
     let length = std::fs::metadata(path)
         .map_err(|e| Error::io(path, "open", e))?
@@ -554,6 +580,9 @@ fn read_config(path: &Path) -> Result<ModelConfig> {
             path.display()
         );
     }
-    let json = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
-    ModelConfig::from_json(&json).map_err(|e| e.within(path.display()))
+    let json = Bytes::read(path)?;
+    let Ok(json) = std::str::from_utf8(json.as_slice()) else {
+        bail!(InvalidConfig, "{}: expected JSON in UTF-8", path.display());
+    };
+    ModelConfig::from_json(json).map_err(|e| e.within(path.display()))
 }

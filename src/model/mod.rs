@@ -33,7 +33,7 @@ use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 
 use crate::setters::setters;
-use crate::weights::{MemoryMode, Watch};
+use crate::weights::{LoadProgress, MemoryMode};
 
 pub use crate::backend::{Activation, Determinism, PageSize};
 pub use checkpoint::{Checkpoint, OpenOptions};
@@ -53,15 +53,15 @@ pub use transformer::Transformer;
 /// ```
 /// use codegeex::cancel::CancelToken;
 /// use codegeex::model::{LoadOptions, load};
-/// use codegeex::weights::Watch;
+/// use codegeex::weights::LoadProgress;
 /// use std::ops::ControlFlow;
 ///
 /// let cancel = CancelToken::new();
-/// let watch = Watch::new().cancel(cancel.clone()).on_progress(|done, total| {
+/// let progress = LoadProgress::new().cancel(cancel.clone()).on_progress(|done, total| {
 ///     println!("{done} of {total} bytes copied");
 ///     ControlFlow::Continue(())
 /// });
-/// let options = LoadOptions::new().watch(watch);
+/// let options = LoadOptions::new().progress(progress);
 /// cancel.cancel();
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
 /// let error = load(path, &options).unwrap_err();
@@ -90,7 +90,7 @@ impl LoadOptions {
     setters! { in OpenOptions as open:
         set memory: MemoryMode;
         option config: ModelConfig;
-        set watch: Watch;
+        set progress: LoadProgress;
     }
 
     setters! { in CpuOptions as cpu:

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory;
 
 use super::keymap::{self, Cut, Rank};
 use super::part::{Named, Part};
+use super::progress::Meter;
 use super::safetensors::Metadata;
-use super::watch::Meter;
-use super::{Footprint, Tensor, TensorInfo, WeightSource, pytorch, safetensors, zip};
+use super::{
+    Footprint, Ignored, MissingShards, Tensor, TensorInfo, WeightSource, pytorch, safetensors, zip,
+};
 
 impl Footprint {
     pub(super) fn add(&mut self, bytes: &Bytes) {
@@ -23,11 +26,17 @@ impl Footprint {
 }
 
 /// One file's tensors, under the names that they have there.
+#[derive(Default)]
 pub(super) struct File {
     pub(super) label: String,
     pub(super) format: &'static str,
     pub(super) merged: bool,
     pub(super) tensors: Named,
+    /// What is not read: its name, and what it is.
+    pub(super) unread: Vec<(String, String)>,
+    pub(super) ignored: Ignored,
+    /// Shards of the model, where the file says so.
+    pub(super) shards: Option<usize>,
     pub(super) metadata: Metadata,
     pub(super) footprint: Footprint,
 }
@@ -35,51 +44,84 @@ pub(super) struct File {
 impl File {
     pub(super) fn read(bytes: Bytes, label: &str, meter: &Meter) -> Result<Self> {
         let cancel = meter.cancel();
-        let mut footprint = Footprint::default();
-        footprint.add(&bytes);
-        let within = |e: Error| e.within(label);
-        let (format, tensors, metadata) = if bytes.as_slice().starts_with(zip::MAGIC) {
-            let tensors = pytorch::read(bytes, cancel).map_err(within)?;
-            ("PyTorch", tensors, Vec::new())
-        } else if safetensors::looks_like(bytes.as_slice()) {
-            let (tensors, metadata) = safetensors::read(&bytes, cancel).map_err(within)?;
-            ("safetensors", tensors, metadata)
-        } else {
-            return Err(within(not_a_checkpoint(bytes.as_slice())));
+        let mut file = Self {
+            label: memory::text(label)?,
+            ..Self::default()
         };
-        let merged = tensors.iter().any(|(n, _)| n.contains(".query_key_value."));
-        Ok(Self {
-            label: label.to_owned(),
-            format,
-            merged,
-            tensors,
-            metadata,
-            footprint,
-        })
+        file.footprint.add(&bytes);
+        let within = |e: Error| e.within(label);
+        let mut start = [0; 64];
+        let start = first_bytes(&bytes, &mut start);
+        if start.starts_with(zip::MAGIC) {
+            let contents = pytorch::read(bytes, cancel).map_err(within)?;
+            file.format = "PyTorch";
+            file.tensors = contents.tensors;
+            file.unread = contents.objects;
+            file.shards = contents.shards;
+            file.ignored.entries = contents.beside;
+            file.ignored.tensors = contents.tensors_beside;
+        } else if safetensors::looks_like(start) {
+            let contents = safetensors::read(&bytes, cancel).map_err(within)?;
+            file.format = "safetensors";
+            file.tensors = contents.tensors;
+            file.unread = contents.unread;
+            file.metadata = contents.metadata;
+        } else {
+            return Err(within(not_a_checkpoint(start)));
+        }
+        let names = file.tensors.iter().map(|(name, _)| name);
+        file.merged = names.clone().any(|n| n.contains(".query_key_value."));
+        for (name, part) in &file.tensors {
+            if *part.shape() == [0] && keymap::is_known(&keymap::unwrapped(name)?) {
+                return Err(within(partitioned(name)));
+            }
+        }
+        Ok(file)
     }
 
     /// The tensors under canonical names.
     fn canonical(self, meter: &Meter) -> Result<HashMap<String, Part>> {
-        let mut canonical = HashMap::with_capacity(self.tensors.len());
+        let mut canonical = HashMap::new();
+        (canonical.try_reserve(self.tensors.len()))
+            .map_err(|_| memory::refused("a table of tensors"))?;
         for (path, part) in self.tensors {
             meter.cancel().check()?;
-            let named = keymap::canonical(&path, part).map_err(|e| e.within(&self.label))?;
-            for (name, part) in named {
-                if canonical.insert(name.clone(), part).is_some() {
+            keymap::canonical(&path, part, &mut |name, part| {
+                if canonical.contains_key(&name) {
                     bail!(
                         MalformedFile,
-                        "{}: tensor `{name}` is there twice, the second time as `{path}`",
-                        self.label
+                        "tensor `{name}` is there twice, the second time as `{path}`"
                     );
                 }
-            }
+                memory::insert(&mut canonical, name, part)?;
+                Ok(())
+            })
+            .map_err(|e| e.within(&self.label))?;
         }
         Ok(canonical)
     }
 }
 
-fn not_a_checkpoint(bytes: &[u8]) -> Error {
-    let start = &bytes[..bytes.len().min(64)];
+/// The first bytes of a file, copied.
+pub(super) fn first_bytes<'a>(bytes: &Bytes, buffer: &'a mut [u8]) -> &'a [u8] {
+    let len = bytes.len().min(buffer.len());
+    buffer[..len].copy_from_slice(&bytes.as_slice()[..len]);
+    &buffer[..len]
+}
+
+/// The error about the files of a run that spreads its weights over processes.
+pub(super) fn partitioned(tensor: &str) -> Error {
+    Error::new(
+        ErrorKind::UnsupportedFile,
+        format!(
+            "tensor `{tensor}` is empty: this is a checkpoint of DeepSpeed ZeRO-3, whose weights \
+             lie in the optimizer's files; gather them with `python zero_to_fp32.py . \
+             pytorch_model.bin` in the folder of the run, and open what that writes"
+        ),
+    )
+}
+
+fn not_a_checkpoint(start: &[u8]) -> Error {
     let text = if start.is_empty() {
         "the file is empty".to_owned()
     } else if pytorch::is_legacy(start) {
@@ -115,46 +157,117 @@ pub(super) struct Assembled {
     index: HashMap<String, usize>,
     metadata: Metadata,
     footprint: Footprint,
+    unread: Vec<(String, String)>,
+    ignored: Ignored,
+    /// The file of a rank, if these are the files of ranks, and how many the files say there are.
+    ranks: Option<RankName>,
+    shards: Option<usize>,
     meter: Arc<Meter>,
 }
+
+/// The name of the file of a rank.
+pub(super) type RankName = fn(usize) -> String;
 
 impl Assembled {
     pub(super) fn of_one(file: File, meter: &Arc<Meter>) -> Result<Self> {
         let merged = if file.merged { ", merged QKV" } else { "" };
-        Self::new(
-            format!("{} ({}{merged})", file.label, file.format),
-            vec![file],
-            meter,
-        )
+        let description = memory::text(format_args!("{} ({}{merged})", file.label, file.format))?;
+        let mut files = memory::try_vec(1)?;
+        files.push(file);
+        Self::new(description, files, None, meter)
     }
 
     /// Puts shards together; `files` is not empty.
-    pub(super) fn new(description: String, files: Vec<File>, meter: &Arc<Meter>) -> Result<Self> {
-        let mut footprint = Footprint::default();
-        let mut metadata = Vec::new();
-        let mut labels = Vec::with_capacity(files.len());
-        let mut shards = Vec::with_capacity(files.len());
-        for mut file in files {
-            footprint.mapped += file.footprint.mapped;
-            footprint.owned += file.footprint.owned;
-            metadata.append(&mut file.metadata);
-            labels.push(file.label.clone());
+    pub(super) fn new(
+        description: String,
+        files: Vec<File>,
+        ranks: Option<RankName>,
+        meter: &Arc<Meter>,
+    ) -> Result<Self> {
+        let mut source = Self {
+            description,
+            labels: memory::try_vec(files.len())?,
+            infos: Vec::new(),
+            items: Vec::new(),
+            index: HashMap::new(),
+            metadata: Vec::new(),
+            footprint: Footprint::default(),
+            unread: Vec::new(),
+            ignored: Ignored::default(),
+            ranks,
+            shards: files.iter().find_map(|file| file.shards),
+            meter: Arc::clone(meter),
+        };
+        let mut shards = memory::try_vec(files.len())?;
+        for (i, mut file) in files.into_iter().enumerate() {
+            source.footprint.mapped += file.footprint.mapped;
+            source.footprint.owned += file.footprint.owned;
+            // What lies beside the model is alike in all shards.
+            if i == 0 {
+                source.metadata = std::mem::take(&mut file.metadata);
+                source.unread = std::mem::take(&mut file.unread);
+                source.ignored = std::mem::take(&mut file.ignored);
+            }
+            source.labels.push(memory::text(&file.label)?);
             shards.push(file.canonical(meter)?);
         }
+        let merged = source.merge(shards)?;
+        source.infos = memory::try_vec(merged.len())?;
+        source.items = memory::try_vec(merged.len())?;
+        (source.index.try_reserve(merged.len()))
+            .map_err(|_| memory::refused("a table of tensors"))?;
+        for (i, (info, item)) in merged.into_iter().enumerate() {
+            source.index.insert(memory::text(&info.name)?, i);
+            source.infos.push(info);
+            source.items.push(item);
+        }
+        // A cheap sign of shards from different models; conversion compares everything.
+        for name in ["final_layernorm.weight", "final_layernorm.bias"] {
+            source.verify_copies(name)?;
+        }
+        Ok(source)
+    }
+
+    /// Joins the tensors of the shards, in canonical order.
+    fn merge(&mut self, mut shards: Vec<HashMap<String, Part>>) -> Result<Vec<(TensorInfo, Item)>> {
         let Some((first, others)) = shards.split_first_mut() else {
             bail!(Internal, "a checkpoint of no files");
         };
-        let mut merged = Vec::with_capacity(first.len());
-        for (name, part) in first.drain() {
-            meter.cancel().check()?;
-            let mut same = vec![part];
+        let labels = &self.labels;
+        let mut merged = memory::try_vec(first.len())?;
+        'tensors: for (name, part) in first.drain() {
+            self.meter.cancel().check()?;
+            let known = keymap::is_known(&name);
+            let mut same = memory::try_vec(1 + others.len())?;
+            same.push(part);
             for (other, label) in others.iter_mut().zip(&labels[1..]) {
-                same.push(take_alike(other, &name, &same[0], label, &labels[0])?);
+                let part = match other.remove(&name) {
+                    Some(part) => part,
+                    // No tensor of the model: a random state, say.
+                    None if !known => {
+                        self.ignored.tensors += 1;
+                        continue 'tensors;
+                    }
+                    None => bail!(
+                        MissingTensor,
+                        "{label}: tensor `{name}` is missing, but {} has it",
+                        labels[0]
+                    ),
+                };
+                match check_alike(&part, &name, &same[0], label, &labels[0]) {
+                    Err(_) if !known => {
+                        self.ignored.tensors += 1;
+                        continue 'tensors;
+                    }
+                    checked => checked?,
+                }
+                same.push(part);
             }
             merged.push(assemble(name, same)?);
         }
         for (other, label) in others.iter().zip(&labels[1..]) {
-            if let Some(name) = other.keys().min() {
+            let known = other.keys().filter(|name| keymap::is_known(name));
+            if let Some(name) = known.min() {
                 bail!(
                     MissingTensor,
                     "{}: tensor `{name}` is missing, but {label} has it",
@@ -162,28 +275,16 @@ impl Assembled {
                 );
             }
         }
-        merged.sort_by(|(a, _), (b, _)| {
+        merged.sort_unstable_by(|(a, _), (b, _)| {
             (Rank::of(&a.name).cmp(&Rank::of(&b.name))).then_with(|| a.name.cmp(&b.name))
         });
-        let (infos, items): (Vec<_>, Vec<_>) = merged.into_iter().unzip();
-        let index = (infos.iter().enumerate())
-            .map(|(i, info)| (info.name.clone(), i))
-            .collect();
-        let source = Self {
-            description,
-            labels,
-            infos,
-            items,
-            index,
-            metadata,
-            footprint,
-            meter: Arc::clone(meter),
-        };
-        // A cheap sign of shards from different models; conversion compares everything.
-        for name in ["final_layernorm.weight", "final_layernorm.bias"] {
-            source.verify_copies(name)?;
-        }
-        Ok(source)
+        Ok(merged)
+    }
+
+    /// Counts files that lie beside the checkpoint's.
+    pub(super) fn beside(mut self, files: usize) -> Self {
+        self.ignored.files = files;
+        self
     }
 
     fn item(&self, name: &str) -> Option<(&TensorInfo, &Item)> {
@@ -192,20 +293,14 @@ impl Assembled {
     }
 }
 
-/// Takes a tensor out of another shard and checks that it is like the first shard's.
-fn take_alike(
-    shard: &mut HashMap<String, Part>,
+/// Checks that a tensor of a shard is like the first shard's.
+fn check_alike(
+    part: &Part,
     name: &str,
     first: &Part,
     label: &str,
     first_label: &str,
-) -> Result<Part> {
-    let Some(part) = shard.remove(name) else {
-        bail!(
-            MissingTensor,
-            "{label}: tensor `{name}` is missing, but {first_label} has it"
-        );
-    };
+) -> Result<()> {
     if part.dtype() != first.dtype() || part.shape() != first.shape() {
         bail!(
             ShapeMismatch,
@@ -217,13 +312,13 @@ fn take_alike(
             first.shape()
         );
     }
-    Ok(part)
+    Ok(())
 }
 
 /// Puts the parts of a tensor, one of each shard, where they belong.
 fn assemble(name: String, same: Vec<Part>) -> Result<(TensorInfo, Item)> {
     let n = same.len();
-    let mut shape = same[0].shape().to_vec();
+    let mut shape = memory::try_copy(same[0].shape())?;
     let dtype = same[0].dtype();
     let (rows, cols) = same[0].matrix_shape();
     let cut = if n == 1 {
@@ -240,8 +335,8 @@ fn assemble(name: String, same: Vec<Part>) -> Result<(TensorInfo, Item)> {
             "tensor `{name}` has shape {shape:?} in a shard and cannot be joined"
         ),
     };
-    let mut parts = Vec::with_capacity(n);
-    let mut copies = Vec::new();
+    let mut parts = memory::try_vec(n)?;
+    let mut copies = memory::try_vec(if dimension.is_none() { n - 1 } else { 0 })?;
     for (i, part) in same.into_iter().enumerate() {
         match dimension {
             Some(0) if shape.len() > 1 => parts.push((i * rows, 0, part)),
@@ -277,15 +372,19 @@ impl WeightSource for Assembled {
                 self.description
             );
         };
-        let mut blocks = Vec::with_capacity(item.parts.len());
+        let mut blocks = memory::try_vec(item.parts.len())?;
         for (row, col, part) in &item.parts {
             let block = part
                 .block(*row, *col, &self.meter)
-                .map_err(|e| e.within(format!("{}: tensor `{name}`", self.description)))?;
+                .map_err(|e| e.within(format_args!("{}: tensor `{name}`", self.description)))?;
             blocks.push(block);
         }
         Ok(Tensor {
-            info: info.clone(),
+            info: TensorInfo {
+                name: memory::text(&info.name)?,
+                dtype: info.dtype,
+                shape: memory::try_copy(&info.shape)?,
+            },
             blocks,
         })
     }
@@ -318,6 +417,58 @@ impl WeightSource for Assembled {
 
     fn footprint(&self) -> Footprint {
         self.footprint
+    }
+
+    fn ignored(&self) -> Option<&Ignored> {
+        Some(&self.ignored)
+    }
+
+    fn instead_of(&self, name: &str) -> Option<(&str, &str)> {
+        let stands = |path: &str| {
+            let place = keymap::unwrapped(path).unwrap_or_default();
+            let below = name.strip_prefix(&*place);
+            below.is_some_and(|rest| rest.is_empty() || place.is_empty() || rest.starts_with('.'))
+        };
+        let found = self.unread.iter().find(|(path, _)| stands(path));
+        found.map(|(path, what)| (path.as_str(), what.as_str()))
+    }
+
+    fn missing_shards(&self, name: &str, expected: &[usize]) -> Option<MissingShards> {
+        let (info, item) = self.item(name)?;
+        let d = match keymap::cut(name) {
+            Cut::Rows => 0,
+            Cut::Columns => 1,
+            Cut::Repeated => return None,
+        };
+        let found = &info.shape;
+        let alike = found.len() == expected.len()
+            && (0..found.len()).all(|i| i == d || found[i] == expected[i]);
+        if !alike || found[d] == 0 || found[d] >= expected[d] {
+            return None;
+        }
+        // The vocabulary of the configuration may be without the padding.
+        let times = match keymap::is_word_embedding(name) {
+            true => expected[d].div_ceil(found[d]).next_power_of_two(),
+            false if expected[d].is_multiple_of(found[d]) => expected[d] / found[d],
+            false => return None,
+        };
+        let have = item.parts.len();
+        let all = have
+            .checked_mul(times)
+            .filter(|all| all.is_power_of_two())?;
+        match self.ranks {
+            Some(rank_name) => Some(MissingShards {
+                have,
+                all,
+                first: Some(rank_name(have)),
+            }),
+            None if self.shards == Some(all) => Some(MissingShards {
+                have,
+                all,
+                first: None,
+            }),
+            None => None,
+        }
     }
 
     fn describe(&self) -> String {

@@ -1,19 +1,33 @@
 //! The names and the cuts of published checkpoints: which canonical tensor a stored one is, how
 //! merged ones split, and along which dimension tensor-parallel shards were cut.
 
+use std::borrow::Cow;
+
 use crate::error::{Result, bail};
+use crate::memory;
 
 use super::part::Part;
 
-/// Dictionaries of the published nesting that say nothing.
-const WRAPPERS: [&str; 7] = [
+/// Dictionaries of the published nesting, and modules around the model, that say nothing.
+const WRAPPERS: [&str; 9] = [
     "module",
     "model",
+    "state_dict",
+    "model_state_dict",
     "language_model",
     "embedding",
     "topQueryEmbedding",
     "transformer",
     "encoder",
+];
+
+/// What compilers and trainers put around a module, at any depth.
+const INNER_WRAPPERS: [&str; 5] = [
+    "_orig_mod",
+    "_forward_module",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+    "_module",
 ];
 
 const EMBEDDINGS: [&str; 3] = [
@@ -73,7 +87,9 @@ impl Rank {
             match rest.split_once('.') {
                 // Only the plain spelling: `layers.01` would be a second name of `layers.1`.
                 Some((number, rest)) => match number.parse::<u32>() {
-                    Ok(layer) if layer.to_string() == number => (1, layer, rest),
+                    Ok(layer) if number == "0" || !number.starts_with(['0', '+']) => {
+                        (1, layer, rest)
+                    }
                     _ => return Self::UNKNOWN,
                 },
                 None => return Self::UNKNOWN,
@@ -93,21 +109,52 @@ fn weight_or_bias(kind: &str) -> Option<usize> {
     ["weight", "bias"].iter().position(|k| *k == kind)
 }
 
-/// The name below the wrapping dictionaries.
-fn unwrap(path: &str) -> &str {
-    let mut rest = path;
-    while let Some((head, tail)) = rest.split_once('.')
-        && WRAPPERS.contains(&head)
-    {
-        rest = tail;
-    }
-    rest
+/// Whether a canonical name is one of the model's.
+pub(super) fn is_known(name: &str) -> bool {
+    Rank::of(name) != Rank::UNKNOWN
 }
 
-/// The canonical tensors that a stored one holds: itself under its canonical name, or, when it is
-/// merged, a view of the rows of each. A name that is not known stays as it is.
-pub(super) fn canonical(path: &str, part: Part) -> Result<Vec<(String, Part)>> {
-    let name = unwrap(path);
+/// Whether this is the table that may have rows beyond the vocabulary.
+pub(super) fn is_word_embedding(name: &str) -> bool {
+    name == EMBEDDINGS[0]
+}
+
+/// The name below what wraps the model; empty for a path of wrappers alone.
+pub(super) fn unwrapped(path: &str) -> Result<Cow<'_, str>> {
+    let mut rest = path;
+    loop {
+        let (head, tail) = rest.split_once('.').unwrap_or((rest, ""));
+        if !WRAPPERS.contains(&head) && !INNER_WRAPPERS.contains(&head) {
+            break;
+        }
+        rest = tail;
+    }
+    if !rest
+        .split('.')
+        .any(|module| INNER_WRAPPERS.contains(&module))
+    {
+        return Ok(Cow::Borrowed(rest));
+    }
+    let mut name = String::new();
+    (name.try_reserve_exact(rest.len())).map_err(|_| memory::refused("a name"))?;
+    for module in rest.split('.').filter(|m| !INNER_WRAPPERS.contains(m)) {
+        if !name.is_empty() {
+            name.push('.');
+        }
+        name.push_str(module);
+    }
+    Ok(Cow::Owned(name))
+}
+
+/// Calls `add` with the canonical tensors that a stored one holds: itself under its canonical
+/// name, or, when it is merged, a view of the rows of each. A name that is not known stays as it
+/// is.
+pub(super) fn canonical(
+    path: &str,
+    part: Part,
+    add: &mut dyn FnMut(String, Part) -> Result<()>,
+) -> Result<()> {
+    let name = unwrapped(path)?;
     for (merged, into) in [
         ("query_key_value", &["query", "key", "value"][..]),
         ("key_value", &["key", "value"]),
@@ -131,24 +178,20 @@ pub(super) fn canonical(path: &str, part: Part) -> Result<Vec<(String, Part)>> {
                 );
             }
             let rows = rows / into.len();
-            return (into.iter().enumerate())
-                .map(|(i, module)| {
-                    let part = part.narrow(i * rows, rows)?;
-                    Ok((format!("{layer}attention.{module}.{kind}"), part))
-                })
-                .collect();
+            for (i, module) in into.iter().enumerate() {
+                let name = memory::text(format_args!("{layer}attention.{module}.{kind}"))?;
+                add(name, part.narrow(i * rows, rows)?)?;
+            }
+            return Ok(());
         }
     }
-    let name = match Rank::of(name) {
-        Rank::UNKNOWN => path,
-        _ => name,
-    };
-    Ok(vec![(name.to_owned(), part)])
+    let name = if is_known(&name) { &name } else { path };
+    add(memory::text(name)?, part)
 }
 
 /// How shards hold the tensor of a canonical name.
 pub(super) fn cut(name: &str) -> Cut {
-    if Rank::of(name) == Rank::UNKNOWN {
+    if !is_known(name) {
         return Cut::Repeated;
     }
     let by_rows = [
@@ -184,8 +227,13 @@ mod tests {
     }
 
     fn names(path: &str, shape: &[usize]) -> Vec<String> {
-        let tensors = canonical(path, part(shape)).unwrap();
-        tensors.into_iter().map(|(name, _)| name).collect()
+        let mut names = Vec::new();
+        canonical(path, part(shape), &mut |name, _| {
+            names.push(name);
+            Ok(())
+        })
+        .unwrap();
+        names
     }
 
     #[test]
@@ -213,7 +261,16 @@ mod tests {
             ]
         );
         assert_eq!(names("transformer.other", &[1]), ["transformer.other"]);
-        let error = canonical("layers.0.attention.query_key_value.bias", part(&[7])).unwrap_err();
+        for wrapped in [
+            "_orig_mod.module.language_model.transformer.layers.1.mlp.dense_h_to_4h.bias",
+            "_forward_module._orig_mod.transformer.layers.1.mlp.dense_h_to_4h.bias",
+            "module.module.layers.1._checkpoint_wrapped_module.mlp._orig_mod.dense_h_to_4h.bias",
+            "model._fsdp_wrapped_module.layers.1._fsdp_wrapped_module.mlp.dense_h_to_4h.bias",
+        ] {
+            assert_eq!(names(wrapped, &[4]), ["layers.1.mlp.dense_h_to_4h.bias"]);
+        }
+        let merged = "layers.0.attention.query_key_value.bias";
+        let error = canonical(merged, part(&[7]), &mut |_, _| Ok(())).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::ShapeMismatch);
     }
 

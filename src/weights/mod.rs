@@ -10,13 +10,16 @@
 #![forbid(unsafe_code)]
 
 mod assembled;
+mod json;
 mod keymap;
+mod location;
 mod open;
 mod part;
 pub mod pickle;
+mod progress;
 mod pytorch;
 pub mod safetensors;
-mod watch;
+
 pub mod zip;
 
 use std::fmt;
@@ -24,10 +27,10 @@ use std::fmt;
 use crate::error::Result;
 
 pub use crate::tensor::{Block, Tensor, TensorInfo};
-pub(crate) use open::open_watched;
-pub use open::{MemoryMode, from_bytes, locate, open};
-pub(crate) use watch::Meter;
-pub use watch::Watch;
+pub use location::{Location, locate};
+pub use open::{MemoryMode, from_bytes, open};
+pub use progress::LoadProgress;
+pub(crate) use progress::Meter;
 
 /// Bytes of opened files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +40,28 @@ pub struct Footprint {
     pub mapped: u64,
     /// In allocations.
     pub owned: u64,
+}
+
+/// What lies in or beside a checkpoint and is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ignored {
+    /// Tensors beside the model's state: an optimizer's, for instance.
+    pub tensors: usize,
+    /// Entries beside the model's state: `args`, `optimizer`.
+    pub entries: Vec<String>,
+    /// Files in its folder that hold the state of training.
+    pub files: usize,
+}
+
+/// Tensor-parallel shards of which some are not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingShards {
+    /// Shards that were opened.
+    pub have: usize,
+    /// Shards of the whole model.
+    pub all: usize,
+    /// The name of the first that is missing, where it is known.
+    pub first: Option<String>,
 }
 
 /// An opened checkpoint under canonical names.
@@ -82,6 +107,24 @@ pub trait WeightSource: Send + Sync + fmt::Debug {
     /// Bytes of the files as opened: mapped, and held in memory of their own.
     fn footprint(&self) -> Footprint {
         Footprint::default()
+    }
+
+    /// What lies in or beside the checkpoint and is not read.
+    fn ignored(&self) -> Option<&Ignored> {
+        None
+    }
+
+    /// What stands where a missing tensor, or a dictionary with it, should: its name in the file,
+    /// and its class or element type.
+    fn instead_of(&self, name: &str) -> Option<(&str, &str)> {
+        let _ = name;
+        None
+    }
+
+    /// Whether a tensor is only part of one of the `expected` shape, because shards are missing.
+    fn missing_shards(&self, name: &str, expected: &[usize]) -> Option<MissingShards> {
+        let _ = (name, expected);
+        None
     }
 
     /// What and where it is, for messages: `merged_qkv.pt (PyTorch, merged QKV)`.

@@ -4,12 +4,14 @@
 //! Anything else (a transposed view, a file whose data starts at an odd byte) is copied into
 //! aligned memory when it is asked for, and only then.
 
+use std::fmt;
+
 use crate::bytes::{Bytes, BytesMut};
 use crate::error::{Result, bail};
 use crate::num::DType;
 
 use super::Block;
-use super::watch::Meter;
+use super::progress::Meter;
 
 /// The tensors of a file under the names that they have there.
 pub(super) type Named = Vec<(String, Part)>;
@@ -19,30 +21,78 @@ const COPY_BLOCK: usize = 256 << 10;
 /// More dimensions than any tensor of a language model has.
 const MAX_DIMS: usize = 8;
 
+/// The dimensions or strides of a tensor.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Dims {
+    len: usize,
+    sizes: [usize; MAX_DIMS],
+}
+
+impl Dims {
+    pub(super) fn of(sizes: &[usize]) -> Result<Self> {
+        let mut dims = Self::default();
+        sizes.iter().try_for_each(|&size| dims.push(size))?;
+        Ok(dims)
+    }
+
+    pub(super) fn push(&mut self, size: usize) -> Result<()> {
+        let Some(last) = self.sizes.get_mut(self.len) else {
+            bail!(MalformedFile, "more than {MAX_DIMS} dimensions");
+        };
+        *last = size;
+        self.len += 1;
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for Dims {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.sizes[..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Dims {
+    fn deref_mut(&mut self) -> &mut [usize] {
+        &mut self.sizes[..self.len]
+    }
+}
+
+impl fmt::Debug for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// A tensor as it is stored: element `(i, j, …)` is `i * strides[0] + j * strides[1] + …`
 /// elements into `data`.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     dtype: DType,
-    shape: Vec<usize>,
-    strides: Vec<usize>,
+    shape: Dims,
+    strides: Dims,
     /// From the first element to the last, checked when the part was made.
     data: Bytes,
 }
 
 impl Part {
     /// A view of `storage` that starts `offset` elements into it.
-    pub(super) fn new(
+    ///
+    /// Strides of zero repeat elements, so an expanded view can have more of them than its
+    /// storage; a copy of one may have `room` elements.
+    pub(super) fn view(
         dtype: DType,
-        shape: &[usize],
-        strides: &[usize],
+        shape: Dims,
+        strides: Dims,
         offset: usize,
         storage: &Bytes,
+        room: usize,
     ) -> Result<Self> {
-        if shape.len() > MAX_DIMS || strides.len() != shape.len() {
+        if strides.len() != shape.len() {
             bail!(
                 MalformedFile,
-                "{} dimensions and {} strides, expected as many of both and at most {MAX_DIMS}",
+                "{} dimensions and {} strides, expected as many of both",
                 shape.len(),
                 strides.len()
             );
@@ -52,9 +102,9 @@ impl Part {
         // Zeros count as ones first, so that no product of some of the dimensions overflows.
         let product = (shape.iter()).try_fold(1usize, |n, &d| n.checked_mul(d.max(1)));
         let elements = product.map(|n| if shape.contains(&0) { 0 } else { n });
-        // Strides can make a large tensor of a small storage (an expanded view); a copy of it
-        // would be as large as the file merely claims, so it is refused.
-        let Some(elements) = elements.filter(|&n| n <= held) else {
+        let expanded = (shape.iter().zip(strides.iter())).any(|(&d, &s)| d > 1 && s == 0);
+        let most = if expanded { held.max(room) } else { held };
+        let Some(elements) = elements.filter(|&n| n <= most) else {
             bail!(
                 MalformedFile,
                 "shape {shape:?} claims more elements than the {held} of type {dtype} that its \
@@ -67,7 +117,7 @@ impl Part {
         } else {
             shape
                 .iter()
-                .zip(strides)
+                .zip(strides.iter())
                 .try_fold(1usize, |n, (&d, &s)| n.checked_add((d - 1).checked_mul(s)?))
         };
         let bounds = span.and_then(|span| {
@@ -85,20 +135,27 @@ impl Part {
         };
         Ok(Self {
             dtype,
-            shape: shape.to_vec(),
-            strides: strides.to_vec(),
+            shape,
+            strides,
             data,
         })
     }
 
+    /// Whether elements are repeated.
+    pub(super) fn is_expanded(&self) -> bool {
+        self.elements() > self.data.len() / self.dtype.size()
+    }
+
     /// A tensor that fills `data` exactly, row after row.
     pub(super) fn contiguous(dtype: DType, shape: &[usize], data: &Bytes) -> Result<Self> {
-        let mut strides = vec![1usize; shape.len()];
+        let shape = Dims::of(shape)?;
+        let mut strides = shape;
+        strides.fill(1);
         for i in (1..shape.len()).rev() {
             // Saturated only where a checked product in `new` refuses the shape.
             strides[i - 1] = strides[i].saturating_mul(shape[i].max(1));
         }
-        Self::new(dtype, shape, &strides, 0, data)
+        Self::view(dtype, shape, strides, 0, data, 0)
     }
 
     pub(super) fn dtype(&self) -> DType {
@@ -116,7 +173,7 @@ impl Part {
 
     /// `len` indices of the outermost dimension, from `start`: a view of the same bytes.
     pub(super) fn narrow(&self, start: usize, len: usize) -> Result<Self> {
-        let mut shape = self.shape.clone();
+        let mut shape = self.shape;
         match shape.first_mut() {
             Some(rows) if start.checked_add(len).is_some_and(|end| end <= *rows) => *rows = len,
             _ => bail!(
@@ -126,7 +183,14 @@ impl Part {
             ),
         }
         let offset = start.saturating_mul(self.strides[0]);
-        Self::new(self.dtype, &shape, &self.strides, offset, &self.data)
+        Self::view(
+            self.dtype,
+            shape,
+            self.strides,
+            offset,
+            &self.data,
+            self.elements(),
+        )
     }
 
     /// Rows and columns, counted as [`Tensor`](super::Tensor) does.
@@ -152,7 +216,7 @@ impl Part {
         let leading = self.shape.len() - 1;
         let mut row_stride = None;
         let mut expected = 0;
-        for (&d, &s) in self.shape[..leading].iter().zip(&self.strides).rev() {
+        for (&d, &s) in self.shape[..leading].iter().zip(self.strides.iter()).rev() {
             if d == 1 {
                 continue;
             }
@@ -249,10 +313,38 @@ mod tests {
         Bytes::copy_from(&raw).unwrap()
     }
 
+    fn part(shape: &[usize], strides: &[usize], offset: usize, storage: &Bytes) -> Result<Part> {
+        let (shape, strides) = (Dims::of(shape)?, Dims::of(strides)?);
+        Part::view(DType::F16, shape, strides, offset, storage, 0)
+    }
+
+    #[test]
+    fn expanded_views_are_copied_as_far_as_there_is_room() {
+        let storage = numbers(3);
+        let view = |room| {
+            let shape = Dims::of(&[4, 3]).unwrap();
+            Part::view(
+                DType::F16,
+                shape,
+                Dims::of(&[0, 1]).unwrap(),
+                0,
+                &storage,
+                room,
+            )
+        };
+        assert!(view(11).is_err());
+        let part = view(12).unwrap();
+        assert_eq!((part.is_expanded(), part.copied_bytes()), (true, 24));
+        let block = part.block(0, 0, &Meter::default()).unwrap();
+        let got = block.data.as_slice_of::<u16>().unwrap();
+        assert_eq!(got, [0, 1, 2].repeat(4));
+        assert_eq!(part.narrow(2, 2).unwrap().copied_bytes(), 12);
+    }
+
     #[test]
     fn rows_with_gaps_stay_in_place_and_transposes_are_copied() {
         let storage = numbers(24);
-        let gaps = Part::new(DType::F16, &[3, 4], &[6, 1], 2, &storage).unwrap();
+        let gaps = part(&[3, 4], &[6, 1], 2, &storage).unwrap();
         assert_eq!(gaps.copied_bytes(), 0);
         let block = gaps.block(0, 0, &Meter::default()).unwrap();
         assert_eq!((block.rows, block.cols, block.row_stride), (3, 4, 6));
@@ -261,7 +353,7 @@ mod tests {
             [8, 9, 10, 11]
         );
 
-        let transposed = Part::new(DType::F16, &[4, 3], &[1, 6], 2, &storage).unwrap();
+        let transposed = part(&[4, 3], &[1, 6], 2, &storage).unwrap();
         assert_eq!(transposed.copied_bytes(), 24);
         let block = transposed.block(0, 0, &Meter::default()).unwrap();
         let got = block.data.as_slice_of::<u16>().unwrap();
@@ -309,10 +401,10 @@ mod tests {
             (&[1; 9], &[1; 9], 0),
             (&[0, huge, huge], &[1, 1, 1], 0),
         ] {
-            let error = Part::new(DType::F16, shape, strides, offset, &storage).unwrap_err();
+            let error = part(shape, strides, offset, &storage).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::MalformedFile);
         }
-        let none = Part::new(DType::F16, &[0, huge], &[1, 1], huge, &storage).unwrap();
+        let none = part(&[0, huge], &[1, 1], huge, &storage).unwrap();
         assert_eq!((none.elements(), none.copied_bytes()), (0, 0));
     }
 }

@@ -1,22 +1,21 @@
 //! safetensors files: the reader of one file's header, and the [`Writer`].
 //!
-//! The crate of that name supplies the description of a tensor; the checks are done here, because
-//! errors have to name the offset, and two tensors of one name have to be refused.
+//! Errors name the offset in the file, and two tensors of one name are refused. A tensor of an
+//! element type that no weight has may lie beside the model's.
 
+mod header;
 mod write;
 
-use std::fmt;
 use std::ops::Range;
-
-use ::safetensors::tensor::{Dtype, TensorInfo as Described};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::bytes::{Bytes, Cursor};
 use crate::cancel::CancelToken;
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Result, bail};
+use crate::memory;
 use crate::num::DType;
 
 use super::part::{Named, Part};
+use header::{Described, RawHeader};
 
 pub use write::Writer;
 
@@ -35,16 +34,16 @@ pub struct Header {
     /// Text metadata, sorted by key.
     pub metadata: Vec<(String, String)>,
     /// The tensors, in the order of their data, which they fill without gap or overlap.
-    pub tensors: Vec<Stored>,
+    pub tensors: Vec<Entry>,
 }
 
 /// A tensor of a safetensors file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct Entry {
     /// Its name in the file.
     pub name: String,
-    /// Element type.
-    pub dtype: DType,
+    /// Element type, or the name of one that no weight has.
+    pub dtype: Result<DType, String>,
     /// Dimensions, outermost first.
     pub shape: Vec<usize>,
     /// Where its bytes are in the file.
@@ -52,32 +51,34 @@ pub struct Stored {
 }
 
 /// Whether a JSON object follows eight bytes, as in every safetensors file.
-pub(super) fn looks_like(bytes: &[u8]) -> bool {
-    bytes.get(PREFIX) == Some(&b'{')
+pub(super) fn looks_like(start: &[u8]) -> bool {
+    start.get(PREFIX) == Some(&b'{')
 }
 
-/// Whether a file is JSON, so perhaps the index of several, and not itself safetensors, whose
-/// length can by chance be spelled like the start of JSON.
-pub(super) fn is_json(bytes: &[u8]) -> bool {
-    let length = Cursor::new(bytes, 0).u64().unwrap_or(u64::MAX);
-    let safetensors = looks_like(bytes) && length <= bytes.len() as u64;
-    let start = &bytes[..bytes.len().min(64)];
+/// Whether a file of `len` bytes is JSON, so perhaps the index of several, and not itself
+/// safetensors, whose length can by chance be spelled like the start of JSON. `start` are its
+/// first bytes.
+pub(super) fn is_json(start: &[u8], len: usize) -> bool {
+    let length = Cursor::new(start, 0).u64().unwrap_or(u64::MAX);
+    let safetensors = looks_like(start) && length <= len as u64;
     !safetensors && start.trim_ascii_start().starts_with(b"{")
 }
 
 /// Reads and checks the header of a whole file.
 ///
 /// # Errors
-/// [`MalformedFile`](ErrorKind::MalformedFile) with the offset of what is wrong;
-/// [`UnsupportedFile`](ErrorKind::UnsupportedFile) for an element type that is not read.
+/// [`MalformedFile`](crate::ErrorKind::MalformedFile) with the offset of what is wrong;
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
 pub fn parse(bytes: &[u8]) -> Result<Header> {
-    parse_unless(bytes, &CancelToken::new())
+    parse_unless(&Bytes::copy_from(bytes)?, &CancelToken::new())
 }
 
 /// [`parse`], unless it is cancelled meanwhile.
-fn parse_unless(bytes: &[u8], cancel: &CancelToken) -> Result<Header> {
-    let mut r = Cursor::new(bytes, 0);
-    let length = r.u64()?;
+fn parse_unless(bytes: &Bytes, cancel: &CancelToken) -> Result<Header> {
+    let mut prefix = [0; PREFIX];
+    let found = bytes.len().min(PREFIX);
+    prefix[..found].copy_from_slice(&bytes.as_slice()[..found]);
+    let length = Cursor::new(&prefix[..found], 0).u64()?;
     let left = bytes.len() - PREFIX;
     if length > MAX_HEADER || length > left as u64 {
         bail!(
@@ -86,34 +87,18 @@ fn parse_unless(bytes: &[u8], cancel: &CancelToken) -> Result<Header> {
              most {MAX_HEADER} are allowed); the file is cut short or no safetensors file"
         );
     }
-    let json = r.take(length as usize)?;
-    let start = r.pos();
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let raw = HeaderVisitor(cancel).deserialize(&mut deserializer);
-    let raw = raw.and_then(|raw| deserializer.end().map(|()| raw));
-    cancel.check()?;
-    let raw = raw.map_err(|e| {
-        Error::new(
-            ErrorKind::MalformedFile,
-            format!("at byte {}: the header is broken: {e}", offset_of(&e, json)),
-        )
-    })?;
+    let start = PREFIX + length as usize;
+    // Text that is checked once and kept must not change under that.
+    let json = bytes.slice(PREFIX..start).unwrap_or_else(Bytes::empty);
+    let json = json.into_owned()?;
+    let raw = header::parse(json.as_slice(), cancel)?;
     check(raw, start, bytes.len(), cancel)
-}
-
-/// Byte of the file at which the JSON parser stopped.
-fn offset_of(error: &serde_json::Error, json: &[u8]) -> usize {
-    let line = json
-        .split_inclusive(|&b| b == b'\n')
-        .take(error.line().saturating_sub(1));
-    let before: usize = line.map(<[u8]>::len).sum();
-    PREFIX + before + error.column().saturating_sub(1)
 }
 
 fn check(raw: RawHeader, start: usize, len: usize, cancel: &CancelToken) -> Result<Header> {
     let mut metadata = raw.metadata;
     metadata.sort_unstable();
-    let mut tensors = Vec::with_capacity(raw.tensors.len());
+    let mut tensors = memory::try_vec(raw.tensors.len())?;
     for (name, described) in raw.tensors {
         cancel.check()?;
         tensors.push(checked(name, described, start, len)?);
@@ -129,7 +114,10 @@ fn check(raw: RawHeader, start: usize, len: usize, cancel: &CancelToken) -> Resu
         );
     }
     // Empty tensors first where they share an offset with one that is not.
-    tensors.sort_by_key(|t| (t.range.start, t.range.end));
+    tensors.sort_unstable_by(|a, b| {
+        let place = |t: &Entry| (t.range.start, t.range.end);
+        (place(a).cmp(&place(b))).then_with(|| a.name.cmp(&b.name))
+    });
     let mut end = start;
     for t in &tensors {
         if t.range.start != end {
@@ -156,14 +144,7 @@ fn check(raw: RawHeader, start: usize, len: usize, cancel: &CancelToken) -> Resu
     Ok(Header { metadata, tensors })
 }
 
-fn checked(name: String, described: Described, start: usize, len: usize) -> Result<Stored> {
-    let Some(dtype) = dtype(described.dtype) else {
-        bail!(
-            UnsupportedFile,
-            "tensor `{name}` has element type {}, which is not read",
-            described.dtype
-        );
-    };
+fn checked(name: String, described: Described, start: usize, len: usize) -> Result<Entry> {
     let (from, to) = described.data_offsets;
     let range = (start.checked_add(from)).zip(start.checked_add(to));
     let Some((from, to)) = range.filter(|&(from, to)| from <= to && to <= len) else {
@@ -173,19 +154,22 @@ fn checked(name: String, described: Described, start: usize, len: usize) -> Resu
              and end with the file at byte {len}; the file is cut short or damaged"
         );
     };
-    let expected = (described.shape.iter())
-        .try_fold(dtype.size(), |n, &d| n.checked_mul(d.max(1)))
-        .map(|n| if described.shape.contains(&0) { 0 } else { n });
-    if expected != Some(to - from) {
-        bail!(
-            MalformedFile,
-            "tensor `{name}` at byte {from} has {} bytes, which shape {:?} of {dtype} does not \
-             fill exactly",
-            to - from,
-            described.shape
-        );
+    let dtype = dtype(&described.dtype).ok_or(described.dtype);
+    if let Ok(dtype) = dtype {
+        let expected = (described.shape.iter())
+            .try_fold(dtype.size(), |n, &d| n.checked_mul(d.max(1)))
+            .map(|n| if described.shape.contains(&0) { 0 } else { n });
+        if expected != Some(to - from) {
+            bail!(
+                MalformedFile,
+                "tensor `{name}` at byte {from} has {} bytes, which shape {:?} of {dtype} does \
+                 not fill exactly",
+                to - from,
+                described.shape
+            );
+        }
     }
-    Ok(Stored {
+    Ok(Entry {
         name,
         dtype,
         shape: described.shape,
@@ -193,79 +177,52 @@ fn checked(name: String, described: Described, start: usize, len: usize) -> Resu
     })
 }
 
-fn dtype(dtype: Dtype) -> Option<DType> {
-    Some(match dtype {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::F64 => DType::F64,
-        Dtype::I64 => DType::I64,
-        Dtype::I32 => DType::I32,
-        Dtype::I16 => DType::I16,
-        Dtype::I8 => DType::I8,
-        Dtype::U8 => DType::U8,
-        Dtype::BOOL => DType::Bool,
+fn dtype(name: &str) -> Option<DType> {
+    Some(match name {
+        "F32" => DType::F32,
+        "F16" => DType::F16,
+        "BF16" => DType::BF16,
+        "F64" => DType::F64,
+        "I64" => DType::I64,
+        "I32" => DType::I32,
+        "I16" => DType::I16,
+        "I8" => DType::I8,
+        "U8" => DType::U8,
+        "BOOL" => DType::Bool,
         _ => return None,
     })
 }
 
-/// The header as JSON has it, in the order of the file, duplicates kept.
-struct RawHeader {
-    metadata: Vec<(String, String)>,
-    tensors: Vec<(String, Described)>,
+/// What a file holds.
+pub(super) struct Contents {
+    /// The tensors under the names that they have there.
+    pub tensors: Named,
+    /// Names and element types of the tensors that no model can use.
+    pub unread: Vec<(String, String)>,
+    pub metadata: Metadata,
 }
 
-struct HeaderVisitor<'a>(&'a CancelToken);
-
-impl<'de> DeserializeSeed<'de> for HeaderVisitor<'_> {
-    type Value = RawHeader;
-
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> std::result::Result<RawHeader, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for HeaderVisitor<'_> {
-    type Value = RawHeader;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of tensors by name")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<RawHeader, A::Error> {
-        let mut header = RawHeader {
-            metadata: Vec::new(),
-            tensors: Vec::new(),
-        };
-        while let Some(name) = map.next_key::<String>()? {
-            if self.0.is_cancelled() {
-                return Err(A::Error::custom("cancelled"));
-            }
-            if name == METADATA {
-                let metadata: std::collections::BTreeMap<String, String> = map.next_value()?;
-                header.metadata.extend(metadata);
-            } else {
-                header.tensors.push((name, map.next_value()?));
-            }
-        }
-        Ok(header)
-    }
-}
-
-/// The tensors of a file under the names that they have there, and its metadata.
-pub(super) fn read(bytes: &Bytes, cancel: &CancelToken) -> Result<(Named, Metadata)> {
-    let header = parse_unless(bytes.as_slice(), cancel)?;
-    let mut tensors = Vec::with_capacity(header.tensors.len());
-    for stored in header.tensors {
+pub(super) fn read(bytes: &Bytes, cancel: &CancelToken) -> Result<Contents> {
+    let header = parse_unless(bytes, cancel)?;
+    let mut contents = Contents {
+        tensors: memory::try_vec(header.tensors.len())?,
+        unread: Vec::new(),
+        metadata: header.metadata,
+    };
+    for entry in header.tensors {
         cancel.check()?;
+        let dtype = match entry.dtype {
+            Ok(dtype) => dtype,
+            Err(other) => {
+                memory::push(&mut contents.unread, (entry.name, other))?;
+                continue;
+            }
+        };
         // Inside the file, as `parse` has checked.
-        let data = bytes.slice(stored.range).unwrap_or_else(Bytes::empty);
-        let part = Part::contiguous(stored.dtype, &stored.shape, &data)
-            .map_err(|e| e.within(format!("tensor `{}`", stored.name)))?;
-        tensors.push((stored.name, part));
+        let data = bytes.slice(entry.range).unwrap_or_else(Bytes::empty);
+        let part = Part::contiguous(dtype, &entry.shape, &data)
+            .map_err(|e| e.within(format_args!("tensor `{}`", entry.name)))?;
+        contents.tensors.push((entry.name, part));
     }
-    Ok((tensors, header.metadata))
+    Ok(contents)
 }

@@ -1,7 +1,7 @@
 //! Reader of the zip files that `torch.save` writes: stored entries, zip64 included.
 //!
-//! The central directory is read and checked against every local header when the archive is
-//! opened; data are handed out in place. What this module does not do: decompress (`torch.save`
+//! The central directory is copied, read, and checked against every local header when the archive
+//! is opened; data are handed out in place. What this module does not do: decompress (`torch.save`
 //! never compresses, so there is no zip bomb to fear), decrypt, or verify checksums, which would
 //! read every byte of a 26 GB file before the first token.
 
@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::bytes::{Bytes, Cursor};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::memory;
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -18,6 +19,7 @@ const END64: u32 = 0x0606_4b50;
 const LOCATOR64: u32 = 0x0706_4b50;
 
 const CENTRAL_LEN: usize = 46;
+const LOCAL_LEN: usize = 30;
 const END_LEN: usize = 22;
 const END64_LEN: usize = 56;
 const LOCATOR64_LEN: usize = 20;
@@ -29,6 +31,9 @@ const SIZES_FOLLOW: u16 = 1 << 3;
 const ZIP64_EXTRA: u16 = 1;
 /// In a 32-bit field: the number is in the zip64 extra field.
 const ELSEWHERE: u64 = u32::MAX as u64;
+
+/// Bytes of a central directory: some hundred for each of a million entries.
+const MAX_DIRECTORY: usize = 128 << 20;
 
 /// The first bytes of every zip file that has an entry.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
@@ -71,14 +76,19 @@ impl Archive {
 
     /// [`parse`](Self::parse), unless it is cancelled meanwhile.
     pub(super) fn parse_unless(bytes: Bytes, cancel: &CancelToken) -> Result<Self> {
-        let directory = find_directory(bytes.as_slice())?;
-        let entries = read_entries(bytes.as_slice(), &directory, cancel)?;
+        let directory = find_directory(&bytes)?;
+        let entries = read_entries(&bytes, &directory, cancel)?;
         Ok(Self { bytes, entries })
     }
 
     /// Every entry, sorted by name.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Bytes of the archive.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The entry of that name.
@@ -94,43 +104,60 @@ impl Archive {
     }
 }
 
-/// Finds the end record by its signature and by its comment ending where the file ends.
-fn find_end(bytes: &[u8]) -> Result<usize> {
-    let Some(last) = bytes.len().checked_sub(END_LEN) else {
+/// A window of the file, owned: what is parsed must not change meanwhile.
+fn table(bytes: &Bytes, range: Range<usize>) -> Result<Bytes> {
+    let window = bytes.slice(range.start.min(bytes.len())..range.end.min(bytes.len()));
+    window.unwrap_or_else(Bytes::empty).into_owned()
+}
+
+/// Finds the end record by its signature and by its comment ending where the file ends; `tail`
+/// begins at byte `first` of the file.
+fn find_end(tail: &[u8], first: usize) -> Result<usize> {
+    let Some(last) = tail.len().checked_sub(END_LEN) else {
         bail!(
             MalformedFile,
             "{} bytes are too few for a zip file, which ends in a record of {END_LEN}; the file \
              is cut short",
-            bytes.len()
+            tail.len()
         );
     };
-    let first = bytes.len().saturating_sub(END_SEARCH);
-    for at in (first..=last).rev() {
-        if bytes[at..at + 4] == END.to_le_bytes() {
-            let comment = u16::from_le_bytes([bytes[at + 20], bytes[at + 21]]);
-            if at + END_LEN + usize::from(comment) == bytes.len() {
-                return Ok(at);
+    for at in (tail.len().saturating_sub(END_SEARCH)..=last).rev() {
+        if tail[at..at + 4] == END.to_le_bytes() {
+            let comment = u16::from_le_bytes([tail[at + 20], tail[at + 21]]);
+            if at + END_LEN + usize::from(comment) == tail.len() {
+                return Ok(first + at);
             }
         }
     }
     bail!(
         MalformedFile,
-        "no zip end record between byte {first} and the end at byte {}; the file is cut short \
+        "no zip end record between byte {} and the end at byte {}; the file is cut short \
          (an interrupted download?) or something was appended to it",
-        bytes.len()
+        first + tail.len().saturating_sub(END_SEARCH),
+        first + tail.len()
     )
 }
 
-fn find_directory(bytes: &[u8]) -> Result<Directory> {
-    let end = find_end(bytes)?;
-    let mut r = Cursor::new(bytes, end + 4);
+fn find_directory(bytes: &Bytes) -> Result<Directory> {
+    // The end record, and what comes right before it in a large archive.
+    let first = bytes
+        .len()
+        .saturating_sub(END_SEARCH + LOCATOR64_LEN + END64_LEN);
+    let tail = table(bytes, first..bytes.len())?;
+    let tail = tail.as_slice();
+    let end = find_end(tail, first)?;
+    let window = |at: usize| {
+        let from = at.saturating_sub(first).min(tail.len());
+        Cursor::of_window(&tail[from..], first + from)
+    };
+    let mut r = window(end + 4);
     let (disk, directory_disk) = (r.u16()?, r.u16()?);
     let (entries_here, entries) = (r.u16()?, r.u16()?);
     let (size, start) = (r.u32()?, r.u32()?);
     // The locator is recognised by its place; torch writes it whatever the size.
     let locator = end.checked_sub(LOCATOR64_LEN).filter(|&at| {
-        let mut r = Cursor::new(bytes, at);
-        r.u32().is_ok_and(|signature| signature == LOCATOR64)
+        let signature = window(at).u32();
+        at >= first && signature.is_ok_and(|signature| signature == LOCATOR64)
     });
     let mut fields = [
         u64::from(disk),
@@ -142,8 +169,7 @@ fn find_directory(bytes: &[u8]) -> Result<Directory> {
     ];
     let mut directory_end = end;
     if let Some(locator) = locator {
-        let mut r = Cursor::new(bytes, locator + 8);
-        let at = r.u64()?;
+        let at = window(locator + 8).u64()?;
         let expected = locator.checked_sub(END64_LEN);
         let Some(at) = usize::try_from(at).ok().filter(|&a| Some(a) == expected) else {
             bail!(
@@ -152,7 +178,7 @@ fn find_directory(bytes: &[u8]) -> Result<Directory> {
                  right before it"
             );
         };
-        fields = read_end64(bytes, at, fields)?;
+        fields = read_end64(window(at), fields)?;
         directory_end = at;
     }
     let [disk, directory_disk, entries_here, entries, size, start] = fields;
@@ -179,6 +205,12 @@ fn find_directory(bytes: &[u8]) -> Result<Directory> {
             size / CENTRAL_LEN as u64
         );
     }
+    if size > MAX_DIRECTORY as u64 {
+        bail!(
+            UnsupportedFile,
+            "a zip directory of {size} bytes, and at most {MAX_DIRECTORY} are read"
+        );
+    }
     // All three are at most the file's own length, as just checked.
     Ok(Directory {
         start: start as usize,
@@ -187,10 +219,10 @@ fn find_directory(bytes: &[u8]) -> Result<Directory> {
     })
 }
 
-/// Reads the zip64 end record at `at`; `small` are the same fields of the plain one, which must
+/// Reads a zip64 end record; `small` are the same fields of the plain one, which must
 /// agree unless they are all ones.
-fn read_end64(bytes: &[u8], at: usize, small: [u64; 6]) -> Result<[u64; 6]> {
-    let mut r = Cursor::new(bytes, at);
+fn read_end64(mut r: Cursor<'_>, small: [u64; 6]) -> Result<[u64; 6]> {
+    let at = r.pos();
     let (signature, length) = (r.u32()?, r.u64()?);
     if signature != END64 || length != (END64_LEN - 12) as u64 {
         bail!(
@@ -223,10 +255,11 @@ fn read_end64(bytes: &[u8], at: usize, small: [u64; 6]) -> Result<[u64; 6]> {
     Ok(fields)
 }
 
-fn read_entries(bytes: &[u8], directory: &Directory, cancel: &CancelToken) -> Result<Vec<Entry>> {
+fn read_entries(bytes: &Bytes, directory: &Directory, cancel: &CancelToken) -> Result<Vec<Entry>> {
     let end = directory.start + directory.size;
-    let mut entries = Vec::with_capacity(directory.entries);
-    let mut r = Cursor::new(&bytes[..end], directory.start);
+    let mut entries = memory::try_vec(directory.entries)?;
+    let records = table(bytes, directory.start..end)?;
+    let mut r = Cursor::of_window(records.as_slice(), directory.start);
     for _ in 0..directory.entries {
         cancel.check()?;
         entries.push(read_entry(bytes, &mut r, directory)?);
@@ -268,7 +301,7 @@ fn read_entries(bytes: &[u8], directory: &Directory, cancel: &CancelToken) -> Re
     Ok(entries)
 }
 
-fn read_entry(bytes: &[u8], r: &mut Cursor<'_>, directory: &Directory) -> Result<Entry> {
+fn read_entry(bytes: &Bytes, r: &mut Cursor<'_>, directory: &Directory) -> Result<Entry> {
     let at = r.pos();
     let signature = r.u32()?;
     if signature != CENTRAL {
@@ -324,7 +357,7 @@ fn read_entry(bytes: &[u8], r: &mut Cursor<'_>, directory: &Directory) -> Result
     let local = usize::try_from(header).unwrap_or(usize::MAX);
     let range = read_local(bytes, local, directory.start, name, flags, plain, checksum)?;
     Ok(Entry {
-        name: name.into(),
+        name: memory::text(name)?.into_boxed_str(),
         range,
         header: local,
     })
@@ -341,7 +374,8 @@ fn resolve_zip64<const N: usize>(
         return Ok(());
     }
     let mut r = Cursor::new(extra, 0);
-    let within = |e: crate::Error| e.within(format!("extra field of entry `{name}`, byte {at}"));
+    let within =
+        |e: crate::Error| e.within(format_args!("extra field of entry `{name}`, byte {at}"));
     while r.pos() < extra.len() {
         let (id, len) = (r.u16().map_err(within)?, r.u16().map_err(within)?);
         let body = r.take(usize::from(len)).map_err(within)?;
@@ -363,7 +397,7 @@ fn resolve_zip64<const N: usize>(
 
 /// Checks a local header against the directory; where the entry's data are.
 fn read_local(
-    bytes: &[u8],
+    bytes: &Bytes,
     at: usize,
     limit: usize,
     name: &str,
@@ -371,8 +405,11 @@ fn read_local(
     size: u64,
     checksum: u32,
 ) -> Result<Range<usize>> {
-    let mut r = Cursor::new(&bytes[..limit], at);
-    let within = |e: crate::Error| e.within(format!("local header of entry `{name}`"));
+    // The name has to be that of the directory; two bytes before it say where the extra field ends.
+    let fixed = at..at.saturating_add(LOCAL_LEN).min(limit);
+    let fixed = table(bytes, fixed.start.min(fixed.end)..fixed.end)?;
+    let within = |e: crate::Error| e.within(format_args!("local header of entry `{name}`"));
+    let mut r = Cursor::of_window(fixed.as_slice(), at);
     let signature = r.u32().map_err(within)?;
     if signature != LOCAL {
         bail!(
@@ -387,6 +424,10 @@ fn read_local(
     let mut packed = u64::from(r.u32().map_err(within)?);
     let mut plain = u64::from(r.u32().map_err(within)?);
     let (name_len, extra_len) = (r.u16().map_err(within)?, r.u16().map_err(within)?);
+    let start = r.pos();
+    let texts = start..start + usize::from(name_len) + usize::from(extra_len);
+    let texts = table(bytes, texts.start..texts.end.min(limit))?;
+    let mut r = Cursor::of_window(texts.as_slice(), start);
     let local_name = r.take(usize::from(name_len)).map_err(within)?;
     let extra = r.take(usize::from(extra_len)).map_err(within)?;
     resolve_zip64(extra, [&mut plain, &mut packed], name, at)?;

@@ -18,7 +18,7 @@ use codegeex::model::{
 };
 use codegeex::tensor::PackedScheme;
 use codegeex::tokenizer::CodeGeexTokenizer;
-use codegeex::weights::{MemoryMode, Watch};
+use codegeex::weights::{LoadProgress, MemoryMode};
 
 use crate::support::some_model;
 
@@ -304,7 +304,7 @@ fn load_counted(path: &Path, memory: MemoryMode) -> usize {
     let (control, looks) = cancelled_at(usize::MAX);
     let mut options = LoadOptions::default();
     options.open.memory = memory;
-    options.open.watch = Watch::new().cancel(control.cancel);
+    options.open.progress = LoadProgress::new().cancel(control.cancel);
     load(path, &options).unwrap();
     looks.load(Ordering::Relaxed)
 }
@@ -332,7 +332,7 @@ fn opening_stops_at_any_look_and_leaves_nothing_behind() {
                 let (control, _) = cancelled_at(look);
                 let mut options = LoadOptions::default();
                 options.open.memory = memory;
-                options.open.watch = Watch::new().cancel(control.cancel);
+                options.open.progress = LoadProgress::new().cancel(control.cancel);
                 let error = load(path, &options).unwrap_err();
                 let what = format!("{}, {memory:?}, look {look} of {looks}", path.display());
                 assert_eq!(error.kind(), ErrorKind::Cancelled, "{what}: {error}");
@@ -356,7 +356,7 @@ fn progress_counts_what_is_copied_and_may_end_it() {
             let hears = Arc::clone(&heard);
             let mut options = LoadOptions::default();
             options.open.memory = memory;
-            options.open.watch = Watch::new().on_progress(move |done, total| {
+            options.open.progress = LoadProgress::new().on_progress(move |done, total| {
                 let mut heard = hears.lock().unwrap();
                 heard.push((done, total));
                 match heard.len() < calls {

@@ -1,4 +1,4 @@
-//! Who looks on while a checkpoint is opened: may end it, and hears how far it is.
+//! Progress and cancellation of opening and loading a checkpoint.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -10,18 +10,18 @@ use crate::error::{Result, bail};
 
 type Progress = dyn Fn(u64, u64) -> ControlFlow<()> + Send + Sync;
 
-/// Who looks on while a checkpoint is opened: may end it, and hears how far it is.
+/// Progress callback and cancellation of opening and loading a checkpoint.
 ///
-/// An end is seen between two blocks of 256 KiB that are copied, and between two tensors or
-/// entries of a table. What was mapped and copied till then is given back.
+/// Cancellation is checked after every 256 KiB that are copied, and between the tensors or entries
+/// of a table. What was mapped and copied until then is freed.
 #[derive(Clone, Default)]
-pub struct Watch {
+pub struct LoadProgress {
     cancel: CancelToken,
     progress: Option<Arc<Progress>>,
 }
 
-impl Watch {
-    /// Nobody.
+impl LoadProgress {
+    /// No callback, never cancelled.
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,10 +33,10 @@ impl Watch {
         self
     }
 
-    /// Calls `progress` with the bytes that were copied and those that will be in all, after each
-    /// block of them and after each tensor; both are 0 where all is used where it is mapped. When
-    /// it breaks, the opening ends with [`Cancelled`](crate::ErrorKind::Cancelled). It is called
-    /// on the thread that opens.
+    /// Calls `progress` with the bytes copied so far and the bytes to copy in all, after each block
+    /// and after each tensor. Both are 0 where files are mapped and used in place. When the
+    /// callback breaks, opening ends with [`Cancelled`](crate::ErrorKind::Cancelled). It is called
+    /// on the opening thread.
     #[must_use]
     pub fn on_progress(
         mut self,
@@ -47,27 +47,27 @@ impl Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for LoadProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch")
+        f.debug_struct("LoadProgress")
             .field("cancel", &self.cancel)
             .field("progress", &self.progress.is_some())
             .finish()
     }
 }
 
-/// The count that a [`Watch`] hears, of one opening.
+/// The byte counts behind a [`LoadProgress`], of one opening.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    watch: Watch,
+    report: LoadProgress,
     done: AtomicU64,
     total: AtomicU64,
 }
 
 impl Meter {
-    pub fn new(watch: Watch) -> Self {
+    pub fn new(report: LoadProgress) -> Self {
         Self {
-            watch,
+            report,
             ..Self::default()
         }
     }
@@ -79,7 +79,7 @@ impl Meter {
 
     /// The flag, for what copies nothing.
     pub fn cancel(&self) -> &CancelToken {
-        &self.watch.cancel
+        &self.report.cancel
     }
 
     /// Counts bytes that were copied.
@@ -91,10 +91,10 @@ impl Meter {
         // A tensor may be asked for, and copied, more than once.
         let total = self.total.load(Ordering::Relaxed);
         self.cancel().check()?;
-        if let Some(progress) = &self.watch.progress
+        if let Some(progress) = &self.report.progress
             && progress(done.min(total), total).is_break()
         {
-            bail!(Cancelled, "the progress callback ended the opening");
+            bail!(Cancelled, "the progress callback cancelled loading");
         }
         Ok(())
     }

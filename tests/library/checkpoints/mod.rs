@@ -1,6 +1,9 @@
 //! Every layout of one model is one model: the same tensors bit for bit, and the same converted
 //! file.
 
+mod run_folders;
+mod training_files;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
