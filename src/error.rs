@@ -96,16 +96,32 @@ impl ErrorKind {
 
 /// An error of this crate.
 ///
-/// [`fmt::Display`] prints the context alone; the chain of causes is behind
-/// [`source`](std::error::Error::source). [`fmt::Debug`] is for people too, since a `main` that
-/// returns an error prints that: the context, the kind, and the causes that the context does not
-/// name.
-#[derive(thiserror::Error)]
-#[error("{context}")]
+/// [`fmt::Display`] prints the context alone; further causes are behind
+/// [`source`](std::error::Error::source). A chain says nothing twice: a cause that the context tells
+/// already is not in it. [`fmt::Debug`] is for people too, since a `main` that returns an error prints
+/// that: the context, the kind, and the further causes.
 pub struct Error {
     kind: ErrorKind,
     context: String,
     source: Option<Source>,
+    /// Whether the context has the text of `source` in it.
+    told: bool,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.context)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source: &(dyn std::error::Error + 'static) = self.source.as_deref()?;
+        match self.told {
+            true => source.source(),
+            false => Some(source),
+        }
+    }
 }
 
 impl Error {
@@ -115,13 +131,24 @@ impl Error {
             kind,
             context: context.into(),
             source: None,
+            told: false,
         }
     }
 
-    /// Attaches the error that caused this one.
+    /// Attaches the error that caused this one. Where the context ends with its text or quotes it,
+    /// the chain of causes goes on with what lies behind it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        self.told = self.context.contains(&source.to_string());
+        self.source = Some(source);
+        self
+    }
+
+    /// Adds what to do, behind a semicolon.
+    #[must_use]
+    pub(crate) fn advise(mut self, advice: impl fmt::Display) -> Self {
+        self.context = format!("{}; {advice}", self.context);
         self
     }
 
@@ -176,10 +203,7 @@ impl fmt::Debug for Error {
         write!(f, "{} ({:?})", self.context, self.kind)?;
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            let text = error.to_string();
-            if !self.context.contains(&text) {
-                write!(f, "\n  caused by: {text}")?;
-            }
+            write!(f, "\n  caused by: {error}")?;
             cause = error.source();
         }
         Ok(())
@@ -253,11 +277,23 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_not_found_and_keeps_its_cause() {
-        let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
-        let error = Error::io(Path::new("nowhere.pt"), "open", cause);
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::from_raw_os_error(2);
+        let text = cause().to_string();
+        let error = Error::io(Path::new("nowhere.pt"), "open", cause());
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.to_string().starts_with("nowhere.pt: cannot open"));
-        assert!(error.source().is_some());
+        assert_eq!(
+            error.to_string(),
+            format!("nowhere.pt: cannot open: {text}")
+        );
+        assert!(error.source().is_none());
+        // What lies behind a cause that is told, and a cause that is not.
+        let outer = Error::new(ErrorKind::Io, format!("cannot load: {error}")).with_source(error);
+        assert!(outer.source().is_none());
+        let inner = Error::new(ErrorKind::Io, "the middle").with_source(cause());
+        let outer = Error::new(ErrorKind::Io, "cannot load: the middle").with_source(inner);
+        assert_eq!(outer.source().unwrap().to_string(), text);
+        let error = Error::new(ErrorKind::Io, "cannot load").with_source(cause());
+        assert_eq!(error.within("model").source().unwrap().to_string(), text);
     }
 }

@@ -77,6 +77,33 @@ impl fmt::Display for ConfigOrigin {
     }
 }
 
+/// The element types of a model's weights, part by part: FP16, BF16, FP32, INT8 or INT4, and several
+/// where a part is mixed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Dtypes {
+    /// Of the matrices of the layers.
+    pub linear_layers: Vec<&'static str>,
+    /// Of the word embeddings, which are the LM head as well.
+    pub word_embeddings: Vec<&'static str>,
+    /// Of biases, layer norms and the other embeddings.
+    pub others: Vec<&'static str>,
+}
+
+impl fmt::Display for Dtypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [linear, word, others] = [&self.linear_layers, &self.word_embeddings, &self.others]
+            .map(|names| names.join(" and "));
+        if linear == word && word == others {
+            return f.write_str(&linear);
+        }
+        write!(
+            f,
+            "{linear} linear layers, {word} word embeddings (LM head), {others} others"
+        )
+    }
+}
+
 /// An opened checkpoint whose tensors are all there and have the shapes of its configuration.
 ///
 /// As a [`WeightSource`] it hands out exactly the tensors that the model needs, in canonical
@@ -103,7 +130,7 @@ pub(super) struct Parameter {
 /// How a checkpoint holds a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Numbers of a weight type.
+    /// Floating-point weights.
     Dense,
     /// Quantized, in the layout of the kernels.
     Packed(PackedScheme),
@@ -265,7 +292,7 @@ impl Checkpoint {
             Some((Form::RowScaled(scheme), _)) => bail!(
                 UnsupportedFile,
                 "{}: `{name}` is quantized to {scheme} in the form of the reference; convert the \
-                 file first: codegeex convert IN OUT --dtype {scheme}",
+                 checkpoint first, to {scheme}",
                 self.source.describe()
             ),
             _ => Ok(Stored::Dense(self.tensor(name)?)),
@@ -280,6 +307,39 @@ impl Checkpoint {
     /// Where the configuration was found.
     pub fn config_origin(&self) -> &ConfigOrigin {
         &self.origin
+    }
+
+    /// The element types of the weights.
+    pub fn dtypes(&self) -> Dtypes {
+        let mut dtypes = Dtypes::default();
+        for parameter in &self.parameters {
+            let name = match parameter.form {
+                Form::Packed(scheme) | Form::RowScaled(scheme) => match scheme {
+                    PackedScheme::Int8 => "INT8",
+                    PackedScheme::Int4 => "INT4",
+                },
+                Form::Dense => match self.source.info(&parameter.name).map(|info| info.dtype) {
+                    Some(DType::BF16) => "BF16",
+                    Some(DType::F32) => "FP32",
+                    _ => "FP16",
+                },
+            };
+            let part = match (parameter.is_linear(), parameter.is_word_embedding()) {
+                (true, _) => &mut dtypes.linear_layers,
+                (_, true) => &mut dtypes.word_embeddings,
+                _ => &mut dtypes.others,
+            };
+            if !part.contains(&name) {
+                part.push(name);
+            }
+        }
+        dtypes
+    }
+
+    /// Tensors of the files that the model does not need.
+    pub fn other_tensors(&self) -> usize {
+        let beside = self.source.ignored().map_or(0, |ignored| ignored.tensors);
+        self.source.tensors().len().saturating_sub(self.infos.len()) + beside
     }
 
     /// The source as it was opened, with the tensors that no model needs as well.
@@ -320,6 +380,10 @@ impl WeightSource for Checkpoint {
 
     fn footprint(&self) -> Footprint {
         self.source.footprint()
+    }
+
+    fn files(&self) -> &[PathBuf] {
+        self.source.files()
     }
 
     fn ignored(&self) -> Option<&Ignored> {

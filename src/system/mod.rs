@@ -1,5 +1,6 @@
 //! What the standard library does not say about the operating system: memory that is left, cores,
-//! locked and released pages, how a finished file gets its name, and which names there may be.
+//! locked and released pages, space on disks, which file a name is of, how a finished file gets its
+//! name, and which names there may be.
 //!
 //! | | Linux | macOS | Windows |
 //! |---|---|---|---|
@@ -8,6 +9,8 @@
 //! | locked pages | `mlock` | `mlock` | `VirtualLock`, in a working set that grows for it |
 //! | released pages | `madvise` | `madvise` | `VirtualUnlock` of pages that are not locked |
 //! | a finished file gets its name | `rename`, `link` | `rename`, `link` | `FileRenameInfoEx`, `MoveFileEx` |
+//! | disk space left | `statvfs` | `statvfs` | `GetDiskFreeSpaceExW` |
+//! | one file, two names | device and inode | the same | `GetFileInformationByHandle` |
 //! | names of files | all but NUL and `/` | the same | no reserved names, no `<>:"\|?*`, no dot or space at the end |
 //!
 //! The other systems of the Unix family lock and release pages as Linux does and say neither how much
@@ -25,9 +28,12 @@ mod windows;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::{available_memory, cores};
 #[cfg(unix)]
-pub(crate) use unix::{LOCK_ADVICE, Locked, lock, persist, release};
+pub(crate) use unix::{LOCK_ADVICE, Locked, disk_left, is_at, is_same_file, lock, persist, release};
 #[cfg(windows)]
-pub(crate) use windows::{LOCK_ADVICE, Locked, available_memory, cores, lock, persist, release};
+pub(crate) use windows::{
+    LOCK_ADVICE, Locked, available_memory, cores, disk_left, is_at, is_same_file, lock, persist,
+    release,
+};
 
 /// Bytes that the system has left for this process, file cache included; `None` where it does not say.
 #[cfg(not(any(windows, target_os = "macos")))]

@@ -1,7 +1,9 @@
 //! Pages of mapped files, and files that replace others, on the systems of the Unix family.
 
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use memmap2::{Mmap, UncheckedAdvice};
@@ -39,4 +41,30 @@ pub(crate) fn persist(temporary: NamedTempFile, out: &Path, overwrite: bool) -> 
         temporary.persist_noclobber(out)
     };
     named.map(drop).map_err(|e| e.error)
+}
+
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Whether the open `file` is what has the name `path`, not a link to it.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(open), Ok(named)) => same(&open, &named),
+        _ => false,
+    }
+}
+
+/// Whether two names lead to one file.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (std::fs::metadata(a), std::fs::metadata(b)) {
+        (Ok(a), Ok(b)) => same(&a, &b),
+        _ => false,
+    }
+}
+
+/// Bytes that this user can still write to the disk of a folder; `None` where the system does not say.
+pub(crate) fn disk_left(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
 }

@@ -1,8 +1,11 @@
 //! Memory, cores, pages of mapped files, and files that replace others, on Windows.
 
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::windows::ffi::OsStrExt;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +13,9 @@ use std::sync::{Mutex, PoisonError};
 use memmap2::Mmap;
 use tempfile::NamedTempFile;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ATTRIBUTE_NORMAL, FILE_BASIC_INFO, FileBasicInfo, MoveFileExW, SetFileInformationByHandle,
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_NORMAL, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_FLAG_OPEN_REPARSE_POINT, FileBasicInfo, GetDiskFreeSpaceExW, GetFileInformationByHandle,
+    MoveFileExW, SetFileInformationByHandle,
 };
 use windows_sys::Win32::System::Memory::{VirtualLock, VirtualUnlock};
 use windows_sys::Win32::System::SystemInformation::{
@@ -212,6 +217,62 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+
+/// The volume of a file and its number there.
+fn identity(file: &File) -> Option<(u32, u32, u32)> {
+    let mut found = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::zeroed();
+    // SAFETY: the handle is open as long as `file` is, and the record is written.
+    let told = unsafe { GetFileInformationByHandle(file.as_raw_handle(), found.as_mut_ptr()) };
+    if told == 0 {
+        return None;
+    }
+    // SAFETY: plain integers, zero where the call left them out.
+    let found = unsafe { found.assume_init() };
+    Some((
+        found.dwVolumeSerialNumber,
+        found.nFileIndexHigh,
+        found.nFileIndexLow,
+    ))
+}
+
+/// What has a name, for looking at it and no more: without access, so that no lock is in the way.
+fn named(path: &Path, flags: u32) -> Option<File> {
+    let mut options = OpenOptions::new();
+    options
+        .access_mode(0)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | flags);
+    options.open(path).ok()
+}
+
+/// Whether the open `file` is what has the name `path`, not a link to it.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let named = named(path, FILE_FLAG_OPEN_REPARSE_POINT);
+    let found = named.as_ref().and_then(identity);
+    found.is_some() && found == identity(file)
+}
+
+/// Whether two names lead to one file.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    let (a, b) = (named(a, 0), named(b, 0));
+    let (a, b) = (a.as_ref().and_then(identity), b.as_ref().and_then(identity));
+    a.is_some() && a == b
+}
+
+/// Bytes that this user can still write to the disk of a folder; `None` where the system does not say.
+pub(crate) fn disk_left(folder: &Path) -> Option<u64> {
+    let mut name: Vec<u16> = folder.as_os_str().encode_wide().collect();
+    name.push(0);
+    let mut free = 0;
+    // SAFETY: the name ends with a zero, and one number is written.
+    let told = unsafe {
+        GetDiskFreeSpaceExW(
+            name.as_ptr(),
+            &mut free,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+        )
+    };
+    (told != 0).then_some(free)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One [`WeightSource`] of one file or of several shards: canonical names, parts in their places.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bytes::Bytes;
@@ -35,6 +36,8 @@ pub(super) struct File {
     /// What is not read: its name, and what it is.
     pub(super) unread: Vec<(String, String)>,
     pub(super) ignored: Ignored,
+    /// Where it is on disk, if it is: one file, or those of an index.
+    pub(super) paths: Vec<PathBuf>,
     /// Shards of the model, where the file says so.
     pub(super) shards: Option<usize>,
     pub(super) metadata: Metadata,
@@ -157,6 +160,7 @@ pub(super) struct Assembled {
     index: HashMap<String, usize>,
     metadata: Metadata,
     footprint: Footprint,
+    paths: Vec<PathBuf>,
     unread: Vec<(String, String)>,
     ignored: Ignored,
     /// The file of a rank, if these are the files of ranks, and how many the files say there are.
@@ -192,6 +196,7 @@ impl Assembled {
             index: HashMap::new(),
             metadata: Vec::new(),
             footprint: Footprint::default(),
+            paths: Vec::new(),
             unread: Vec::new(),
             ignored: Ignored::default(),
             ranks,
@@ -207,6 +212,9 @@ impl Assembled {
                 source.metadata = std::mem::take(&mut file.metadata);
                 source.unread = std::mem::take(&mut file.unread);
                 source.ignored = std::mem::take(&mut file.ignored);
+            }
+            for path in std::mem::take(&mut file.paths) {
+                memory::push(&mut source.paths, path)?;
             }
             source.labels.push(memory::text(&file.label)?);
             shards.push(file.canonical(meter)?);
@@ -417,6 +425,10 @@ impl WeightSource for Assembled {
 
     fn footprint(&self) -> Footprint {
         self.footprint
+    }
+
+    fn files(&self) -> &[PathBuf] {
+        &self.paths
     }
 
     fn ignored(&self) -> Option<&Ignored> {

@@ -15,6 +15,7 @@ mod keymap;
 mod location;
 mod open;
 mod part;
+mod partial;
 pub mod pickle;
 mod progress;
 mod pytorch;
@@ -23,6 +24,7 @@ pub mod safetensors;
 pub mod zip;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::error::Result;
 
@@ -107,6 +109,11 @@ pub trait WeightSource: Send + Sync + fmt::Debug {
     /// Bytes of the files as opened: mapped, and held in memory of their own.
     fn footprint(&self) -> Footprint {
         Footprint::default()
+    }
+
+    /// The files that were opened, where they are files.
+    fn files(&self) -> &[PathBuf] {
+        &[]
     }
 
     /// What lies in or beside the checkpoint and is not read.

@@ -66,7 +66,13 @@ impl Loader<'_> {
     }
 
     fn file(&self, path: &Path) -> Result<File> {
-        File::read(self.load(path)?, &memory::text(path.display())?, self.meter)
+        self.read(path, self.load(path)?)
+    }
+
+    fn read(&self, path: &Path, bytes: Bytes) -> Result<File> {
+        let mut file = File::read(bytes, &memory::text(path.display())?, self.meter)?;
+        memory::push(&mut file.paths, path.to_owned())?;
+        Ok(file)
     }
 }
 
@@ -133,8 +139,7 @@ fn open_file(path: &Path, loader: &Loader<'_>) -> Result<Assembled> {
     if safetensors::is_json(start, bytes.len()) {
         return open_index(path, bytes, loader);
     }
-    let label = memory::text(path.display())?;
-    Assembled::of_one(File::read(bytes, &label, loader.meter)?, loader.meter)
+    Assembled::of_one(loader.read(path, bytes)?, loader.meter)
 }
 
 fn open_ranks(
@@ -242,6 +247,7 @@ fn open_index(path: &Path, json: Bytes, loader: &Loader<'_>) -> Result<Assembled
         whole.footprint.mapped += file.footprint.mapped;
         whole.footprint.owned += file.footprint.owned;
         whole.merged |= file.merged;
+        memory::push(&mut whole.paths, inner.clone())?;
         if file.format == "safetensors" {
             whole.format = "safetensors, several files";
         }

@@ -76,6 +76,10 @@ pub(super) struct Part {
     data: Bytes,
 }
 
+fn is_expanded(shape: &[usize], strides: &[usize]) -> bool {
+    (shape.iter().zip(strides)).any(|(&d, &s)| d > 1 && s == 0)
+}
+
 impl Part {
     /// A view of `storage` that starts `offset` elements into it.
     ///
@@ -102,8 +106,10 @@ impl Part {
         // Zeros count as ones first, so that no product of some of the dimensions overflows.
         let product = (shape.iter()).try_fold(1usize, |n, &d| n.checked_mul(d.max(1)));
         let elements = product.map(|n| if shape.contains(&0) { 0 } else { n });
-        let expanded = (shape.iter().zip(strides.iter())).any(|(&d, &s)| d > 1 && s == 0);
-        let most = if expanded { held.max(room) } else { held };
+        let most = match is_expanded(&shape, &strides) {
+            true => held.max(room),
+            false => held,
+        };
         let Some(elements) = elements.filter(|&n| n <= most) else {
             bail!(
                 MalformedFile,
@@ -139,6 +145,14 @@ impl Part {
             strides,
             data,
         })
+    }
+
+    /// Whether a view repeats elements and has more than `room` of them.
+    pub(super) fn is_too_expanded(shape: &[usize], strides: &[usize], room: usize) -> bool {
+        let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        shape.len() == strides.len()
+            && is_expanded(shape, strides)
+            && elements.is_none_or(|n| n > room)
     }
 
     /// Whether elements are repeated.

@@ -39,7 +39,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 pub(super) struct Contents {
     /// Every tensor of the model's state under the name that it has there.
     pub tensors: Named,
-    /// Objects in the model's state that are not read, with the class that each is of.
+    /// Places in the model's state that are not read, and what is there.
     pub objects: Vec<(String, String)>,
     /// What lies beside the model's state.
     pub beside: Vec<String>,
@@ -184,11 +184,10 @@ impl<'a> Walk<'a> {
         }
         self.note_beside(root, state)?;
         match self.contents.objects.first() {
-            Some((place, class)) if self.contents.tensors.is_empty() => bail!(
+            Some((place, what)) if self.contents.tensors.is_empty() => bail!(
                 UnsupportedFile,
-                "the checkpoint has no tensors; at `{place}` is an object of {class}, and reading \
-                 a checkpoint never runs what it names. Save the model's state dictionary: \
-                 torch.save(model.state_dict(), file)"
+                "the checkpoint has no tensors that are read; at `{place}` is {what}. Save the \
+                 model's state dictionary: torch.save(model.state_dict(), file)"
             ),
             _ => Ok(()),
         }
@@ -240,10 +239,19 @@ impl<'a> Walk<'a> {
                             bail!(MalformedFile, "tensor `{name}` is one of too many names");
                         };
                         self.tensors_left = left;
-                        let part = (self.part(record)).map_err(|e| {
-                            e.within(format!("tensor `{name}`, made at byte {}", record.at))
-                        })?;
-                        memory::push(&mut self.contents.tensors, (name, part))?;
+                        let within = |e: Error| {
+                            e.within(format_args!("tensor `{name}`, made at byte {}", record.at))
+                        };
+                        match self.part(record).map_err(within)? {
+                            Some(part) => memory::push(&mut self.contents.tensors, (name, part))?,
+                            None if self.contents.objects.len() < MAX_REMEMBERED => {
+                                let what = memory::text(
+                                    "a view that repeats more elements than the file has",
+                                )?;
+                                memory::push(&mut self.contents.objects, (name, what))?;
+                            }
+                            None => {}
+                        }
                     }
                     // The model's own are less deep: what is deeper, or goes round, is other.
                     (Some(Node::Dict(_)), _) if depth < MAX_DEPTH => {
@@ -253,8 +261,9 @@ impl<'a> Walk<'a> {
                     }
                     (_, Some(origin)) if self.contents.objects.len() < MAX_REMEMBERED => {
                         if let Some(name) = self.name(&path, key)? {
-                            let class = memory::text(Class(origin))?;
-                            memory::push(&mut self.contents.objects, (name, class))?;
+                            let what =
+                                memory::text(format_args!("an object of {}", Class(origin)))?;
+                            memory::push(&mut self.contents.objects, (name, what))?;
                         }
                     }
                     _ => {}
@@ -284,7 +293,8 @@ impl<'a> Walk<'a> {
         memory::text(format_args!("{path}.{key}")).map(Some)
     }
 
-    fn part(&mut self, record: &TensorRecord<'a>) -> Result<Part> {
+    /// The part that a tensor is; none of a view whose copy would be larger than the file.
+    fn part(&mut self, record: &TensorRecord<'a>) -> Result<Option<Part>> {
         let storage = &record.storage;
         // The key may be shared by many tensors as well, so a long one would cost time.
         if storage.key.len() > MAX_KEY {
@@ -315,12 +325,15 @@ impl<'a> Walk<'a> {
         let offset = usize::try_from(record.offset).unwrap_or(usize::MAX);
         let data = self.archive.data(entry);
         let room = self.expanded_left / record.dtype.size();
+        if Part::is_too_expanded(&shape, &strides, room) {
+            return Ok(None);
+        }
         let part = Part::view(record.dtype, shape, strides, offset, &data, room)
             .map_err(|e| e.within(format!("storage `{file}` at byte {}", entry.range.start)))?;
         if part.is_expanded() {
             self.expanded_left = self.expanded_left.saturating_sub(part.copied_bytes());
         }
-        Ok(part)
+        Ok(Some(part))
     }
 
     fn sizes(&self, value: Value<'_>, what: &str) -> Result<Dims> {

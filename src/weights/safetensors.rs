@@ -214,7 +214,8 @@ pub(super) fn read(bytes: &Bytes, cancel: &CancelToken) -> Result<Contents> {
         let dtype = match entry.dtype {
             Ok(dtype) => dtype,
             Err(other) => {
-                memory::push(&mut contents.unread, (entry.name, other))?;
+                let what = memory::text(format_args!("a tensor of type {other}"))?;
+                memory::push(&mut contents.unread, (entry.name, what))?;
                 continue;
             }
         };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::command::{json_lines, run};
 use crate::support::{ALIKE, layouts};
 
-fn layout(name: &str) -> String {
+pub fn layout(name: &str) -> String {
     layouts().join(name).to_str().unwrap().to_owned()
 }
 

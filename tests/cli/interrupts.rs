@@ -143,3 +143,23 @@ fn an_interrupted_conversion_leaves_no_trace() {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn what_a_killed_conversion_leaves_goes_with_the_next() {
+    let models = tempfile::tempdir().unwrap();
+    let model = large_model(models.path());
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.safetensors");
+    for _ in 0..3 {
+        let mut child = start_converting(&model, &out);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let small = crate::checkpoints::layout("single.pt");
+    crate::command::run(&["convert", &small, out.to_str().unwrap()], "").ok();
+    let left: Vec<_> = (std::fs::read_dir(folder.path()).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(left, [out]);
+}

@@ -29,7 +29,7 @@ fn open_with(path: &Path, kv: KvFormat) -> Transformer<Cpu> {
     Transformer::new(cpu, &checkpoint).unwrap()
 }
 
-fn check_forward(model: &Transformer<Cpu>, golden: &Golden) {
+pub fn check_forward(model: &Transformer<Cpu>, golden: &Golden) {
     assert!(golden.cases() > 3);
     for case in 0..golden.cases() {
         let name = |part: &str| format!("case{case}.{part}");

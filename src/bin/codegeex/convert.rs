@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use codegeex::model::{Checkpoint, ConvertOptions, convert};
 use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
+use codegeex::{Error, ErrorKind};
 
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
@@ -15,7 +16,8 @@ use crate::progress::Progress;
 /// Convert a checkpoint of any form to one safetensors file.
 ///
 /// Tensors stream one by one, so memory does not depend on the size of the model. The result is
-/// written beside OUT and renamed at the end: an interrupted conversion leaves OUT as it was.
+/// written beside OUT and renamed at the end: an interrupted conversion leaves OUT as it was, and
+/// what a killed one leaves beside it goes with the next to the same OUT.
 ///
 /// int8 and int4 quantize the linear layers; the rest becomes f16.
 #[derive(clap::Args)]
@@ -23,7 +25,8 @@ use crate::progress::Progress;
     after_help = "Example:\n  codegeex convert codegeex_13b.pt codegeex_13b.safetensors --dtype int8 --head int8"
 )]
 pub struct Args {
-    /// A .pt file, a folder of mp_rank_* shards, or safetensors.
+    /// A .pt or .bin file, safetensors, an index, a folder of them or of mp_rank_* shards, or a
+    /// training run.
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// The safetensors file to write.
@@ -57,6 +60,13 @@ enum Head {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
+    if args.output.exists() && !args.overwrite {
+        let message = format!(
+            "{}: exists already; choose another name, or replace it with --overwrite",
+            args.output.display()
+        );
+        return Err(Error::new(ErrorKind::InvalidArgument, message).into());
+    }
     let checkpoint = Checkpoint::open(&args.input, &args.config.options()?)?;
     let mut options = ConvertOptions::new()
         .overwrite(args.overwrite)

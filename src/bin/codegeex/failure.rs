@@ -59,11 +59,7 @@ impl fmt::Display for Failure {
                 write!(f, "{error}")?;
                 let mut cause = error.source();
                 while let Some(e) = cause {
-                    // Many messages end with their cause already.
-                    let text = e.to_string();
-                    if !error.to_string().contains(&text) {
-                        write!(f, ": {text}")?;
-                    }
+                    write!(f, ": {e}")?;
                     cause = e.source();
                 }
                 Ok(())

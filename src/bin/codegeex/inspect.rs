@@ -17,7 +17,8 @@ use crate::model::{ConfigArgs, KvArgs};
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  codegeex inspect codegeex_13b.pt --no-tensors")]
 pub struct Args {
-    /// A .pt file, a folder of mp_rank_* shards, or safetensors.
+    /// A .pt or .bin file, safetensors, an index, a folder of them or of mp_rank_* shards, or a
+    /// training run.
     file: PathBuf,
     /// Leave out the list of tensors.
     #[arg(long)]
@@ -52,6 +53,7 @@ fn instruction_sets() -> Vec<&'static str> {
 
 fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
     let config = checkpoint.config();
+    let ignored = checkpoint.ignored().cloned().unwrap_or_default();
     let tensors = checkpoint.tensors().iter().map(
         |t| json!({"name": t.name, "dtype": t.dtype.name(), "shape": t.shape, "bytes": t.bytes()}),
     );
@@ -60,6 +62,17 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
         "config": config,
         "config_origin": checkpoint.config_origin().to_string(),
         "parameters": config.parameters(),
+        "dtype": checkpoint.dtypes().to_string(),
+        "dtypes": {
+            "linear_layers": checkpoint.dtypes().linear_layers,
+            "word_embeddings": checkpoint.dtypes().word_embeddings,
+            "others": checkpoint.dtypes().others,
+        },
+        "ignored": {
+            "tensors": checkpoint.other_tensors(),
+            "entries": ignored.entries,
+            "files": ignored.files,
+        },
         "bytes": checkpoint.weight_bytes(),
         "memory": {
             "weights_mapped": memory.weights_mapped,
@@ -77,6 +90,31 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
     format!("{answer}\n")
 }
 
+/// A line on what lies in or beside the checkpoint and is not read; nothing where there is nothing.
+fn ignored(checkpoint: &Checkpoint) -> String {
+    let ignored = checkpoint.ignored().cloned().unwrap_or_default();
+    let count = |n: usize, one: &str, more: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {more}")),
+    };
+    let tensors = count(checkpoint.other_tensors(), "other tensor", "other tensors");
+    let files = count(
+        ignored.files,
+        "file of training state",
+        "files of training state",
+    );
+    let entries = ignored
+        .entries
+        .iter()
+        .map(|name| format!("`{}`", name.escape_debug()));
+    let parts: Vec<String> = tensors.into_iter().chain(entries).chain(files).collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!("ignored     {}\n", parts.join(", ")),
+    }
+}
+
 fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
     let config = checkpoint.config();
     let tensors = checkpoint.tensors();
@@ -85,16 +123,18 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
         "source      {}\n\
          config      {}\n            from {}\n\
          parameters  {}\n\
-         weights     {bytes} bytes ({}) in {} tensors\n\
-         memory      {} mapped, {} allocated; keys and values: {} a token, {} for {}; \
-         activations: {}\n\
+         weights     {}, {bytes} bytes ({}) in {} tensors\n\
+         {}\
+         memory      {} mapped, {} allocated; KV cache: {} a token, {} for {}; activations: {}\n\
          backend     {backend}; this machine has {}\n",
         checkpoint.describe(),
         config.to_json(),
         checkpoint.config_origin(),
         config.parameters(),
+        checkpoint.dtypes(),
         BinaryBytes(bytes),
         tensors.len(),
+        ignored(checkpoint),
         BinaryBytes(memory.weights_mapped),
         BinaryBytes(memory.weights_owned),
         BinaryBytes(memory.cache_per_token),

@@ -5,22 +5,29 @@
 //! writing early, neither the destination nor a leftover temporary file looks whole.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use ::safetensors::tensor::{Dtype, TensorInfo as Described};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use tempfile::NamedTempFile;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::bytes::ALIGNMENT;
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory;
 use crate::num::DType;
+use crate::system;
 use crate::weights::TensorInfo;
+use crate::weights::partial::{PartialFile, exists, folder_of};
 
 use super::{METADATA, PREFIX};
 
 /// Collects the short runs of column shards into writes worth a system call.
 const BUFFER: usize = 1 << 20;
+/// Extensions of other formats: a file with one of these would be taken for what it is not.
+const OTHER_FORMATS: [&str; 15] = [
+    "pt", "pth", "bin", "ckpt", "npy", "npz", "pkl", "zip", "tar", "gguf", "ggml", "onnx", "h5",
+    "msgpack", "json",
+];
 
 /// A safetensors file that is being written.
 ///
@@ -28,11 +35,13 @@ const BUFFER: usize = 1 << 20;
 /// that was not finished removes its temporary file.
 #[derive(Debug)]
 pub struct Writer {
-    file: BufWriter<NamedTempFile>,
+    partial: PartialFile,
+    buffer: Vec<u8>,
     out: PathBuf,
     overwrite: bool,
     header: u64,
     left: u64,
+    total: u64,
 }
 
 impl Writer {
@@ -44,10 +53,13 @@ impl Writer {
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) when `out` exists and is not to be
-    /// overwritten; [`Io`](ErrorKind::Io) and [`NotFound`](ErrorKind::NotFound) for its folder.
-    pub fn create(
+    /// overwritten, or has the extension of another format; [`Busy`](ErrorKind::Busy) while
+    /// another process writes the same file; [`Io`](ErrorKind::Io) and
+    /// [`NotFound`](ErrorKind::NotFound) for its folder, and when the disk has less room than the
+    /// file needs.
+    pub fn create<'t>(
         out: &Path,
-        tensors: &[TensorInfo],
+        tensors: impl IntoIterator<Item = &'t TensorInfo, IntoIter: Clone>,
         metadata: &[(&str, &str)],
         overwrite: bool,
     ) -> Result<Self> {
@@ -58,39 +70,48 @@ impl Writer {
                 out.display()
             );
         };
-        if let Some(reason) = crate::system::refuses_name(name) {
+        if let Some(reason) = system::refuses_name(name) {
             bail!(
                 InvalidArgument,
                 "{}: {reason}; choose another",
                 out.display()
             );
         }
+        let extension = out.extension().unwrap_or_default();
+        if (OTHER_FORMATS.iter()).any(|other| extension.eq_ignore_ascii_case(other)) {
+            bail!(
+                InvalidArgument,
+                "{}: a safetensors file is written, and this is the name of another format; expected \
+                 a name such as {}",
+                out.display(),
+                Path::new(name).with_extension("safetensors").display()
+            );
+        }
         if !overwrite && out.exists() {
             return Err(exists(out));
         }
-        let (json, data) = header(tensors, metadata)?;
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        let folder = folder_of(out);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".partial");
-        // Temporary files are private; this one becomes an ordinary file, as the umask has it.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let temporary = (builder.tempfile_in(folder))
-            .map_err(|e| Error::io(out, "create a temporary file beside it", e))?;
+        let (json, data) = header(tensors.into_iter(), metadata)?;
+        let total = (PREFIX + json.len()) as u64 + data;
+        let partial = PartialFile::create(out)?;
         let mut writer = Self {
-            file: BufWriter::with_capacity(BUFFER, temporary),
+            partial,
+            buffer: memory::list(BUFFER)?,
             out: out.to_owned(),
             overwrite,
             header: json.len() as u64,
-            left: (PREFIX + json.len()) as u64 + data,
+            left: total,
+            total,
         };
+        if let Some(free) = system::disk_left(folder_of(out)).filter(|&free| free < total) {
+            bail!(
+                Io,
+                "{}: {total} bytes are needed, and {free} are free on this disk; free some, or write \
+                 to another",
+                out.display()
+            );
+        }
         writer.write(&[0; PREFIX])?;
-        writer.write(json.as_bytes())?;
+        writer.write(&json)?;
         Ok(writer)
     }
 
@@ -109,7 +130,38 @@ impl Writer {
             );
         };
         self.left = left;
-        (self.file.write_all(bytes)).map_err(|e| Error::io(&self.out, "write", e))
+        if self.buffer.len() + bytes.len() > BUFFER {
+            self.flush()?;
+        }
+        if bytes.len() >= BUFFER {
+            return (self.partial.file().write_all(bytes)).map_err(|e| self.failed(e));
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        (self.partial.file().write_all(&self.buffer)).map_err(|e| self.failed(e))?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// The error of a write that failed.
+    fn failed(&self, error: io::Error) -> Error {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        let is_full = full.contains(&error.kind());
+        let failed = Error::io(&self.out, "write", error);
+        if !is_full {
+            return failed;
+        }
+        let free = match system::disk_left(folder_of(&self.out)) {
+            Some(free) => format!("{free} are free"),
+            None => "fewer are free".to_owned(),
+        };
+        failed.advise(format_args!(
+            "{} bytes are needed in all, and {free} on this disk; free some, or write to another",
+            self.total
+        ))
     }
 
     /// Completes the file, waits until it is on disk, and gives it its name.
@@ -117,7 +169,7 @@ impl Writer {
     /// # Errors
     /// [`Io`](ErrorKind::Io); [`InvalidArgument`](ErrorKind::InvalidArgument) when data are
     /// missing or when the destination has come into being meanwhile.
-    pub fn finish(self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
         if self.left != 0 {
             bail!(
                 InvalidArgument,
@@ -126,96 +178,90 @@ impl Writer {
                 self.left
             );
         }
-        let io = |e| Error::io(&self.out, "write", e);
-        let mut temporary = (self.file.into_inner()).map_err(|e| io(e.into_error()))?;
+        self.flush()?;
         // Everything else first: the length is what makes the file whole.
-        temporary.as_file().sync_data().map_err(io)?;
-        temporary.seek(SeekFrom::Start(0)).map_err(io)?;
-        (temporary.write_all(&self.header.to_le_bytes())).map_err(io)?;
-        temporary.as_file().sync_all().map_err(io)?;
-        match crate::system::persist(temporary, &self.out, self.overwrite) {
-            Ok(()) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(exists(&self.out));
-            }
-            Err(e) => return Err(Error::io(&self.out, "rename the finished file to it", e)),
-        }
+        let length = self.header.to_le_bytes();
+        let mut file = self.partial.file();
+        let written = file.sync_data().and_then(|()| {
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&length)?;
+            file.sync_all()
+        });
+        written.map_err(|e| self.failed(e))?;
+        let folder = folder_of(&self.out).to_owned();
+        self.partial.persist(self.overwrite)?;
         // The name itself is on disk once the folder is. Not every file system can be asked.
-        if let Ok(folder) = File::open(folder_of(&self.out)) {
+        if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
         Ok(())
     }
 }
 
-fn exists(out: &Path) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!(
-            "{}: exists already; choose another name or allow overwriting",
-            out.display()
-        ),
-    )
-}
-
-fn folder_of(out: &Path) -> &Path {
-    match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// The header's JSON, padded, and the number of bytes of data.
-fn header(tensors: &[TensorInfo], metadata: &[(&str, &str)]) -> Result<(String, u64)> {
-    let mut described = Vec::with_capacity(tensors.len());
-    let mut end = 0usize;
-    for info in tensors {
-        let start = end;
-        let Some(next) = end.checked_add(info.bytes()) else {
-            bail!(InvalidArgument, "the tensors are too large for one file");
-        };
-        end = next;
-        let info_there = Described {
-            dtype: dtype(info.dtype),
-            shape: info.shape.clone(),
-            data_offsets: (start, end),
-        };
-        described.push((info.name.as_str(), info_there));
-    }
-    let header = Json {
-        metadata,
-        tensors: &described,
+fn header<'t>(
+    tensors: impl Iterator<Item = &'t TensorInfo> + Clone,
+    metadata: &[(&str, &str)],
+) -> Result<(Vec<u8>, u64)> {
+    let bytes = |info: &TensorInfo| info.bytes();
+    let total = (tensors.clone().map(bytes)).try_fold(0usize, |sum, n| sum.checked_add(n));
+    let Some(total) = total else {
+        bail!(InvalidArgument, "the tensors are too large for one file");
     };
-    let mut json = serde_json::to_string(&header).map_err(|e| {
-        Error::new(ErrorKind::Internal, "the header cannot be written").with_source(e)
-    })?;
-    let padded = (PREFIX + json.len()).next_multiple_of(ALIGNMENT) - PREFIX;
-    json.extend(std::iter::repeat_n(' ', padded - json.len()));
-    Ok((json, end as u64))
+    let mut json = Json(Vec::new());
+    serde_json::to_writer(&mut json, &Header { metadata, tensors })
+        .map_err(|e| Error::new(ErrorKind::OutOfMemory, "the header").with_source(e))?;
+    let padded = (PREFIX + json.0.len()).next_multiple_of(ALIGNMENT) - PREFIX;
+    while json.0.len() < padded {
+        memory::push(&mut json.0, b' ')?;
+    }
+    Ok((json.0, total as u64))
 }
 
-fn dtype(dtype: DType) -> Dtype {
-    match dtype {
-        DType::F32 => Dtype::F32,
-        DType::F16 => Dtype::F16,
-        DType::BF16 => Dtype::BF16,
-        DType::F64 => Dtype::F64,
-        DType::I64 => Dtype::I64,
-        DType::I32 => Dtype::I32,
-        DType::I16 => Dtype::I16,
-        DType::I8 => Dtype::I8,
-        DType::U8 => Dtype::U8,
-        DType::Bool => Dtype::BOOL,
+/// Text whose memory can be refused, which is the only way for writing to it to fail.
+struct Json(Vec<u8>);
+
+impl Write for Json {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.0.try_reserve(bytes.len())).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// The crate's own `Metadata` keeps the text in a hash map, whose order differs from run to run.
-struct Json<'a> {
-    metadata: &'a [(&'a str, &'a str)],
-    tensors: &'a [(&'a str, Described)],
+fn dtype(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "F32",
+        DType::F16 => "F16",
+        DType::BF16 => "BF16",
+        DType::F64 => "F64",
+        DType::I64 => "I64",
+        DType::I32 => "I32",
+        DType::I16 => "I16",
+        DType::I8 => "I8",
+        DType::U8 => "U8",
+        DType::Bool => "BOOL",
+    }
 }
 
-impl Serialize for Json<'_> {
+/// A tensor as the header describes it, its fields in the order that other writers use.
+#[derive(Serialize)]
+struct Described<'a> {
+    dtype: &'static str,
+    shape: &'a [usize],
+    data_offsets: (usize, usize),
+}
+
+struct Header<'a, I> {
+    metadata: &'a [(&'a str, &'a str)],
+    tensors: I,
+}
+
+impl<'t, I: Iterator<Item = &'t TensorInfo> + Clone> Serialize for Header<'_, I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         struct Text<'a>(&'a [(&'a str, &'a str)]);
         impl Serialize for Text<'_> {
@@ -227,9 +273,46 @@ impl Serialize for Json<'_> {
         if !self.metadata.is_empty() {
             map.serialize_entry(METADATA, &Text(self.metadata))?;
         }
-        for (name, described) in self.tensors {
-            map.serialize_entry(name, described)?;
+        let mut end = 0;
+        for info in self.tensors.clone() {
+            let start = end;
+            end += info.bytes();
+            let described = Described {
+                dtype: dtype(info.dtype),
+                shape: &info.shape,
+                data_offsets: (start, end),
+            };
+            map.serialize_entry(&info.name, &described)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fills_up_meanwhile_is_an_error_with_both_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let tensor = TensorInfo {
+            name: "w".to_owned(),
+            dtype: DType::U8,
+            shape: vec![1000],
+        };
+        let out = dir.path().join("out");
+        let writer = Writer::create(&out, [&tensor], &[], false).unwrap();
+        let full = writer.failed(io::ErrorKind::StorageFull.into());
+        let text = full.to_string();
+        assert!(
+            text.contains("1064 bytes are needed in all") || text.contains("1128"),
+            "{text}"
+        );
+        assert!(
+            text.contains("free on this disk") && !text.contains("partial"),
+            "{text}"
+        );
+        let other = writer.failed(io::ErrorKind::PermissionDenied.into());
+        assert!(!other.to_string().contains("needed"), "{other}");
     }
 }

@@ -1,6 +1,7 @@
 //! Every layout of one model is one model: the same tensors bit for bit, and the same converted
 //! file.
 
+mod conversions;
 mod run_folders;
 mod training_files;
 

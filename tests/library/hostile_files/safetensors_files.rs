@@ -30,7 +30,7 @@ fn safetensors_files() {
             "header deep",
             safetensors(&deep, 0),
             Malformed,
-            &["at byte 14"],
+            &["at byte 12"],
         ),
         case(
             "header not JSON",
