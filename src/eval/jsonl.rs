@@ -173,7 +173,7 @@ pub(super) fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T> {
             Some(what) => format!("not a record: {what}, at column {}", e.column()),
             None => format!("not a record: {text}"),
         };
-        Error::new(ErrorKind::MalformedFile, message).with_source(e)
+        Error::new(ErrorKind::MalformedFile, message)
     })
 }
 

@@ -154,7 +154,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> codegeex::Result<T> {
             Some(what) => format!("not a request: {what}, at column {}", e.column()),
             None => format!("not a request: {text}"),
         };
-        Error::new(ErrorKind::InvalidArgument, message).with_source(e)
+        Error::new(ErrorKind::InvalidArgument, message)
     })
 }
 

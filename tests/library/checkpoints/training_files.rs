@@ -11,8 +11,6 @@ use crate::support::files::{Entry, zip};
 use crate::support::golden::Golden;
 
 use super::*;
-use crate::support::files::{Entry, zip};
-use crate::support::golden::{Golden, assert_close, logits};
 
 /// The entries of `single.pt`, the pickle apart and without its first and last opcode.
 fn single() -> (Vec<u8>, Vec<Entry>) {
