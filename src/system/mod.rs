@@ -28,7 +28,9 @@ mod windows;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::{available_memory, cores};
 #[cfg(unix)]
-pub(crate) use unix::{LOCK_ADVICE, Locked, disk_left, is_at, is_same_file, lock, persist, release};
+pub(crate) use unix::{
+    LOCK_ADVICE, Locked, disk_left, is_at, is_same_file, lock, persist, release,
+};
 #[cfg(windows)]
 pub(crate) use windows::{
     LOCK_ADVICE, Locked, available_memory, cores, disk_left, is_at, is_same_file, lock, persist,

@@ -217,6 +217,7 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
 
 /// The volume of a file and its number there.
 fn identity(file: &File) -> Option<(u32, u32, u32)> {
