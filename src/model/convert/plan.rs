@@ -20,7 +20,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(checkpoint: &Checkpoint, options: &ConvertOptions) -> Result<Self> {
-        let mut targets = memory::list(checkpoint.parameters().len())?;
+        let mut targets = memory::try_vec(checkpoint.parameters().len())?;
         for parameter in checkpoint.parameters() {
             let target = Target::new(checkpoint, parameter, options)
                 .map_err(|e| e.within(checkpoint.describe()))?;

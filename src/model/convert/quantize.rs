@@ -32,8 +32,8 @@ impl Run<'_> {
             .max(1);
         let batch = panels * PANEL_ROWS * cols;
         let mut left = rows * cols;
-        let mut waiting: Vec<f16> = memory::list(batch.min(left))?;
-        let mut halves: Vec<f16> = memory::list(CHUNK / 2)?;
+        let mut waiting: Vec<f16> = memory::try_vec(batch.min(left))?;
+        let mut halves: Vec<f16> = memory::try_vec(CHUNK / 2)?;
         let mut trailer = Trailer::of(tensors)?;
         tensor.for_each_run(&mut |run| {
             for chunk in run.chunks(CHUNK) {
@@ -72,7 +72,7 @@ impl Run<'_> {
         trailer: &mut Trailer,
     ) -> Result<()> {
         let count = rows.len().div_ceil(PANEL_ROWS * cols);
-        let mut panels: Vec<Option<Panel>> = memory::list(count)?;
+        let mut panels: Vec<Option<Panel>> = memory::try_vec(count)?;
         panels.resize_with(count, || None);
         let control = Control::from(self.cancel);
         let quantized = self
@@ -116,7 +116,7 @@ impl Run<'_> {
         scheme: PackedScheme,
         [rows, cols]: [usize; 2],
     ) -> Result<()> {
-        let mut scales = memory::list(rows)?;
+        let mut scales = memory::try_vec(rows)?;
         checkpoint.tensor(scales_name)?.for_each_run(&mut |run| {
             let (pairs, _) = run.as_chunks::<2>();
             scales.extend(pairs.iter().map(|&b| f16::from_le_bytes(b)));
@@ -131,7 +131,7 @@ impl Run<'_> {
         }
         let packer = Packer::new(scheme, cols);
         let tensor = checkpoint.tensor(codes_name)?;
-        let mut waiting: Vec<i8> = memory::list(2 * CHUNK + PANEL_ROWS * cols)?;
+        let mut waiting: Vec<i8> = memory::try_vec(2 * CHUNK + PANEL_ROWS * cols)?;
         let mut trailer = Trailer::of(tensors)?;
         let mut row = 0;
         tensor.for_each_run(&mut |run| {
@@ -178,8 +178,8 @@ impl Trailer {
             _ => bail!(Internal, "a quantized matrix of {} tensors", tensors.len()),
         };
         Ok(Self {
-            multipliers: memory::list(multipliers)?,
-            scales: memory::list(scales)?,
+            multipliers: memory::try_vec(multipliers)?,
+            scales: memory::try_vec(scales)?,
         })
     }
 }

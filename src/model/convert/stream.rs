@@ -67,8 +67,8 @@ impl<'a> Run<'a> {
             done: 0,
             reported: 0,
             total: plan.bytes(),
-            numbers: memory::list(CHUNK / 2)?,
-            bytes: memory::list(2 * CHUNK)?,
+            numbers: memory::try_vec(CHUNK / 2)?,
+            bytes: memory::try_vec(2 * CHUNK)?,
         })
     }
 

@@ -95,7 +95,7 @@ impl Writer {
         let partial = PartialFile::create(out)?;
         let mut writer = Self {
             partial,
-            buffer: memory::list(BUFFER)?,
+            buffer: memory::try_vec(BUFFER)?,
             out: out.to_owned(),
             overwrite,
             header: json.len() as u64,
