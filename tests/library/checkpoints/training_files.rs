@@ -2,13 +2,9 @@
 //! no difference, and what cannot be read is an error only where the model needs it.
 
 use codegeex::__internal::Bytes;
-use codegeex::backend::Cpu;
-use codegeex::model::Transformer;
 use codegeex::weights::zip::Archive;
 
-use crate::golden_model::check_forward;
 use crate::support::files::{Entry, zip};
-use crate::support::golden::Golden;
 
 use super::*;
 
@@ -419,31 +415,4 @@ fn the_weights_of_partitioned_runs_are_to_be_gathered_first() {
     let path = dir.path().join("model.safetensors");
     std::fs::write(&path, safetensors(json, 0)).unwrap();
     fails(&path, ErrorKind::UnsupportedFile, &says);
-}
-
-/// Files that PyTorch itself wrote, with the logits of the reference for their model.
-#[test]
-fn files_that_failed_before_give_the_logits_of_the_reference() {
-    let Some(folder) = shared("cases/checkpoints") else {
-        return;
-    };
-    let Some(golden) = Golden::open("model/layouts/forward.safetensors") else {
-        return;
-    };
-    let mut paths: Vec<PathBuf> = (std::fs::read_dir(&folder).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "pt"))
-        .collect();
-    assert!(paths.len() >= 7);
-    let run = folder.join("deepspeed_run");
-    paths.push(run.clone());
-    paths.push(run.join("global_step500"));
-    paths.push(run.join("global_step500/mp_rank_00_model_states.pt"));
-    paths.push(run.join("global_step500/mp_rank_01_model_states.pt"));
-    for path in paths {
-        eprintln!("{}", path.display());
-        let cpu = Cpu::new(&Default::default()).unwrap();
-        let model = Transformer::new(cpu, &open(&path)).unwrap();
-        check_forward(&model, &golden);
-    }
 }
