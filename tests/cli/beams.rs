@@ -2,7 +2,6 @@
 
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{BeamOptions, BeamRules, Completion, EarlyStopping};
-use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
 use crate::command::{assert_error, json_lines, run};
@@ -22,7 +21,6 @@ fn input(requests: &[Value]) -> String {
 fn library(set: impl FnOnce(&mut BeamOptions)) -> Vec<Completion> {
     let mut options = BeamOptions::default();
     options.limits.max_new_tokens = 8;
-    options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
     LIBRARY
         .beam_search(PROMPT, &options, &CancelToken::new())

@@ -12,6 +12,8 @@ use crate::{LIBRARY, PROMPT};
 fn options(set: impl FnOnce(&mut GenerateOptions)) -> GenerateOptions {
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = 16;
+    // The defaults of the command line.
+    (options.sampling.temperature, options.sampling.top_p) = (0.2, Some(0.95));
     set(&mut options);
     options
 }
@@ -32,8 +34,9 @@ fn the_completion_is_the_librarys_wherever_the_prompt_comes_from() {
     assert!(!expected.is_empty());
     assert_eq!(generate(&[PROMPT]), *expected);
     // Greedy is greedy, whatever the other options say.
+    let greedy = &library(PROMPT, &options(|o| o.sampling.temperature = 0.0))[0];
     let args = ["--temperature", "0", "--seed", "9", "--top-k", "5", PROMPT];
-    assert_eq!(generate(&args), *expected);
+    assert_eq!(generate(&args), *greedy);
 
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), PROMPT).unwrap();
@@ -48,7 +51,8 @@ fn a_language_puts_its_tag_line_before_the_prompt() {
     let prompt = Language::GO.prompt("func main() {\n");
     assert!(prompt.starts_with("// language: Go\n"));
     let expected = &library(&prompt, &options(|_| ()))[0];
-    assert_eq!(generate(&["--lang", "Go", "func main() {\n"]), *expected);
+    let args = ["--lang", "Go", "--stop-at", "none", "func main() {\n"];
+    assert_eq!(generate(&args), *expected);
     // A tag line alone is a prompt as well.
     generate(&["--lang", "python", ""]);
 }
@@ -118,9 +122,11 @@ fn penalties_biases_and_narrowing_are_the_librarys() {
 
 #[test]
 fn stop_texts_end_the_completion_and_are_not_part_of_it() {
-    let whole = &library(PROMPT, &options(|_| ()))[0];
+    let whole = &library(PROMPT, &options(|o| o.sampling.temperature = 0.0))[0];
     let (before, _) = whole.split_once("\n\n").unwrap();
-    let args = ["--stop", "-- no such text", "--stop", "\n\n", PROMPT];
+    let args = "--temperature 0 --stop";
+    let args: Vec<&str> = args.split(' ').collect();
+    let args = [&args[..], &["-- no such text", "--stop", "\n\n", PROMPT]].concat();
     assert_eq!(generate(&args), before);
 }
 
@@ -136,18 +142,22 @@ fn a_healed_prompt_may_end_inside_a_word() {
 }
 
 #[test]
-fn special_tokens_of_a_prompt_are_tokens_unless_plain() {
+fn special_tokens_of_a_prompt_are_text_unless_parsed() {
     let prompt = "x<|endoftext|>y";
     let plain = options(|_| ());
     let parsed = options(|o| o.special_tokens = codegeex::tokenizer::SpecialTokens::Parse);
-    assert_eq!(generate(&[prompt]), library(prompt, &parsed)[0]);
-    assert_eq!(generate(&["--plain", prompt]), library(prompt, &plain)[0]);
+    assert_eq!(generate(&[prompt]), library(prompt, &plain)[0]);
+    let found = generate(&["--parse-special", prompt]);
+    assert_eq!(found, library(prompt, &parsed)[0]);
+    assert_ne!(library(prompt, &parsed), library(prompt, &plain));
 }
 
 #[test]
 fn text_arrives_while_the_rest_is_computed() {
     let started = Instant::now();
-    let (mut child, stdin, mut stdout) = start(&["generate", "--max-new-tokens", "200", PROMPT]);
+    let args = "generate --temperature 0 --max-new-tokens 200";
+    let args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();
+    let (mut child, stdin, mut stdout) = start(&args);
     drop(stdin);
     let mut text = read_some(&mut stdout, 8);
     let first = started.elapsed();
@@ -156,7 +166,10 @@ fn text_arrives_while_the_rest_is_computed() {
     let rest = started.elapsed() - first;
     assert_eq!(
         text,
-        library(PROMPT, &options(|o| o.limits.max_new_tokens = 200))[0]
+        library(
+            PROMPT,
+            &options(|o| (o.limits.max_new_tokens, o.sampling.temperature) = (200, 0.0))
+        )[0]
     );
     assert!(
         rest > Duration::from_millis(100),
@@ -197,10 +210,39 @@ fn prompts_that_cannot_be_are_failures() {
 #[test]
 fn whoever_stops_reading_ends_the_generation_without_noise() {
     let started = Instant::now();
-    let (child, _stdin, mut stdout) = start(&["generate", "--max-new-tokens", "1900", PROMPT]);
+    let args = "generate --temperature 0 --max-new-tokens 1900";
+    let args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();
+    let (child, _stdin, mut stdout) = start(&args);
     read_some(&mut stdout, 8);
     drop(stdout);
     assert_eq!(finish(child).ok(), "");
     // All of it would take several times as long.
     assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_function_ends_the_completion_and_the_reason_is_said() {
+    let prompt = "func isSpace(c byte) bool {";
+    let found = run(&["generate", "--lang", "go", prompt], "");
+    assert_eq!(found.code, Some(0), "{found:?}");
+    let text = String::from_utf8(found.stdout).unwrap();
+    assert!(text.ends_with("\n}"), "{text:?}");
+    let said = found
+        .stderr
+        .strip_prefix("finish reason: end_of_function (");
+    assert!(
+        said.is_some_and(|s| s.ends_with(" tokens)\n")),
+        "{:?}",
+        found.stderr
+    );
+
+    // Rules and stop strings of one's own replace that default.
+    let args = ["generate", "--lang", "go", "--max-new-tokens", "4"];
+    for more in [["--stop-at", "none"], ["--stop", "return"]] {
+        let found = run(&[&args[..], &more, &[prompt]].concat(), "");
+        let expected = "finish reason: length (4 tokens; --max-new-tokens raises the limit)\n";
+        assert_eq!(found.stderr, expected, "{more:?}");
+    }
+    let found = run(&[&args[..], &["--quiet", prompt]].concat(), "");
+    assert_eq!(found.stderr, "");
 }

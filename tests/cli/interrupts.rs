@@ -18,7 +18,8 @@ const INTERRUPTED: Option<i32> = Some(130);
 
 #[test]
 fn an_interrupted_generation_has_written_what_there_is() {
-    let args = ["generate", "--max-new-tokens", "1900", PROMPT];
+    let args = "generate --temperature 0 --max-new-tokens 1900";
+    let args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();
     let (child, _stdin, mut stdout) = start(&args);
     let mut text = read_some(&mut stdout, 8);
     signal(&child, "INT");

@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Write};
 use codegeex::Language;
 use codegeex::code::StopRule;
 use codegeex::generate::{Completion, GenerateOptions, StopAt};
-use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
 use crate::command::{assert_error, finish, json_lines, run, start};
@@ -25,7 +24,6 @@ fn input(requests: &[Value]) -> String {
 fn library(prompt: &str, set: impl FnOnce(&mut GenerateOptions)) -> Vec<Value> {
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = 8;
-    options.special_tokens = SpecialTokens::Parse;
     set(&mut options);
     let found = LIBRARY.complete_n(prompt, &options).unwrap();
     found.iter().map(as_json).collect()

@@ -3,7 +3,6 @@
 use codegeex::Language;
 use codegeex::generate::GenerateOptions;
 use codegeex::prompt::{Task, Template};
-use codegeex::tokenizer::SpecialTokens;
 
 use crate::LIBRARY;
 use crate::command::run;
@@ -16,7 +15,7 @@ fn library(task: &Task, set: impl FnOnce(&mut GenerateOptions)) -> String {
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = 24;
     options.stops.stop.clone_from(&task.stop);
-    options.special_tokens = SpecialTokens::Parse;
+    (options.sampling.temperature, options.sampling.top_p) = (0.2, Some(0.95));
     set(&mut options);
     let found = LIBRARY.complete_n(&task.prompt, &options).unwrap();
     format!("{}{}{}", task.lead, found[0].text, task.tail)

@@ -58,7 +58,7 @@ fn a_counter_shows_while_lines_come_slowly() {
 
 #[test]
 fn a_completion_on_a_terminal_is_not_disturbed() {
-    let command = "codegeex generate --max-new-tokens 4 'def add(a, b):'";
+    let command = "codegeex generate --temperature 0 --max-new-tokens 4 'def add(a, b):'";
     let Some(screen) = on_a_terminal(command) else {
         return;
     };
@@ -71,7 +71,8 @@ fn a_completion_on_a_terminal_is_not_disturbed() {
         .text
         .trim_end_matches('\n')
         .replace('\n', "\r\n");
-    assert_eq!(screen, format!("{expected}\r\n"));
+    let reason = "finish reason: length (4 tokens; --max-new-tokens raises the limit)";
+    assert_eq!(screen, format!("{expected}\r\n{reason}\r\n"));
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_completion_to_a_file_shows_its_tokens_on_the_terminal() {
     let out = tempfile::NamedTempFile::new().unwrap();
     let path = out.path().to_str().unwrap();
     let command = format!(
-        "timeout --foreground -s INT 3 codegeex generate --max-new-tokens 1900 'x = [0, 0, 0, 0, 0,' > {path}"
+        "timeout --foreground -s INT 3 codegeex generate --temperature 0 --max-new-tokens 1900 'x = [0, 0, 0, 0, 0,' > {path}"
     );
     if let Some(screen) = on_a_terminal(&command) {
         assert!(screen.contains("of 1900 tokens"), "{screen:?}");

@@ -25,7 +25,7 @@ fn check_cases(cases: &[Value]) {
     let texts = lines_of(column("text"));
     let objects = lines_of(column("text").map(|text| json!({"text": text})));
     for input in [&texts, &objects] {
-        let found = run(&["tokenize", "--jsonl"], input).ok();
+        let found = run(&["tokenize", "--jsonl", "--parse-special"], input).ok();
         assert!(json_lines(&found) == ids);
     }
     let decoded: Vec<Value> = cases
@@ -52,10 +52,11 @@ fn the_reference_gives_the_same_ids_and_texts() {
 }
 
 #[test]
-fn special_tokens_are_tokens_unless_plain() {
+fn special_tokens_are_text_unless_parsed() {
     let line = "\"<|endoftext|>\"\n";
-    assert_eq!(run(&["tokenize", "--jsonl"], line).ok(), "[50256]\n");
-    let plain = run(&["tokenize", "--jsonl", "--plain"], line).ok();
+    let parsed = run(&["tokenize", "--jsonl", "--parse-special"], line).ok();
+    assert_eq!(parsed, "[50256]\n");
+    let plain = run(&["tokenize", "--jsonl"], line).ok();
     let expected = LIBRARY
         .tokenizer()
         .encode("<|endoftext|>", SpecialTokens::AsText)

@@ -78,7 +78,7 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["generate", "x", "-n", "4000000000"], "samples"),
         (&["generate", "x", "--n", "1000000000000"], "samples"),
         (&["generate", "x", "--stop", ""], "--stop"),
-        (&["generate", "x", "--stop-at", "line"], "lang"),
+        (&["generate", "x", "--stop-at", "line"], "--lang NAME"),
         (
             &["generate", "x", "--lang", "go", "--stop-at", "lines"],
             "no stop rule is called \"lines\"",
@@ -135,6 +135,18 @@ fn bad_usage_is_exit_code_2_and_says_what() {
     }
     let message = run(&["generate", "x", "--lang", "klingon"], "").failed(2);
     assert!(message.contains("python"), "what there is: {message}");
+}
+
+#[test]
+fn ids_that_the_vocabulary_lacks_are_named() {
+    for args in [["--banned-ids", "99999999"], ["--logit-bias", "52224=1"]] {
+        let message = run(&[&["generate", "x"], &args[..]].concat(), "").failed(1);
+        let id = args[1].trim_end_matches("=1");
+        assert!(
+            message.contains(id) && message.contains("52224"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
+use crate::generate::report_end;
 use crate::lines;
 use crate::progress::Progress;
 
@@ -15,16 +16,16 @@ use crate::progress::Progress;
 #[derive(clap::Args, Clone, Copy, Default)]
 #[command(next_help_heading = "Beam search")]
 pub struct BeamArgs {
-    /// Search with N beams for the likeliest completion; with -n, print that many of the best.
+    /// Beam search with N beams; with -n, print that many of the best.
     #[arg(long, value_name = "N")]
     pub num_beams: Option<usize>,
-    /// Divide the score of a beam by its number of tokens to this power; above 0 favours long
-    /// ones. 0 unless given.
+    /// Length penalty: divides the score of a beam by its length to this power; above 0 favors
+    /// longer ones. [default: 0]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub length_penalty: Option<f32>,
-    /// true, as it is unless given, ends the search when N beams have finished; false and never
-    /// look further. With true and a penalty of 0 the rules are the reference's, with all others
-    /// those of Hugging Face's generate.
+    /// `true` (default) stops once N beams have finished; `false` stops by a heuristic, `never`
+    /// only when no better beam is possible, as in Hugging Face's generate. `true` with a length
+    /// penalty of 0 follows the rules of the CodeGeeX reference.
     #[arg(long, value_name = "true|false|never", value_parser = early_stopping)]
     pub early_stopping: Option<Early>,
 }
@@ -193,12 +194,13 @@ pub fn answer(
     Ok(Answer { beams })
 }
 
-/// Writes the best completion, or so many of the best, each after a line with its number.
+/// Writes the best completion, or the best N, each after a line with its number.
 pub fn print(
     generator: &Generator,
     prompt: &str,
     search: &BeamOptions,
     samples: usize,
+    quiet: bool,
     cancel: &CancelToken,
 ) -> Result {
     let progress = Progress::of("searching");
@@ -212,10 +214,17 @@ pub fn print(
         });
         return lines::write_stdout(&texts.collect::<String>());
     }
-    let mut text = beams.into_iter().next().map_or(String::new(), |b| b.text);
+    let Some(best) = beams.into_iter().next() else {
+        return Ok(());
+    };
+    let mut text = best.text;
     // A file gets the completion and nothing else; at a terminal the prompt of the shell follows.
     if io::stdout().is_terminal() && !text.ends_with('\n') {
         text.push('\n');
     }
-    lines::write_stdout(&text)
+    lines::write_stdout(&text)?;
+    if !quiet {
+        report_end(best.finish_reason, best.ids.len());
+    }
+    Ok(())
 }

@@ -24,9 +24,9 @@ use load::{Load, Seen};
 
 /// Measure this machine with random weights of a given shape.
 ///
-/// Decode is held against the memory bandwidth, a prompt against the arithmetic, both measured in
-/// the same run with the same threads. The weights are written to a cache file first, which later
-/// runs use again.
+/// Reports decode as a percentage of memory bandwidth and prefill as a percentage of peak
+/// arithmetic, both measured in the same run with the same threads. The weights are written to a
+/// cache file first and reused by later runs.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex bench --shape 13b --layers 4 --dtype int8 --threads 2"
@@ -35,44 +35,43 @@ pub struct Args {
     /// 13b, tiny (the default model's), or LAYERSxWIDTHxHEADS. Layers count the top query layer.
     #[arg(long, default_value = "13b", value_name = "SHAPE", value_parser = parse_shape)]
     shape: ModelConfig,
-    /// Type of the weights of the linear layers.
+    /// Data type of the linear layers.
     #[arg(long, value_enum, default_value = "int8")]
     dtype: Dtype,
-    /// Type of the word embedding, which is the LM head as well; by default int8 beside quantized
+    /// Data type of the word embedding, which is also the LM head. Default: int8 with quantized
     /// layers.
     #[arg(long, value_enum)]
     head: Option<Head>,
-    /// Layers, the top query layer included, in place of those of the shape.
+    /// Number of layers, including the top query layer. Default: as in the shape.
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..=1000))]
     layers: Option<u16>,
-    /// Tokens of the prompt.
+    /// Length of the prompt in tokens.
     #[arg(long, default_value_t = 512, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     prompt: u16,
-    /// Tokens decoded after it.
+    /// Number of new tokens.
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     new: u16,
-    /// Sequences decoded at once.
+    /// Batch size: sequences decoded together.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     sequences: u16,
-    /// Then also serve N clients at once, each of which sends its next request when the last is
-    /// answered, and one client alone.
+    /// Also measure serving N concurrent clients, each of which sends its next request when the
+    /// last one is answered, and a single client.
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     concurrency: Option<u16>,
-    /// Threads to compute with; 0 means as many as this process may use.
+    /// Number of threads; 0 uses one per core available to the process.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
-    /// How keys and values are kept.
     #[command(flatten)]
     kv: crate::model::KvArgs,
     #[command(flatten)]
     activations: crate::model::ActivationArgs,
-    /// Instructions to compute with, in place of the fastest.
+    /// Instruction set. Default: the fastest one of this machine.
     #[arg(long, value_name = "NAME")]
     isa: Option<InstructionSet>,
-    /// Folder for the cache file; by default the system's for temporary files.
+    /// Folder of the cache file. Default: the system's temporary folder.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write the figures as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -121,9 +120,8 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let (prompt, new) = (usize::from(args.prompt), usize::from(args.new));
     let most = config.max_position_embeddings;
     if prompt + new > most {
-        let message = format!(
-            "--prompt {prompt} and --new {new} are more than the {most} positions of the model"
-        );
+        let message =
+            format!("--prompt {prompt} and --new {new} exceed the context length of {most} tokens");
         return Err(Error::new(ErrorKind::InvalidArgument, message).into());
     }
     let path = weights(&args, &config, interrupt)?;

@@ -7,15 +7,14 @@ use crate::failure::Result;
 use crate::interrupt::Interrupt;
 use crate::lines;
 
-/// Turn token ids into text.
+/// Decode token ids to text.
 ///
-/// Reads stdin: one JSON array of ids, whose text is written as it is, or, with --jsonl, an array
-/// or {"ids": […]} a line, each answered with a JSON string. Bytes that are not UTF-8 become
-/// U+FFFD.
+/// Reads one JSON array of ids from stdin and writes its text, or, with --jsonl, one array or
+/// {"ids": […]} per line, each answered with a JSON string. Invalid UTF-8 becomes U+FFFD.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  echo '[4299, 751, 7]' | codegeex detokenize --jsonl")]
 pub struct Args {
-    /// One array of ids or {"ids": […]} a line.
+    /// Read one array of ids or {"ids": […]} per line.
     #[arg(long)]
     jsonl: bool,
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::code::StopRule;
-use codegeex::generate::{Completion, Event, GenerateOptions, Generator, StopAt};
+use codegeex::generate::{Completion, Event, FinishReason, GenerateOptions, Generator, StopAt};
 use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -18,42 +18,47 @@ use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
 use crate::progress::Progress;
-use crate::sampling::SamplingArgs;
+use crate::sampling::{Preset, SamplingArgs};
 
-/// Complete code and write the completion as it comes.
+/// Complete code and stream the completion.
 ///
-/// The prompt is given as an argument, in a file, or on stdin. With --jsonl, answers a request a
-/// line of stdin: {"prompt": …} with lang, max_new_tokens, temperature, top_k, top_p, min_p,
+/// The prompt is given as an argument, in a file, or on stdin. The completion goes to stdout, the
+/// finish reason to stderr. With --jsonl, reads one request per line of stdin: {"prompt": …} and,
+/// to override the options given here, lang, max_new_tokens, temperature, top_k, top_p, min_p,
 /// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
-/// banned_ids, seed, stop, stop_at, heal and n where they differ from the options given here, or with
-/// num_beams, length_penalty and early_stopping.
+/// banned_ids, seed, stop, stop_at, heal, n, num_beams, length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  codegeex generate --lang python --max-new-tokens 64 'def fibonacci(n):'"
+    after_help = "Example:\n  codegeex generate --lang go --max-new-tokens 64 'func isSpace(c byte) bool {'"
 )]
 pub struct Args {
-    /// The text to complete; - reads it from stdin.
+    /// The prompt; - reads it from stdin.
     #[arg(required_unless_present_any = ["prompt_file", "jsonl"])]
     prompt: Option<String>,
     /// Read the prompt from a file.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     prompt_file: Option<PathBuf>,
-    /// Answer JSON requests, one a line of stdin.
+    /// Answer JSON requests, one per line of stdin.
     #[arg(long, conflicts_with_all = ["prompt", "prompt_file"])]
     jsonl: bool,
     #[command(flatten)]
     special: SpecialArgs,
-    /// Language of the prompt: begins it with the language's tag line.
+    /// Programming language of the prompt, such as python, cpp or go. Puts the language tag, such
+    /// as `# language: Python`, before the prompt.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Option<Language>,
-    /// End the completion where its code ends: line, block, function, unindented; may be given
-    /// several times. Needs --lang.
+    /// Where code ends the completion: line, block, function, unindented, or none. May be given
+    /// several times; needs --lang. [default: function with --lang and without --stop, --jsonl and
+    /// --num-beams, otherwise none]
     #[arg(long, value_name = "RULE", value_parser = rule)]
-    stop_at: Vec<StopRule>,
-    /// Draw the last tokens of the prompt again where text that follows may change them: for
+    stop_at: Vec<Rule>,
+    /// Token healing: sample the last tokens of the prompt again, constrained to its text, for
     /// prompts that end inside a word or a run of spaces.
     #[arg(long)]
     heal: bool,
+    /// Do not print the finish reason.
+    #[arg(short, long)]
+    quiet: bool,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -62,7 +67,14 @@ pub struct Args {
     model: ModelArgs,
 }
 
-/// A request of --jsonl; what is missing is as on the command line.
+/// A value of --stop-at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    None,
+    Of(StopRule),
+}
+
+/// A request of --jsonl. Missing fields are as on the command line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
@@ -136,10 +148,24 @@ impl From<Completion> for Choice {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let mut options = args.sampling.options(args.special.policy())?;
+    let has_stop = args.sampling.has_stop();
+    let preset = match args.jsonl || args.beams.num_beams.is_some() {
+        true => Preset::Library,
+        false => Preset::Person,
+    };
+    let mut options = args.sampling.options(args.special.policy(), preset)?;
     if !args.jsonl {
-        let stop_at = stop_at(&args.stop_at, args.lang);
-        options.stops.stop_at = stop_at.map_err(|e| Failure::Usage(e.to_string()))?;
+        let rules = match (&*args.stop_at, args.lang) {
+            ([], Some(_)) if preset == Preset::Person && !has_stop => {
+                &[Rule::Of(StopRule::Function)][..]
+            }
+            (rules, _) => rules,
+        };
+        let stop_at = stop_at(rules, args.lang);
+        options.stops.stop_at = stop_at.map_err(|_| {
+            let message = "--stop-at depends on the programming language; add --lang NAME";
+            Failure::Usage(message.to_owned())
+        })?;
     }
     options.heal = args.heal;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
@@ -160,19 +186,35 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     };
     let prompt = with_tag(args.lang, text);
     match &search {
-        Some(search) => interrupt
-            .orderly(|cancel| beams::print(&generator, &prompt, search, options.samples, cancel)),
-        None => write_completions(&generator, &prompt, &Frame::default(), &options, interrupt),
+        Some(search) => interrupt.orderly(|cancel| {
+            beams::print(
+                &generator,
+                &prompt,
+                search,
+                options.samples,
+                args.quiet,
+                cancel,
+            )
+        }),
+        None => {
+            let frame = Frame {
+                quiet: args.quiet,
+                ..Frame::default()
+            };
+            write_completions(&generator, &prompt, &frame, &options, interrupt)
+        }
     }
 }
 
-/// What goes around each completion.
+/// What is printed around each completion.
 #[derive(Default)]
 pub struct Frame<'a> {
     /// The end of the prompt that is part of the answer.
     pub before: &'a str,
     /// What closes the answer.
     pub after: &'a str,
+    /// Whether the finish reason stays unsaid.
+    pub quiet: bool,
 }
 
 /// Completes a prompt on stdout: one completion as it comes, several at the end.
@@ -189,19 +231,43 @@ pub fn write_completions(
     })
 }
 
-fn rule(name: &str) -> codegeex::Result<StopRule> {
-    name.parse()
+fn rule(name: &str) -> codegeex::Result<Rule> {
+    match name {
+        "none" => Ok(Rule::None),
+        _ => name.parse().map(Rule::Of),
+    }
 }
 
-fn stop_at(rules: &[StopRule], lang: Option<Language>) -> codegeex::Result<Option<StopAt>> {
-    match (rules, lang) {
+/// The rules that end a completion in `lang`.
+fn stop_at(rules: &[Rule], lang: Option<Language>) -> codegeex::Result<Option<StopAt>> {
+    let named = rules.iter().filter_map(|rule| match rule {
+        Rule::None => None,
+        Rule::Of(rule) => Some(*rule),
+    });
+    let named: Vec<StopRule> = named.collect();
+    match (&*named, lang) {
         ([], _) => Ok(None),
-        (_, Some(lang)) => Ok(Some(StopAt::new(lang, rules.iter().copied()))),
+        (_, Some(lang)) => Ok(Some(StopAt::new(lang, named))),
         (_, None) => Err(Error::new(
             ErrorKind::InvalidArgument,
-            "stop_at ends code by the rules of its language; give the language with lang",
+            "stop_at depends on the programming language; set lang as well",
         )),
     }
+}
+
+/// Says on stderr why a completion ended, and what to do where it was cut off.
+pub fn report_end(reason: FinishReason, tokens: usize) {
+    let hint = match reason {
+        // Whoever interrupted it knows.
+        FinishReason::Cancelled => return,
+        FinishReason::Length => "; --max-new-tokens raises the limit",
+        _ => "",
+    };
+    // A lost stderr is no reason to fail.
+    let _ = writeln!(
+        io::stderr(),
+        "finish reason: {reason} ({tokens} tokens{hint})"
+    );
 }
 
 fn with_tag(lang: Option<Language>, code: String) -> String {
@@ -264,7 +330,7 @@ fn stream(
             .and_then(|()| output.flush())
     };
     let mut begun = false;
-    generator.generate(prompt, options, cancel, &mut |event| {
+    let completions = generator.generate(prompt, options, cancel, &mut |event| {
         let text = match event {
             Event::Token { text, .. } => {
                 watch.token();
@@ -293,6 +359,10 @@ fn stream(
     if written.is_ok() && terminal && last != Some('\n') {
         written = writeln!(output);
     }
+    drop(watch);
+    if written.is_ok() && !frame.quiet {
+        (completions.iter()).for_each(|c| report_end(c.finish_reason, c.ids.len()));
+    }
     written.map_err(Failure::Stdout)
 }
 
@@ -313,7 +383,7 @@ fn print_all(
     })?;
     drop(watch);
     let texts = completions.iter().enumerate().map(|(i, c)| {
-        let Frame { before, after } = frame;
+        let Frame { before, after, .. } = frame;
         format!(
             "--- sample {i} ({})\n{before}{}{after}\n",
             c.finish_reason, c.text
@@ -327,7 +397,7 @@ struct Defaults {
     options: GenerateOptions,
     beams: BeamArgs,
     lang: Option<Language>,
-    stop_at: Vec<StopRule>,
+    stop_at: Vec<Rule>,
 }
 
 fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrupt) -> Result {
@@ -366,7 +436,7 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
         set.stops.stop_at = match request.stop_at {
             Some(names) => {
                 let names = names.into_vec();
-                let rules = names.iter().map(|name| name.parse());
+                let rules = names.iter().map(|name| rule(name));
                 stop_at(&rules.collect::<codegeex::Result<Vec<_>>>()?, lang)?
             }
             None => stop_at(&defaults.stop_at, lang)?,

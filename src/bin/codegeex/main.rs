@@ -35,7 +35,7 @@ use interrupt::Interrupt;
     name = "codegeex",
     version,
     arg_required_else_help = true,
-    after_help = "Example:\n  codegeex generate --lang python 'def fibonacci(n):'"
+    after_help = "Example:\n  codegeex generate --lang go 'func isSpace(c byte) bool {'"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -55,6 +55,13 @@ enum Command {
     Bench(bench::Args),
     #[cfg(feature = "eval")]
     Humaneval(humaneval::Args),
+    /// HumanEval-X: this build lacks it; it needs the feature `eval`.
+    #[cfg(not(feature = "eval"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Humaneval {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        _rest: Vec<std::ffi::OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,6 +79,10 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &interrupt),
         #[cfg(feature = "eval")]
         Command::Humaneval(args) => humaneval::run(args, &interrupt),
+        #[cfg(not(feature = "eval"))]
+        Command::Humaneval { .. } => Err(Failure::Usage(
+            "this build has no humaneval command; build codegeex with --features cli,eval".into(),
+        )),
     };
     match result {
         Ok(()) | Err(Failure::Lines(_)) if interrupt.happened() => {

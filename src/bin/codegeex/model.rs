@@ -21,20 +21,20 @@ const DEFAULT_MODEL: &str = "models/codegeex_tiny.safetensors";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. Without it, the
-    /// small model of the checkout.
+    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. Default: the small
+    /// model of the source tree.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
-    /// Read the weights into memory instead of mapping the file.
+    /// Read the weights into memory instead of memory-mapping the file.
     #[arg(long)]
     copy: bool,
-    /// Threads to compute with; 0 means one for each core that this process may use.
+    /// Number of threads; 0 uses one per core available to the process.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
-    /// Instructions to compute with, such as scalar, avx2 or neon; the fastest of this machine
-    /// unless CODEGEEX_ISA names others.
+    /// Instruction set, such as scalar, avx2, avx512vnni or neon. Default: CODEGEEX_ISA, or the
+    /// fastest one of this machine.
     #[arg(long, value_name = "NAME")]
     isa: Option<InstructionSet>,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub struct ModelArgs {
 
 #[derive(clap::Args)]
 pub struct KvArgs {
-    /// How keys and values are kept: f32, f16 or int8.
+    /// Data type of the KV cache: f32, f16 or int8.
     #[arg(long, value_name = "FORMAT", default_value_t, value_parser = kv_format)]
     pub kv: KvFormat,
 }
@@ -57,8 +57,8 @@ fn kv_format(name: &str) -> std::result::Result<KvFormat, String> {
 
 #[derive(clap::Args)]
 pub struct ActivationArgs {
-    /// How the inputs of quantized layers are rounded: int16, or int8, which is faster for prompts
-    /// and many sequences and less exact.
+    /// Precision of activations in quantized layers: int16, or int8, which is faster for prompts
+    /// and batches and less accurate.
     #[arg(long, value_name = "FORMAT", default_value_t, value_parser = activation_format)]
     pub activations: ActivationFormat,
 }
@@ -70,7 +70,7 @@ fn activation_format(name: &str) -> std::result::Result<ActivationFormat, String
 
 #[derive(clap::Args)]
 pub struct ConfigArgs {
-    /// Model configuration (JSON), in place of the one in or beside the checkpoint.
+    /// Model configuration (JSON) to use instead of the one in or beside the checkpoint.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -132,20 +132,20 @@ fn default_model(folders: &[&Path]) -> codegeex::Result<PathBuf> {
     })
 }
 
-/// What special tokens spelled out in a text mean.
+/// How special tokens that are spelled out in a text are encoded.
 #[derive(clap::Args)]
 pub struct SpecialArgs {
-    /// Take special tokens such as <|endoftext|> in the text as plain text, which is safe for
-    /// text from others. By default they are taken as tokens, as the reference does.
+    /// Parse special tokens such as <|endoftext|> in the text, as the reference does. By default
+    /// they are plain text, which is safe for untrusted input.
     #[arg(long)]
-    plain: bool,
+    parse_special: bool,
 }
 
 impl SpecialArgs {
     pub fn policy(&self) -> SpecialTokens {
-        match self.plain {
-            true => SpecialTokens::AsText,
-            false => SpecialTokens::Parse,
+        match self.parse_special {
+            true => SpecialTokens::Parse,
+            false => SpecialTokens::AsText,
         }
     }
 }

@@ -27,7 +27,7 @@ impl Progress {
         progress
     }
 
-    /// Bytes of so many.
+    /// Bytes out of a total.
     pub fn of_bytes(total: u64) -> Self {
         Self::start(
             Some(total),
@@ -35,7 +35,7 @@ impl Progress {
         )
     }
 
-    /// Tokens of so many.
+    /// Tokens out of a total.
     pub fn of_tokens(total: u64) -> Self {
         Self::start(
             Some(total),
@@ -43,7 +43,7 @@ impl Progress {
         )
     }
 
-    /// Samples of so many, and what [`say`](Self::say) adds.
+    /// Samples out of a total, and the text of [`say`](Self::say).
     #[cfg(feature = "eval")]
     pub fn of_samples(total: u64) -> Self {
         Self::start(

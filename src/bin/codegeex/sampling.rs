@@ -1,4 +1,4 @@
-//! How the next token is chosen and when a text ends: the arguments that commands share.
+//! Sampling parameters and stop strings: the arguments that commands share.
 
 use clap::builder::NonEmptyStringValueParser;
 use codegeex::generate::GenerateOptions;
@@ -9,29 +9,20 @@ use crate::failure::{Failure, Result};
 #[derive(clap::Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
-    /// New tokens at most.
+    /// Maximum number of new tokens.
     #[arg(long, default_value_t = 128, value_name = "N")]
     max_new_tokens: usize,
-    /// 0 always takes the likeliest token.
-    #[arg(
-        long,
-        default_value_t = 0.0,
-        value_name = "T",
-        allow_negative_numbers = true
-    )]
-    temperature: f32,
-    /// Draw among the K likeliest tokens; 0 means among all.
+    /// Sampling temperature; 0 is greedy decoding. [default: 0.2; 0 with --jsonl and --num-beams]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f32>,
+    /// Top-k sampling: keep the K most likely tokens; 0 keeps all.
     #[arg(long, default_value_t = 0, value_name = "K")]
     top_k: usize,
-    /// Draw among the likeliest tokens that make up this probability.
-    #[arg(
-        long,
-        default_value_t = 1.0,
-        value_name = "P",
-        allow_negative_numbers = true
-    )]
-    top_p: f32,
-    /// Draw among the tokens at least this share as likely as the likeliest; 0 means among all.
+    /// Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to P.
+    /// [default: 0.95; 1, which keeps all, with --jsonl and --num-beams]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f32>,
+    /// Min-p sampling: keep tokens whose probability is at least P times the highest; 0 keeps all.
     #[arg(
         long,
         default_value_t = 0.0,
@@ -39,7 +30,8 @@ pub struct SamplingArgs {
         allow_negative_numbers = true
     )]
     min_p: f32,
-    /// Draw among the most typical tokens that make up this probability.
+    /// Typical-p sampling: keep the most typical tokens whose probabilities add up to P; 1 keeps
+    /// all.
     #[arg(
         long,
         default_value_t = 1.0,
@@ -47,7 +39,7 @@ pub struct SamplingArgs {
         allow_negative_numbers = true
     )]
     typical_p: f32,
-    /// Above 1: tokens of the prompt and of the completion become less likely.
+    /// Repetition penalty for tokens of the prompt and the completion; 1 means none.
     #[arg(
         long,
         default_value_t = 1.0,
@@ -55,7 +47,7 @@ pub struct SamplingArgs {
         allow_negative_numbers = true
     )]
     repetition_penalty: f32,
-    /// Subtracted from the logits of tokens that the completion has.
+    /// Presence penalty: subtracted once from the logit of every token in the completion.
     #[arg(
         long,
         default_value_t = 0.0,
@@ -63,7 +55,8 @@ pub struct SamplingArgs {
         allow_negative_numbers = true
     )]
     presence_penalty: f32,
-    /// Subtracted from the logits of tokens for each time that the completion has them.
+    /// Frequency penalty: subtracted from the logit of a token for each occurrence in the
+    /// completion.
     #[arg(
         long,
         default_value_t = 0.0,
@@ -71,20 +64,21 @@ pub struct SamplingArgs {
         allow_negative_numbers = true
     )]
     frequency_penalty: f32,
-    /// Adds to the logit of a token, -inf bans it: 198=-2.5; several with commas.
+    /// Value added to the logit of a token, such as 198=-2.5; -inf bans the token. Separate
+    /// several with commas.
     #[arg(long, value_name = "ID=X", value_delimiter = ',', value_parser = bias)]
     logit_bias: Vec<(u32, f32)>,
-    /// Tokens that are never drawn; several with commas.
+    /// Token ids that are never sampled. Separate several with commas.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     banned_ids: Vec<u32>,
-    /// The same seed draws the same tokens.
+    /// Random seed; the same seed samples the same tokens.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Text that ends the completion; may be given several times.
+    /// Stop string: ends the completion and is not part of it. May be given several times.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     stop: Vec<String>,
-    /// Number of completions.
+    /// Number of completions to generate.
     #[arg(
         short,
         long = "samples",
@@ -102,14 +96,32 @@ fn bias(text: &str) -> std::result::Result<(u32, f32), String> {
     pair.ok_or_else(|| "expected a token id, =, and a number".to_owned())
 }
 
+/// Which sampling applies where the command line names none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// The library's: greedy decoding.
+    Library,
+    /// For a person who reads the completion: greedy decoding of a small model repeats itself.
+    Person,
+}
+
 impl SamplingArgs {
+    /// Whether a stop string is given.
+    pub fn has_stop(&self) -> bool {
+        !self.stop.is_empty()
+    }
+
     /// The options that they stand for.
-    pub fn options(self, special_tokens: SpecialTokens) -> Result<GenerateOptions> {
+    pub fn options(self, special_tokens: SpecialTokens, preset: Preset) -> Result<GenerateOptions> {
+        let (temperature, top_p) = match preset {
+            Preset::Library => (0.0, None),
+            Preset::Person => (0.2, Some(0.95)),
+        };
         let options = GenerateOptions::new()
             .max_new_tokens(self.max_new_tokens)
-            .temperature(self.temperature)
+            .temperature(self.temperature.unwrap_or(temperature))
             .top_k((self.top_k > 0).then_some(self.top_k))
-            .top_p(self.top_p)
+            .top_p(self.top_p.or(top_p))
             .min_p(self.min_p)
             .typical_p(self.typical_p)
             .repetition_penalty(self.repetition_penalty)

@@ -14,22 +14,23 @@ use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
 use crate::progress::Progress;
 
-/// Say how likely a model finds given text.
+/// Print log-probabilities or the perplexity of a text.
 ///
-/// With --jsonl, answers {"ids": […]} or {"text": …} a line with the log-probability of each token
-/// given those before it, null for the first. With --perplexity, reads a whole text file.
+/// With --jsonl, reads one {"ids": […]} or {"text": …} per line and answers with the log-probability
+/// of each token given the tokens before it, null for the first. With --perplexity, reads a text
+/// file.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  echo '{\"text\": \"for i in range(10):\"}' | codegeex score --jsonl --top 3"
 )]
 pub struct Args {
-    /// One {"ids": […]} or {"text": …} a line.
+    /// Read one {"ids": […]} or {"text": …} per line.
     #[arg(long, required_unless_present = "perplexity")]
     jsonl: bool,
-    /// Also the K likeliest ids to follow the last one, as [id, log-probability].
+    /// Also print the K most likely next tokens, as [id, log-probability].
     #[arg(long, value_name = "K", requires = "jsonl")]
     top: Option<usize>,
-    /// The perplexity of a text file.
+    /// Print the perplexity of a text file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["jsonl", "top"])]
     perplexity: Option<PathBuf>,
     #[command(flatten)]

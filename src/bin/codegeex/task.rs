@@ -10,7 +10,7 @@ use crate::generate::{Frame, write_completions};
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
-use crate::sampling::SamplingArgs;
+use crate::sampling::{Preset, SamplingArgs};
 
 /// What both commands take.
 #[derive(clap::Args)]
@@ -21,9 +21,12 @@ struct CommonArgs {
     /// Read the code from a file.
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
     file: Option<PathBuf>,
-    /// Take only these lines of the code, counted from 1, the last one included: 10,20.
+    /// Use only these lines of the code, counted from 1 and inclusive: 10,20.
     #[arg(long, value_name = "FIRST,LAST", value_parser = range)]
     lines: Option<(usize, usize)>,
+    /// Do not print the finish reason.
+    #[arg(short, long)]
+    quiet: bool,
     #[command(flatten)]
     special: SpecialArgs,
     #[command(flatten)]
@@ -44,7 +47,9 @@ fn range(text: &str) -> std::result::Result<(usize, usize), String> {
 
 impl CommonArgs {
     fn run(self, interrupt: &Interrupt, make: impl FnOnce(&str) -> Result<Task>) -> Result {
-        let mut options = self.sampling.options(self.special.policy())?;
+        let mut options = self
+            .sampling
+            .options(self.special.policy(), Preset::Person)?;
         let mut code = match (self.code, self.file) {
             (_, Some(file)) => lines::read_file(&file)?,
             (Some(code), None) if code != "-" => code,
@@ -59,13 +64,14 @@ impl CommonArgs {
         let frame = Frame {
             before: &task.lead,
             after: &task.tail,
+            quiet: self.quiet,
         };
         let generator = self.model.generator()?;
         write_completions(&generator, &task.prompt, &frame, &options, interrupt)
     }
 }
 
-/// Translate code into another language and write the translation as it comes.
+/// Translate code into another language and stream the translation.
 ///
 /// The code is given as an argument, in a file, or on stdin.
 #[derive(clap::Args)]
@@ -79,7 +85,7 @@ pub struct TranslateArgs {
     /// Language to translate into.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     to: Language,
-    /// How the translation begins, such as the head of the function.
+    /// First lines of the translation, such as the function's signature.
     #[arg(
         long,
         value_name = "TEXT",
@@ -103,21 +109,21 @@ pub fn translate(args: TranslateArgs, interrupt: &Interrupt) -> Result {
     })
 }
 
-/// Explain code line by line, document it, or ask about it with a template.
+/// Explain code line by line, write its documentation, or use a prompt template.
 ///
-/// The code is given as an argument, in a file, or on stdin. The answer is the code again with a
-/// comment before every line; with --docstring, the documentation alone.
+/// The code is given as an argument, in a file, or on stdin. The output is the code with a comment
+/// before every line; with --docstring, only the documentation.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  codegeex explain --lang python 'print(sum(range(10)))'")]
 pub struct ExplainArgs {
     /// Language of the code.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Language,
-    /// Write the documentation of the function or type instead.
+    /// Write the documentation of the function or type.
     #[arg(long)]
     docstring: bool,
-    /// Ask with a template instead: a text in which <INPUT> stands for the code, <INPUT:a> for
-    /// its lines from a on and <INPUT:a,b> for those before b, counted from 0.
+    /// Prompt template: a text in which <INPUT> is replaced by the code, <INPUT:a> by its lines
+    /// from a on, and <INPUT:a,b> by lines a up to but not including b, counted from 0.
     #[arg(long, value_name = "FILE", conflicts_with = "docstring")]
     template: Option<PathBuf>,
     #[command(flatten)]

@@ -9,14 +9,14 @@ use crate::lines;
 use crate::model::SpecialArgs;
 use crate::progress::Progress;
 
-/// Turn text into token ids.
+/// Encode text as token ids.
 ///
-/// Reads stdin: all of it as one text, or, with --jsonl, a JSON string or {"text": …} a line.
-/// Writes a JSON array of ids for each text.
+/// Reads stdin as one text, or, with --jsonl, one JSON string or {"text": …} per line. Writes a JSON
+/// array of ids for each text.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  echo '\"def add(a, b):\"' | codegeex tokenize --jsonl")]
 pub struct Args {
-    /// One JSON string or {"text": …} a line.
+    /// Read one JSON string or {"text": …} per line.
     #[arg(long)]
     jsonl: bool,
     #[command(flatten)]
