@@ -177,7 +177,8 @@ fn code_ends_answers_by_the_rules_of_its_language() {
     assert_eq!(found[..3], [function.clone(), line.clone(), line]);
     assert_eq!(found[3]["finish_reason"], "length");
 
-    let args = "generate --max-new-tokens 96 --lang python --stop-at line --stop-at function";
+    let args = "generate --temperature 0 --max-new-tokens 96 --lang python --stop-at line \
+                --stop-at function";
     let args: Vec<&str> = args.split(' ').chain([prompt]).collect();
     assert_eq!(run(&args, "").ok(), found[1]["text"].as_str().unwrap());
 }
@@ -217,7 +218,7 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
         (with("\"n\": 1, \"n\": 1"), 100, "duplicate field"),
         (with("\"lang\": \"klingon\""), 100, "klingon"),
         (with("\"n\": 0"), 100, "samples"),
-        (with("\"n\": 1000000000000"), 100, "1000000000000 samples"),
+        (with("\"n\": 1000000000000"), 100, "samples is 1000000000000"),
         (with("\"n\": 4000000000"), 100, "expected 1 to 1024"),
         (with("\"n\": 1.5"), 100, "floating point"),
         (with("\"temperature\": -1"), 100, "temperature"),

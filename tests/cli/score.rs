@@ -52,17 +52,12 @@ fn any_number_of_likeliest_ids_may_be_asked_for() {
 }
 
 #[test]
-fn special_tokens_of_a_text_are_tokens_unless_plain() {
+fn special_tokens_of_a_text_are_text_unless_parsed() {
     let line = json!({"text": "x<|endoftext|>"}).to_string();
     let ids = |args: &[&str]| json_lines(&run(args, &line).ok())[0]["ids"].clone();
-    assert_eq!(ids(&["score", "--jsonl"]), json!([87, 50256]));
-    assert!(
-        ids(&["score", "--jsonl", "--plain"])
-            .as_array()
-            .unwrap()
-            .len()
-            > 2
-    );
+    let parsed = ids(&["score", "--jsonl", "--parse-special"]);
+    assert_eq!(parsed, json!([87, 50256]));
+    assert!(ids(&["score", "--jsonl"]).as_array().unwrap().len() > 2);
 }
 
 #[test]

@@ -147,8 +147,10 @@ fn stops_of_the_task_and_of_the_caller_hold_and_samples_are_framed() {
     assert!(expected.len() < plain.len());
     assert_eq!(answer(&args, ""), expected);
 
-    let args = ["explain", "--docstring", "--lang", "java", "-n", "2", CODE];
+    let args = "explain --docstring --lang java -n 2 --temperature 0";
+    let args: Vec<&str> = args.split(' ').chain([CODE]).collect();
     let found = answer(&args, "");
+    let plain = library(&task, |o| o.sampling.temperature = 0.0);
     let one = |i| format!("--- sample {i} (stop)\n{plain}\n");
     assert_eq!(found, one(0) + &one(1));
 }

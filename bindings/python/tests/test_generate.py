@@ -226,11 +226,18 @@ def test_beams_scores_perplexity(model: Model, prompt: str) -> None:
     assert model.beam_search(ids, num_beams=3, max_new_tokens=6) == beams
     score = model.score(ids, 3)
     assert len(score.logprobs) == len(ids) and len(score.top) == 3
-    assert math.isnan(score.logprobs[0])
+    assert score.logprobs[0] is None and all(x < 0 for x in score.logprobs[1:] if x is not None)
+    # A text stands for its ids.
+    assert model.score(prompt, 3) == score
+    assert model.perplexity(prompt) == model.perplexity(ids)
     heard: list[int] = []
     found = model.perplexity(ids, progress=lambda done, total: heard.append(total))
     assert found.tokens == len(ids) - 1 and heard
-    assert math.isclose(found.log_probability, math.fsum(score.logprobs[1:]), rel_tol=1e-4)
+    assert math.isclose(
+        found.log_probability,
+        math.fsum(x for x in score.logprobs if x is not None),
+        rel_tol=1e-4,
+    )
     assert math.isclose(found.value, math.exp(-found.log_probability / found.tokens))
 
 
@@ -298,3 +305,14 @@ def test_open_options(model_path: str, model: Model) -> None:
     with pytest.raises(MemoryError) as caught:
         Model(model_path, memory_limit=0).generate("x")
     assert isinstance(caught.value, codegeex.OutOfMemoryError)
+
+
+def test_bytes_are_no_token_ids(model: Model) -> None:
+    for wrong in (b"def f(", bytearray(b"def f("), memoryview(b"def f(")):
+        for call in (model.generate, model.stream, model.beam_search, model.score):
+            with pytest.raises(TypeError, match=type(wrong).__name__):
+                call(wrong)  # type: ignore[operator]
+        with pytest.raises(TypeError, match=type(wrong).__name__):
+            model.tokenizer.decode(wrong)
+    with pytest.raises(TypeError, match="str"):
+        model.tokenizer.decode("12")  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pydoc
 
 import pytest
 
@@ -180,3 +181,12 @@ def test_what_is_refused() -> None:
         options.temprature = 1.0  # type: ignore[attr-defined]
     with pytest.raises(codegeex.InvalidArgumentError):
         OpenOptions(isa="abacus")
+
+
+def test_help_explains_every_option() -> None:
+    for kind in (OpenOptions, GenerateOptions, BeamOptions, EditOptions, ConvertOptions, ServiceOptions):
+        for name, option in vars(kind).items():
+            if type(option).__name__ == "_Option":
+                assert option.__doc__, f"{kind.__name__}.{name}"
+    text = pydoc.plain(pydoc.render_doc(GenerateOptions))
+    assert "Sampling temperature" in text

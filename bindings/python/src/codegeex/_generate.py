@@ -13,7 +13,7 @@ from .events import Completion, Completions, Event, copy_completions
 from .options import GenerateOptions
 from .stream import Stream
 
-#: A text, or ids.
+#: A text, or token ids.
 Prompt = Union[str, Iterable[int]]
 OnEvent = Callable[[Event], object]
 
@@ -22,6 +22,8 @@ def prompt_argument(function: str, prompt: Prompt) -> tuple[str, Any, int]:
     """The function for a text or for ids, and the prompt as it takes it."""
     if isinstance(prompt, str):
         return (function, *text_argument(prompt))
+    if isinstance(prompt, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a prompt is a str or token ids, not {type(prompt).__name__}; decode it")
     return (f"{function}_from", *ids_argument(prompt))
 
 

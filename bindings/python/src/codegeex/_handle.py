@@ -183,7 +183,12 @@ def static_text(pointer: int | None) -> str:
 
 
 def ids_argument(ids: Iterable[int]) -> tuple[Any, int]:
-    """Ids as the library takes them: a pointer and how many."""
+    """Ids as the library takes them: a pointer and how many.
+
+    Bytes are iterable as numbers, and so would be taken for ids; a text is no list of ids either.
+    """
+    if isinstance(ids, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"expected token ids, a list of int, and not {type(ids).__name__}")
     if isinstance(ids, array.array) and ids.typecode == "I":
         held = ids
     else:

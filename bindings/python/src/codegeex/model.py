@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
 from ctypes import byref, c_double, c_size_t, c_uint64
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from math import isnan
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from . import _abi, _callback, _generate
 from ._generate import OnEvent, Prompt
@@ -87,11 +87,11 @@ class MemoryEstimate(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How likely a model finds given tokens."""
+    """Log-probabilities of given tokens."""
 
-    #: The log-probability of each token given those before it; NaN for the first.
-    logprobs: list[float]
-    #: The likeliest ids to follow the last token, best first.
+    #: The log-probability of each token given the tokens before it; ``None`` for the first.
+    logprobs: list[Optional[float]]
+    #: The most likely next tokens, best first.
     top: list[TokenLogprob]
 
 
@@ -232,17 +232,23 @@ class Model(Handle):
             token.cancel,
         )
 
+    def _ids(self, prompt: Prompt) -> tuple[Any, int]:
+        """The ids of a prompt as the library takes them."""
+        return ids_argument(self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt)
+
     def score(
-        self, ids: Iterable[int], top: int = 0, *, cancel: CancelToken | None = None
+        self, prompt: Prompt, top: int = 0, *, cancel: CancelToken | None = None
     ) -> Score:
-        """Scores tokens, and ranks the ``top`` likeliest ids to follow them."""
-        arguments = (*ids_argument(ids), size(top, "top"))
+        """Log-probabilities of a text or of token ids, and the ``top`` most likely next tokens."""
+        arguments = (*self._ids(prompt), size(top, "top"))
         token = cancel if cancel is not None else CancelToken()
 
         def run() -> Score:
             with _Score._of(handle("codegeex_model_score", self, *arguments, token)) as held:
+                logprobs = floats(lent("codegeex_score_logprobs", held, size=4))
                 return Score(
-                    floats(lent("codegeex_score_logprobs", held, size=4)),
+                    # The first token has no log-probability: NaN in C.
+                    [None if isnan(x) else x for x in logprobs],
                     pairs(lent("codegeex_score_top", held, size=8)),
                 )
 
@@ -250,14 +256,14 @@ class Model(Handle):
 
     def perplexity(
         self,
-        ids: Iterable[int],
+        prompt: Prompt,
         *,
         progress: OnProgress | None = None,
         cancel: CancelToken | None = None,
     ) -> Perplexity:
-        """Perplexity of any number of tokens, at least two, in windows as long as the model has
-        positions. ``progress`` is called with tokens done and in total; ``False`` cancels."""
-        arguments = ids_argument(ids)
+        """Perplexity of a text or of token ids, at least two, in windows of the context length.
+        ``progress`` is called with tokens done and in total; ``False`` cancels."""
+        arguments = self._ids(prompt)
         token = cancel if cancel is not None else CancelToken()
 
         def run() -> Perplexity:

@@ -60,7 +60,7 @@ E = TypeVar("E", bound=enum.IntEnum)
 
 
 class MemoryMode(enum.IntEnum):
-    """How the bytes of files come into memory."""
+    """How files are brought into memory."""
 
     MAP = _abi.MEMORY_MAP
     COPY = _abi.MEMORY_COPY
@@ -68,7 +68,7 @@ class MemoryMode(enum.IntEnum):
 
 
 class KvType(enum.IntEnum):
-    """How keys and values are kept."""
+    """Data type of the KV cache."""
 
     F32 = _abi.KV_F32
     F16 = _abi.KV_F16
@@ -76,7 +76,7 @@ class KvType(enum.IntEnum):
 
 
 class ActivationType(enum.IntEnum):
-    """How the inputs of quantized layers are rounded."""
+    """Precision of activations in quantized layers."""
 
     INT16 = _abi.ACTIVATIONS_INT16
     INT8 = _abi.ACTIVATIONS_INT8
@@ -150,8 +150,12 @@ class _Option(Generic[T]):
         read: Callable[[str], T],
         arguments: Callable[[T, str], tuple[Any, ...]] | None = None,
         write: Callable[[T], str] | None = None,
+        *,
+        doc: str = "",
     ) -> None:
         self._read, self._arguments, self._write = read, arguments, write
+        # What help() shows.
+        self.__doc__ = doc
 
     def __set_name__(self, owner: type[Options], name: str) -> None:
         self._name = name
@@ -172,48 +176,52 @@ class _Option(Generic[T]):
             options[self._name] = self._write(value)
 
 
-def _size() -> _Option[int]:
-    return _Option(int, lambda value, name: (size(value, name),))
+def _size(*, doc: str = "") -> _Option[int]:
+    return _Option(int, lambda value, name: (size(value, name),), doc=doc)
 
 
-def _unsigned(bits: int) -> _Option[int]:
-    return _Option(int, lambda value, name: (unsigned(value, bits, name),))
+def _unsigned(bits: int, *, doc: str = "") -> _Option[int]:
+    return _Option(int, lambda value, name: (unsigned(value, bits, name),), doc=doc)
 
 
-def _number() -> _Option[float]:
-    return _Option(float, lambda value, name: (float(value),))
+def _number(*, doc: str = "") -> _Option[float]:
+    return _Option(float, lambda value, name: (float(value),), doc=doc)
 
 
-def _flag() -> _Option[bool]:
-    return _Option(lambda text: text == "true", lambda value, name: (int(bool(value)),))
+def _flag(*, doc: str = "") -> _Option[bool]:
+    return _Option(
+        lambda text: text == "true", lambda value, name: (int(bool(value)),), doc=doc
+    )
 
 
-def _name() -> _Option[str]:
-    return _Option(str, lambda value, name: text_argument(value))
+def _name(*, doc: str = "") -> _Option[str]:
+    return _Option(str, lambda value, name: text_argument(value), doc=doc)
 
 
-def _limit(bits: int) -> _Option[int | None]:
+def _limit(bits: int, *, doc: str = "") -> _Option[int | None]:
     """A number, or ``None`` for none, which the library takes as the largest."""
 
     def arguments(value: int | None, name: str) -> tuple[Any, ...]:
         return ((1 << bits) - 1 if value is None else unsigned(value, bits, name),)
 
-    return _Option(lambda text: None if text == "none" else int(text), arguments)
+    return _Option(lambda text: None if text == "none" else int(text), arguments, doc=doc)
 
 
-def _one_of(kind: type[E]) -> _Option[E]:
+def _one_of(kind: type[E], *, doc: str = "") -> _Option[E]:
     names = {"text": "as_text"}
     return _Option(
-        lambda text: kind[names.get(text, text).upper()], lambda value, name: (int(value),)
+        lambda text: kind[names.get(text, text).upper()],
+        lambda value, name: (int(value),),
+        doc=doc,
     )
 
 
-def _json_list() -> _Option[list[Any]]:
-    return _Option(json.loads, None, lambda value: json.dumps(list(value)))
+def _json_list(*, doc: str = "") -> _Option[list[Any]]:
+    return _Option(json.loads, None, lambda value: json.dumps(list(value)), doc=doc)
 
 
-def _ids() -> _Option[list[int]]:
-    return _Option(json.loads, lambda value, name: ids_argument(value))
+def _ids(*, doc: str = "") -> _Option[list[int]]:
+    return _Option(json.loads, lambda value, name: ids_argument(value), doc=doc)
 
 
 def _biases(value: dict[int, float], name: str) -> tuple[Any, ...]:
@@ -250,21 +258,24 @@ class OpenOptions(Options):
     _kind = "open_options"
     __slots__ = ()
 
-    #: How the bytes of the files come into memory.
-    memory = _one_of(MemoryMode)
-    #: Threads that compute, the calling one included; 0 means one for each core.
-    threads = _size()
-    #: The instruction set of the kernels, by name; ``auto`` means the fastest.
-    isa = _name()
-    #: How keys and values are kept.
-    kv = _one_of(KvType)
-    #: How the inputs of quantized layers are rounded: ``INT8`` is faster for prompts and many
-    #: sequences, and less exact.
-    activations = _one_of(ActivationType)
-    #: The most bytes of keys and values over all sequences; ``None`` means no limit.
-    memory_limit = _limit(64)
-    #: The model's configuration as JSON, for files that carry none; ``none`` means theirs.
-    config = _Option[str](str, None, str)
+    memory = _one_of(MemoryMode, doc="How the files are brought into memory.")
+    threads = _size(doc="Number of threads, including the calling one; 0 uses one per core.")
+    isa = _name(doc="Instruction set of the kernels, by name; ``auto`` uses the fastest.")
+    kv = _one_of(KvType, doc="Data type of the KV cache.")
+    activations = _one_of(
+        ActivationType,
+        doc="Precision of activations in quantized layers; ``INT8`` is faster for prompts and "
+        "batches, and less accurate.",
+    )
+    memory_limit = _limit(
+        64,
+        doc="Maximum bytes of KV cache over all sequences; ``None`` means no limit.",
+    )
+    config = _Option[str](
+        str, None, str,
+        doc="The model's configuration as JSON, for files that have none; ``none`` uses "
+        "theirs.",
+    )
 
     def __init__(self, **settings: Unpack[OpenSettings]) -> None:
         super().__init__(settings)
@@ -329,61 +340,77 @@ class GenerateSettings(TypedDict, total=False):
 
 
 class GenerateOptions(Options):
-    """What a generation is asked to do: greedy, 128 new tokens, one sample unless told otherwise.
+    """Options of a generation. Default: greedy decoding, 128 new tokens, one sample.
 
-    Numbers out of range are reported by the call that uses the options.
+    Values out of range are reported by the call that uses the options.
     """
 
     _kind = "generate_options"
     __slots__ = ()
 
-    #: New tokens at most.
-    max_new_tokens = _size()
-    #: Divides the logits; 0 means greedy.
-    temperature = _number()
-    #: Candidates to keep; 0 means all.
-    top_k = _size()
-    #: Probability mass to keep, above 0 and up to 1; 1 means all.
-    top_p = _number()
-    #: Candidates to keep: those at least this share as likely as the likeliest; 0 means all.
-    min_p = _number()
-    #: Probability mass of the most typical candidates to keep; 1 means all.
-    typical_p = _number()
-    #: Divides positive logits of ids that were there, and multiplies negative ones; 1 means none.
-    repetition_penalty = _number()
-    #: Subtracted once from the logits of generated ids.
-    presence_penalty = _number()
-    #: Subtracted from the logits of generated ids for each time that they were.
-    frequency_penalty = _number()
-    #: Decides the draws, together with the number of the sample and of the token.
-    seed = _unsigned(64)
-    #: Number of the first sample, for the draws.
-    first_sample = _unsigned(32)
-    #: Completions of the one prompt, which is computed once for all.
-    samples = _size()
-    #: Also reports so many of the likeliest tokens at each place.
-    top_logprobs = _size()
-    #: Threads that compute at most; 0 means all that the model has.
-    threads = _size()
-    #: Ends the generation so many milliseconds after it began; 0 means never.
-    timeout_ms = _unsigned(64)
-    #: Tokens of the prompt that may be computed; ``None`` means all.
-    prefill_limit = _limit(_SIZE_BITS)
-    #: Ids with what is added to their logits; negative infinity bans an id.
-    logit_bias = _Option(_read_biases, _biases)
-    #: Ids that are never drawn.
-    banned_ids = _ids()
-    #: Texts that end a completion.
-    stop: _Option[list[str]] = _json_list()
-    #: What a special token spelled out in the prompt means.
-    special_tokens = _one_of(SpecialTokens)
-    #: Guesses at the next tokens: ``off``, ``lookup``, or ``lookup:N`` for N tokens a step.
-    speculation = _Option[str](str, None, str)
-    #: Where code ends a completion: ``none``, or a language and rules, as in ``go:block,function``;
-    #: rules are ``line``, ``block``, ``function``, ``unindented``, ``humaneval``.
-    stop_at = _Option[str](str, None, str)
-    #: Token healing: a prompt may end inside a word or a run of spaces.
-    heal = _flag()
+    max_new_tokens = _size(doc="Maximum number of new tokens.")
+    temperature = _number(doc="Sampling temperature; 0 is greedy decoding.")
+    top_k = _size(doc="Top-k sampling: keep the k most likely tokens; 0 keeps all.")
+    top_p = _number(
+        doc="Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up "
+        "to top_p; 1 keeps all.",
+    )
+    min_p = _number(
+        doc="Min-p sampling: keep tokens whose probability is at least min_p times the "
+        "highest; 0 keeps all.",
+    )
+    typical_p = _number(
+        doc="Typical-p sampling: keep the most typical tokens whose probabilities add up to "
+        "typical_p; 1 keeps all.",
+    )
+    repetition_penalty = _number(
+        doc="Repetition penalty for tokens of the prompt and the completion; 1 means none.",
+    )
+    presence_penalty = _number(doc="Subtracted once from the logit of every generated token.")
+    frequency_penalty = _number(
+        doc="Subtracted from the logit of a generated token for each of its occurrences.",
+    )
+    seed = _unsigned(64, doc="Random seed; the same seed samples the same tokens.")
+    first_sample = _unsigned(
+        32,
+        doc="Number of the first sample; continues an earlier call with the same seed.",
+    )
+    samples = _size(doc="Number of completions of the prompt, which is computed once for all.")
+    top_logprobs = _size(doc="Number of most likely tokens to report for each generated token.")
+    threads = _size(doc="Maximum number of threads; 0 uses all of the model's.")
+    timeout_ms = _unsigned(
+        64,
+        doc="Deadline in milliseconds after the start; returns the partial result. 0 means "
+        "none.",
+    )
+    prefill_limit = _limit(
+        _SIZE_BITS,
+        doc="Maximum number of prompt tokens to compute; ``None`` means no limit.",
+    )
+    logit_bias = _Option(
+        _read_biases, _biases,
+        doc="Values added to the logits of token ids; negative infinity bans an id.",
+    )
+    banned_ids = _ids(doc="Token ids that are never sampled.")
+    stop: _Option[list[str]] = _json_list(
+        doc="Stop strings: they end a completion and are not part of it.",
+    )
+    special_tokens = _one_of(
+        SpecialTokens,
+        doc="How special tokens spelled out in the prompt are encoded.",
+    )
+    speculation = _Option[str](
+        str, None, str,
+        doc="Speculative decoding: ``off``, ``lookup``, or ``lookup:N`` for N draft tokens a "
+        "step.",
+    )
+    stop_at = _Option[str](
+        str, None, str,
+        doc="Where code ends a completion: ``none``, or a language and rules, as in "
+        "``go:block,function``; rules are ``line``, ``block``, ``function``, "
+        "``unindented``, ``humaneval``.",
+    )
+    heal = _flag(doc="Token healing, for prompts that end inside a word or a run of spaces.")
 
     def __init__(self, **settings: Unpack[GenerateSettings]) -> None:
         super().__init__(settings)
@@ -409,16 +436,16 @@ class GenerateOptions(Options):
         check("codegeex_generate_options_set_stop_at", self, *given)
 
     def clear_stop(self) -> None:
-        """Takes all stop strings away."""
+        """Removes all stop strings."""
         check("codegeex_generate_options_clear_stop", self)
 
     def speculate_by_lookup(self, tokens: int) -> None:
-        """Guesses at the next tokens from the text so far, up to so many a step; 0 means none."""
+        """Drafts the next tokens by prompt lookup, up to ``tokens`` a step; 0 means none."""
         tokens = size(tokens, "tokens")
         check("codegeex_generate_options_set_speculation_lookup", self, tokens)
 
     def speculate_by_model(self, draft: Model, tokens: int) -> None:
-        """Guesses at the next tokens by a smaller model, up to so many a step; 0 means none."""
+        """Drafts the next tokens with a smaller model, up to ``tokens`` a step; 0 means none."""
         tokens = size(tokens, "tokens")
         check("codegeex_generate_options_set_speculation_model", self, draft, tokens)
 
@@ -437,27 +464,29 @@ class BeamSettings(TypedDict, total=False):
 
 
 class BeamOptions(Options):
-    """What a beam search is asked to do."""
+    """Options of a beam search."""
 
     _kind = "beam_options"
     __slots__ = ()
 
-    #: Beams that run at a time and results at most.
-    num_beams = _size()
-    #: New tokens at most.
-    max_new_tokens = _size()
-    #: How beams are scored and when a search ends.
-    rules = _one_of(BeamRules)
-    #: With the rules of Hugging Face: the power of the length that divides a score.
-    length_penalty = _number()
-    #: With the rules of Hugging Face: whether a search looks for better beams.
-    early_stopping = _one_of(EarlyStopping)
-    #: Texts that end a beam.
-    stop: _Option[list[str]] = _json_list()
-    #: Ids that no beam contains.
-    banned_ids = _ids()
-    #: What a special token spelled out in the prompt means.
-    special_tokens = _one_of(SpecialTokens)
+    num_beams = _size(doc="Number of beams, and the maximum number of results.")
+    max_new_tokens = _size(doc="Maximum number of new tokens.")
+    rules = _one_of(BeamRules, doc="How beams are scored and when a search ends.")
+    length_penalty = _number(
+        doc="With the rules of Hugging Face: the power of the length that divides a score.",
+    )
+    early_stopping = _one_of(
+        EarlyStopping,
+        doc="With the rules of Hugging Face: whether a search looks for better beams.",
+    )
+    stop: _Option[list[str]] = _json_list(
+        doc="Stop strings: they end a beam and are not part of it.",
+    )
+    banned_ids = _ids(doc="Ids that no beam contains.")
+    special_tokens = _one_of(
+        SpecialTokens,
+        doc="How special tokens spelled out in the prompt are encoded.",
+    )
 
     def __init__(self, **settings: Unpack[BeamSettings]) -> None:
         super().__init__(settings)
@@ -480,14 +509,19 @@ class EditSettings(TypedDict, total=False):
     suffix_tokens: int
 
 
-def _text_size() -> _Option[int]:
+def _text_size(*, doc: str = "") -> _Option[int]:
     """A number that the library has no setter for but the text's."""
-    return _Option(int, None, str)
+    return _Option(int, None, str, doc=doc)
 
 
-def _text_flag() -> _Option[bool]:
+def _text_flag(*, doc: str = "") -> _Option[bool]:
     """The same for what is true or false."""
-    return _Option(lambda text: text == "true", None, lambda value: "true" if value else "false")
+    return _Option(
+        lambda text: text == "true",
+        None,
+        lambda value: "true" if value else "false",
+        doc=doc,
+    )
 
 
 class EditOptions(Options):
@@ -496,20 +530,17 @@ class EditOptions(Options):
     _kind = "edit_options"
     __slots__ = ()
 
-    #: Tokens by which the beginning of what the model sees moves, about.
-    clip_step = _text_size()
-    #: Whether suggestions get the indentation of the file.
-    reindent = _text_flag()
-    #: Whether nothing is suggested beyond the scope of the cursor.
-    cut_at_scope = _text_flag()
-    #: Whether nothing is suggested that follows the cursor already.
-    without_overlap = _text_flag()
-    #: Whether nothing is suggested twice.
-    distinct = _text_flag()
-    #: Whether the best comes first, by the log-probabilities of tokens.
-    rank = _text_flag()
-    #: Tokens of the text after the cursor that suggestions are ranked by, at most.
-    suffix_tokens = _text_size()
+    clip_step = _text_size(doc="Step in tokens by which the start of the model's window moves.")
+    reindent = _text_flag(doc="Whether suggestions get the indentation of the file.")
+    cut_at_scope = _text_flag(doc="Whether nothing is suggested beyond the scope of the cursor.")
+    without_overlap = _text_flag(
+        doc="Whether nothing is suggested that follows the cursor already.",
+    )
+    distinct = _text_flag(doc="Whether nothing is suggested twice.")
+    rank = _text_flag(doc="Whether the best comes first, by the log-probabilities of tokens.")
+    suffix_tokens = _text_size(
+        doc="Tokens of the text after the cursor that suggestions are ranked by, at most.",
+    )
 
     def __init__(self, **settings: Unpack[EditSettings]) -> None:
         super().__init__(settings)
@@ -541,16 +572,14 @@ class ConvertOptions(Options):
     _kind = "convert_options"
     __slots__ = ()
 
-    #: What is not quantized: ``keep``, ``f32``, ``f16`` or ``bf16``.
-    dtype = _name()
-    #: The linear layers: ``none``, ``int8`` or ``int4``.
-    quantize = _name()
-    #: Whether the word embedding, which is the LM head as well, is quantized to eight bits.
-    quantize_head = _flag()
-    #: Threads that quantize; 0 means one for each core.
-    threads = _size()
-    #: Whether a file that is there already may be replaced.
-    overwrite = _flag()
+    dtype = _name(doc="What is not quantized: ``keep``, ``f32``, ``f16`` or ``bf16``.")
+    quantize = _name(doc="The linear layers: ``none``, ``int8`` or ``int4``.")
+    quantize_head = _flag(
+        doc="Whether the word embedding, which is the LM head as well, is quantized to eight "
+        "bits.",
+    )
+    threads = _size(doc="Threads that quantize; 0 means one for each core.")
+    overwrite = _flag(doc="Whether a file that is there already may be replaced.")
 
     def __init__(self, **settings: Unpack[ConvertSettings]) -> None:
         super().__init__(settings)
@@ -567,21 +596,21 @@ class ServiceSettings(TypedDict, total=False):
 
 
 class ServiceOptions(Options):
-    """Bounds of a service."""
+    """Limits of a service."""
 
     _kind = "service_options"
     __slots__ = ()
 
-    #: Sequences that are computed together at most.
-    sequences = _size()
-    #: Tokens of prompts that a step computes at most.
-    prefill_tokens = _size()
-    #: Prompts that are kept after they were computed, for requests that begin the same.
-    prefixes = _size()
-    #: Requests that wait at most.
-    waiting = _size()
-    #: The most bytes of keys and values; ``None`` means no limit but the model's.
-    cache_bytes = _limit(64)
+    sequences = _size(doc="Maximum number of sequences in a batch.")
+    prefill_tokens = _size(doc="Maximum number of prompt tokens computed in a step.")
+    prefixes = _size(
+        doc="Number of prompts in the prompt cache, for requests with the same beginning.",
+    )
+    waiting = _size(doc="Maximum number of waiting requests.")
+    cache_bytes = _limit(
+        64,
+        doc="Maximum bytes of KV cache; ``None`` uses a share of the available memory.",
+    )
 
     def __init__(self, **settings: Unpack[ServiceSettings]) -> None:
         super().__init__(settings)
