@@ -52,22 +52,22 @@ impl Language {
         Self::Go,
     ];
 
-    /// The language of a name: `python`, `cpp` or `c++`, `java`, `js` or `javascript`, `go`,
-    /// `rust`; upper and lower case are equal.
+    /// The language of a name or of a common alias: `python` or `py`, `cpp` or `c++`, `java`, `js` or
+    /// `javascript`, `go` or `golang`, `rust` or `rs`; upper and lower case are equal.
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) with the names that there are.
     pub fn from_name(name: &str) -> Result<Self> {
         match &*name.to_ascii_lowercase() {
-            "python" => Ok(Self::Python),
-            "cpp" | "c++" => Ok(Self::Cpp),
+            "python" | "py" | "python3" => Ok(Self::Python),
+            "cpp" | "c++" | "cxx" | "cc" => Ok(Self::Cpp),
             "java" => Ok(Self::Java),
-            "js" | "javascript" => Ok(Self::JavaScript),
-            "go" => Ok(Self::Go),
-            "rust" => Ok(Self::Rust),
+            "js" | "javascript" | "node" | "nodejs" => Ok(Self::JavaScript),
+            "go" | "golang" => Ok(Self::Go),
+            "rust" | "rs" => Ok(Self::Rust),
             _ => bail!(
                 InvalidArgument,
-                "HumanEval-X has no language {name:?}; there are python, cpp, java, js, go, rust"
+                "HumanEval-X has no language \"{name}\"; it has cpp, go, java, js, python and rust"
             ),
         }
     }
@@ -120,7 +120,7 @@ impl Language {
             Some(parts) => Ok(parts),
             None => bail!(
                 InvalidArgument,
-                "no problem is called {task_id:?}; expected a language and a number such as \
+                "no problem is called \"{task_id}\"; expected a language and a number such as \
                  Python/0, CPP/0, Java/0, JavaScript/0, Go/0 or Rust/0"
             ),
         }
@@ -211,7 +211,7 @@ impl Iterator for Problems {
     fn next(&mut self) -> Option<Result<Problem>> {
         match self.lines.record::<Problem>() {
             Ok(None) => None,
-            Ok(Some((_, problem))) => Some(match problem.language() {
+            Ok(Some(problem)) => Some(match problem.language() {
                 Ok(_) => Ok(problem),
                 Err(e) => Err(malformed(&e, self.lines.place())),
             }),
@@ -318,7 +318,20 @@ mod tests {
                 "prompts know it"
             );
         }
-        assert_eq!(Language::from_name("C++").unwrap(), Language::Cpp);
+        for (name, language) in [
+            ("C++", Language::Cpp),
+            ("py", Language::Python),
+            ("JavaScript", Language::JavaScript),
+            ("golang", Language::Go),
+            ("rs", Language::Rust),
+        ] {
+            assert_eq!(Language::from_name(name).unwrap(), language);
+        }
+        let error = Language::from_name("ts").unwrap_err().to_string();
+        assert!(
+            error.contains("no language \"ts\"; it has cpp, go"),
+            "{error}"
+        );
         for id in [
             "Go",
             "Go/",
@@ -347,7 +360,7 @@ mod tests {
         let python = LINE.replace("Go/3", "Python/3");
         assert!(wrong(python).contains("line 1: problem Python/3 among those of go"));
         assert!(wrong(LINE.replace("Go/3", "Perl/3")).contains("line 1: no problem is called"));
-        assert!(wrong(format!("\n{}", &LINE[..40])).contains("line 2: not a record"));
+        assert!(wrong(format!("\n{}", &LINE[..40])).contains("line 2: not a record: "));
         assert!(wrong(LINE.replace("\"test\"", "\"tset\"")).contains("missing field `test`"));
         assert!(wrong(String::new()).contains("no problems"));
     }

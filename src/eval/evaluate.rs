@@ -14,7 +14,7 @@ use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use super::dataset::{Language, Problem};
-use super::program::{Program, Tests};
+use super::program::{Imports, Program, Tests};
 use super::samples::{Sample, SampleResult};
 use super::sandbox::{Limits, Sandbox};
 use super::toolchain::{Built, Context, Prepared, Toolchain};
@@ -40,10 +40,12 @@ pub struct EvaluateOptions {
     pub output: usize,
     /// Which tests.
     pub tests: Tests,
+    /// Which imports a program gets beside its own.
+    pub imports: Imports,
 }
 
 impl Default for EvaluateOptions {
-    /// All cores, 5 s, 1 GiB, 1 MiB, all tests.
+    /// All cores, 5 s, 1 GiB, 1 MiB, all tests, the imports that a program needs.
     fn default() -> Self {
         Self {
             workers: 0,
@@ -51,6 +53,7 @@ impl Default for EvaluateOptions {
             memory: 1 << 30,
             output: 1 << 20,
             tests: Tests::All,
+            imports: Imports::Needed,
         }
     }
 }
@@ -59,7 +62,7 @@ impl Default for EvaluateOptions {
 pub struct Evaluator<'a> {
     toolchains: &'a Prepared,
     sandbox: &'a Sandbox,
-    problems: HashMap<String, Problem>,
+    problems: HashMap<(Language, u32), Problem>,
     options: EvaluateOptions,
 }
 
@@ -99,7 +102,8 @@ impl<'a> Evaluator<'a> {
         }
         let mut found = HashMap::new();
         for problem in problems {
-            let (language, _) = problem.language()?;
+            let id = problem.language()?;
+            let language = id.0;
             if toolchains.get(language).is_none() {
                 bail!(
                     InvalidArgument,
@@ -107,9 +111,12 @@ impl<'a> Evaluator<'a> {
                     problem.task_id
                 );
             }
-            let id = problem.task_id.clone();
-            if found.insert(id.clone(), problem).is_some() {
-                bail!(InvalidArgument, "problem {id} for the second time");
+            if let Some(before) = found.insert(id, problem) {
+                bail!(
+                    InvalidArgument,
+                    "problem {} for the second time",
+                    before.task_id
+                );
             }
         }
         Ok(Self {
@@ -125,9 +132,9 @@ impl<'a> Evaluator<'a> {
     ///
     /// # Errors
     /// The first one of `samples`, of `sink` or of the sandbox, and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled);
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a sample of a problem that is
-    /// not there. The results before it have been handed over.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). The results before it have been handed over. A
+    /// sample that cannot be run, because of its [`defect`](Sample::defect) or because its problem is not
+    /// among those of the evaluator, is no error: it fails as [`InvalidSample`](Verdict::InvalidSample).
     pub fn evaluate<I>(
         &self,
         samples: I,
@@ -206,38 +213,48 @@ impl<'a> Evaluator<'a> {
         let toolchain = self.toolchain(first.language()?.0)?;
         let context = self.context(cancel);
         let mut programs = Vec::new();
+        let mut prepared = Vec::new();
         for sample in samples {
-            let Some(problem) = self.problems.get(&sample.task_id) else {
-                bail!(
-                    InvalidArgument,
-                    "a sample of {}, which is not among the problems",
-                    sample.task_id
-                );
+            let problem = match self.problem(sample)? {
+                Ok(problem) => problem,
+                Err(defect) => {
+                    prepared.push(Err(Judgement::new(Verdict::InvalidSample, defect)));
+                    continue;
+                }
             };
-            let is_translation = sample.source.is_some();
-            let tests = self.options.tests;
+            prepared.push(Ok(()));
             programs.push(Program::assemble(
                 problem,
                 &sample.generation,
-                tests,
-                is_translation,
+                self.options.tests,
+                self.options.imports,
+                sample.source.is_some(),
             )?);
         }
-        let built = toolchain.build(&programs, &context)?;
-        if built.len() != samples.len() {
+        let built = match programs.is_empty() {
+            true => Vec::new(),
+            false => toolchain.build(&programs, &context)?,
+        };
+        if built.len() != programs.len() {
             bail!(
                 Internal,
                 "{} programs came to {} builds",
-                samples.len(),
+                programs.len(),
                 built.len()
             );
         }
+        let mut built = built.into_iter();
         let mut results = Vec::new();
-        for (sample, built) in samples.iter().zip(built) {
+        for (sample, prepared) in samples.iter().zip(prepared) {
             cancel.check()?;
-            let (judgement, compile, run, memory) = match built {
-                Built::Failed(judgement, seconds) => (judgement, seconds, 0.0, 0),
-                Built::Artifact(artifact) => {
+            let next = match prepared {
+                Err(judgement) => Some(Built::Failed(judgement, 0.0)),
+                Ok(()) => built.next(),
+            };
+            let (judgement, compile, run, memory) = match next {
+                None => break,
+                Some(Built::Failed(judgement, seconds)) => (judgement, seconds, 0.0, 0),
+                Some(Built::Artifact(artifact)) => {
                     let done = context.run(&artifact, toolchain)?;
                     (
                         done.judgement,
@@ -250,6 +267,23 @@ impl<'a> Evaluator<'a> {
             results.push(result(sample, &judgement, compile, run, memory));
         }
         Ok(results)
+    }
+
+    /// Notes at which place a sample stands whose problem is not there.
+    fn check(&self, sample: &mut Sample, place: &str) {
+        let problem = sample.language().map(|id| self.problems.contains_key(&id));
+        if sample.defect.is_none() && matches!(problem, Ok(false)) {
+            sample.defect = Some(format!("{place}: there is no problem {}", sample.task_id));
+        }
+    }
+
+    /// The problem of a sample, or why the sample cannot be run.
+    fn problem(&self, sample: &Sample) -> Result<std::result::Result<&Problem, String>> {
+        if let Some(defect) = &sample.defect {
+            return Ok(Err(defect.clone()));
+        }
+        let found = self.problems.get(&sample.language()?);
+        Ok(found.ok_or_else(|| format!("there is no problem {}", sample.task_id)))
     }
 
     fn toolchain(&self, language: Language) -> Result<&dyn Toolchain> {

@@ -18,7 +18,7 @@
 //! | [`sandbox`] | runs programs that nobody has read |
 //! | [`verdict`] | what became of a program, and why |
 //! | [`evaluate`](mod@evaluate) | samples to results, in parallel and in order |
-//! | `jsonl` | files of JSON lines from anywhere |
+//! | `json`, `jsonl` | JSON as Python reads it, and files of it by lines |
 //!
 //! What comes from outside is hostile here: lines and files have caps, and an error names the
 //! file and the line. This module draws no tokens of its own and knows no command line; only the
@@ -30,6 +30,7 @@ pub mod chart;
 pub mod dataset;
 pub mod evaluate;
 pub mod generation;
+mod json;
 mod jsonl;
 pub mod merge;
 pub mod passk;
@@ -49,7 +50,7 @@ pub use evaluate::{EvaluateOptions, Evaluator};
 pub use generation::{GenerationOptions, GenerationProgress, generate};
 pub use merge::{Expected, Merger, Tally, Task};
 pub use passk::{pass_at_budget, pass_at_k, split_budget};
-pub use program::{Program, Tests};
+pub use program::{Imports, Program, Tests};
 pub use prompts::Prompt;
 pub use report::{Report, ReportOptions};
 pub use samples::{Run, Sample, SampleResult};

@@ -3,14 +3,13 @@
 //!
 //! What differs from the reference, on purpose: the prompt is the problem's, not the one that the
 //! sample says it was given, so that language tags and texts around a translation stay out of the
-//! program. Python gets numpy only where the text names it. Go imports are those that the program
-//! uses; the reference looks for `name.` anywhere, which finds `time.` in `runtime.`, and takes
-//! `math/rand` in the set-up for `math`. Between completion and tests stands what keeps the one
-//! from swallowing the other (an attribute of Rust, a macro of C++). Nothing here builds or runs.
+//! program. [`Imports`] says which imports are added. Between completion and tests stands what keeps the
+//! one from swallowing the other (an attribute of Rust, a macro of C++). Nothing here builds or runs.
 
 mod go;
 
 use super::dataset::{Language, Problem};
+use crate::code::{Kind, scan};
 use crate::error::{Result, bail};
 
 /// Which tests of a problem are run.
@@ -21,6 +20,22 @@ pub enum Tests {
     All,
     /// The examples of the description. Where a problem has none, all.
     Examples,
+}
+
+/// Which imports are added to a program beside those of its problem. The two differ in Python and Go: in
+/// C++ the reference's headers are always there, and in Java, JavaScript and Rust it adds none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Imports {
+    /// Those of the reference that the code uses. Python: numpy only where the code names it, and where
+    /// it is not installed, a program that does not need it runs all the same. Go: packages that stand before
+    /// a dot where no variable, parameter or other declaration has their name.
+    #[default]
+    Needed,
+    /// As the reference adds them. Python: all of its list, numpy included. Go: those whose name and a
+    /// dot stand anywhere in the completion, also in a comment, a string or another name; what the
+    /// prompt imports and the completion does not name so is not imported.
+    Reference,
 }
 
 /// A program to build and run.
@@ -37,7 +52,7 @@ pub struct Program {
     pub test_functions: Vec<String>,
 }
 
-/// What the reference puts before every Python program; numpy comes on top where it is named.
+/// What the reference puts before every Python program, without numpy.
 const PYTHON: &[&str] = &[
     "import math",
     "import re",
@@ -79,6 +94,7 @@ impl Program {
         problem: &Problem,
         generation: &str,
         tests: Tests,
+        imports: Imports,
         is_translation: bool,
     ) -> Result<Self> {
         let (language, _) = problem.language()?;
@@ -94,7 +110,10 @@ impl Program {
         };
         let mut test_functions = Vec::new();
         let (solution, test) = match language {
-            Language::Python => (python(head, generation), format!("{test}\n")),
+            Language::Python => (
+                python(head, generation, test, imports)?,
+                format!("{test}\n"),
+            ),
             Language::Cpp => (cpp(head, generation), format!("#undef main\n{test}\n")),
             Language::Java | Language::JavaScript => {
                 (format!("{head}{generation}\n"), format!("{test}\n"))
@@ -108,10 +127,11 @@ impl Program {
                         problem.task_id
                     );
                 }
-                (
-                    go::solution(problem, head, generation, test),
-                    format!("{test}\n"),
-                )
+                let solution = match imports {
+                    Imports::Needed => go::solution(problem, head, generation, test),
+                    Imports::Reference => go::reference_solution(problem, head, generation),
+                };
+                (solution, format!("{test}\n"))
             }
             Language::Rust => {
                 let description = if is_translation { "" } else { &problem.prompt };
@@ -139,23 +159,33 @@ impl Program {
 }
 
 /// The completion up to the first line that is not indented.
-fn python(head: &str, generation: &str) -> String {
+fn python(head: &str, generation: &str, test: &str, imports: Imports) -> Result<String> {
     let is_body = |line: &&str| line.trim().is_empty() || line.starts_with([' ', '\t']);
     let body: Vec<&str> = generation.split('\n').take_while(is_body).collect();
     let body = body.join("\n");
-    let mut text = PYTHON.join("\n");
-    if [head, &body]
-        .iter()
-        .any(|t| words(t).any(|w| w == "np" || w == "numpy"))
-    {
-        text.push_str("\nimport numpy\nimport numpy as np");
-    }
-    format!("{text}\n{head}{body}\n")
+    let numpy = match imports {
+        Imports::Reference => "\nimport numpy\nimport numpy as np",
+        Imports::Needed if names_numpy(&format!("{head}{body}\n{test}"))? => NUMPY,
+        Imports::Needed => "",
+    };
+    Ok(format!("{}{numpy}\n{head}{body}\n", PYTHON.join("\n")))
 }
 
-/// The words of a text: runs of letters, digits and `_`.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+/// The names may be the program's own, so it goes on without the package.
+const NUMPY: &str =
+    "\ntry:\n    import numpy\n    import numpy as np\nexcept ImportError:\n    pass";
+
+/// Whether Python code has the names of numpy in it. Strings count, since they may be evaluated.
+fn names_numpy(text: &str) -> Result<bool> {
+    let is_named = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|w| w == "np" || w == "numpy")
+    };
+    // Most have them nowhere, which is found faster.
+    Ok(is_named(text)
+        && scan(Language::Python.of_prompts()?, text)
+            .into_iter()
+            .any(|(kind, range, _)| kind != Kind::Comment && is_named(&text[range])))
 }
 
 /// The headers come first and in one order whatever the prompt includes, so that they can be

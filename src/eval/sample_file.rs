@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::jsonl;
+use super::json;
 use super::samples::{CAPS, Record};
 use crate::error::{Error, Result, bail};
 
@@ -72,7 +72,10 @@ impl SampleFile {
                 break;
             }
             let mut check = || {
-                let record: T = jsonl::parse(line.trim_ascii())?;
+                let mut record = T::read(json::object(line.trim_ascii())?)?;
+                if let Some(defect) = record.defect() {
+                    bail!(MalformedFile, "{defect}");
+                }
                 expect(records, &record)
             };
             check().map_err(|e| e.within(format!("{}: line {}", path.display(), records + 1)))?;
@@ -83,7 +86,7 @@ impl SampleFile {
         Ok((this, records))
     }
 
-    /// Drops what follows so many bytes.
+    /// Drops what follows the first `bytes` bytes.
     fn cut(&mut self, bytes: u64) -> Result<()> {
         let cut = self.file.set_len(bytes);
         cut.and_then(|()| self.file.seek(SeekFrom::Start(bytes)))

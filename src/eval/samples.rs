@@ -2,21 +2,21 @@
 //!
 //! A sample has the fields of the reference's files (`task_id`, `prompt`, `generation`, and
 //! optionally `completion_id`), so that its scripts read ours, and any model's samples can be
-//! evaluated here. Fields that nobody here knows are kept. This file does not say what a program
-//! is or whether it passes.
+//! evaluated here. Files are read as the reference reads them: see `json`. A field that the
+//! reference does not read (`completion_id`, `source`, `run`) counts only where it has the form that is
+//! written here, and other fields are kept. This file does not say what a program is or whether it passes.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::dataset::Language;
 use super::jsonl::{Caps, Lines};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, bail};
 
 /// The reference writes all ids of a completion into its line; that is still far below.
 pub(super) const CAPS: Caps = Caps {
@@ -70,6 +70,9 @@ pub struct Sample {
     /// What it was made with, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
+    /// What is wrong with the record, where it has a problem's id and no program: it is not run, and fails.
+    #[serde(skip)]
+    pub defect: Option<String>,
     /// All other fields.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -85,6 +88,7 @@ impl Sample {
             completion_id: None,
             source: None,
             run: None,
+            defect: None,
             extra: Map::new(),
         }
     }
@@ -160,9 +164,13 @@ impl SampleResult {
 }
 
 /// A record of a sample: what [`Records`] can read.
-pub trait Record: DeserializeOwned + Serialize + sealed::Sealed {
+pub trait Record: Sized + Serialize + sealed::Sealed {
+    #[doc(hidden)]
+    fn read(object: Map<String, Value>) -> Result<Self>;
     #[doc(hidden)]
     fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>);
+    #[doc(hidden)]
+    fn defect(&mut self) -> Option<&mut String>;
 }
 
 mod sealed {
@@ -172,15 +180,119 @@ mod sealed {
 }
 
 impl Record for Sample {
+    fn read(mut object: Map<String, Value>) -> Result<Self> {
+        let task_id = text(&mut object, "task_id")?;
+        let prompt = text(&mut object, "prompt").unwrap_or_default();
+        let (generation, defect) = match text(&mut object, "generation") {
+            Ok(generation) => (generation, None),
+            Err(e) => (String::new(), Some(e.context().to_owned())),
+        };
+        Ok(Self {
+            task_id,
+            prompt,
+            generation,
+            completion_id: completion_id(&mut object),
+            source: of_ours(&mut object, "source"),
+            run: of_ours(&mut object, "run"),
+            defect,
+            extra: object,
+        })
+    }
+
     fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>) {
         (&self.task_id, self.source, &mut self.completion_id)
+    }
+
+    fn defect(&mut self) -> Option<&mut String> {
+        self.defect.as_mut()
     }
 }
 
 impl Record for SampleResult {
+    fn read(mut object: Map<String, Value>) -> Result<Self> {
+        let task_id = text(&mut object, "task_id")?;
+        let passed = match object.remove("passed") {
+            Some(Value::Bool(passed)) => passed,
+            found => bail!(
+                MalformedFile,
+                "{}, expected true or false",
+                lacks("passed", found.as_ref())
+            ),
+        };
+        let mut words = |name: &str| text(&mut object, name).unwrap_or_default();
+        let (verdict, result) = (words("verdict"), words("result"));
+        let mut seconds = |name: &str| {
+            let found = object.remove(name);
+            found.and_then(|v| v.as_f64()).unwrap_or_default()
+        };
+        Ok(Self {
+            task_id,
+            passed,
+            verdict,
+            result,
+            compile_seconds: seconds("compile_seconds"),
+            run_seconds: seconds("run_seconds"),
+            completion_id: completion_id(&mut object),
+            source: of_ours(&mut object, "source"),
+            run: of_ours(&mut object, "run"),
+            extra: object,
+        })
+    }
+
     fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>) {
         (&self.task_id, self.source, &mut self.completion_id)
     }
+
+    fn defect(&mut self) -> Option<&mut String> {
+        None
+    }
+}
+
+/// A field that has to be text.
+fn text(object: &mut Map<String, Value>, name: &str) -> Result<String> {
+    match object.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        found => bail!(
+            MalformedFile,
+            "{}, expected a string",
+            lacks(name, found.as_ref())
+        ),
+    }
+}
+
+/// In words, a field that is missing or is something else.
+fn lacks(name: &str, found: Option<&Value>) -> String {
+    let kind = match found {
+        None => return format!("missing field `{name}`"),
+        Some(Value::Null) => "null or not a number",
+        Some(Value::Bool(_)) => "true or false",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::String(_)) => "a string",
+        Some(Value::Array(_)) => "an array",
+        Some(Value::Object(_)) => "an object",
+    };
+    format!("field `{name}` is {kind}")
+}
+
+/// The number of a sample, where that is a whole number, `7.0` included.
+fn completion_id(object: &mut Map<String, Value>) -> Option<u32> {
+    let number = object.remove("completion_id")?;
+    let whole =
+        |n: f64| (n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n)).then_some(n as u32);
+    number.as_f64().and_then(whole)
+}
+
+/// A field of our own form; another one stays where it is.
+fn of_ours<T: serde::de::DeserializeOwned>(
+    object: &mut Map<String, Value>,
+    name: &str,
+) -> Option<T> {
+    let found = object.get(name)?;
+    let read = T::deserialize(found).ok();
+    if read.is_some() || found.is_null() {
+        object.remove(name);
+    }
+    read
 }
 
 /// The records of a file, plain or gzip, one at a time. One without a `completion_id` gets the
@@ -188,7 +300,7 @@ impl Record for SampleResult {
 pub struct Records<T> {
     lines: Lines,
     /// Records of each problem so far.
-    counts: HashMap<(String, Option<Language>), u32>,
+    counts: HashMap<(Language, u32, Option<Language>), u32>,
     record: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -215,6 +327,11 @@ impl<T: Record> Records<T> {
         self.lines.number()
     }
 
+    /// Whether reading ended at an error of the file, as opposed to one of a record.
+    pub fn has_failed(&self) -> bool {
+        self.lines.has_failed()
+    }
+
     /// The file and the line that was read last, for errors about a record.
     pub fn place(&self) -> String {
         self.lines.place()
@@ -224,19 +341,30 @@ impl<T: Record> Records<T> {
 impl<T: Record> Iterator for Records<T> {
     type Item = Result<T>;
 
-    /// The next record; an error names the file and the line.
+    /// The next record; an error names the file and the line. Records follow an error of one of
+    /// them, and nothing follows an error of the file: see [`has_failed`](Records::has_failed).
     fn next(&mut self) -> Option<Result<T>> {
-        let mut record = match self.lines.record::<T>() {
+        let read = match self.lines.object() {
             Ok(None) => return None,
-            Ok(Some((_, record))) => record,
+            Ok(Some(object)) => T::read(object).map_err(|e| e.within(self.lines.place())),
+            Err(e) => Err(e),
+        };
+        let mut record = match read {
+            Ok(record) => record,
             Err(e) => return Some(Err(e)),
         };
-        let (task_id, source, completion_id) = record.identity();
-        if let Err(e) = Language::of_task(task_id) {
-            let error = Error::new(ErrorKind::MalformedFile, e.context().to_owned());
-            return Some(Err(error.within(self.lines.place())));
+        if let Some(defect) = record.defect() {
+            *defect = format!("{}: {defect}", self.lines.place());
         }
-        let count = self.counts.entry((task_id.to_owned(), source)).or_default();
+        let (task_id, source, completion_id) = record.identity();
+        let problem = match Language::of_task(task_id) {
+            Ok((language, number)) => (language, number, source),
+            Err(e) => {
+                let error = Error::new(ErrorKind::MalformedFile, e.context().to_owned());
+                return Some(Err(error.within(self.lines.place())));
+            }
+        };
+        let count = self.counts.entry(problem).or_default();
         completion_id.get_or_insert(*count);
         *count = count.saturating_add(1);
         Some(Ok(record))
@@ -316,18 +444,21 @@ mod tests {
     #[test]
     fn what_is_wrong_has_a_line() {
         for (text, what) in [
-            (r#"{"task_id": "Go/1"}"#, "missing field `generation`"),
+            (r#"{"generation": ""}"#, "missing field `task_id`"),
+            (
+                r#"{"task_id": 7}"#,
+                "field `task_id` is a number, expected a string",
+            ),
             (
                 r#"{"task_id": "X/1", "generation": ""}"#,
                 "no problem is called",
             ),
-            (
-                r#"{"task_id": "Go/1", "generation": "", "completion_id": -1}"#,
-                "invalid value",
-            ),
-            ("{", "EOF"),
+            ("{", "found the end of the line"),
         ] {
-            let error = read::<Sample>(&format!("\n{text}")).remove(0).unwrap_err();
+            let good = r#"{"task_id": "Go/1", "generation": ""}"#;
+            let mut read = read::<Sample>(&format!("\n{text}\n{good}"));
+            assert!(read.remove(1).is_ok(), "those after it are read");
+            let error = read.remove(0).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::MalformedFile);
             let message = error.to_string();
             assert!(
@@ -335,5 +466,41 @@ mod tests {
                 "{message}"
             );
         }
+        let error = read::<SampleResult>(r#"{"task_id": "Go/1", "passed": 1}"#).remove(0);
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.contains("line 1: field `passed` is a number"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_sample_without_a_program_keeps_its_place() {
+        let text = "{\"task_id\": \"Go/1\"}\n{\"task_id\": \"Go/1\", \"generation\": null}";
+        let samples: Vec<Sample> = read(text).into_iter().map(Result::unwrap).collect();
+        let defects: Vec<_> = samples.iter().map(|s| s.defect.clone().unwrap()).collect();
+        assert!(defects[0].ends_with("line 1: missing field `generation`, expected a string"));
+        assert!(
+            defects[1]
+                .ends_with("line 2: field `generation` is null or not a number, expected a string")
+        );
+        assert_eq!(samples[1].completion_id, Some(1));
+    }
+
+    #[test]
+    fn fields_of_others_with_the_names_of_ours_are_kept() {
+        let text = r#"{"task_id": "golang/1", "generation": "", "prompt": null, "completion_id": 3.0, "source": "the web", "run": 7}
+{"task_id": "Go/1", "generation": "", "completion_id": -1, "source": "py", "run": null}
+{"task_id": "Go/1", "generation": "", "completion_id": "x"}"#;
+        let samples: Vec<Sample> = read(text).into_iter().map(Result::unwrap).collect();
+        let numbers: Vec<_> = samples.iter().map(|s| s.completion_id).collect();
+        assert_eq!(numbers, [Some(3), Some(0), Some(1)]);
+        assert_eq!(
+            (samples[0].source, samples[1].source),
+            (None, Some(Language::Python))
+        );
+        assert_eq!(samples[0].extra["source"], "the web");
+        assert_eq!(samples[0].extra["run"], 7);
+        assert!(samples[1].extra.is_empty() && samples[2].extra.is_empty());
     }
 }

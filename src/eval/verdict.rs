@@ -21,11 +21,13 @@ pub enum Verdict {
     OutOfMemory,
     /// It printed or wrote to disk too much.
     OutputLimit,
+    /// The record is no sample that can be run: it has no program, or is of a problem that is not there.
+    InvalidSample,
 }
 
 impl Verdict {
     /// All, in the order in which reports list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Passed,
         Self::WrongAnswer,
         Self::Exception,
@@ -33,10 +35,11 @@ impl Verdict {
         Self::TimedOut,
         Self::OutOfMemory,
         Self::OutputLimit,
+        Self::InvalidSample,
     ];
 
     /// Its name in results: `passed`, `wrong_answer`, `exception`, `compile_error`, `timed_out`,
-    /// `out_of_memory`, `output_limit`.
+    /// `out_of_memory`, `output_limit`, `invalid_sample`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -46,6 +49,7 @@ impl Verdict {
             Self::TimedOut => "timed_out",
             Self::OutOfMemory => "out_of_memory",
             Self::OutputLimit => "output_limit",
+            Self::InvalidSample => "invalid_sample",
         }
     }
 

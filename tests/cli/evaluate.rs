@@ -55,13 +55,13 @@ fn samples_become_results_that_can_be_reported() {
     let said = run(&args, "").ok();
     let counts = "3 of 3 samples, 1 compile error, 1 passed, 1 wrong answer; ";
     assert!(said.contains(counts), "{said}");
-    let out = folder.path().join("py_results.jsonl");
+    let out = folder.path().join("py_evaluated.jsonl");
     let results = samples::Results::open(&out).unwrap();
     let passed: Vec<bool> = results.map(|r| r.unwrap().passed).collect();
     assert_eq!(passed, [true, false, false]);
     let again = run(&args, "").ok();
     assert!(
-        again.contains("3 of 3 samples, 3 of them from before, "),
+        again.contains("3 of 3 samples, 3 of them from an earlier run, "),
         "{again}"
     );
     let out = out.to_str().unwrap();

@@ -20,21 +20,56 @@ pub struct Survey {
     pub samples: u64,
     /// Their languages.
     pub languages: BTreeSet<Language>,
+    /// Lines that are no records of any problem. They are left out.
+    pub left_out: u64,
+    /// What is wrong with the first of them, and with the first samples that have a problem and no program,
+    /// each with its line.
+    pub defects: Vec<String>,
 }
+
+/// Defects that are spelled out.
+const SHOWN: usize = 20;
 
 impl Survey {
     /// Reads a file of samples to its end.
     ///
     /// # Errors
-    /// As for [`Samples`], and [`Cancelled`](ErrorKind::Cancelled).
+    /// Those of [`Samples`] that end the file, and [`Cancelled`](ErrorKind::Cancelled);
+    /// [`MalformedFile`](ErrorKind::MalformedFile) for a file with lines of which none is a record.
     pub fn of(path: &Path, cancel: &CancelToken) -> Result<Self> {
         let mut survey = Self::default();
-        for sample in Samples::open(path)? {
-            survey.languages.insert(sample?.language()?.0);
-            survey.samples += 1;
-            if survey.samples % 1024 == 0 {
+        let mut samples = Samples::open(path)?;
+        while let Some(sample) = samples.next() {
+            let defect = match sample {
+                Ok(sample) => {
+                    survey.languages.insert(sample.language()?.0);
+                    survey.samples += 1;
+                    sample.defect
+                }
+                Err(e) if samples.has_failed() || e.kind() != ErrorKind::MalformedFile => {
+                    return Err(e);
+                }
+                Err(e) => {
+                    survey.left_out += 1;
+                    Some(e.to_string())
+                }
+            };
+            if let Some(defect) = defect
+                && survey.defects.len() < SHOWN
+            {
+                survey.defects.push(defect);
+            }
+            if (survey.samples + survey.left_out).is_multiple_of(1024) {
                 cancel.check()?;
             }
+        }
+        if survey.samples == 0 && survey.left_out > 0 {
+            bail!(
+                MalformedFile,
+                "{}: no line is a sample; {}",
+                path.display(),
+                survey.defects.first().map_or("", String::as_str)
+            );
         }
         Ok(survey)
     }
@@ -90,26 +125,23 @@ pub fn evaluate_file(
     };
     let mut reader = Samples::open(samples)?;
     for _ in 0..range.start {
-        next(&mut reader, samples)?;
+        expect(&mut reader, samples)?;
     }
     let count = at.samples;
     let (mut file, resumed) = SampleFile::open(out, |number, result: &SampleResult| {
         if number >= count {
             bail!(MalformedFile, "more results than the {count} samples");
         }
-        let sample = next(&mut reader, samples)?;
+        let sample = expect(&mut reader, samples)?;
         let same = (sample.completion_id.is_none() || result.completion_id == sample.completion_id)
             && result.task_id == sample.task_id
             && result.source == sample.source;
         if !same {
             bail!(
                 MalformedFile,
-                "a result of {} number {:?}, expected one of {} number {:?}: the file belongs to \
-                 other samples",
-                result.task_id,
-                result.completion_id,
-                sample.task_id,
-                sample.completion_id
+                "a result of {}, expected that of {}: the file belongs to other samples",
+                named(&result.task_id, result.completion_id),
+                named(&sample.task_id, sample.completion_id)
             );
         }
         at.count(&result.verdict, result.passed);
@@ -118,7 +150,14 @@ pub fn evaluate_file(
     at.resumed = resumed;
     progress(&at);
     let left = usize::try_from(at.samples - resumed).unwrap_or(usize::MAX);
-    let done = evaluator.evaluate(reader.take(left), cancel, &mut |result| {
+    let samples_left = std::iter::from_fn(|| {
+        let mut sample = next(&mut reader)?;
+        if let Ok(sample) = &mut sample {
+            evaluator.check(sample, &reader.place());
+        }
+        Some(sample)
+    });
+    let done = evaluator.evaluate(samples_left.take(left), cancel, &mut |result| {
         file.append(&result)?;
         at.written += 1;
         at.count(&result.verdict, result.passed);
@@ -141,13 +180,32 @@ pub fn evaluate_file(
     Ok(at)
 }
 
-fn next(reader: &mut Samples, path: &Path) -> Result<Sample> {
-    match reader.next() {
+/// The next sample; lines that are no records are left out.
+fn next(reader: &mut Samples) -> Option<Result<Sample>> {
+    loop {
+        match reader.next()? {
+            Err(e) if e.kind() == ErrorKind::MalformedFile && !reader.has_failed() => {}
+            other => return Some(other),
+        }
+    }
+}
+
+/// The next sample, where there was one before.
+fn expect(reader: &mut Samples, path: &Path) -> Result<Sample> {
+    match next(reader) {
         Some(sample) => sample,
         None => bail!(
             MalformedFile,
             "{}: fewer samples than before: it changed meanwhile",
             path.display()
         ),
+    }
+}
+
+/// A sample in words.
+fn named(task_id: &str, completion_id: Option<u32>) -> String {
+    match completion_id {
+        Some(number) => format!("sample {number} of {task_id}"),
+        None => format!("a sample of {task_id} without a completion_id"),
     }
 }

@@ -1,7 +1,9 @@
-//! Go programs: the imports have to be exactly those that are used.
+//! Go programs: an import that is not used is an error, as is one that is missing.
 
-use super::super::dataset::{Language, Problem};
-use crate::code::{Kind, scan};
+mod lex;
+mod uses;
+
+use super::super::dataset::Problem;
 
 /// What a completion may use without saying so, as in the reference.
 const PACKAGES: &[&str] = &[
@@ -29,47 +31,52 @@ pub(super) fn test_functions(test: &str) -> Vec<String> {
         .collect()
 }
 
-/// Package, imports, the prompt without its own, and the completion.
+/// Package, the imports that are used, the prompt without its own, and the completion.
 pub(super) fn solution(problem: &Problem, head: &str, generation: &str, test: &str) -> String {
-    let head = if problem.import.is_empty() {
-        head.to_owned()
-    } else {
-        head.replace(&problem.import, "")
-    };
-    let code = format!("{head}{generation}\n");
-    let used = packages_used(&format!("{code}{test}"));
+    let code = format!("{}{generation}\n", without_imports(problem, head));
+    let whole = format!("{code}{test}");
+    let used = uses::packages(&whole);
     let mut imports = quoted(&problem.test_setup);
     imports.extend(quoted(&problem.import));
     imports.extend(PACKAGES.iter().map(|p| (*p).to_owned()));
-    let mut seen = Vec::new();
+    let mut names = Vec::new();
     let mut block = String::new();
     for path in imports {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        if !seen.contains(&path) && used.contains(&name) {
+        if !names.contains(&name) && used.contains(&*name) {
             block.push_str(&format!("    \"{path}\"\n"));
+            names.push(name);
         }
-        seen.push(path);
     }
     format!("package main\n\nimport (\n{block})\n\n{code}")
 }
 
-/// Names that stand before a dot in code.
-fn packages_used(text: &str) -> Vec<String> {
-    let mut used = Vec::new();
-    let Ok(go) = Language::Go.of_prompts() else {
-        return used;
+/// The same as the reference puts it together: the imports of the tests, and those of its list whose name
+/// and a dot stand anywhere in the completion.
+pub(super) fn reference_solution(problem: &Problem, head: &str, generation: &str) -> String {
+    let setup = &problem.test_setup;
+    let is_used = |path: &&&str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        !setup.contains(**path) && generation.contains(&format!("{name}."))
     };
-    let mut word = None;
-    let mut after_dot = false;
-    for (kind, range, _) in scan(go, text) {
-        let is_dot = kind == Kind::Symbol && &text[range.clone()] == ".";
-        if is_dot && let Some(word) = word {
-            used.push(String::from(word));
-        }
-        word = (kind == Kind::Word && !after_dot).then(|| &text[range]);
-        after_dot = is_dot;
+    let imports: String = PACKAGES
+        .iter()
+        .filter(is_used)
+        .map(|p| format!("    \"{p}\"\n"))
+        .collect();
+    let imports = match imports.is_empty() {
+        true => String::new(),
+        false => format!("import (\n{imports})\n"),
+    };
+    let head = without_imports(problem, head);
+    format!("{setup}\n{imports}{head}{generation}\n")
+}
+
+fn without_imports(problem: &Problem, head: &str) -> String {
+    match problem.import.is_empty() {
+        true => head.to_owned(),
+        false => head.replace(&problem.import, ""),
     }
-    used
 }
 
 /// What stands between double quotes: import paths of an import block.

@@ -9,7 +9,7 @@ fn problem(language: Language) -> Problem {
 
 fn source(language: Language, generation: &str) -> String {
     let problem = problem(language);
-    Program::assemble(&problem, generation, Tests::All, false)
+    Program::assemble(&problem, generation, Tests::All, Imports::Needed, false)
         .unwrap()
         .source()
 }
@@ -26,8 +26,46 @@ fn python_ends_at_the_first_line_that_is_not_indented() {
     assert!(text.trim_end().ends_with("check(twice)"));
     assert!(!text.contains("numpy"));
     let with = source(Language::Python, "    return np.array([1])\n");
-    assert!(with.contains("\nimport numpy\nimport numpy as np\n"));
-    assert!(!source(Language::Python, "    return inp.x\n").contains("numpy"));
+    assert!(with.contains("\ntry:\n    import numpy\n    import numpy as np\nexcept ImportError:"));
+    for without in [
+        "    return inp.x\n",
+        "    # numpy is not needed, np\n    return 1\n",
+    ] {
+        assert!(!source(Language::Python, without).contains("import numpy"));
+    }
+    for with in [
+        "    return f'{np.pi}'\n",
+        "    return eval('np.pi')\n",
+        "    np = 1\n",
+    ] {
+        assert!(source(Language::Python, with).contains("import numpy"));
+    }
+}
+
+#[test]
+fn the_reference_adds_its_imports_by_the_text() {
+    let of = |language, generation: &str| {
+        let problem = problem(language);
+        Program::assemble(&problem, generation, Tests::All, Imports::Reference, false)
+            .unwrap()
+            .solution
+    };
+    let python = of(Language::Python, "    return 1\n");
+    assert!(
+        python.contains("\nimport numpy\nimport numpy as np\n"),
+        "{python}"
+    );
+    let go = of(Language::Go, "    // math.Pi\n    runtime.x()\n}\n");
+    let imports = "import (\n    \"testing\"\n    \"github.com/stretchr/testify/assert\"\n)\n";
+    assert!(
+        go.starts_with(&format!("package main\n\n{imports}")),
+        "{go}"
+    );
+    assert!(
+        go.contains("\nimport (\n    \"math\"\n    \"time\"\n)\n"),
+        "{go}"
+    );
+    assert!(!of(Language::Go, "    return 1\n}\n").contains("\"math\""));
 }
 
 #[test]
@@ -35,7 +73,7 @@ fn translations_go_on_from_the_declaration_and_examples_replace_the_tests() {
     let problem = problem(Language::Java);
     let code = "        return 2 * number;\n    }\n}";
     let of = |tests, is_translation| {
-        Program::assemble(&problem, code, tests, is_translation)
+        Program::assemble(&problem, code, tests, Imports::Needed, is_translation)
             .unwrap()
             .source()
     };
@@ -45,9 +83,17 @@ fn translations_go_on_from_the_declaration_and_examples_replace_the_tests() {
     assert!(!of(Tests::Examples, false).contains("twice(-3)"));
     // Rust has no examples: all tests are run.
     let rust = self::problem(Language::Rust);
-    let all = Program::assemble(&rust, "    2 * number\n}\n", Tests::Examples, false).unwrap();
+    let all = Program::assemble(
+        &rust,
+        "    2 * number\n}\n",
+        Tests::Examples,
+        Imports::Needed,
+        false,
+    )
+    .unwrap();
     assert!(all.test.contains("twice(-3)"));
-    let translated = Program::assemble(&rust, "    0\n}\n", Tests::All, true).unwrap();
+    let translated =
+        Program::assemble(&rust, "    0\n}\n", Tests::All, Imports::Needed, true).unwrap();
     assert!(!translated.solution.contains("Double"));
 }
 
@@ -94,13 +140,24 @@ fn go_imports_what_is_used_and_nothing_else() {
     let none =
         "    // math.Pi\n    x := \"fmt.\" + `sort.`\n    runtime.y()\n    a.strings.z()\n}\n";
     assert!(of(none).is_empty());
+    // A variable with the name of a package is not one.
+    let shadowed = "    type t struct{ v int }\n    time := t{1}\n    return time.v\n}\n";
+    assert!(of(shadowed).is_empty());
+    assert_eq!(of("    sort := sort.Ints\n    sort.x()\n}\n"), ["sort"]);
     let problem = &super::super::dataset::load(
         &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval"),
         Language::Go,
     )
     .unwrap()[1];
     // The prompt's own import goes when the completion does not need it.
-    let other = Program::assemble(problem, "    return 0\n}\n", Tests::All, false).unwrap();
+    let other = Program::assemble(
+        problem,
+        "    return 0\n}\n",
+        Tests::All,
+        Imports::Needed,
+        false,
+    )
+    .unwrap();
     assert!(!other.source().contains("\"math\""));
     assert_eq!(other.test_functions, ["TestLargestGap"]);
 }
@@ -109,6 +166,6 @@ fn go_imports_what_is_used_and_nothing_else() {
 fn go_without_a_test_function_is_an_error() {
     let mut problem = problem(Language::Go);
     problem.test = "func helper() {}\n".to_owned();
-    let error = Program::assemble(&problem, "", Tests::All, false).unwrap_err();
+    let error = Program::assemble(&problem, "", Tests::All, Imports::Needed, false).unwrap_err();
     assert!(error.to_string().contains("Go/0: no test function"));
 }

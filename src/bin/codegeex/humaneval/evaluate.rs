@@ -10,8 +10,8 @@ use codegeex::cancel::CancelToken;
 use codegeex::eval::evaluate::{Evaluated, Survey, evaluate_file};
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
-    EvaluateOptions, Evaluator, Language, Prepared, Problem, Shard, Tests, Toolchains, canonical,
-    dataset, toolchain,
+    EvaluateOptions, Evaluator, Imports, Language, Prepared, Problem, Shard, Tests, Toolchains,
+    canonical, dataset, toolchain,
 };
 
 use crate::failure::{Failure, Result};
@@ -19,20 +19,21 @@ use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::progress::Progress;
 
-/// Run the tests of samples in a sandbox and append the results to a file.
+/// Run the tests of samples in a sandbox and append a result for each to a file.
 ///
-/// The file has a JSON record a line, in the order of the samples. Given again, the command goes
-/// on where it stopped. What a language needs is looked for before anything runs.
+/// The file has one JSON record a line, in the order of the samples. The same command continues an
+/// interrupted run. A missing toolchain is reported before anything runs. A record that cannot be run
+/// fails by itself: its line is named on standard error, and the others are evaluated.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex humaneval evaluate go.jsonl --data humaneval-x\n  codegeex humaneval evaluate go.jsonl --data humaneval-x --shard 0/8\n  codegeex humaneval evaluate --canonical --data humaneval-x"
 )]
 pub struct Args {
-    /// File of samples: ours, the reference's, or of any other model.
+    /// Samples as JSON lines, plain or gzip: those of `generate`, of the reference or of any other model.
     #[arg(value_name = "FILE", required_unless_present = "canonical")]
     file: Option<PathBuf>,
-    /// Run the problems' own solutions instead, to check the installation. Fails if one does not
-    /// pass that should.
+    /// Run the problems' own (canonical) solutions instead, to check the installation. Fails if a
+    /// solution that is known to pass does not.
     #[arg(long, conflicts_with_all = ["file", "out", "shard"])]
     canonical: bool,
     /// With --canonical: only these languages.
@@ -41,39 +42,41 @@ pub struct Args {
     /// Folder with the problems: humaneval_python.jsonl.gz and so on.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// File of results to write, or to go on with. Without it, FILE with _results before its
-    /// ending.
+    /// File of results to write or to continue. Default: FILE with _evaluated before its ending
+    /// (the reference's own results end in _results).
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Only this piece of the samples: 0/8 to 7/8 for eight pieces.
+    /// Evaluate only shard I of N, from 0/N to (N-1)/N.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
-    /// Programs at the same time; 0: as many as there are cores.
+    /// Programs to run in parallel; 0 means one per core.
     #[arg(long, default_value_t = 0, value_name = "N")]
     workers: usize,
-    /// Processor time of a run; by the clock it may take three times as long.
+    /// CPU time limit of a run. The wall-clock limit is three times as long.
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     timeout: f64,
-    /// Memory of a run.
+    /// Memory limit of a run.
     #[arg(long, default_value_t = 1024, value_name = "MIB")]
     memory: u64,
-    /// Run the examples of the descriptions only.
+    /// Run only the examples of the description instead of all tests.
     #[arg(long)]
     example_tests: bool,
-    /// As the reference does: one compiler and one run for each sample, and the exit code decides,
-    /// which a program that ends early with 0 gets past. To compare with.
+    /// Which imports a program gets besides its own.
+    #[arg(long, value_enum, default_value_t = ImportsArg::Needed)]
+    imports: ImportsArg,
+    /// Compile and run each sample by itself, as the reference does; trusts the exit code (a program
+    /// that exits early with 0 passes). For comparison only.
     #[arg(long)]
     naive: bool,
-    /// What stands between a program and the machine. `none` runs programs that nobody has read
-    /// with all of your rights.
+    /// How programs are isolated from the machine. `none` runs untrusted programs with all of your
+    /// rights.
     #[arg(long, value_enum, default_value_t = Kind::Auto)]
     sandbox: Kind,
 }
 
-/// Look for the toolchains and make ready what evaluation needs, packages from the registries
-/// included.
+/// Find the toolchains and prepare their caches, including packages from the registries.
 ///
-/// `evaluate` does so by itself; this is for machines that have no network later.
+/// `evaluate` does this by itself. Run it beforehand on a machine that later has no network.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex humaneval setup\n  codegeex humaneval setup --lang go,java"
@@ -85,14 +88,22 @@ pub struct SetupArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum ImportsArg {
+    /// The reference's, where the code uses them.
+    Needed,
+    /// Exactly as the reference's script adds them.
+    Reference,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Kind {
-    /// Bubblewrap where it works, else namespaces.
+    /// Bubblewrap where it works, otherwise namespaces.
     Auto,
     /// The program bwrap.
     Bubblewrap,
-    /// Namespaces and seccomp.
+    /// Linux namespaces and seccomp, without another program.
     Namespaces,
-    /// Nothing.
+    /// No isolation.
     None,
 }
 
@@ -125,6 +136,10 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     if args.example_tests {
         options.tests = Tests::Examples;
     }
+    options.imports = match args.imports {
+        ImportsArg::Needed => Imports::Needed,
+        ImportsArg::Reference => Imports::Reference,
+    };
     match &args.file {
         Some(file) => interrupt.orderly(|cancel| samples(&args, file, options, cancel)),
         None => interrupt.orderly(|cancel| ground_truth(&args, options, cancel)),
@@ -145,12 +160,12 @@ pub fn setup(args: SetupArgs, interrupt: &Interrupt) -> Result {
     lines::write_stdout(&text)
 }
 
-/// The toolchains of some languages. Those that are missing are said at once, and all of them.
+/// The toolchains of some languages. All missing ones are reported at once.
 fn prepared(languages: &[Language], naive: bool, cancel: &CancelToken) -> Result<Prepared> {
     let toolchains = Toolchains::find(languages)?;
-    let bar = Progress::of("making ready");
+    let bar = Progress::of("preparing");
     let ready = toolchains.prepare(&toolchain::cache_dir()?, naive, cancel, &mut |language| {
-        bar.say(format!("making ready: {language}"));
+        bar.say(format!("preparing {language}"));
     });
     Ok(ready?)
 }
@@ -165,6 +180,7 @@ fn load(data: &Path, languages: &[Language]) -> Result<Vec<Problem>> {
 
 fn samples(args: &Args, file: &Path, options: EvaluateOptions, cancel: &CancelToken) -> Result {
     let survey = Survey::of(file, cancel)?;
+    report_defects(&survey);
     let languages: Vec<Language> = survey.languages.iter().copied().collect();
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -191,7 +207,7 @@ fn samples(args: &Args, file: &Path, options: EvaluateOptions, cancel: &CancelTo
         done.samples
     );
     if done.resumed > 0 {
-        let _ = write!(text, ", {} of them from before", done.resumed);
+        let _ = write!(text, ", {} of them from an earlier run", done.resumed);
     }
     for (verdict, count) in &done.verdicts {
         let _ = write!(text, ", {count} {}", verdict.replace('_', " "));
@@ -200,12 +216,24 @@ fn samples(args: &Args, file: &Path, options: EvaluateOptions, cancel: &CancelTo
     let each = done.written as f64 / seconds.max(1e-9);
     let _ = write!(text, "; {seconds:.1} s, {each:.1} samples/s");
     if done.cancelled {
-        text += "; the same command goes on from there";
+        text += "; run the same command again to continue";
     }
     lines::write_stdout(&(text + "\n"))
 }
 
-/// What is left, from how long the samples so far took.
+/// Says on standard error which records cannot be run.
+fn report_defects(survey: &Survey) {
+    for defect in &survey.defects {
+        eprintln!("warning: {defect}");
+    }
+    match survey.left_out {
+        0 => {}
+        1 => eprintln!("warning: 1 line is no sample and was left out"),
+        n => eprintln!("warning: {n} lines are no samples and were left out"),
+    }
+}
+
+/// An estimate of the time left, from the samples so far.
 fn speed(done: u64, of: u64, took: Duration) -> String {
     let rate = done as f64 / took.as_secs_f64().max(1e-9);
     if done == 0 {
@@ -215,7 +243,7 @@ fn speed(done: u64, of: u64, took: Duration) -> String {
     format!("{rate:.1} samples/s, about {left:.0} s left")
 }
 
-/// `name_results.jsonl` of `name.jsonl` or `name.jsonl.gz`; with the shard where there are many.
+/// `name_evaluated.jsonl` of `name.jsonl` or `name.jsonl.gz`, with the shard where there are several.
 fn results_of(samples: &Path, shard: Shard) -> PathBuf {
     let name = samples.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".gz").unwrap_or(&name);
@@ -224,7 +252,7 @@ fn results_of(samples: &Path, shard: Shard) -> PathBuf {
         Shard::WHOLE => String::new(),
         _ => format!("_{}of{}", shard.index(), shard.of()),
     };
-    samples.with_file_name(format!("{stem}_results{piece}.jsonl"))
+    samples.with_file_name(format!("{stem}_evaluated{piece}.jsonl"))
 }
 
 fn ground_truth(args: &Args, options: EvaluateOptions, cancel: &CancelToken) -> Result {
@@ -279,7 +307,7 @@ fn ground_truth(args: &Args, options: EvaluateOptions, cancel: &CancelToken) -> 
     let _ = writeln!(text, "{passed} of {all} pass, {seconds:.1} s");
     lines::write_stdout(&text)?;
     if unexpected > 0 {
-        let message = format!("{unexpected} canonical solutions do not pass that should");
+        let message = format!("{unexpected} canonical solutions that are known to pass did not");
         return Err(codegeex::Error::new(codegeex::ErrorKind::Internal, message).into());
     }
     Ok(())
@@ -290,13 +318,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_stand_beside_their_samples() {
+    fn results_are_written_beside_their_samples() {
         let of = |name: &str, shard| results_of(Path::new(name), shard);
         let whole = Shard::WHOLE;
-        assert_eq!(of("a/go.jsonl", whole), Path::new("a/go_results.jsonl"));
-        assert_eq!(of("go.jsonl.gz", whole), Path::new("go_results.jsonl"));
+        assert_eq!(of("a/go.jsonl", whole), Path::new("a/go_evaluated.jsonl"));
+        assert_eq!(of("go.jsonl.gz", whole), Path::new("go_evaluated.jsonl"));
         let piece = Shard::new(1, 8).unwrap();
-        assert_eq!(of("go", piece), Path::new("go_results_1of8.jsonl"));
+        assert_eq!(of("go", piece), Path::new("go_evaluated_1of8.jsonl"));
     }
 
     #[test]
