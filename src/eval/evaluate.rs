@@ -299,6 +299,9 @@ impl<'a> Evaluator<'a> {
             wall: self.options.timeout.saturating_mul(3),
             memory: self.options.memory,
             output: self.options.output,
+            // Runtimes need some twenty of each.
+            processes: 64,
+            open_files: 64,
             ..Limits::default()
         };
         let build = Limits {

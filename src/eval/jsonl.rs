@@ -88,21 +88,22 @@ impl Lines {
                 return Ok(None);
             }
             self.read += read;
-            if self.read > self.caps.total {
-                bail!(
-                    MalformedFile,
-                    "{}: more than {} bytes of lines, which is more than such a file holds",
-                    self.path.display(),
-                    self.caps.total
-                );
-            }
+            let is_over = self.read > self.caps.total;
             // Most of a line that is far too long was not read, so where the next one begins is not known.
-            self.failed = read > self.caps.skipped();
+            self.failed = is_over || read > self.caps.skipped();
             if self.line.len() > most {
                 let (name, line) = (self.path.display(), self.number);
                 bail!(
                     MalformedFile,
                     "{name}: line {line} is longer than {most} bytes, which no record needs"
+                );
+            }
+            if is_over {
+                bail!(
+                    MalformedFile,
+                    "{}: more than {} bytes of lines, which is more than such a file holds",
+                    self.path.display(),
+                    self.caps.total
                 );
             }
             self.failed = false;

@@ -1,7 +1,7 @@
 //! Evaluation end to end, with problems of our own: what passes, what does not and why, and that
 //! nothing passes that does not run through its tests.
 //!
-//! A language whose toolchain is not installed is skipped, unless `CODEGEEX_TOOLCHAINS=all`.
+//! A language whose toolchain is not installed is skipped, which is a failure with `CODEGEEX_CI=1`.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -30,11 +30,10 @@ fn sandbox() -> &'static Sandbox {
 fn prepared(language: Language, naive: bool) -> Option<Prepared> {
     let toolchains = match Toolchains::find(&[language]) {
         Ok(toolchains) => toolchains,
-        Err(e) if std::env::var_os("CODEGEEX_TOOLCHAINS").is_none() => {
+        Err(e) => {
             crate::support::skip(&e.to_string());
             return None;
         }
-        Err(e) => panic!("{e}"),
     };
     let cache = crate::support::cache_dir();
     let cancel = CancelToken::new();
@@ -129,6 +128,12 @@ fn python() {
                 "exception",
             ),
             ("    \"\"\"\n", "compile_error"),
+            ("    np = number\n    return np + np\n", "passed"),
+            (
+                "    numpy = np = number # numpy\n    return numpy + np\n",
+                "passed",
+            ),
+            ("    import np_is_not_installed\n", "exception"),
         ],
     );
 }
@@ -291,6 +296,18 @@ fn go() {
             ),
             (
                 "    return 2 * number\n}\n\nvar now = time.Now()\n",
+                "passed",
+            ),
+            (
+                "    type t struct{ v int }\n    time := t{number}\n    return 2 * time.v\n}\n",
+                "passed",
+            ),
+            (
+                "    sort := strings.Repeat(\"x\", 2*number)\n    return len(sort)\n}\n",
+                "passed",
+            ),
+            (
+                "    bytes := math.Abs(2)\n    return number * int(bytes)\n}\n\ntype rand struct{ fmt int }\n\nfunc (math rand) strings() int { return math.fmt }\n",
                 "passed",
             ),
         ],
@@ -466,18 +483,97 @@ fn results_come_in_order_and_errors_after_those_before_them() {
     outcome.unwrap();
     assert_eq!(seen, (0..9).collect::<Vec<_>>());
 
-    let mut with_stranger = good();
-    with_stranger.insert(5, sample(99, "Python/7"));
-    let (outcome, seen) = run(with_stranger, &CancelToken::new(), usize::MAX);
-    let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    assert!(error.to_string().contains("Python/7"), "{error}");
+    let mut with_error = good();
+    with_error.insert(5, Err(codegeex::Error::new(ErrorKind::Io, "gone")));
+    let (outcome, seen) = run(with_error, &CancelToken::new(), usize::MAX);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(seen, (0..5).collect::<Vec<_>>());
 
     let (outcome, seen) = run(good(), &CancelToken::new(), 3);
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
     assert!(seen.len() >= 3 && seen.len() < 9, "{seen:?}");
     assert_eq!(seen, (0..seen.len() as u32).collect::<Vec<_>>());
+}
+
+/// A record that cannot be run fails by itself, in its place, and a line that is no record is left
+/// out; both are named with their lines.
+#[test]
+fn a_record_that_cannot_be_run_does_not_stop_the_others() {
+    let Some(fast) = prepared(Language::Python, false) else {
+        return;
+    };
+    let evaluator =
+        Evaluator::new(&fast, sandbox(), problems(Language::Python), options()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let lines: [&[u8]; 9] = [
+        b"\xef\xbb\xbf{\"task_id\": \"Python/0\", \"generation\": \"    return 2 * number # \\ud83d\\n\", \"scores\": NaN}\r",
+        b"{\"task_id\": \"Python/0\", \"generation\"",
+        b"",
+        b"{\"task_id\": \"Python/0\", \"generation\": null}",
+        b"{\"task_id\": \"Python/77\", \"generation\": \"\"}",
+        b"[1, 2]",
+        b"{\"task_id\": \"Perl/0\", \"generation\": \"\"}",
+        b"{\"task_id\": \"Python/0\", \"generation\": \"\xff\"}",
+        b"{\"generation\": \"\", \"task_id\": \"py/0\", \"generation\": \"    return number + number\\n\"}",
+    ];
+    std::fs::write(path("samples.jsonl"), lines.join(&b'\n')).unwrap();
+    let none = CancelToken::new();
+    let survey = Survey::of(&path("samples.jsonl"), &none).unwrap();
+    assert_eq!((survey.samples, survey.left_out), (4, 4));
+    let places = survey.defects.join("\n");
+    for line in [2, 4, 6, 7, 8] {
+        let place = format!("samples.jsonl: line {line}: ");
+        assert!(places.contains(&place), "{place} not in {places}");
+    }
+    let run = |shard: &str, out: &str| {
+        let shard = shard.parse().unwrap();
+        let from = path("samples.jsonl");
+        let done = evaluate_file(
+            &evaluator,
+            &from,
+            &survey,
+            shard,
+            &path(out),
+            &none,
+            &mut |_| {},
+        );
+        let done = done.unwrap();
+        assert_eq!(done.resumed + done.written, done.samples);
+        let results = samples::Results::open(&path(out)).unwrap();
+        results.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let whole = run("0/1", "all.jsonl");
+    let verdicts: Vec<_> = whole.iter().map(|r| &*r.verdict).collect();
+    assert_eq!(
+        verdicts,
+        ["passed", "invalid_sample", "invalid_sample", "passed"]
+    );
+    assert!(
+        whole[1]
+            .result
+            .contains("line 4: field `generation` is null")
+    );
+    assert!(
+        whole[2]
+            .result
+            .contains("line 5: there is no problem Python/77")
+    );
+    assert_eq!(run("0/1", "all.jsonl").len(), 4, "given again");
+    let mut pieces = run("0/2", "0.jsonl");
+    pieces.extend(run("1/2", "1.jsonl"));
+    let verdicts: Vec<_> = pieces.iter().map(|r| &*r.verdict).collect();
+    assert_eq!(
+        verdicts,
+        ["passed", "invalid_sample", "invalid_sample", "passed"]
+    );
+
+    std::fs::write(path("none.jsonl"), "Traceback (most recent call last):\n").unwrap();
+    let error = Survey::of(&path("none.jsonl"), &none).unwrap_err();
+    assert!(
+        error.to_string().contains("line 1: not a record"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <netinet/in.h>
@@ -84,6 +86,77 @@ static void shared_memory(void) {
     tried("memfd_create", syscall(SYS_memfd_create, "x", 0));
     tried("shmget", syscall(SYS_shmget, 0, MIB, 01600));
     tried("shared memory", mmap(0, MIB, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+}
+
+/* Ways to make the kernel hold memory, or open files, that show in no process. */
+static void kernel_memory(void) {
+    int pair[2], ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || pipe(ends)) exit(1);
+    tried("socket", socket(AF_UNIX, SOCK_STREAM, 0));
+    tried("internet", socket(AF_INET, SOCK_STREAM, 0));
+    tried("internet 6", socket(AF_INET6, SOCK_DGRAM, 0));
+    tried("internet pair", socketpair(AF_INET, SOCK_STREAM, 0, pair));
+    tried("listen", listen(pair[0], 4096));
+    int size = 1 << 22;
+    tried("larger", setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
+    tried("receive more", setsockopt(pair[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
+    /* An open file on its way is in no process. */
+    char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 'x';
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &ends[0], sizeof(int));
+    tried("pass a file", sendmsg(pair[0], &message, 0));
+    struct mmsghdr many = {.msg_hdr = message};
+    tried("pass files", sendmmsg(pair[0], &many, 1, 0));
+    tried("larger pipe", fcntl(ends[1], 1031, 1 << 20));
+    tried("vmsplice", syscall(SYS_vmsplice, ends[1], &data, 1, 0));
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    int fd = open("locked", O_CREAT | O_RDWR, 0600);
+    tried("lock", fcntl(fd, F_SETLK, &lock));
+    tried("lock of a file", fcntl(fd, 37, &lock));
+    tried("inotify", syscall(SYS_inotify_init1, 0));
+    unsigned long ring = 0;
+    tried("io_setup", syscall(SYS_io_setup, 128, &ring));
+    tried("landlock", syscall(444, 0, 0, 1));
+    tried("filter", prctl(22, 2, 0, 0, 0));
+    tried("files of a thread", syscall(SYS_clone, 0x100 | 0x800 | 0x10000, 0, 0, 0, 0));
+    tried("unshare files", syscall(SYS_close_range, 900, 999, 2));
+}
+
+static const int QUEUED = 96 * MIB;
+
+/* Six processes that fill sockets or pipes, each up to a bound of its own, and say how full. */
+static void hoard(int is_sockets) {
+    static char block[4096];
+    for (int child = 0; child < 6; child++) {
+        if (fork()) continue;
+        long queued = 0;
+        int pair[2];
+        while (queued < QUEUED) {
+            if (is_sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair) : pipe(pair)) break;
+            for (int end = 0; end < 2; end++) {
+                ssize_t n;
+                fcntl(pair[end], F_SETFL, O_NONBLOCK);
+                while ((n = write(pair[end], block, sizeof block)) > 0) queued += n;
+            }
+            printf("%d %ld\n", child, queued);
+        }
+        linger(5);
+        _exit(0);
+    }
+    linger(6);
+}
+
+/* Forty processes with mappings that have no pages, a quarter of a kilobyte each. */
+static void mappings(void) {
+    for (int i = 0; i < 60000; i++)
+        if (mmap(0, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) break;
+    for (int child = 0; child < 40; child++) if (fork() == 0) { linger(5); _exit(0); }
+    linger(6);
 }
 
 static void calls(void) {
@@ -168,6 +241,10 @@ int main(int argc, char **argv) {
     if (IS("fork-tree")) fork_tree();
     if (IS("calls")) calls();
     if (IS("shared-memory")) shared_memory();
+    if (IS("kernel-memory")) kernel_memory();
+    if (IS("sockets")) hoard(1);
+    if (IS("pipes")) hoard(0);
+    if (IS("mappings")) mappings();
     if (IS("connect")) connects(a, b, argc > 4 ? argv[4] : "");
     if (IS("allocate")) allocate(0);
     if (IS("allocate-many")) {

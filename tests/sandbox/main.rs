@@ -9,6 +9,8 @@ mod folders;
 mod machine;
 mod runtimes;
 mod servers;
+#[path = "../support/mod.rs"]
+mod support;
 mod traces;
 mod unsandboxed;
 mod verdicts;

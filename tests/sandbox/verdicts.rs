@@ -174,6 +174,53 @@ fn allocating_for_ever() {
     });
 }
 
+/// What sockets and pipes hold belongs to no process: it counts, and is bounded by the limit and by
+/// what can be filled between two looks.
+#[test]
+fn filling_sockets_and_pipes() {
+    each(|sandbox| {
+        let folder = armed(sandbox, MIB);
+        for what in ["sockets", "pipes"] {
+            let command = attack(&folder, &[what]);
+            let outcome = run(
+                sandbox,
+                &command.limits(limits(|l| {
+                    l.memory = 150 * MIB;
+                    l.open_files = 1024;
+                })),
+            );
+            assert_eq!(outcome.end, End::OutOfMemory, "{what}");
+            let mut queued = [0u64; 6];
+            for line in text(&outcome.stdout).lines() {
+                let mut numbers = line.split(' ').map(|n| n.parse::<u64>().unwrap_or(0));
+                if let (Some(child), Some(bytes)) = (numbers.next(), numbers.next()) {
+                    queued[child as usize] = bytes;
+                }
+            }
+            let queued: u64 = queued.iter().sum();
+            println!("{what}: {} MiB queued, {} MiB seen", queued / MIB, outcome.peak_memory / MIB);
+            assert!(queued > MIB && queued < 300 * MIB, "{what}: {queued}");
+        }
+    });
+}
+
+/// Where there is a control group, all that the kernel keeps for a program counts.
+#[test]
+fn memory_of_the_kernel_counts_in_a_control_group() {
+    each(|sandbox| {
+        if !sandbox.counts_kernel_memory() {
+            println!("no control group for this user");
+            return;
+        }
+        let folder = armed(sandbox, MIB);
+        let command = attack(&folder, &["mappings"]);
+        let outcome = run(sandbox, &command.limits(limits(|l| l.memory = 150 * MIB)));
+        assert_eq!(outcome.end, End::OutOfMemory);
+        // The next run is not the one that was full.
+        assert_eq!(run(sandbox, &attack(&folder, &["exit", "0"])).end, End::Exited(0));
+    });
+}
+
 #[test]
 fn memory_that_is_not_used_or_shared_does_not_count() {
     each(|sandbox| {

@@ -263,7 +263,7 @@ fn a_file_of_another_run_is_left_alone() {
         &options(),
         "line 11: a record too many",
     );
-    check(b"{}\n", &options(), "line 1: not a record: missing field");
+    check(b"{}\n", &options(), "line 1: missing field");
     let changed = String::from_utf8(whole.clone())
         .unwrap()
         .replace("Double", "Triple");

@@ -16,7 +16,7 @@ pub struct Limits {
     /// Processor time of all processes together.
     pub cpu: Duration,
     /// Bytes of memory of all processes together. Address space that is only reserved, as by a
-    /// JVM, does not count.
+    /// JVM, does not count; an open socket or pipe counts as what it can hold.
     pub memory: u64,
     /// Processes and threads at the same time. More cannot be started; the command goes on.
     pub processes: u32,
@@ -30,7 +30,7 @@ pub struct Limits {
 
 impl Default for Limits {
     /// 10 s, 20 s of processor time, 1 GiB, 256 processes and threads, files of 64 MiB, 1 MiB of
-    /// output, 1,024 open files.
+    /// output, 256 open files.
     fn default() -> Self {
         Self {
             wall: Duration::from_secs(10),
@@ -39,7 +39,7 @@ impl Default for Limits {
             processes: 256,
             file_size: 64 << 20,
             output: 1 << 20,
-            open_files: 1024,
+            open_files: 256,
         }
     }
 }

@@ -25,6 +25,10 @@ impl Sandbox {
         match *self {}
     }
 
+    pub(super) fn counts_kernel_memory(&self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn folder(&self, _: u64) -> Result<Folder> {
         match *self {}
     }

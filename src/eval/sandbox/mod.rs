@@ -6,9 +6,10 @@
 //! limit, when it ends itself, and when this process ends. What it is not for: hiding the machine's
 //! load or its clock from the program, and holding back one that knows an unfixed hole of the kernel.
 //!
-//! Memory is that of the processes' pages, looked at every few milliseconds; what the kernel keeps
-//! for open sockets and pipes is bounded by the limits on processes and open files alone. Starting a
-//! program forks this process, which takes longer the more memory of its own it has.
+//! Memory is that of the processes' pages, looked at every few milliseconds, and what their open sockets
+//! and pipes can hold at most. Where this process can make a control group (see
+//! [`Sandbox::counts_kernel_memory`]), the kernel holds a program to little more, all that it keeps for it
+//! counted. Starting a program forks this process, which takes longer the more memory of its own it has.
 //!
 //! ```no_run
 //! use codegeex::cancel::CancelToken;
@@ -80,6 +81,13 @@ impl Sandbox {
     /// Whether programs are kept from the machine at all.
     pub fn is_isolated(&self) -> bool {
         self.name() != "none"
+    }
+
+    /// Whether each program runs in a control group with a limit of memory, so that everything that the
+    /// kernel keeps for it counts: with version 1 as root, with version 2 where a part of the hierarchy is
+    /// delegated to this user.
+    pub fn counts_kernel_memory(&self) -> bool {
+        self.0.counts_kernel_memory()
     }
 
     /// A private folder that holds `disk` bytes, everything in it counted.

@@ -24,6 +24,7 @@ const WARM_UP: &str = include_str!("../harness/CodegeexWarmUp.java");
 pub(super) const JVM: &[&str] = &[
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
+    "-XX:ActiveProcessorCount=1",
     "-XX:-UsePerfData",
     "-Xshare:auto",
 ];

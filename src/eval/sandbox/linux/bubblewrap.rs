@@ -15,6 +15,7 @@ use std::process::{Child, Stdio};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use seccompiler::BpfProgram;
 
+use super::cgroup::Cgroup;
 use super::hold::MOUNTED;
 use super::limits;
 use super::stdio::Stdio3;
@@ -53,7 +54,12 @@ impl Bubblewrap {
     }
 
     /// Makes `command` ready to be started.
-    pub(super) fn prepare(&self, command: &Command, stdio: Stdio3) -> Result<Launch> {
+    pub(super) fn prepare(
+        &self,
+        command: &Command,
+        stdio: Stdio3,
+        cgroup: Option<Cgroup>,
+    ) -> Result<Launch> {
         let (status, status_theirs) = pipe()?;
         let (block, block_theirs) = super::stdio::go_ahead()?;
         let filter = super::stdio::sealed(&bytes_of(&self.filter))?;
@@ -101,7 +107,7 @@ impl Bubblewrap {
             // Otherwise this process would hold their ends of the pipes.
             drop(bwrap);
             drop((status_theirs, block_theirs, filter, options));
-            Running::adopt(child, status, block, processes)
+            Running::adopt(child, status, block, processes, cgroup)
         }))
     }
 
@@ -218,6 +224,8 @@ struct Running {
     first_fd: OwnedFd,
     status: BufReader<std::fs::File>,
     meter: Option<Meter>,
+    /// Dropped last: then the processes are gone.
+    cgroup: Option<Cgroup>,
 }
 
 impl Running {
@@ -226,10 +234,14 @@ impl Running {
         status: OwnedFd,
         block: OwnedFd,
         processes: u32,
+        cgroup: Option<Cgroup>,
     ) -> Result<Box<dyn Group>> {
         let mut status = BufReader::new(std::fs::File::from(status));
         let prepared = Self::first_process(&bwrap, &mut status).and_then(|(first, fd, ended)| {
             limits::set_processes(first, processes)?;
+            if let Some(cgroup) = &cgroup {
+                cgroup.add(first);
+            }
             super::stdio::give(&block).map_err(|e| failed("let bubblewrap go on", e))?;
             Ok((first, fd, ended))
         });
@@ -249,6 +261,7 @@ impl Running {
             first_fd,
             status,
             meter: None,
+            cgroup,
         }))
     }
 
@@ -314,6 +327,10 @@ impl Group for Running {
             Some(code @ 129..=192) => Status::Signal(code - 128),
             Some(code) => Status::Exited(code),
         })
+    }
+
+    fn is_over(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::is_over)
     }
 
     fn usage(&mut self, exact_above: u64) -> Usage {

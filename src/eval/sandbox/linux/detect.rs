@@ -1,8 +1,6 @@
 //! Which way of running programs works on this machine, found out by running one.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
-
 use super::bubblewrap::Bubblewrap;
 use super::folder::Folder;
 use super::namespaces::Namespaces;
@@ -16,7 +14,7 @@ const OLDEST: (u32, u32) = (5, 14);
 
 pub(super) fn detect(policy: Policy) -> Result<Sandbox> {
     match policy {
-        Policy::None => Ok(Sandbox(Arc::new(Mechanism::Plain))),
+        Policy::None => Ok(Sandbox::new(Mechanism::Plain)),
         Policy::Bubblewrap => bubblewrap().map_err(advise),
         Policy::Namespaces => namespaces().map_err(advise),
         Policy::Auto => bubblewrap().or_else(|first| {
@@ -44,7 +42,7 @@ fn namespaces() -> Result<Sandbox> {
 
 /// Runs a program that does nothing.
 fn probe(mechanism: Mechanism) -> Result<Sandbox> {
-    let sandbox = Sandbox(Arc::new(mechanism));
+    let sandbox = Sandbox::new(mechanism);
     let folder = sandbox::Folder(Folder::in_memory(1 << 20)?);
     let command = Command::new("true", &folder);
     match sandbox.run(&command, &CancelToken::new()) {

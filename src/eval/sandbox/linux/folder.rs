@@ -85,6 +85,16 @@ impl Folder {
         }
     }
 
+    /// Bytes of memory that it can take.
+    pub(super) fn capacity(&self) -> u64 {
+        match &self.0.kind {
+            Kind::Memory(held) => rustix::fs::fstatfs(&held.top).map_or(0, |space| {
+                u64::try_from(space.f_bsize).map_or(0, |size| space.f_blocks.saturating_mul(size))
+            }),
+            Kind::Plain(_) => 0,
+        }
+    }
+
     /// Whether nothing more can be written, or may be.
     pub(super) fn is_full(&self) -> bool {
         match &self.0.kind {

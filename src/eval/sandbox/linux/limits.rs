@@ -10,7 +10,10 @@ use crate::error::Result;
 use crate::eval::sandbox::Limits;
 
 /// What is set, prepared so that setting it allocates nothing.
-pub(super) type Set = [(Resource, u64, u64); 7];
+pub(super) type Set = [(Resource, u64, u64); 8];
+
+/// Signals that may wait, and timers.
+const SIGNALS: u64 = 1024;
 
 /// What `limits` come to for one process. How many there may be is left out: see [`set_processes`].
 pub(super) fn of(limits: &Limits) -> Set {
@@ -26,6 +29,7 @@ pub(super) fn of(limits: &Limits) -> Set {
         same(Resource::Core, 0),
         same(Resource::Memlock, 0),
         same(Resource::Msgqueue, 0),
+        same(Resource::Sigpending, SIGNALS),
     ]
 }
 

@@ -5,11 +5,12 @@
 //! | `folder`, `hold`, `plain_folder` | the private folder, and the namespaces that hold it |
 //! | `detect` | which way works here |
 //! | `bubblewrap`, `namespaces` (with `inside`, `root`), `plain` | ways to start a program |
-//! | `view`, `overlay`, `limits`, `seccomp` | what all of them hold a program to |
+//! | `view`, `overlay`, `limits`, `seccomp`, `cgroup` | what all of them hold a program to |
 //! | `watch`, `usage`, `server` | what happens while it runs |
 //! | `fork`, `stdio` | processes and their streams |
 
 mod bubblewrap;
+mod cgroup;
 mod detect;
 mod folder;
 mod fork;
@@ -38,12 +39,19 @@ use super::{Command, Outcome, Policy};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use bubblewrap::Bubblewrap;
+use cgroup::Cgroups;
 use namespaces::Namespaces;
 use stdio::Stdio3;
 use watch::{Both, Kept, Launch};
 
 #[derive(Debug, Clone)]
-pub(super) struct Sandbox(Arc<Mechanism>);
+pub(super) struct Sandbox(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    mechanism: Mechanism,
+    cgroups: Option<Arc<Cgroups>>,
+}
 
 #[derive(Debug)]
 enum Mechanism {
@@ -57,8 +65,17 @@ impl Sandbox {
         detect::detect(policy)
     }
 
+    fn new(mechanism: Mechanism) -> Self {
+        let cgroups = Cgroups::detect();
+        Self(Arc::new(Shared { mechanism, cgroups }))
+    }
+
+    pub(super) fn counts_kernel_memory(&self) -> bool {
+        self.0.cgroups.as_ref().is_some_and(|c| c.is_enabled())
+    }
+
     pub(super) fn name(&self) -> &'static str {
-        match &*self.0 {
+        match &self.0.mechanism {
             Mechanism::Bubblewrap(_) => "bubblewrap",
             Mechanism::Namespaces(_) => "namespaces",
             Mechanism::Plain => "none",
@@ -66,7 +83,7 @@ impl Sandbox {
     }
 
     pub(super) fn folder(&self, disk: u64) -> Result<Folder> {
-        match &*self.0 {
+        match &self.0.mechanism {
             Mechanism::Plain => Folder::plain(disk),
             _ => Folder::in_memory(disk),
         }
@@ -74,7 +91,7 @@ impl Sandbox {
 
     pub(super) fn make_writable(&self, path: &Path) -> Result<()> {
         match hold::programs_id() {
-            Some(id) if !matches!(*self.0, Mechanism::Plain) => {
+            Some(id) if !matches!(self.0.mechanism, Mechanism::Plain) => {
                 std::os::unix::fs::chown(path, Some(id), Some(id))
                     .map_err(|e| Error::io(path, "give it to programs", e))
             }
@@ -114,10 +131,13 @@ impl Sandbox {
     }
 
     fn prepare(&self, command: &Command, stdio: Stdio3) -> Result<Launch> {
-        match &*self.0 {
-            Mechanism::Bubblewrap(bubblewrap) => bubblewrap.prepare(command, stdio),
-            Mechanism::Namespaces(namespaces) => namespaces.prepare(command, stdio),
-            Mechanism::Plain => plain::prepare(command, stdio),
+        let disk = command.folder.0.capacity();
+        let cgroups = self.0.cgroups.as_ref();
+        let cgroup = cgroups.and_then(|c| c.for_run(command.limits.memory, disk));
+        match &self.0.mechanism {
+            Mechanism::Bubblewrap(bubblewrap) => bubblewrap.prepare(command, stdio, cgroup),
+            Mechanism::Namespaces(namespaces) => namespaces.prepare(command, stdio, cgroup),
+            Mechanism::Plain => plain::prepare(command, stdio, cgroup),
         }
     }
 }

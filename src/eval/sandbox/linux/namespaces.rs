@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use seccompiler::BpfProgram;
 
+use super::cgroup::Cgroup;
 use super::fork::{self, fork};
 use super::inside::{self, Image, Report};
 use super::root::Root;
@@ -34,7 +35,12 @@ pub(super) struct Namespaces {
 
 impl Namespaces {
     /// Makes `command` ready to be started.
-    pub(super) fn prepare(&self, command: &Command, stdio: Stdio3) -> Result<Launch> {
+    pub(super) fn prepare(
+        &self,
+        command: &Command,
+        stdio: Stdio3,
+        cgroup: Option<Cgroup>,
+    ) -> Result<Launch> {
         let overlays = overlay::prepare(&command.mounts)?;
         let image = Image {
             root: Root::prepare(&self.view, &command.mounts, &overlays)?,
@@ -82,7 +88,7 @@ impl Namespaces {
             let forked = forked.map_err(|e| failed("fork", e))?;
             drop((report_theirs, go_theirs, executed_theirs));
             forked.wait();
-            Running::adopt(report, go, executed)
+            Running::adopt(report, go, executed, cgroup)
         }))
     }
 }
@@ -160,10 +166,17 @@ struct Running {
     executed: Option<OwnedFd>,
     meter: Option<Meter>,
     is_reaped: bool,
+    /// Dropped last: then the processes are gone.
+    cgroup: Option<Cgroup>,
 }
 
 impl Running {
-    fn adopt(report: OwnedFd, go: OwnedFd, executed: OwnedFd) -> Result<Box<dyn Group>> {
+    fn adopt(
+        report: OwnedFd,
+        go: OwnedFd,
+        executed: OwnedFd,
+        cgroup: Option<Cgroup>,
+    ) -> Result<Box<dyn Group>> {
         let first = match Report::receive(report.as_fd()) {
             Some(Report::Started(pid)) => pid,
             Some(Report::Failed(step, errno)) => return Err(failed(step.what(), errno)),
@@ -185,7 +198,11 @@ impl Running {
             executed: Some(executed),
             meter: None,
             is_reaped: false,
+            cgroup,
         };
+        if let Some(cgroup) = &running.cgroup {
+            cgroup.add(first);
+        }
         // Where this fails the process has ended, which is seen soon.
         let _ = super::stdio::give(&running.go);
         Ok(Box::new(running))
@@ -223,6 +240,10 @@ impl Group for Running {
             // Ended from outside before it could tell.
             Some(Report::Started(_)) | None => Ok(Status::Signal(libc::SIGKILL)),
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::is_over)
     }
 
     fn usage(&mut self, exact_above: u64) -> Usage {

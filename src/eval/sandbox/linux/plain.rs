@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::cgroup::Cgroup;
 use super::stdio::Stdio3;
 use super::usage::{Members, Meter, Usage};
 use super::watch::{Group, Launch, Status};
@@ -16,7 +17,7 @@ use crate::error::{Error, Result, bail};
 use crate::eval::sandbox::{Command, Folder};
 
 /// Makes `command` ready to be started.
-pub(super) fn prepare(command: &Command, stdio: Stdio3) -> Result<Launch> {
+pub(super) fn prepare(command: &Command, stdio: Stdio3, cgroup: Option<Cgroup>) -> Result<Launch> {
     for mount in &command.mounts {
         if mount.source != mount.target {
             bail!(
@@ -40,8 +41,13 @@ pub(super) fn prepare(command: &Command, stdio: Stdio3) -> Result<Launch> {
     program.stderr(Stdio::from(stdio.stderr));
     let set = limits::of(&command.limits);
     let parent = rustix::process::getpid();
+    let entry = cgroup.as_ref().and_then(Cgroup::entry);
     let prepare = move || {
         rustix::process::setsid()?;
+        if let Some(entry) = &entry {
+            // Where it is not allowed, the other limits hold.
+            let _ = rustix::io::write(entry, b"0");
+        }
         limits::set(&set)?;
         fork::die_with(parent)?;
         fork::default_signals();
@@ -54,7 +60,7 @@ pub(super) fn prepare(command: &Command, stdio: Stdio3) -> Result<Launch> {
         let child = program.spawn();
         let child = child.map_err(|e| Error::io(program.get_program().as_ref(), "start it", e))?;
         drop(program);
-        Running::adopt(child)
+        Running::adopt(child, cgroup)
     }))
 }
 
@@ -66,10 +72,12 @@ struct Running {
     ended: OwnedFd,
     meter: Meter,
     is_reaped: bool,
+    /// Dropped last: then the processes are gone.
+    cgroup: Option<Cgroup>,
 }
 
 impl Running {
-    fn adopt(mut child: Child) -> Result<Box<dyn Group>> {
+    fn adopt(mut child: Child, cgroup: Option<Cgroup>) -> Result<Box<dyn Group>> {
         let pid = Pid::from_child(&child);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::process::pidfd_open(pid, PidfdFlags::empty())
@@ -81,6 +89,7 @@ impl Running {
                 ended,
                 meter: Meter::new(proc, Members::Group(pid.as_raw_nonzero().get())),
                 is_reaped: false,
+                cgroup,
             })),
             Err(e) => {
                 let _ = child.kill();
@@ -113,6 +122,10 @@ impl Group for Running {
             (None, Some(number)) => Status::Signal(number),
             (None, None) => Status::Signal(0),
         })
+    }
+
+    fn is_over(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::is_over)
     }
 
     fn usage(&mut self, exact_above: u64) -> Usage {

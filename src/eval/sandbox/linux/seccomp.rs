@@ -2,6 +2,11 @@
 //! and not what makes the kernel's surface larger (namespaces, mounts, tracing, BPF, keys, modules,
 //! io_uring) or holds memory that no process shows in its own (see `usage`).
 //!
+//! Sockets hold up to some hundred kilobytes each, of the internet many megabytes, and more where they
+//! wait to be accepted or to be received by another process. So a program has none but pairs of local ones,
+//! of the size that the machine gives them, each of which is an open file of a process; those are
+//! counted.
+//!
 //! What is denied fails with EPERM, but `clone3`, which hides its flags behind a pointer, with
 //! ENOSYS: C libraries then use `clone`. Calls of another architecture end the process.
 #![forbid(unsafe_code)]
@@ -92,6 +97,20 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_mlock,
     libc::SYS_mlock2,
     libc::SYS_mlockall,
+    // Sockets but for pairs, larger ones, and open files that are on their way to another process.
+    libc::SYS_socket,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_setsockopt,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    // Pages and objects that are kept for a pipe, a watch, a ring or a rule.
+    libc::SYS_vmsplice,
+    libc::SYS_inotify_init1,
+    libc::SYS_io_setup,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
 ];
 
 /// Denied on x86-64, which alone has them.
@@ -104,13 +123,10 @@ const DENIED_HERE: &[libc::c_long] = &[
     libc::SYS_ustat,
     libc::SYS_sysfs,
     libc::SYS__sysctl,
+    libc::SYS_inotify_init,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_HERE: &[libc::c_long] = &[];
-
-/// Families of sockets that a program may make, one filter each of what is left: local ones, and
-/// those of the internet, which lead nowhere but to the program itself.
-const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 
 /// The filter, compiled for this architecture.
 pub(super) fn program() -> Result<BpfProgram> {
@@ -141,7 +157,12 @@ fn build() -> std::result::Result<BpfProgram, seccompiler::BackendError> {
     ];
     let flags = new_namespaces.map(|flag| u64::from(flag.cast_unsigned()));
     let rule = flags.map(|flag| masked(0, Qword, flag, flag));
-    rules.insert(libc::SYS_clone, rule.into_iter().collect::<Result2<_>>()?);
+    let mut rule = rule.into_iter().collect::<Result2<Vec<_>>>()?;
+    // A thread with open files of its own, which its process does not show.
+    let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
+    let files = u64::from(libc::CLONE_FILES.cast_unsigned());
+    rule.push(masked(0, Qword, thread | files, thread)?);
+    rules.insert(libc::SYS_clone, rule);
     // Shared memory without a file outlives what a process has mapped of it.
     let nameless = u64::from((libc::MAP_SHARED | libc::MAP_ANONYMOUS).cast_unsigned());
     rules.insert(libc::SYS_mmap, vec![masked(3, Dword, nameless, nameless)?]);
@@ -149,22 +170,35 @@ fn build() -> std::result::Result<BpfProgram, seccompiler::BackendError> {
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
     let rule = typing.map(|request| one(1, Dword, Eq, u64::from(request as u32)));
     rules.insert(libc::SYS_ioctl, rule.into_iter().collect::<Result2<_>>()?);
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        let others = FAMILIES.map(|family| {
-            SeccompCondition::new(
-                0,
-                Dword,
-                SeccompCmpOp::Ne,
-                u64::from(family.cast_unsigned()),
-            )
-        });
-        let others = others.into_iter().collect::<Result2<Vec<_>>>()?;
-        let raw = u64::from(libc::SOCK_RAW.cast_unsigned());
-        rules.insert(
-            call,
-            vec![SeccompRule::new(others)?, masked(1, Dword, 0xf, raw)?],
-        );
-    }
+    let local = u64::from(libc::AF_UNIX.cast_unsigned());
+    let raw = u64::from(libc::SOCK_RAW.cast_unsigned());
+    rules.insert(
+        libc::SYS_socketpair,
+        vec![
+            one(0, Dword, SeccompCmpOp::Ne, local)?,
+            masked(1, Dword, 0xf, raw)?,
+        ],
+    );
+    // Larger pipes, and locks, of which one open file can have any number.
+    let of_files = [
+        libc::F_SETPIPE_SZ,
+        libc::F_SETLK,
+        libc::F_SETLKW,
+        libc::F_OFD_SETLK,
+        libc::F_OFD_SETLKW,
+        libc::F_NOTIFY,
+    ];
+    let rule = of_files.map(|command| one(1, Dword, Eq, u64::from(command.cast_unsigned())));
+    rules.insert(libc::SYS_fcntl, rule.into_iter().collect::<Result2<_>>()?);
+    // Open files of a thread alone, which its process does not show.
+    let unshare = u64::from(libc::CLOSE_RANGE_UNSHARE);
+    rules.insert(
+        libc::SYS_close_range,
+        vec![masked(2, Dword, unshare, unshare)?],
+    );
+    // Filters of its own.
+    let filter = u64::from(libc::PR_SET_SECCOMP.cast_unsigned());
+    rules.insert(libc::SYS_prctl, vec![one(0, Dword, Eq, filter)?]);
     let arch = std::env::consts::ARCH.try_into()?;
     let deny = SeccompAction::Errno(libc::EPERM.cast_unsigned());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, deny, arch)?;

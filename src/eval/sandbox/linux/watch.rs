@@ -30,6 +30,8 @@ pub(super) trait Group: Send {
     fn kill(&mut self);
     /// Waits until every process is gone.
     fn reap(&mut self) -> Result<Status>;
+    /// Whether the kernel killed a part of it because its control group was full.
+    fn is_over(&self) -> bool;
     /// What it uses now; where that may be more than `exact_above` bytes of memory, exactly.
     fn usage(&mut self, exact_above: u64) -> Usage;
 }
@@ -149,7 +151,7 @@ pub(super) fn watch(
             usage.memory = group.usage(limits.memory).memory.min(usage.memory);
         }
         peak_memory = usage.memory.max(peak_memory);
-        if usage.memory > limits.memory {
+        if usage.memory > limits.memory || group.is_over() {
             break Some(End::OutOfMemory);
         }
         if usage.cpu >= limits.cpu {
@@ -173,6 +175,7 @@ pub(super) fn watch(
         (Some(end), _) => end,
         (None, Status::NotStarted) => return Err(not_started(outputs.stderr())),
         (None, _) if is_over => End::OutputLimit,
+        (None, status) if status != Status::Exited(0) && group.is_over() => End::OutOfMemory,
         (None, Status::Signal(libc::SIGXFSZ)) => End::DiskLimit,
         (None, Status::Signal(libc::SIGXCPU)) => End::TimedOut,
         (None, status) if status != Status::Exited(0) && folder.is_full() => End::DiskLimit,
