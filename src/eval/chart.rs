@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::dataset::Language;
+use super::dataset::EvalLanguage;
 use super::report::{PassAtK, Report, TaskReport};
 
 const MARGIN: f64 = 24.0;
@@ -17,7 +17,7 @@ const BARS: [&str; 6] = [
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00",
 ];
 
-/// Draws a report under a title. What the report does not have is not drawn.
+/// A report as SVG under a title. Only what the report has is shown.
 pub fn svg(report: &Report, title: &str) -> String {
     let generations: Vec<&TaskReport> = of_kind(report, false);
     let translations: Vec<&TaskReport> = of_kind(report, true);
@@ -198,11 +198,11 @@ fn scale(share: f64) -> f64 {
 fn heat_maps(canvas: &mut Canvas, tasks: &[&TaskReport], top: f64) -> (f64, f64) {
     const CELL: (f64, f64) = (62.0, 40.0);
     const NAMES: f64 = 92.0;
-    let involved = |l: &Language| {
+    let involved = |l: &EvalLanguage| {
         let mut tasks = tasks.iter();
         tasks.any(|t| t.language == *l || t.source == Some(*l))
     };
-    let languages: Vec<Language> = Language::ALL.into_iter().filter(involved).collect();
+    let languages: Vec<EvalLanguage> = EvalLanguage::ALL.into_iter().filter(involved).collect();
     let side = languages.len() as f64;
     canvas.text(
         MARGIN,
@@ -283,9 +283,9 @@ fn short(percent: f64) -> String {
     }
 }
 
-fn title_of(language: Language) -> &'static str {
+fn title_of(language: EvalLanguage) -> &'static str {
     match language {
-        Language::Cpp => "C++",
+        EvalLanguage::Cpp => "C++",
         other => other.task_prefix(),
     }
 }
@@ -312,14 +312,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::eval::merge::{Tally, Task};
+    use crate::eval::merge::{EvalTask, Tally};
     use crate::eval::passk::Count;
     use crate::eval::report::ReportOptions;
 
     fn tallies(translations: bool) -> Vec<Tally> {
         let mut found = Vec::new();
-        for (i, language) in Language::PAPER.into_iter().enumerate() {
-            let sources = Language::PAPER.map(Some);
+        for (i, language) in EvalLanguage::PAPER.into_iter().enumerate() {
+            let sources = EvalLanguage::PAPER.map(Some);
             let sources = match translations {
                 true => [&[None], &sources[..]].concat(),
                 false => vec![None],
@@ -330,7 +330,7 @@ mod tests {
                 }
                 let passed = |n: u32| (n * 7 + 5 * i as u32 + 3 * j as u32) % 29;
                 found.push(Tally {
-                    task: Task::new(language, source),
+                    task: EvalTask::new(language, source),
                     counts: (0..12)
                         .map(|n| {
                             let passed = passed(n);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::jsonl::{Caps, Lines};
+use crate::Language;
 use crate::error::{Error, ErrorKind, Result, bail};
 
 /// The longest published line has 7 kB, the largest file 600 kB unpacked.
@@ -17,7 +18,7 @@ const CAPS: Caps = Caps {
 
 /// A language of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Language {
+pub enum EvalLanguage {
     /// CPython 3.
     Python,
     /// C++11 or later.
@@ -32,7 +33,7 @@ pub enum Language {
     Rust,
 }
 
-impl Language {
+impl EvalLanguage {
     /// All six.
     pub const ALL: [Self; 6] = [
         Self::Python,
@@ -52,20 +53,19 @@ impl Language {
         Self::Go,
     ];
 
-    /// The language of a name or of a common alias: `python` or `py`, `cpp` or `c++`, `java`, `js` or
-    /// `javascript`, `go` or `golang`, `rust` or `rs`; upper and lower case are equal.
+    /// The language of a name or an alias, as [`Language::from_name`] knows them: `python` or `py`, `cpp`
+    /// or `c++`, `js` or `javascript`. Case is ignored.
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) with the names that there are.
     pub fn from_name(name: &str) -> Result<Self> {
-        match &*name.to_ascii_lowercase() {
-            "python" | "py" | "python3" => Ok(Self::Python),
-            "cpp" | "c++" | "cxx" | "cc" => Ok(Self::Cpp),
-            "java" => Ok(Self::Java),
-            "js" | "javascript" | "node" | "nodejs" => Ok(Self::JavaScript),
-            "go" | "golang" => Ok(Self::Go),
-            "rust" | "rs" => Ok(Self::Rust),
-            _ => bail!(
+        let language = Language::from_name(name).ok();
+        match Self::ALL
+            .into_iter()
+            .find(|l| Some(l.language()) == language)
+        {
+            Some(found) => Ok(found),
+            None => bail!(
                 InvalidArgument,
                 "HumanEval-X has no language \"{name}\"; it has cpp, go, java, js, python and rust"
             ),
@@ -97,12 +97,16 @@ impl Language {
         }
     }
 
-    /// The same language as prompts know it.
-    ///
-    /// # Errors
-    /// None: prompts know all six.
-    pub fn of_prompts(self) -> Result<crate::language::Language> {
-        crate::language::Language::from_name(self.name())
+    /// The same language among those of the training data.
+    pub fn language(self) -> Language {
+        match self {
+            Self::Python => Language::PYTHON,
+            Self::Cpp => Language::CPP,
+            Self::Java => Language::JAVA,
+            Self::JavaScript => Language::JAVASCRIPT,
+            Self::Go => Language::GO,
+            Self::Rust => Language::RUST,
+        }
     }
 
     /// The language and the number of a problem from its id, such as `CPP/17`.
@@ -127,19 +131,19 @@ impl Language {
     }
 }
 
-impl fmt::Display for Language {
+impl fmt::Display for EvalLanguage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl Serialize for Language {
+impl Serialize for EvalLanguage {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
-impl<'de> Deserialize<'de> for Language {
+impl<'de> Deserialize<'de> for EvalLanguage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Self::from_name(&name).map_err(serde::de::Error::custom)
@@ -183,8 +187,8 @@ impl Problem {
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an id of another form.
-    pub fn language(&self) -> Result<(Language, u32)> {
-        Language::of_task(&self.task_id)
+    pub fn language(&self) -> Result<(EvalLanguage, u32)> {
+        EvalLanguage::of_task(&self.task_id)
     }
 }
 
@@ -236,7 +240,7 @@ fn malformed(error: &Error, place: String) -> Error {
 ///
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound) with what was looked for.
-pub fn problem_file(folder: &Path, language: Language) -> Result<PathBuf> {
+pub fn problem_file(folder: &Path, language: EvalLanguage) -> Result<PathBuf> {
     let name = format!("humaneval_{}.jsonl", language.name());
     let places = [folder.to_owned(), folder.join(language.name()).join("data")];
     for place in &places {
@@ -261,7 +265,7 @@ pub fn problem_file(folder: &Path, language: Language) -> Result<PathBuf> {
 /// As for [`problem_file`] and [`Problems`];
 /// [`MalformedFile`](ErrorKind::MalformedFile) as well for a problem of another language, for
 /// one that is there twice, and for a file without problems.
-pub fn load(folder: &Path, language: Language) -> Result<Vec<Problem>> {
+pub fn load(folder: &Path, language: EvalLanguage) -> Result<Vec<Problem>> {
     let path = problem_file(folder, language)?;
     let mut problems = Problems::open(&path)?;
     let mut numbers = HashSet::new();
@@ -303,31 +307,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("humaneval_go.jsonl");
         std::fs::write(path, text).unwrap();
-        load(folder.path(), Language::Go)
+        load(folder.path(), EvalLanguage::Go)
     }
 
     #[test]
     fn names_and_ids() {
-        for language in Language::ALL {
-            assert_eq!(Language::from_name(language.name()).unwrap(), language);
+        for language in EvalLanguage::ALL {
+            assert_eq!(EvalLanguage::from_name(language.name()).unwrap(), language);
             let id = format!("{}/163", language.task_prefix());
-            assert_eq!(Language::of_task(&id).unwrap(), (language, 163));
-            assert_eq!(
-                language.of_prompts().unwrap().name(),
-                language.name(),
-                "prompts know it"
-            );
+            assert_eq!(EvalLanguage::of_task(&id).unwrap(), (language, 163));
+            let name = language.language().name();
+            assert_eq!(EvalLanguage::from_name(name).unwrap(), language);
         }
         for (name, language) in [
-            ("C++", Language::Cpp),
-            ("py", Language::Python),
-            ("JavaScript", Language::JavaScript),
-            ("golang", Language::Go),
-            ("rs", Language::Rust),
+            ("C++", EvalLanguage::Cpp),
+            ("py", EvalLanguage::Python),
+            ("JavaScript", EvalLanguage::JavaScript),
+            ("golang", EvalLanguage::Go),
+            ("rs", EvalLanguage::Rust),
         ] {
-            assert_eq!(Language::from_name(name).unwrap(), language);
+            assert_eq!(EvalLanguage::from_name(name).unwrap(), language);
         }
-        let error = Language::from_name("ts").unwrap_err().to_string();
+        let error = EvalLanguage::from_name("ts").unwrap_err().to_string();
         assert!(
             error.contains("no language \"ts\"; it has cpp, go"),
             "{error}"
@@ -342,14 +343,14 @@ mod tests {
             "Go/1/2",
             "Go/99999999999",
         ] {
-            assert!(Language::of_task(id).is_err(), "{id}");
+            assert!(EvalLanguage::of_task(id).is_err(), "{id}");
         }
     }
 
     #[test]
     fn a_file_is_read_and_what_is_wrong_has_a_line() {
         let problems = load_text(&format!("{LINE}\n\n")).unwrap();
-        assert_eq!(problems[0].language().unwrap(), (Language::Go, 3));
+        assert_eq!(problems[0].language().unwrap(), (EvalLanguage::Go, 3));
         assert_eq!(problems[0].example_test, None);
         let wrong = |text: String| {
             let error = load_text(&text).unwrap_err();
@@ -368,7 +369,7 @@ mod tests {
     #[test]
     fn files_are_found_in_both_layouts() {
         let folder = tempfile::tempdir().unwrap();
-        let error = problem_file(folder.path(), Language::Go).unwrap_err();
+        let error = problem_file(folder.path(), EvalLanguage::Go).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         let data = folder.path().join("go/data");
         std::fs::create_dir_all(&data).unwrap();
@@ -378,7 +379,7 @@ mod tests {
             folder.path().join("humaneval_go.jsonl"),
         ] {
             std::fs::write(&path, LINE).unwrap();
-            assert_eq!(problem_file(folder.path(), Language::Go).unwrap(), path);
+            assert_eq!(problem_file(folder.path(), EvalLanguage::Go).unwrap(), path);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use super::dataset::{Language, Problem};
+use super::dataset::{EvalLanguage, Problem};
 use super::program::{Imports, Program, Tests};
 use super::samples::{Sample, SampleResult};
 use super::sandbox::{Limits, Sandbox};
@@ -62,7 +62,7 @@ impl Default for EvaluateOptions {
 pub struct Evaluator<'a> {
     toolchains: &'a Prepared,
     sandbox: &'a Sandbox,
-    problems: HashMap<(Language, u32), Problem>,
+    problems: HashMap<(EvalLanguage, u32), Problem>,
     options: EvaluateOptions,
 }
 
@@ -76,7 +76,7 @@ struct Piece {
 struct Pieces<I> {
     samples: I,
     /// What was read and belongs to the next piece.
-    next: Option<(Language, Sample)>,
+    next: Option<(EvalLanguage, Sample)>,
     number: u64,
     ended: bool,
 }
@@ -286,7 +286,7 @@ impl<'a> Evaluator<'a> {
         Ok(found.ok_or_else(|| format!("there is no problem {}", sample.task_id)))
     }
 
-    fn toolchain(&self, language: Language) -> Result<&dyn Toolchain> {
+    fn toolchain(&self, language: EvalLanguage) -> Result<&dyn Toolchain> {
         match self.toolchains.get(language) {
             Some(toolchain) => Ok(toolchain),
             None => bail!(InvalidArgument, "no toolchain was prepared for {language}"),
@@ -403,7 +403,7 @@ fn deliver(
 /// Keeps workers from running far ahead of a slow piece, whose results would pile up.
 #[derive(Default)]
 struct Window {
-    /// The piece whose results are next, and whether nobody waits for results any more.
+    /// The piece whose results are next, and whether results are no longer waited for.
     at: Mutex<(u64, bool)>,
     moved: Condvar,
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::dataset::Language;
-use super::merge::Task;
+use super::dataset::EvalLanguage;
+use super::merge::EvalTask;
 use super::prompts::Prompt;
 use super::sample_file::SampleFile;
 use super::samples::{Run, Sample};
@@ -28,7 +28,7 @@ use crate::generate::{
 };
 use crate::tokenizer::SpecialTokens;
 
-/// How samples are drawn. The default is the paper's: 200 samples, temperature 0.8, top-p 0.95,
+/// How samples are generated. The default is the paper's: 200 samples, temperature 0.8, top-p 0.95,
 /// 1,024 tokens of prompt and completion.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -37,7 +37,7 @@ pub struct GenerationOptions {
     pub samples: u32,
     /// Divides the logits; 0 means greedy.
     pub temperature: f32,
-    /// Probability mass to draw from.
+    /// Top-p: the probability mass that tokens are sampled from.
     pub top_p: f32,
     /// Tokens of prompt and completion at most. No more than the model has positions.
     pub max_tokens: u32,
@@ -136,19 +136,19 @@ pub struct Generated {
 /// on from there.
 pub fn generate(
     generator: &Generator,
-    task: Task,
+    task: EvalTask,
     prompts: &[Prompt],
     options: &GenerationOptions,
     out: &Path,
     cancel: &CancelToken,
     on_progress: &mut dyn FnMut(&GenerationProgress),
 ) -> Result<Generated> {
-    let job = Job::new(generator, task, prompts, options)?;
-    let range = options.shard.range(job.total());
+    let plan = Plan::new(generator, task, prompts, options)?;
+    let range = options.shard.range(plan.total());
     let (mut file, there) = SampleFile::open(out, |number, sample: &Sample| {
         let at = range.start + number;
         match at < range.end {
-            true => job.check(at, sample),
+            true => plan.check(at, sample),
             false => bail!(
                 InvalidArgument,
                 "a record too many: shard {} has {} samples",
@@ -163,12 +163,12 @@ pub fn generate(
         ended: 0,
         written: 0,
         tokens: 0,
-        longest: job.longest as u64,
+        longest: plan.longest as u64,
         elapsed: Duration::ZERO,
     };
-    let mut work = Work {
-        job: &job,
-        scheduler: Scheduler::new(generator, job.bounds())?,
+    let mut work = SampleLoop {
+        plan: &plan,
+        scheduler: Scheduler::new(generator, plan.bounds())?,
         running: HashMap::new(),
         warm: None,
         next: range.start + there,
@@ -184,7 +184,7 @@ pub fn generate(
     synced?;
     Ok(Generated {
         progress: work.progress,
-        too_long: job.prompts.iter().filter(|p| p.room == 0).count(),
+        too_long: plan.prompts.iter().filter(|p| p.room == 0).count(),
         cancelled,
     })
 }
@@ -198,10 +198,10 @@ struct Tokens<'a> {
     room: usize,
 }
 
-/// What does not change during the work.
-struct Job<'a> {
-    task: Task,
-    language: crate::language::Language,
+/// What does not change during generation.
+struct Plan<'a> {
+    task: EvalTask,
+    language: crate::Language,
     prompts: Vec<Tokens<'a>>,
     options: &'a GenerationOptions,
     run: Run,
@@ -209,10 +209,10 @@ struct Job<'a> {
     longest: usize,
 }
 
-impl<'a> Job<'a> {
+impl<'a> Plan<'a> {
     fn new(
         generator: &Generator,
-        task: Task,
+        task: EvalTask,
         prompts: &'a [Prompt],
         options: &'a GenerationOptions,
     ) -> Result<Self> {
@@ -240,7 +240,7 @@ impl<'a> Job<'a> {
         let fingerprint = model.fingerprint();
         let this = Self {
             task,
-            language: task.language().of_prompts()?,
+            language: task.language().language(),
             run: Run {
                 model: fingerprint.map_or_else(
                     || "unknown".to_owned(),
@@ -282,7 +282,7 @@ impl<'a> Job<'a> {
             .prefixes(2)
     }
 
-    /// How a sample is drawn.
+    /// The generation options of a sample.
     fn of_sample(&self, prompt: usize, sample: u32) -> GenerateOptions {
         let options = GenerateOptions::new()
             .temperature(self.options.temperature)
@@ -339,16 +339,16 @@ impl<'a> Job<'a> {
     }
 }
 
-/// The seed of a problem: so that its draws depend on nothing but what it is.
-fn seed_of(seed: u64, task: Task, task_id: &str) -> u64 {
-    let source = task.source().map_or("", Language::name);
+/// The seed of a problem. It depends only on the run's seed and the problem, so samples do too.
+fn seed_of(seed: u64, task: EvalTask, task_id: &str) -> u64 {
+    let source = task.source().map_or("", EvalLanguage::name);
     let mut hash = Xxh64::new(seed);
     hash.update(format!("{source}/{task_id}").as_bytes());
     hash.finish()
 }
 
-/// A sample that is being drawn.
-struct Running {
+/// A sample that is being generated.
+struct ActiveSample {
     at: u64,
     text: String,
     tokens: u64,
@@ -356,11 +356,11 @@ struct Running {
     ended: Option<FinishReason>,
 }
 
-/// What changes during the work.
-struct Work<'a> {
-    job: &'a Job<'a>,
+/// The state of generation.
+struct SampleLoop<'a> {
+    plan: &'a Plan<'a>,
     scheduler: Scheduler,
-    running: HashMap<RequestId, Running>,
+    running: HashMap<RequestId, ActiveSample>,
     /// The prompt that was computed last, which further samples begin with.
     warm: Option<usize>,
     /// The next sample to begin, the next to write, and the end.
@@ -372,8 +372,8 @@ struct Work<'a> {
     progress: GenerationProgress,
 }
 
-impl Work<'_> {
-    /// Draws and writes everything; whether it was cancelled.
+impl SampleLoop<'_> {
+    /// Generates and writes all samples. Returns whether it was cancelled.
     fn run(
         &mut self,
         file: &mut SampleFile,
@@ -401,30 +401,30 @@ impl Work<'_> {
     /// Begins samples while there are places for them.
     fn begin(&mut self, cancel: &CancelToken) -> Result<()> {
         // One long sample must not let records pile up behind it without end.
-        let most_ahead = 4 * self.job.options.sequences as u64;
+        let most_ahead = 4 * self.plan.options.sequences as u64;
         while self.next < self.end
-            && self.running.len() < self.job.options.sequences
+            && self.running.len() < self.plan.options.sequences
             && self.next - self.written < most_ahead
         {
-            let (prompt, sample) = self.job.place(self.next);
-            let tokens = &self.job.prompts[prompt];
+            let (prompt, sample) = self.plan.place(self.next);
+            let tokens = &self.plan.prompts[prompt];
             if tokens.room == 0 {
                 self.keep(self.next, "", &Ending::new(0, "length"));
                 self.next += 1;
                 continue;
             }
             // The first computes the prompt, the others wait for that.
-            let is_under_way = |r: &Running| self.job.place(r.at).0 == prompt;
+            let is_under_way = |r: &ActiveSample| self.plan.place(r.at).0 == prompt;
             if self.warm != Some(prompt) && self.running.values().any(is_under_way) {
                 return Ok(());
             }
-            let options = self.job.of_sample(prompt, sample);
+            let options = self.plan.of_sample(prompt, sample);
             let mut request = Request::new(tokens.ids.clone(), options);
             request.cancel = cancel.clone();
             let id = self.scheduler.submit(request)?;
             self.running.insert(
                 id,
-                Running {
+                ActiveSample {
                     at: self.next,
                     text: String::new(),
                     tokens: 0,
@@ -465,7 +465,7 @@ impl Work<'_> {
             ControlFlow::Continue(())
         });
         if let Some(at) = warm {
-            self.warm = self.warm.max(Some(self.job.place(at).0));
+            self.warm = self.warm.max(Some(self.plan.place(at).0));
         }
         if let Some(error) = failure {
             return Err(error);
@@ -479,7 +479,7 @@ impl Work<'_> {
     }
 
     /// Takes a sample that has ended.
-    fn take(&mut self, sample: Running) -> Result<()> {
+    fn take(&mut self, sample: ActiveSample) -> Result<()> {
         let mut ending = match sample.ended {
             Some(reason @ FinishReason::Code(_)) => Ending::new(1, reason.name()),
             Some(reason @ FinishReason::EndOfText) => Ending::new(2, reason.name()),
@@ -489,7 +489,7 @@ impl Work<'_> {
             Some(FinishReason::Cancelled) => return Ok(()),
             other => bail!(
                 Internal,
-                "a sample ended with {other:?}, which nobody asked for"
+                "a sample ended for a reason that was not requested: {other:?}"
             ),
         };
         ending.score = sample.score;
@@ -499,17 +499,17 @@ impl Work<'_> {
             self.keep(sample.at, &sample.text, &ending);
             return Ok(());
         }
-        let (prompt, _) = self.job.place(sample.at);
-        let before = &self.job.prompts[prompt].prompt.code;
-        let cut = self.job.options.cut;
-        let text = cut.clean(self.job.language, before, &sample.text);
+        let (prompt, _) = self.plan.place(sample.at);
+        let before = &self.plan.prompts[prompt].prompt.code;
+        let cut = self.plan.options.cut;
+        let text = cut.clean(self.plan.language, before, &sample.text);
         self.keep(sample.at, &text, &ending);
         Ok(())
     }
 
     /// Keeps a record until it is its turn.
     fn keep(&mut self, at: u64, text: &str, ending: &Ending) {
-        let mut record = self.job.record(at);
+        let mut record = self.plan.record(at);
         record.generation = text.to_owned();
         let fields: [(&str, Value); 4] = [
             ("finish", ending.finish.into()),

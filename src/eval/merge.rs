@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::dataset::Language;
+use super::dataset::EvalLanguage;
 use super::passk::Count;
 use super::samples::{Results, Run};
 use super::verdict::Verdict;
@@ -14,21 +14,21 @@ use crate::error::{Result, bail};
 /// What was to be done with the problems of a language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Task {
+pub enum EvalTask {
     /// To solve them from their descriptions.
-    Generation(Language),
+    Generation(EvalLanguage),
     /// To translate solutions, without a description.
     Translation {
         /// The language of the solutions.
-        source: Language,
+        source: EvalLanguage,
         /// The language of the answers.
-        target: Language,
+        target: EvalLanguage,
     },
 }
 
-impl Task {
+impl EvalTask {
     /// A generation, or a translation where there is a source.
-    pub fn new(language: Language, source: Option<Language>) -> Self {
+    pub fn new(language: EvalLanguage, source: Option<EvalLanguage>) -> Self {
         match source {
             None => Self::Generation(language),
             Some(source) => Self::Translation {
@@ -39,7 +39,7 @@ impl Task {
     }
 
     /// The language of the answers.
-    pub fn language(self) -> Language {
+    pub fn language(self) -> EvalLanguage {
         match self {
             Self::Generation(language) => language,
             Self::Translation { target, .. } => target,
@@ -47,7 +47,7 @@ impl Task {
     }
 
     /// The language of the solutions that are translated.
-    pub fn source(self) -> Option<Language> {
+    pub fn source(self) -> Option<EvalLanguage> {
         match self {
             Self::Generation(_) => None,
             Self::Translation { source, .. } => Some(source),
@@ -55,7 +55,7 @@ impl Task {
     }
 }
 
-impl fmt::Display for Task {
+impl fmt::Display for EvalTask {
     /// `generation of python`, `translation from java to python`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,7 +76,7 @@ pub struct Expected {
     pub samples: Option<u32>,
     /// Numbers of the problems of a language; where they are not given, the run says how many
     /// there are, else nothing is known of problems without results.
-    pub problems: BTreeMap<Language, BTreeSet<u32>>,
+    pub problems: BTreeMap<EvalLanguage, BTreeSet<u32>>,
     /// Whether results may be missing all the same.
     pub partial: bool,
 }
@@ -86,7 +86,7 @@ pub struct Expected {
 #[non_exhaustive]
 pub struct Tally {
     /// The task.
-    pub task: Task,
+    pub task: EvalTask,
     /// Samples of each problem by its number, and those that passed.
     pub counts: BTreeMap<u32, Count>,
     /// How often each verdict was given; `passed` and `failed` where a file has none,
@@ -115,7 +115,7 @@ struct Gathered {
 #[derive(Default)]
 pub struct Merger {
     files: Vec<PathBuf>,
-    tasks: BTreeMap<Task, Gathered>,
+    tasks: BTreeMap<EvalTask, Gathered>,
     /// Samples that are there more than once, and the first of them in words.
     doubled: u64,
     doubles: Vec<String>,
@@ -147,7 +147,7 @@ impl Merger {
                     false => e,
                 })?;
             let (language, number) = result.language()?;
-            let task = Task::new(language, result.source);
+            let task = EvalTask::new(language, result.source);
             let gathered = self.tasks.entry(task).or_default();
             if let Some(run) = result.run {
                 match &gathered.run {
@@ -195,7 +195,7 @@ impl Merger {
     }
 
     /// The languages that there are results in.
-    pub fn languages(&self) -> BTreeSet<Language> {
+    pub fn languages(&self) -> BTreeSet<EvalLanguage> {
         self.tasks.keys().map(|task| task.language()).collect()
     }
 
@@ -246,7 +246,7 @@ impl Merger {
 }
 
 /// Says what of a task is not there, or too much.
-fn missing(task: Task, gathered: &Gathered, expected: &Expected, defects: &mut Vec<String>) {
+fn missing(task: EvalTask, gathered: &Gathered, expected: &Expected, defects: &mut Vec<String>) {
     let run = gathered.run.as_ref().map(|(run, _)| run);
     let most = || gathered.results.values().map(|r| r.len() as u32).max();
     let samples = (expected.samples.or(run.map(|r| r.samples))).unwrap_or(most().unwrap_or(0));
@@ -360,7 +360,7 @@ mod tests {
         let all = whole();
         let expected = Expected::default();
         let one = merge(std::slice::from_ref(&all), &expected).unwrap();
-        assert_eq!(one[0].task, Task::Generation(Language::Go));
+        assert_eq!(one[0].task, EvalTask::Generation(EvalLanguage::Go));
         let count = |samples, passed| Count { samples, passed };
         let counts = [(0, count(3, 2)), (1, count(3, 1))];
         assert_eq!(one[0].counts, BTreeMap::from(counts));
@@ -406,7 +406,7 @@ mod tests {
         assert!(wrong(&one, &expected).contains("Go/0 has a sample 2, of 2"));
         let mut expected = Expected::default();
         let numbers = BTreeSet::from([0, 1, 7]);
-        expected.problems.insert(Language::Go, numbers);
+        expected.problems.insert(EvalLanguage::Go, numbers);
         assert!(wrong(&[all], &expected).contains("Go/7 has no samples"));
         assert!(wrong(&[vec![]], &any).contains("no results"));
     }

@@ -4,25 +4,25 @@
 //! |---|---|
 //! | [`dataset`] | the problems, read from the published files |
 //! | [`prompts`] | what the model is given |
-//! | [`generation`] | samples of a model, batched, written as they come, resumed |
+//! | [`generation`] | samples of a model: batched, written as they finish, resumable |
 //! | `sample_file` | a file that grows by whole records |
-//! | [`samples`] | the files that generation writes and evaluation reads, and the results |
+//! | [`samples`] | records of samples and results |
 //! | [`merge`] | results of many files put together and checked |
 //! | [`passk`] | the estimator of pass@k, its interval, budgets over languages |
 //! | [`report`] | pass@k of an experiment as a table, JSON and CSV |
 //! | [`chart`] | the same as SVG |
-//! | [`shard`] | one piece of a job of many |
+//! | [`shard`] | one shard of a run on many machines |
 //! | [`canonical`] | the problems' own solutions as samples, and which of them are broken |
-//! | [`program`] | a completion with its problem and tests: the program to run |
+//! | [`program`] | the program to run: a completion with its problem, imports and tests |
 //! | [`toolchain`] | what each language needs, and how programs are built and run with it |
-//! | [`sandbox`] | runs programs that nobody has read |
-//! | [`verdict`] | what became of a program, and why |
+//! | [`sandbox`] | runs untrusted programs |
+//! | [`verdict`] | the outcome of a program, and the reason |
 //! | [`evaluate`](mod@evaluate) | samples to results, in parallel and in order |
 //! | `json`, `jsonl` | JSON as Python reads it, and files of it by lines |
 //!
-//! What comes from outside is hostile here: lines and files have caps, and an error names the
-//! file and the line. This module draws no tokens of its own and knows no command line; only the
-//! sandbox has `unsafe` code.
+//! Input is untrusted: lines and files have size limits, and an error names the file and the line. This
+//! module does not sample tokens itself and does not know the command line; only the sandbox has `unsafe`
+//! code.
 #![deny(unsafe_code)]
 
 pub mod canonical;
@@ -45,10 +45,10 @@ pub mod shard;
 pub mod toolchain;
 pub mod verdict;
 
-pub use dataset::{Language, Problem};
+pub use dataset::{EvalLanguage, Problem};
 pub use evaluate::{EvaluateOptions, Evaluator};
 pub use generation::{GenerationOptions, GenerationProgress, generate};
-pub use merge::{Expected, Merger, Tally, Task};
+pub use merge::{EvalTask, Expected, Merger, Tally};
 pub use passk::{pass_at_budget, pass_at_k, split_budget};
 pub use program::{Imports, Program, Tests};
 pub use prompts::Prompt;

@@ -99,7 +99,12 @@ pub fn split_budget(budget: u32, weights: &[f64]) -> Result<Vec<u32>> {
     if !(sum > 0.0 && sum.is_finite()) || weights.iter().any(|w| *w < 0.0) {
         bail!(
             InvalidArgument,
-            "weights {weights:?}, expected numbers from 0 on with a sum above 0"
+            "weights {}, expected numbers from 0 on with a sum above 0",
+            weights
+                .iter()
+                .map(f64::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
         );
     }
     let shares: Vec<f64> = (weights.iter())
@@ -127,16 +132,16 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Bootstrap over problems (Efron 1979, percentile intervals): as many problems as there are, drawn
+/// Bootstrap over problems (Efron 1979, percentile intervals): as many problems as there are, sampled
 /// with replacement, over and over.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Bootstrap {
-    /// How often they are drawn.
+    /// Bootstrap resamples.
     pub resamples: u32,
     /// Share of the resampled means that the interval holds.
     pub confidence: f64,
-    /// Decides the draws.
+    /// Seed of the resampling.
     pub seed: u64,
 }
 
@@ -175,7 +180,7 @@ impl Bootstrap {
     }
 
     /// The means of several lists over the same problems, each with its interval. The same
-    /// problems are drawn for all, so that an average of lists belongs to what it averages.
+    /// problems are sampled for all lists, so that an average of lists belongs to what it averages.
     ///
     /// Resample r takes the problems `floor(u(r, j) * n)` for j from 0 to n - 1, where
     /// [`u`](rng::uniform) is the number of sample r and token j under the seed.
@@ -188,8 +193,12 @@ impl Bootstrap {
         if n == 0 || lists.iter().any(|list| list.len() != n) {
             bail!(
                 InvalidArgument,
-                "lists of {:?} problems, expected the same number in each, and one or more",
-                lists.iter().map(Vec::len).collect::<Vec<_>>()
+                "lists of {} problems, expected the same number in each, and one or more",
+                lists
+                    .iter()
+                    .map(|l| l.len().to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             );
         }
         let mut means = vec![Vec::with_capacity(self.resamples as usize); lists.len()];
@@ -360,7 +369,7 @@ mod tests {
         assert_eq!(found[0].mean, p);
         assert!((found[0].low - (p - half)).abs() < 0.01, "{found:?}");
         assert!((found[0].high - (p + half)).abs() < 0.01, "{found:?}");
-        // The same draws for both lists.
+        // The same resamples for both lists.
         assert!((found[0].low + found[1].high - 1.0).abs() < 1e-12);
         assert_eq!(
             bootstrap.estimate(std::slice::from_ref(&list)).unwrap()[0],

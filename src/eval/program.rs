@@ -8,7 +8,7 @@
 
 mod go;
 
-use super::dataset::{Language, Problem};
+use super::dataset::{EvalLanguage, Problem};
 use crate::code::{Kind, scan};
 use crate::error::{Result, bail};
 
@@ -43,7 +43,7 @@ pub enum Imports {
 #[non_exhaustive]
 pub struct Program {
     /// What it is written in.
-    pub language: Language,
+    pub language: EvalLanguage,
     /// Imports, prompt and completion.
     pub solution: String,
     /// The tests.
@@ -110,15 +110,15 @@ impl Program {
         };
         let mut test_functions = Vec::new();
         let (solution, test) = match language {
-            Language::Python => (
+            EvalLanguage::Python => (
                 python(head, generation, test, imports)?,
                 format!("{test}\n"),
             ),
-            Language::Cpp => (cpp(head, generation), format!("#undef main\n{test}\n")),
-            Language::Java | Language::JavaScript => {
+            EvalLanguage::Cpp => (cpp(head, generation), format!("#undef main\n{test}\n")),
+            EvalLanguage::Java | EvalLanguage::JavaScript => {
                 (format!("{head}{generation}\n"), format!("{test}\n"))
             }
-            Language::Go => {
+            EvalLanguage::Go => {
                 test_functions = go::test_functions(test);
                 if test_functions.is_empty() {
                     bail!(
@@ -133,7 +133,7 @@ impl Program {
                 };
                 (solution, format!("{test}\n"))
             }
-            Language::Rust => {
+            EvalLanguage::Rust => {
                 let description = if is_translation { "" } else { &problem.prompt };
                 (
                     format!(
@@ -183,7 +183,7 @@ fn names_numpy(text: &str) -> Result<bool> {
     };
     // Most have them nowhere, which is found faster.
     Ok(is_named(text)
-        && scan(Language::Python.of_prompts()?, text)
+        && scan(EvalLanguage::Python.language(), text)
             .into_iter()
             .any(|(kind, range, _)| kind != Kind::Comment && is_named(&text[range])))
 }

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::dataset::{Language, Problem};
-use super::merge::Task;
+use super::dataset::{EvalLanguage, Problem};
+use super::merge::EvalTask;
 use crate::error::{Result, bail};
 use crate::prompt;
 
@@ -35,11 +35,11 @@ pub fn generation(problems: &[Problem], tag: bool) -> Result<Vec<Prompt>> {
     let prompts = problems.iter().map(|problem| {
         let (language, _) = problem.language()?;
         let code = match language {
-            Language::Rust => format!("{}{}", problem.declaration, problem.prompt),
+            EvalLanguage::Rust => format!("{}{}", problem.declaration, problem.prompt),
             _ => problem.prompt.clone(),
         };
         let text = match tag {
-            true => language.of_prompts()?.prompt(&code),
+            true => language.language().prompt(&code),
             false => code.clone(),
         };
         Ok(Prompt {
@@ -76,7 +76,7 @@ pub fn translation(sources: &[Problem], targets: &[Problem]) -> Result<Vec<Promp
             bail!(InvalidArgument, "a translation from {from} into itself");
         }
         let solution = format!("{}\n{}", source.declaration, source.canonical_solution);
-        let (from, to) = (from.of_prompts()?, to.of_prompts()?);
+        let (from, to) = (from.language(), to.language());
         let task = prompt::Task::translate(from, &solution, to, &target.declaration)?;
         Ok(Prompt {
             task_id: target.task_id.clone(),
@@ -88,11 +88,13 @@ pub fn translation(sources: &[Problem], targets: &[Problem]) -> Result<Vec<Promp
 }
 
 /// The translations of the paper: all ordered pairs of its five languages.
-pub fn pairs() -> Vec<Task> {
-    let all = Language::PAPER.into_iter();
+pub fn pairs() -> Vec<EvalTask> {
+    let all = EvalLanguage::PAPER.into_iter();
     all.flat_map(|source| {
-        let others = Language::PAPER.into_iter().filter(move |l| *l != source);
-        others.map(move |target| Task::Translation { source, target })
+        let others = EvalLanguage::PAPER
+            .into_iter()
+            .filter(move |l| *l != source);
+        others.map(move |target| EvalTask::Translation { source, target })
     })
     .collect()
 }

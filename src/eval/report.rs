@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::dataset::Language;
-use super::merge::{Tally, Task};
+use super::dataset::EvalLanguage;
+use super::merge::{EvalTask, Tally};
 use super::passk::{Bootstrap, Count, Estimate, pass_at_budget, pass_at_k, split_budget};
 use super::samples::Run;
 use super::verdict::Verdict;
@@ -24,7 +24,7 @@ pub struct ReportOptions {
     pub budgets: Vec<u32>,
     /// Languages that share a budget, and what each weighs. The default has the shares of the
     /// paper's training corpus, in percent.
-    pub weights: Vec<(Language, f64)>,
+    pub weights: Vec<(EvalLanguage, f64)>,
     /// The intervals.
     pub bootstrap: Bootstrap,
 }
@@ -35,11 +35,11 @@ impl Default for ReportOptions {
             k: Vec::new(),
             budgets: Vec::new(),
             weights: vec![
-                (Language::Cpp, 33.0),
-                (Language::Python, 32.0),
-                (Language::Java, 20.0),
-                (Language::JavaScript, 9.0),
-                (Language::Go, 6.0),
+                (EvalLanguage::Cpp, 33.0),
+                (EvalLanguage::Python, 32.0),
+                (EvalLanguage::Java, 20.0),
+                (EvalLanguage::JavaScript, 9.0),
+                (EvalLanguage::Go, 6.0),
             ],
             bootstrap: Bootstrap::default(),
         }
@@ -50,7 +50,7 @@ impl Default for ReportOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PassAtK {
-    /// Samples that are drawn.
+    /// Samples of each problem that the budget takes.
     pub k: u32,
     /// The mean over problems.
     pub mean: f64,
@@ -72,9 +72,9 @@ impl PassAtK {
 #[non_exhaustive]
 pub struct TaskReport {
     /// The language of the answers.
-    pub language: Language,
+    pub language: EvalLanguage,
     /// In a translation, the language of the solutions.
-    pub source: Option<Language>,
+    pub source: Option<EvalLanguage>,
     /// Problems.
     pub problems: usize,
     /// Samples of each problem; of the one that has the fewest, where they differ.
@@ -93,8 +93,8 @@ pub struct TaskReport {
 
 impl TaskReport {
     /// The task.
-    pub fn task(&self) -> Task {
-        Task::new(self.language, self.source)
+    pub fn task(&self) -> EvalTask {
+        EvalTask::new(self.language, self.source)
     }
 }
 
@@ -117,7 +117,7 @@ pub struct Allocation {
     /// Its name.
     pub strategy: &'static str,
     /// Samples of each language.
-    pub parts: Vec<(Language, u32)>,
+    pub parts: Vec<(EvalLanguage, u32)>,
     /// How many problems it solves; its k is the budget.
     pub solved: PassAtK,
 }
@@ -128,9 +128,9 @@ pub struct Allocation {
 pub struct Report {
     /// Share of the resampled means that an interval holds.
     pub confidence: f64,
-    /// How often the problems were drawn for an interval.
+    /// Bootstrap resamples.
     pub resamples: u32,
-    /// Seed of these draws.
+    /// Seed of the bootstrap.
     pub seed: u64,
     /// Generations, then translations.
     pub tasks: Vec<TaskReport>,
@@ -298,7 +298,7 @@ impl Report {
         };
         for t in &self.tasks {
             let task = kind(t.source);
-            let source = t.source.map_or("", Language::name);
+            let source = t.source.map_or("", EvalLanguage::name);
             let head = format!(
                 "{task},{source},{},,{},{}",
                 t.language, t.problems, t.samples
@@ -424,7 +424,7 @@ fn percent(p: &PassAtK) -> String {
     format!("{mean:.2} [{low:.2}, {high:.2}]")
 }
 
-fn kind(source: Option<Language>) -> &'static str {
+fn kind(source: Option<EvalLanguage>) -> &'static str {
     match source {
         Some(_) => "translation",
         None => "generation",

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::dataset::Language;
+use super::dataset::EvalLanguage;
 use super::jsonl::{Caps, Lines};
 use crate::error::{Error, ErrorKind, Result, bail};
 
@@ -38,7 +38,7 @@ pub struct Run {
     pub seed: u64,
     /// Temperature; 0 means greedy.
     pub temperature: f32,
-    /// Probability mass that was drawn from.
+    /// Top-p.
     pub top_p: f32,
     /// Tokens of prompt and completion at most.
     pub max_tokens: u32,
@@ -66,7 +66,7 @@ pub struct Sample {
     pub completion_id: Option<u32>,
     /// In a translation, the language that it is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Language>,
+    pub source: Option<EvalLanguage>,
     /// What it was made with, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
@@ -97,8 +97,8 @@ impl Sample {
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an id of another form.
-    pub fn language(&self) -> Result<(Language, u32)> {
-        Language::of_task(&self.task_id)
+    pub fn language(&self) -> Result<(EvalLanguage, u32)> {
+        EvalLanguage::of_task(&self.task_id)
     }
 }
 
@@ -113,7 +113,7 @@ pub struct SampleResult {
     pub completion_id: Option<u32>,
     /// In a translation, the language that it is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Language>,
+    pub source: Option<EvalLanguage>,
     /// Whether the tests passed: what pass@k counts.
     pub passed: bool,
     /// The kind of verdict, such as `passed` or `compile_error`. Files of the reference have
@@ -158,8 +158,8 @@ impl SampleResult {
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an id of another form.
-    pub fn language(&self) -> Result<(Language, u32)> {
-        Language::of_task(&self.task_id)
+    pub fn language(&self) -> Result<(EvalLanguage, u32)> {
+        EvalLanguage::of_task(&self.task_id)
     }
 }
 
@@ -168,7 +168,7 @@ pub trait Record: Sized + Serialize + sealed::Sealed {
     #[doc(hidden)]
     fn read(object: Map<String, Value>) -> Result<Self>;
     #[doc(hidden)]
-    fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>);
+    fn identity(&mut self) -> (&str, Option<EvalLanguage>, &mut Option<u32>);
     #[doc(hidden)]
     fn defect(&mut self) -> Option<&mut String>;
 }
@@ -199,7 +199,7 @@ impl Record for Sample {
         })
     }
 
-    fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>) {
+    fn identity(&mut self) -> (&str, Option<EvalLanguage>, &mut Option<u32>) {
         (&self.task_id, self.source, &mut self.completion_id)
     }
 
@@ -239,7 +239,7 @@ impl Record for SampleResult {
         })
     }
 
-    fn identity(&mut self) -> (&str, Option<Language>, &mut Option<u32>) {
+    fn identity(&mut self) -> (&str, Option<EvalLanguage>, &mut Option<u32>) {
         (&self.task_id, self.source, &mut self.completion_id)
     }
 
@@ -300,7 +300,7 @@ fn of_ours<T: serde::de::DeserializeOwned>(
 pub struct Records<T> {
     lines: Lines,
     /// Records of each problem so far.
-    counts: HashMap<(Language, u32, Option<Language>), u32>,
+    counts: HashMap<(EvalLanguage, u32, Option<EvalLanguage>), u32>,
     record: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -357,7 +357,7 @@ impl<T: Record> Iterator for Records<T> {
             *defect = format!("{}: {defect}", self.lines.place());
         }
         let (task_id, source, completion_id) = record.identity();
-        let problem = match Language::of_task(task_id) {
+        let problem = match EvalLanguage::of_task(task_id) {
             Ok((language, number)) => (language, number, source),
             Err(e) => {
                 let error = Error::new(ErrorKind::MalformedFile, e.context().to_owned());
@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(again, samples);
         let text = r#"{"task_id": "CPP/4", "completion_id": 7, "test_code": "…", "prompt": "", "generation": "", "result": "passed", "passed": true, "finish": -1, "file": "", "output": []}"#;
         let result = read::<SampleResult>(text).remove(0).unwrap();
-        assert_eq!(result.language().unwrap(), (Language::Cpp, 4));
+        assert_eq!(result.language().unwrap(), (EvalLanguage::Cpp, 4));
         assert!(result.passed && result.verdict.is_empty());
         assert_eq!(result.completion_id, Some(7));
     }
@@ -434,7 +434,7 @@ mod tests {
     fn a_result_has_the_identity_of_its_sample() {
         let mut sample = Sample::new("Java/3", "p", "g");
         sample.completion_id = Some(9);
-        sample.source = Some(Language::Cpp);
+        sample.source = Some(EvalLanguage::Cpp);
         let result = SampleResult::of(&sample, false, "timed_out", "after 5 s");
         let line = lines(std::slice::from_ref(&result));
         assert!(line.starts_with(r#"{"task_id":"Java/3","completion_id":9,"source":"cpp","passed":false,"verdict":"timed_out","result":"after 5 s","#));
@@ -497,7 +497,7 @@ mod tests {
         assert_eq!(numbers, [Some(3), Some(0), Some(1)]);
         assert_eq!(
             (samples[0].source, samples[1].source),
-            (None, Some(Language::Python))
+            (None, Some(EvalLanguage::Python))
         );
         assert_eq!(samples[0].extra["source"], "the web");
         assert_eq!(samples[0].extra["run"], 7);

@@ -79,7 +79,7 @@ impl FromStr for Shard {
             Some((index, of)) => Self::new(index, of),
             None => bail!(
                 InvalidArgument,
-                "shard {text:?}, expected two numbers such as 0/8, the first of eight pieces"
+                "shard \"{text}\", expected two numbers such as 0/8, the first of eight pieces"
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use codegeex::eval::{Language, Sample, Toolchains, samples};
+use codegeex::eval::{EvalLanguage, Sample, Toolchains, samples};
 
 use crate::command::run;
 use crate::support::skip;
@@ -11,7 +11,7 @@ const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/eval");
 
 /// Whether Python can be evaluated here; it is part of every machine that CI has.
 fn has_python() -> bool {
-    let missing = Toolchains::missing(Language::Python);
+    let missing = Toolchains::missing(EvalLanguage::Python);
     for what in &missing {
         skip(&what.to_string());
     }

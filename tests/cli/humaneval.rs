@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use codegeex::eval::{Language, Toolchains, Verdict, dataset};
+use codegeex::eval::{EvalLanguage, Toolchains, Verdict, dataset};
 use serde_json::{Value, json};
 
 use crate::command::{codegeex, finish, json_lines, run};
@@ -219,7 +219,7 @@ fn samples_of_the_model_are_run_and_reported() {
     let path = |name: String| folder.path().join(name).to_str().unwrap().to_owned();
     let data = data();
     let mut files = Vec::new();
-    for language in Language::ALL {
+    for language in EvalLanguage::ALL {
         match Toolchains::find(&[language]) {
             Ok(_) => {}
             Err(e) if std::env::var_os("CODEGEEX_TOOLCHAINS").is_none() => {
@@ -237,7 +237,7 @@ fn samples_of_the_model_are_run_and_reported() {
         let solution = json!({"task_id": problem.task_id, "prompt": problem.prompt,
             "generation": problem.canonical_solution, "completion_id": 0});
         let mut translated = solution.clone();
-        let source = if language == Language::Go {
+        let source = if language == EvalLanguage::Go {
             "java"
         } else {
             "go"

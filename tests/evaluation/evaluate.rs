@@ -12,11 +12,11 @@ use codegeex::cancel::CancelToken;
 use codegeex::eval::evaluate::{Survey, evaluate_file};
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
-    EvaluateOptions, Evaluator, Language, Prepared, Problem, Sample, SampleResult, Toolchains,
+    EvalLanguage, EvaluateOptions, Evaluator, Prepared, Problem, Sample, SampleResult, Toolchains,
     dataset, samples,
 };
 
-fn problems(language: Language) -> Vec<Problem> {
+fn problems(language: EvalLanguage) -> Vec<Problem> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval");
     dataset::load(&folder, language).unwrap()
 }
@@ -27,7 +27,7 @@ fn sandbox() -> &'static Sandbox {
 }
 
 /// The toolchain of a language, or nothing where it is not installed.
-fn prepared(language: Language, naive: bool) -> Option<Prepared> {
+fn prepared(language: EvalLanguage, naive: bool) -> Option<Prepared> {
     let toolchains = match Toolchains::find(&[language]) {
         Ok(toolchains) => toolchains,
         Err(e) => {
@@ -52,7 +52,11 @@ fn options() -> EvaluateOptions {
     options
 }
 
-fn evaluate(language: Language, prepared: &Prepared, samples: Vec<Sample>) -> Vec<SampleResult> {
+fn evaluate(
+    language: EvalLanguage,
+    prepared: &Prepared,
+    samples: Vec<Sample>,
+) -> Vec<SampleResult> {
     let evaluator = Evaluator::new(prepared, sandbox(), problems(language), options()).unwrap();
     let mut results = Vec::new();
     evaluator
@@ -65,7 +69,7 @@ fn evaluate(language: Language, prepared: &Prepared, samples: Vec<Sample>) -> Ve
 }
 
 /// Completions of the first problem, `twice`, with the verdicts that they get.
-fn check(language: Language, cases: &[(&str, &str)]) {
+fn check(language: EvalLanguage, cases: &[(&str, &str)]) {
     let Some(fast) = prepared(language, false) else {
         return;
     };
@@ -79,7 +83,7 @@ fn check(language: Language, cases: &[(&str, &str)]) {
     // A good one at the end, among those that would spoil it if they could.
     samples.push(samples[0].clone());
     let mut translated = samples[1].clone();
-    translated.source = Some(Language::Python);
+    translated.source = Some(EvalLanguage::Python);
     samples.push(translated);
     let expected = problems
         .iter()
@@ -105,7 +109,7 @@ fn check(language: Language, cases: &[(&str, &str)]) {
 #[test]
 fn python() {
     check(
-        Language::Python,
+        EvalLanguage::Python,
         &[
             ("    return 8\n", "wrong_answer"),
             ("    return 2 * number\n\nraise ValueError\n", "passed"),
@@ -141,7 +145,7 @@ fn python() {
 #[test]
 fn cpp() {
     check(
-        Language::Cpp,
+        EvalLanguage::Cpp,
         &[
             ("    return 8;\n}\n", "wrong_answer"),
             ("    throw 1;\n}\n", "exception"),
@@ -182,7 +186,7 @@ fn cpp() {
 #[test]
 fn java() {
     check(
-        Language::Java,
+        EvalLanguage::Java,
         &[
             ("        return 8;\n    }\n}", "wrong_answer"),
             (
@@ -220,7 +224,7 @@ fn java() {
 #[test]
 fn javascript() {
     check(
-        Language::JavaScript,
+        EvalLanguage::JavaScript,
         &[
             ("  return 8\n}\n", "wrong_answer"),
             ("  throw new RangeError('no')\n}\n", "exception"),
@@ -264,7 +268,7 @@ fn javascript() {
 #[test]
 fn go() {
     check(
-        Language::Go,
+        EvalLanguage::Go,
         &[
             ("    return 8\n}\n", "wrong_answer"),
             ("    panic(\"no\")\n}\n", "exception"),
@@ -316,11 +320,11 @@ fn go() {
 
 #[test]
 fn go_exits() {
-    let Some(fast) = prepared(Language::Go, false) else {
+    let Some(fast) = prepared(EvalLanguage::Go, false) else {
         return;
     };
     // The package `os` is not among those that a completion gets, but a problem may import it.
-    let mut problem = problems(Language::Go).remove(0);
+    let mut problem = problems(EvalLanguage::Go).remove(0);
     problem.test_setup = problem
         .test_setup
         .replace("\"testing\"", "\"testing\"\n    \"os\"");
@@ -356,7 +360,7 @@ fn go_exits() {
 #[test]
 fn rust() {
     check(
-        Language::Rust,
+        EvalLanguage::Rust,
         &[
             ("    8\n}\n", "wrong_answer"),
             ("    panic!(\"no\")\n}\n", "exception"),
@@ -384,12 +388,12 @@ fn rust() {
     );
 }
 
-/// The reference's way gives the same verdicts where nobody cheats.
+/// The reference's way gives the same verdicts to programs that do not cheat.
 #[test]
 fn naive() {
     let honest = [
         (
-            Language::Python,
+            EvalLanguage::Python,
             [
                 "    return 8\n",
                 "    return nothing\n",
@@ -397,7 +401,7 @@ fn naive() {
             ],
         ),
         (
-            Language::Cpp,
+            EvalLanguage::Cpp,
             [
                 "    return 8;\n}\n",
                 "    throw 1;\n}\n",
@@ -405,7 +409,7 @@ fn naive() {
             ],
         ),
         (
-            Language::Java,
+            EvalLanguage::Java,
             [
                 "        return 8;\n    }\n}",
                 "        throw new IllegalStateException();\n    }\n}",
@@ -413,7 +417,7 @@ fn naive() {
             ],
         ),
         (
-            Language::JavaScript,
+            EvalLanguage::JavaScript,
             [
                 "  return 8\n}\n",
                 "  return nothing\n}\n",
@@ -421,7 +425,7 @@ fn naive() {
             ],
         ),
         (
-            Language::Go,
+            EvalLanguage::Go,
             [
                 "    return 8\n}\n",
                 "    panic(\"no\")\n}\n",
@@ -429,7 +433,7 @@ fn naive() {
             ],
         ),
         (
-            Language::Rust,
+            EvalLanguage::Rust,
             ["    8\n}\n", "    panic!(\"no\")\n}\n", "    nothing\n}\n"],
         ),
     ];
@@ -453,12 +457,12 @@ fn naive() {
 
 #[test]
 fn results_come_in_order_and_errors_after_those_before_them() {
-    let Some(fast) = prepared(Language::Python, false) else {
+    let Some(fast) = prepared(EvalLanguage::Python, false) else {
         return;
     };
     let mut options = options();
     options.workers = 4;
-    let problems = problems(Language::Python);
+    let problems = problems(EvalLanguage::Python);
     let evaluator = Evaluator::new(&fast, sandbox(), problems, options).unwrap();
     let sample = |n: u32, id: &str| {
         let wait = if n.is_multiple_of(3) { 0.2 } else { 0.0 };
@@ -499,11 +503,11 @@ fn results_come_in_order_and_errors_after_those_before_them() {
 /// out; both are named with their lines.
 #[test]
 fn a_record_that_cannot_be_run_does_not_stop_the_others() {
-    let Some(fast) = prepared(Language::Python, false) else {
+    let Some(fast) = prepared(EvalLanguage::Python, false) else {
         return;
     };
     let evaluator =
-        Evaluator::new(&fast, sandbox(), problems(Language::Python), options()).unwrap();
+        Evaluator::new(&fast, sandbox(), problems(EvalLanguage::Python), options()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let lines: [&[u8]; 9] = [
@@ -578,11 +582,11 @@ fn a_record_that_cannot_be_run_does_not_stop_the_others() {
 
 #[test]
 fn a_file_goes_on_where_it_stopped() {
-    let Some(fast) = prepared(Language::Python, false) else {
+    let Some(fast) = prepared(EvalLanguage::Python, false) else {
         return;
     };
     let evaluator =
-        Evaluator::new(&fast, sandbox(), problems(Language::Python), options()).unwrap();
+        Evaluator::new(&fast, sandbox(), problems(EvalLanguage::Python), options()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut text = Vec::new();

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use codegeex::cancel::CancelToken;
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
-    EvaluateOptions, Evaluator, Language, Problem, Sample, SampleResult, Toolchains, canonical,
+    EvalLanguage, EvaluateOptions, Evaluator, Problem, Sample, SampleResult, Toolchains, canonical,
     dataset,
 };
 
 fn evaluate(
-    language: Language,
+    language: EvalLanguage,
     naive: bool,
     solution: impl Fn(&Problem) -> Vec<String>,
 ) -> Vec<SampleResult> {
@@ -53,15 +53,15 @@ fn evaluate(
 }
 
 /// How a completion closes what the prompt opened.
-fn body(language: Language, statement: &str) -> String {
+fn body(language: EvalLanguage, statement: &str) -> String {
     match language {
-        Language::Python => format!("    {statement}\n"),
-        Language::Java => format!("        {statement}\n    }}\n}}"),
+        EvalLanguage::Python => format!("    {statement}\n"),
+        EvalLanguage::Java => format!("        {statement}\n    }}\n}}"),
         _ => format!("    {statement}\n}}\n"),
     }
 }
 
-fn check(language: Language, wrong: &[&str]) {
+fn check(language: EvalLanguage, wrong: &[&str]) {
     if crate::support::shared("humaneval-x").is_none() {
         return;
     }
@@ -95,20 +95,20 @@ fn python() {
         "sys.exit(0)",
         "import os; os._exit(0)",
     ];
-    check(Language::Python, &wrong);
+    check(EvalLanguage::Python, &wrong);
 }
 
 #[test]
 #[ignore]
 fn cpp() {
-    check(Language::Cpp, &["throw 1;", "exit(0);"]);
+    check(EvalLanguage::Cpp, &["throw 1;", "exit(0);"]);
 }
 
 #[test]
 #[ignore]
 fn java() {
     check(
-        Language::Java,
+        EvalLanguage::Java,
         &[
             "throw new RuntimeException();",
             "System.exit(0); throw null;",
@@ -120,7 +120,7 @@ fn java() {
 #[ignore]
 fn javascript() {
     check(
-        Language::JavaScript,
+        EvalLanguage::JavaScript,
         &["return 123456789", "throw 1", "process.exit(0)"],
     );
 }
@@ -128,11 +128,14 @@ fn javascript() {
 #[test]
 #[ignore]
 fn go() {
-    check(Language::Go, &["panic(1)", "_ = fmt.Sprint(1); panic(2)"]);
+    check(
+        EvalLanguage::Go,
+        &["panic(1)", "_ = fmt.Sprint(1); panic(2)"],
+    );
 }
 
 #[test]
 #[ignore]
 fn rust() {
-    check(Language::Rust, &["panic!()", "std::process::exit(0)"]);
+    check(EvalLanguage::Rust, &["panic!()", "std::process::exit(0)"]);
 }

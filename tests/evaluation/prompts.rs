@@ -1,6 +1,6 @@
 //! The prompts of all published problems (`CODEGEEX_SHARED`): how many, and how long.
 
-use codegeex::eval::{Language, Problem, Prompt, dataset, prompts};
+use codegeex::eval::{EvalLanguage, Problem, Prompt, dataset, prompts};
 use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 
 /// Tokens of the longest, and how many have those that the paper's runs allow, or more.
@@ -23,8 +23,10 @@ fn prompts_of_all_problems_are_built_and_leave_room() {
         return;
     };
     let load = |language| dataset::load(&folder, language).unwrap();
-    let problems: Vec<(Language, Vec<Problem>)> =
-        Language::ALL.map(|l| (l, load(l))).into_iter().collect();
+    let problems: Vec<(EvalLanguage, Vec<Problem>)> = EvalLanguage::ALL
+        .map(|l| (l, load(l)))
+        .into_iter()
+        .collect();
     let mut generations = 0;
     for (language, problems) in &problems {
         assert_eq!(problems.len(), 164);

@@ -1,4 +1,4 @@
-//! The private folder, and what programs leave in it for whoever looks at it afterwards.
+//! The private folder, and what programs leave in it to mislead a reader.
 
 use codegeex::eval::sandbox::End;
 

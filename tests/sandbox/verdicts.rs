@@ -198,7 +198,11 @@ fn filling_sockets_and_pipes() {
                 }
             }
             let queued: u64 = queued.iter().sum();
-            println!("{what}: {} MiB queued, {} MiB seen", queued / MIB, outcome.peak_memory / MIB);
+            println!(
+                "{what}: {} MiB queued, {} MiB seen",
+                queued / MIB,
+                outcome.peak_memory / MIB
+            );
             assert!(queued > MIB && queued < 300 * MIB, "{what}: {queued}");
         }
     });
@@ -217,7 +221,10 @@ fn memory_of_the_kernel_counts_in_a_control_group() {
         let outcome = run(sandbox, &command.limits(limits(|l| l.memory = 150 * MIB)));
         assert_eq!(outcome.end, End::OutOfMemory);
         // The next run is not the one that was full.
-        assert_eq!(run(sandbox, &attack(&folder, &["exit", "0"])).end, End::Exited(0));
+        assert_eq!(
+            run(sandbox, &attack(&folder, &["exit", "0"])).end,
+            End::Exited(0)
+        );
     });
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Evaluator;
 use crate::cancel::CancelToken;
 use crate::error::{ErrorKind, Result, bail};
-use crate::eval::dataset::Language;
+use crate::eval::dataset::EvalLanguage;
 use crate::eval::sample_file::SampleFile;
 use crate::eval::samples::{Sample, SampleResult, Samples};
 use crate::eval::shard::Shard;
@@ -19,7 +19,7 @@ pub struct Survey {
     /// Its samples.
     pub samples: u64,
     /// Their languages.
-    pub languages: BTreeSet<Language>,
+    pub languages: BTreeSet<EvalLanguage>,
     /// Lines that are no records of any problem. They are left out.
     pub left_out: u64,
     /// What is wrong with the first of them, and with the first samples that have a problem and no program,

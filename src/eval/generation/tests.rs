@@ -17,11 +17,11 @@ static MODEL: LazyLock<Generator> = LazyLock::new(|| {
     Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
 });
 
-const JAVA: Task = Task::Generation(Language::Java);
+const JAVA: EvalTask = EvalTask::Generation(EvalLanguage::Java);
 
 fn java() -> Vec<Prompt> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/eval"));
-    prompts::generation(&dataset::load(&folder, Language::Java).unwrap(), true).unwrap()
+    prompts::generation(&dataset::load(&folder, EvalLanguage::Java).unwrap(), true).unwrap()
 }
 
 fn options() -> GenerationOptions {
@@ -91,7 +91,7 @@ fn every_sample_is_what_the_generator_alone_gives() {
                 .tokenizer()
                 .encode(&prompt.text, SpecialTokens::AsText)
                 .unwrap();
-            let language = Language::Java.of_prompts().unwrap();
+            let language = EvalLanguage::Java.language();
             let mut stop = StopAt::new(language, [cut.rule()]);
             stop.before = Some(prompt.code.clone());
             let alone = GenerateOptions::new()
@@ -155,7 +155,7 @@ fn batches_and_shards_do_not_matter() {
         records.map(|r| r.generation).collect::<Vec<_>>()
     };
     assert_ne!(texts(&other), texts(&whole));
-    // Each draws for itself: no two samples of a problem are alike.
+    // Each is sampled by itself: no two samples of a problem are alike.
     let mut distinct = texts(&whole);
     distinct.sort();
     distinct.dedup();
@@ -168,7 +168,11 @@ fn a_task_is_part_of_the_seed() {
         seed_of(0, JAVA, "Java/0"),
         seed_of(0, JAVA, "Java/1"),
         seed_of(1, JAVA, "Java/0"),
-        seed_of(0, Task::new(Language::Java, Some(Language::Go)), "Java/0"),
+        seed_of(
+            0,
+            EvalTask::new(EvalLanguage::Java, Some(EvalLanguage::Go)),
+            "Java/0",
+        ),
     ];
     for (i, seed) in seeds.iter().enumerate() {
         assert!(!seeds[..i].contains(seed));

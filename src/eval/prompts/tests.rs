@@ -3,36 +3,36 @@ use std::path::Path;
 use super::*;
 use crate::eval::dataset;
 
-fn problems(language: Language) -> Vec<Problem> {
+fn problems(language: EvalLanguage) -> Vec<Problem> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval");
     dataset::load(&folder, language).unwrap()
 }
 
 /// Of problem 0: how a translation from this language shows the solution, and how one into it
 /// begins; both by hand.
-fn shown(language: Language) -> (&'static str, &'static str) {
+fn shown(language: EvalLanguage) -> (&'static str, &'static str) {
     match language {
-        Language::Python => (
+        EvalLanguage::Python => (
             "Python:\ndef twice(number: int) -> int:\n\n    return number + number\n",
             "Python:\ndef twice(number: int) -> int:\n",
         ),
-        Language::Cpp => (
+        EvalLanguage::Cpp => (
             "C++:\n#include<stdio.h>\nusing namespace std;\nint twice(int number){\n\n    return number + number;\n}\n",
             "C++:\n#include<stdio.h>\nusing namespace std;\nint twice(int number){\n",
         ),
-        Language::Java => (
+        EvalLanguage::Java => (
             "Java:\nimport java.util.*;\nimport java.lang.*;\n\nclass Solution {\n    public int twice(int number) {\n\n        return number + number;\n    }\n}\n",
             "Java:\nimport java.util.*;\nimport java.lang.*;\n\nclass Solution {\n    public int twice(int number) {\n",
         ),
-        Language::JavaScript => (
+        EvalLanguage::JavaScript => (
             "JavaScript:\n\nconst twice = (number) => {\n\n  return number + number;\n}\n",
             "JavaScript:\n\nconst twice = (number) => {\n",
         ),
-        Language::Go => (
+        EvalLanguage::Go => (
             "Go:\n\nfunc Twice(number int) int {\n\n    return number + number\n}\n",
             "Go:\n\nfunc Twice(number int) int {\n",
         ),
-        Language::Rust => (
+        EvalLanguage::Rust => (
             "Rust:\n\nfn twice(number: i32) -> i32{\n\n\n    return number + number;\n}\n",
             "Rust:\n\nfn twice(number: i32) -> i32{\n",
         ),
@@ -42,8 +42,8 @@ fn shown(language: Language) -> (&'static str, &'static str) {
 #[test]
 fn translations_show_the_solution_and_no_description() {
     let mut checked = 0;
-    for from in Language::ALL {
-        for to in Language::ALL.into_iter().filter(|l| *l != from) {
+    for from in EvalLanguage::ALL {
+        for to in EvalLanguage::ALL.into_iter().filter(|l| *l != from) {
             let prompts = translation(&problems(from), &problems(to)).unwrap();
             let expected = format!("code translation\n{}{}", shown(from).0, shown(to).1);
             assert_eq!(prompts[0].text, expected, "{from} to {to}");
@@ -65,12 +65,12 @@ fn translations_show_the_solution_and_no_description() {
 #[test]
 fn generations_begin_with_the_tag_or_do_not() {
     let tags = [
-        (Language::Python, "# language: Python\n"),
-        (Language::Cpp, "// language: C++\n"),
-        (Language::Java, "// language: Java\n"),
-        (Language::JavaScript, "// language: JavaScript\n"),
-        (Language::Go, "// language: Go\n"),
-        (Language::Rust, "// language: Rust\n"),
+        (EvalLanguage::Python, "# language: Python\n"),
+        (EvalLanguage::Cpp, "// language: C++\n"),
+        (EvalLanguage::Java, "// language: Java\n"),
+        (EvalLanguage::JavaScript, "// language: JavaScript\n"),
+        (EvalLanguage::Go, "// language: Go\n"),
+        (EvalLanguage::Rust, "// language: Rust\n"),
     ];
     for (language, tag) in tags {
         let problems = problems(language);
@@ -84,7 +84,7 @@ fn generations_begin_with_the_tag_or_do_not() {
             assert_eq!(with.code, without.code);
             assert_eq!(with.task_id, problem.task_id);
             match language {
-                Language::Rust => {
+                EvalLanguage::Rust => {
                     assert_eq!(
                         without.text,
                         format!("{}{}", problem.declaration, problem.prompt)
@@ -98,7 +98,7 @@ fn generations_begin_with_the_tag_or_do_not() {
 
 #[test]
 fn a_problem_without_counterpart_is_an_error() {
-    let (mut go, java) = (problems(Language::Go), problems(Language::Java));
+    let (mut go, java) = (problems(EvalLanguage::Go), problems(EvalLanguage::Java));
     assert!(translation(&go, &go).is_err());
     go.pop();
     let error = translation(&go, &java).unwrap_err().to_string();

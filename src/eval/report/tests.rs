@@ -4,7 +4,7 @@
 use super::*;
 use crate::eval::passk::pass_at_k;
 
-fn tally(task: Task, samples: u32, passed: &[u32]) -> Tally {
+fn tally(task: EvalTask, samples: u32, passed: &[u32]) -> Tally {
     let count = |&passed| Count { samples, passed };
     let all: u32 = passed.iter().sum();
     let failed = samples * passed.len() as u32 - all;
@@ -21,10 +21,14 @@ fn tally(task: Task, samples: u32, passed: &[u32]) -> Tally {
 
 fn three() -> Vec<Tally> {
     vec![
-        tally(Task::Generation(Language::Python), 20, &[20, 5, 0, 1]),
-        tally(Task::Generation(Language::Go), 20, &[0, 0, 3, 10]),
         tally(
-            Task::new(Language::Go, Some(Language::Java)),
+            EvalTask::Generation(EvalLanguage::Python),
+            20,
+            &[20, 5, 0, 1],
+        ),
+        tally(EvalTask::Generation(EvalLanguage::Go), 20, &[0, 0, 3, 10]),
+        tally(
+            EvalTask::new(EvalLanguage::Go, Some(EvalLanguage::Java)),
             20,
             &[4, 4, 4, 4],
         ),
@@ -69,7 +73,7 @@ fn languages_with_other_problems_have_no_average() {
 fn budgets_are_spent_in_three_ways() {
     let mut options = ReportOptions::default();
     options.budgets = vec![10];
-    options.weights = vec![(Language::Python, 3.0), (Language::Go, 1.0)];
+    options.weights = vec![(EvalLanguage::Python, 3.0), (EvalLanguage::Go, 1.0)];
     let report = Report::new(&three(), &options).unwrap();
     let p = |c, k| pass_at_k(20, c, k).unwrap();
     let both = |a: [u32; 4], i, b: [u32; 4], j| {
@@ -85,7 +89,7 @@ fn budgets_are_spent_in_three_ways() {
     assert_eq!(report.allocations.len(), 3);
     for (found, (strategy, parts, mean)) in report.allocations.iter().zip(expected) {
         assert_eq!(found.strategy, strategy);
-        let languages = [Language::Python, Language::Go];
+        let languages = [EvalLanguage::Python, EvalLanguage::Go];
         assert_eq!(
             found.parts,
             languages.into_iter().zip(parts).collect::<Vec<_>>()

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -196,6 +197,20 @@ pub enum End {
     DiskLimit,
     /// The caller asked.
     Cancelled,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with exit code {code}"),
+            Self::Signal(number) => write!(f, "ended by signal {number}"),
+            Self::TimedOut => f.write_str("ran out of time"),
+            Self::OutOfMemory => f.write_str("ran out of memory"),
+            Self::OutputLimit => f.write_str("printed too much"),
+            Self::DiskLimit => f.write_str("wrote too much to files"),
+            Self::Cancelled => f.write_str("was cancelled"),
+        }
+    }
 }
 
 impl End {

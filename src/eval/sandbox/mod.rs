@@ -1,4 +1,4 @@
-//! Runs programs that nobody has read: on Linux, through bubblewrap or through namespaces and
+//! Runs untrusted programs: on Linux, through bubblewrap or through namespaces and
 //! seccomp of our own. Elsewhere there is no sandbox, and [`Sandbox::detect`] says so.
 //!
 //! A program has no network, sees a read-only part of the machine and no other processes, writes to
@@ -54,7 +54,7 @@ pub enum Policy {
     Bubblewrap,
     /// Namespaces and seccomp, without another program.
     Namespaces,
-    /// Nothing: programs can read and write all that this process can. Limits hold as far as they
+    /// No isolation: programs can read and write all that this process can. Limits hold as far as they
     /// can without isolation: the number of processes is not limited, and a program that wants to can
     /// leave some behind. [`Folder::INSIDE`] is not there, so name files relative to it, and every
     /// mount is what it is on the machine, whatever its [`Access`].

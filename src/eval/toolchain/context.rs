@@ -1,7 +1,7 @@
 //! Running what was built, and judging how it ended.
 //!
-//! A program passes if its harness says so after the tests: with a line that this process draws at
-//! random for every run and hands over on standard input, where the harness takes it before the
+//! A program passes if its harness says so after the tests: with a random line that this process
+//! makes for every run and hands over on standard input, where the harness takes it before the
 //! program begins. It is in no file, argument or variable. A program that ends early with exit code
 //! 0 does not print it. What this is not: proof against a program that was written against this
 //! harness and searches the memory of its own process. Solution and tests share one, as in the
@@ -236,7 +236,7 @@ impl Failure<'_> {
         match self.end {
             End::Exited(code) => format!("ended with exit code {code}"),
             End::Signal(signal) => format!("ended by signal {signal}{}", name_of(signal)),
-            other => format!("ended: {other:?}"),
+            other => other.to_string(),
         }
     }
 }
@@ -340,7 +340,7 @@ fn is_hidden(_: &Path) -> bool {
     false
 }
 
-/// 128 bits that nobody can guess, as hexadecimal digits.
+/// 128 random bits as hexadecimal digits.
 fn nonce() -> Result<String> {
     use std::io::Read;
     let path = Path::new("/dev/urandom");

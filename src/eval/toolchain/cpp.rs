@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::{CPP, Program};
 use super::super::verdict::{Judgement, Verdict};
 use super::context::{Artifact, Built, Context, Failure};
@@ -27,7 +27,7 @@ pub(super) struct Found {
 
 impl Found {
     pub fn look() -> Result<Self, Vec<Missing>> {
-        let lacks = |what, install| Missing::new(Language::Cpp, what, install);
+        let lacks = |what, install| Missing::new(EvalLanguage::Cpp, what, install);
         let found = in_path("g++").and_then(|p| Some((ask(&p, &["-dumpfullversion"])?, p)));
         let Some((version, program)) = found else {
             return Err(vec![lacks("g++", "apt-get install g++")]);

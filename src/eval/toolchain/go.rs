@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::Program;
 use super::super::sandbox::{Folder, Outcome};
 use super::super::verdict::{Judgement, Verdict, line_of};
@@ -94,7 +94,7 @@ impl Found {
             _ => {
                 let what = "go, version 1.18 or later";
                 let install = "apt-get install golang-go";
-                Err(vec![Missing::new(Language::Go, what, install)])
+                Err(vec![Missing::new(EvalLanguage::Go, what, install)])
             }
         }
     }
@@ -158,7 +158,7 @@ impl Found {
         let (mut all, mut importable, mut harness) = (String::new(), String::new(), String::new());
         for (n, line) in listed.lines().filter(|l| !l.is_empty()).enumerate() {
             let (path, file) = line.split_once('=').ok_or_else(|| {
-                let what = format!("`go list` says {line:?}, expected a package and its file");
+                let what = format!("`go list` says \"{line}\", expected a package and its file");
                 Error::new(ErrorKind::MalformedFile, what)
             })?;
             let copy = packages.join(format!("{n}.a"));
@@ -250,7 +250,7 @@ impl Go {
                 let said = folder
                     .read(format!("p{n}.err"), 1 << 20)
                     .unwrap_or_default();
-                // What is said must not depend on the company.
+                // The message must not depend on the other programs of the batch.
                 let said =
                     String::from_utf8_lossy(&said).replace(&format!("p{n}.go"), "program.go");
                 let line = line_of(&said, |l| l.contains(".go:"));

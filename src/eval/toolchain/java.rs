@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::Program;
 use super::super::verdict::{Judgement, Verdict, line_of};
 use super::context::{Artifact, Built, Context, Failure};
@@ -39,7 +39,7 @@ impl Found {
     pub fn look() -> Result<Self, Vec<Missing>> {
         let missing = |what: &str| {
             let install = "apt-get install default-jdk-headless";
-            Err(vec![Missing::new(Language::Java, what, install)])
+            Err(vec![Missing::new(EvalLanguage::Java, what, install)])
         };
         let Some(java) = in_path("java") else {
             return missing("java and javac, version 11 or later");

@@ -81,7 +81,10 @@ impl Servers {
                 answer
             }
             Err(Broken::Late) => {
-                let reason = format!("javac took more than {:?}", context.build.wall);
+                let reason = format!(
+                    "javac took more than {} s",
+                    context.build.wall.as_secs_f64()
+                );
                 Answer::Failed(Judgement::new(Verdict::TimedOut, reason))
             }
             Err(Broken::Failed(said) | Broken::Ended(said)) => {
@@ -184,7 +187,7 @@ fn parse(answer: &[u8]) -> Result<Answer> {
         let name = String::from_utf8_lossy(field(&mut rest)?).into_owned();
         let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
         if name.is_empty() || !name.chars().all(is_plain) {
-            return Err(odd(&format!("a class is called {name:?}")));
+            return Err(odd(&format!("a class is called \"{name}\"")));
         }
         classes.push((name, field(&mut rest)?.to_vec()));
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::Program;
 use super::super::verdict::{Judgement, Verdict, line_of};
 use super::context::{Artifact, Built, Context, Failure};
@@ -27,7 +27,7 @@ impl Found {
     pub fn look() -> Result<Self, Vec<Missing>> {
         let mut missing = Vec::new();
         let mut lacks = |what, install| {
-            missing.push(Missing::new(Language::JavaScript, what, install));
+            missing.push(Missing::new(EvalLanguage::JavaScript, what, install));
         };
         let question = "const [major] = process.versions.node.split('.'); \
             if (+major < 14) process.exit(1); \

@@ -27,7 +27,7 @@ pub use cache::cache_dir;
 pub(super) use context::{Built, Context};
 pub use probe::Missing;
 
-use super::dataset::Language;
+use super::dataset::EvalLanguage;
 use super::program::Program;
 use super::verdict::Judgement;
 use crate::cancel::CancelToken;
@@ -60,7 +60,7 @@ pub(super) trait Toolchain: Send + Sync {
 
 /// The toolchains of some languages, found on this machine.
 pub struct Toolchains {
-    found: BTreeMap<Language, Found>,
+    found: BTreeMap<EvalLanguage, Found>,
 }
 
 enum Found {
@@ -73,14 +73,14 @@ enum Found {
 }
 
 impl Found {
-    fn look(language: Language) -> Result<Self, Vec<Missing>> {
+    fn look(language: EvalLanguage) -> Result<Self, Vec<Missing>> {
         Ok(match language {
-            Language::Python => Self::Python(python::Found::look()?),
-            Language::Cpp => Self::Cpp(cpp::Found::look()?),
-            Language::Java => Self::Java(java::Found::look()?),
-            Language::JavaScript => Self::JavaScript(javascript::Found::look()?),
-            Language::Go => Self::Go(go::Found::look()?),
-            Language::Rust => Self::Rust(rust::Found::look()?),
+            EvalLanguage::Python => Self::Python(python::Found::look()?),
+            EvalLanguage::Cpp => Self::Cpp(cpp::Found::look()?),
+            EvalLanguage::Java => Self::Java(java::Found::look()?),
+            EvalLanguage::JavaScript => Self::JavaScript(javascript::Found::look()?),
+            EvalLanguage::Go => Self::Go(go::Found::look()?),
+            EvalLanguage::Rust => Self::Rust(rust::Found::look()?),
         })
     }
 
@@ -124,7 +124,7 @@ impl Toolchains {
     /// # Errors
     /// [`BackendUnavailable`](ErrorKind::BackendUnavailable) with one line for everything that is
     /// missing in any of them, and the command that installs it.
-    pub fn find(languages: &[Language]) -> Result<Self> {
+    pub fn find(languages: &[EvalLanguage]) -> Result<Self> {
         let mut found = BTreeMap::new();
         let mut missing = Vec::new();
         for &language in languages {
@@ -147,12 +147,12 @@ impl Toolchains {
     }
 
     /// What is missing for a language: nothing where it can be evaluated.
-    pub fn missing(language: Language) -> Vec<Missing> {
+    pub fn missing(language: EvalLanguage) -> Vec<Missing> {
         Found::look(language).err().unwrap_or_default()
     }
 
     /// The languages and the versions of their toolchains.
-    pub fn versions(&self) -> impl Iterator<Item = (Language, &str)> {
+    pub fn versions(&self) -> impl Iterator<Item = (EvalLanguage, &str)> {
         self.found.iter().map(|(l, f)| (*l, f.version()))
     }
 
@@ -166,7 +166,7 @@ impl Toolchains {
         cache: &Path,
         naive: bool,
         cancel: &CancelToken,
-        progress: &mut dyn FnMut(Language),
+        progress: &mut dyn FnMut(EvalLanguage),
     ) -> Result<Prepared> {
         let mut ready = BTreeMap::new();
         for (&language, found) in &self.found {
@@ -189,12 +189,12 @@ impl fmt::Debug for Toolchains {
 
 /// Toolchains that are ready to build and run programs.
 pub struct Prepared {
-    ready: BTreeMap<Language, Box<dyn Toolchain>>,
+    ready: BTreeMap<EvalLanguage, Box<dyn Toolchain>>,
 }
 
 impl Prepared {
     /// That of a language, if it was asked for.
-    pub(super) fn get(&self, language: Language) -> Option<&dyn Toolchain> {
+    pub(super) fn get(&self, language: EvalLanguage) -> Option<&dyn Toolchain> {
         self.ready.get(&language).map(|t| &**t)
     }
 }

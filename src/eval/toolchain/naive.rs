@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::Program;
 use super::super::sandbox::Folder;
 use super::super::verdict::Judgement;
@@ -16,7 +16,7 @@ use crate::error::Result;
 
 /// A file, a command that compiles it unless the other one does, and one that runs it.
 pub(super) struct Naive {
-    language: Language,
+    language: EvalLanguage,
     file: &'static str,
     compile: Option<(PathBuf, Vec<OsString>)>,
     run: (PathBuf, Vec<OsString>),
@@ -28,7 +28,7 @@ pub(super) struct Naive {
 }
 
 impl Naive {
-    fn new(language: Language, file: &'static str, program: &Path, args: &[&str]) -> Self {
+    fn new(language: EvalLanguage, file: &'static str, program: &Path, args: &[&str]) -> Self {
         Self {
             language,
             file,
@@ -44,14 +44,14 @@ impl Naive {
 
 pub(super) fn python(found: &python::Found) -> Naive {
     let args = ["-B", "program.py"];
-    let mut naive = Naive::new(Language::Python, "program.py", &found.program, &args);
+    let mut naive = Naive::new(EvalLanguage::Python, "program.py", &found.program, &args);
     naive.mounts.clone_from(&found.mounts);
     naive
 }
 
 pub(super) fn cpp(found: &cpp::Found) -> Naive {
     let program = Path::new("./a.out");
-    let mut naive = Naive::new(Language::Cpp, "program.cpp", program, &[]);
+    let mut naive = Naive::new(EvalLanguage::Cpp, "program.cpp", program, &[]);
     let args = [cpp::STANDARD, "program.cpp"].map(Into::into).to_vec();
     naive.compile = Some((found.program.clone(), args));
     naive
@@ -59,7 +59,7 @@ pub(super) fn cpp(found: &cpp::Found) -> Naive {
 
 pub(super) fn java(found: &java::Found) -> Naive {
     let args = ["-cp", Folder::INSIDE, "Main"];
-    let mut naive = Naive::new(Language::Java, "Main.java", &found.tool("java"), &args);
+    let mut naive = Naive::new(EvalLanguage::Java, "Main.java", &found.tool("java"), &args);
     naive.compile = Some((found.tool("javac"), vec!["Main.java".into()]));
     naive.mounts = found.mounts();
     naive
@@ -67,7 +67,12 @@ pub(super) fn java(found: &java::Found) -> Naive {
 
 pub(super) fn javascript(ready: javascript::JavaScript) -> Naive {
     let args = ["program.js"];
-    let mut naive = Naive::new(Language::JavaScript, "program.js", &ready.program, &args);
+    let mut naive = Naive::new(
+        EvalLanguage::JavaScript,
+        "program.js",
+        &ready.program,
+        &args,
+    );
     let modules = ready.folder.join("node_modules");
     naive.env = vec![("NODE_PATH", modules.into())];
     naive.mounts = ready.mounts;
@@ -76,7 +81,7 @@ pub(super) fn javascript(ready: javascript::JavaScript) -> Naive {
 
 pub(super) fn go(ready: go::Go) -> Naive {
     let args = ["test", "main_test.go"];
-    let mut naive = Naive::new(Language::Go, "main_test.go", &ready.go, &args);
+    let mut naive = Naive::new(EvalLanguage::Go, "main_test.go", &ready.go, &args);
     let cache = ready.folder.join("gocache");
     naive.env = vec![
         ("GOCACHE", cache.clone().into()),
@@ -97,7 +102,7 @@ pub(super) fn go(ready: go::Go) -> Naive {
 /// called once.
 pub(super) fn rust(ready: &rust::Rust) -> Naive {
     let program = Path::new("./program");
-    let mut naive = Naive::new(Language::Rust, "program.rs", program, &[]);
+    let mut naive = Naive::new(EvalLanguage::Rust, "program.rs", program, &[]);
     naive.compile = Some((ready.rustc.clone(), ready.arguments(false)));
     naive.mounts.clone_from(&ready.mounts);
     naive
@@ -117,7 +122,7 @@ impl Toolchain for Naive {
             let mut seconds = 0.0;
             if let Some((compiler, args)) = &self.compile {
                 let mut args = args.clone();
-                if self.language == Language::Cpp {
+                if self.language == EvalLanguage::Cpp {
                     args.extend(cpp::libraries(&source).iter().map(Into::into));
                 }
                 let outcome = context.build_step(&folder, compiler, &args, &[], &self.mounts)?;
@@ -136,7 +141,7 @@ impl Toolchain for Naive {
             }
             artifact.copies.clone_from(&self.copies);
             artifact.seconds = seconds;
-            if self.language == Language::Go {
+            if self.language == EvalLanguage::Go {
                 artifact.also_builds = true;
             }
             Ok(Built::Artifact(Box::new(artifact)))
@@ -146,19 +151,19 @@ impl Toolchain for Naive {
 
     fn explain(&self, failure: &Failure<'_>) -> Judgement {
         match self.language {
-            Language::Python => python::explain(failure),
-            Language::Cpp => cpp::explain(failure),
-            Language::Java => java::explain(failure),
-            Language::JavaScript => javascript::explain(failure),
-            Language::Go => go::explain(failure),
-            Language::Rust => rust::explain(failure),
+            EvalLanguage::Python => python::explain(failure),
+            EvalLanguage::Cpp => cpp::explain(failure),
+            EvalLanguage::Java => java::explain(failure),
+            EvalLanguage::JavaScript => javascript::explain(failure),
+            EvalLanguage::Go => go::explain(failure),
+            EvalLanguage::Rust => rust::explain(failure),
         }
     }
 
     fn objection(&self, run: &Failure<'_>) -> Option<Judgement> {
         match self.language {
-            Language::JavaScript => javascript::objection(run),
-            Language::Rust => rust::objection(run),
+            EvalLanguage::JavaScript => javascript::objection(run),
+            EvalLanguage::Rust => rust::objection(run),
             _ => None,
         }
     }

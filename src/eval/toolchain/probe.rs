@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result, bail};
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result, bail};
 #[non_exhaustive]
 pub struct Missing {
     /// The language.
-    pub language: Language,
+    pub language: EvalLanguage,
     /// What is missing.
     pub what: String,
     /// How to get it, as a command where there is one.
@@ -24,7 +24,7 @@ pub struct Missing {
 }
 
 impl Missing {
-    pub(super) fn new(language: Language, what: &str, install: &str) -> Self {
+    pub(super) fn new(language: EvalLanguage, what: &str, install: &str) -> Self {
         Self {
             language,
             what: what.to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn in_path(name: &str) -> Option<PathBuf> {
 pub(super) fn run(command: &mut Command, cancel: &CancelToken) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let failed = |doing, e| Error::io(Path::new(&name), doing, e);
-    // Files, as a pipe that nobody reads would block the command.
+    // Files, as a pipe without a reader would block the command.
     let file = || tempfile::tempfile().map_err(|e| failed("make a file for the output of", e));
     let (mut stdout, mut stderr) = (file()?, file()?);
     let share = |file: &File| file.try_clone().map_err(|e| failed("give a file to", e));

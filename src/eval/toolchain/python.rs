@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::Program;
 use super::super::verdict::{Judgement, Verdict};
 use super::context::{Artifact, Built, Context, Failure};
@@ -27,7 +27,7 @@ impl Found {
         let lines: Vec<&str> = answer.lines().collect();
         let &[program, prefix, base, version] = lines.as_slice() else {
             return Err(vec![Missing::new(
-                Language::Python,
+                EvalLanguage::Python,
                 "python3, version 3.7 or later",
                 "apt-get install python3",
             )]);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::dataset::Language;
+use super::super::dataset::EvalLanguage;
 use super::super::program::Program;
 use super::super::verdict::{Judgement, Verdict};
 use super::context::{Artifact, Built, Context, Failure};
@@ -43,7 +43,7 @@ impl Found {
     pub fn look() -> Result<Self, Vec<Missing>> {
         let mut missing = Vec::new();
         let mut lacks = |what, install| {
-            missing.push(Missing::new(Language::Rust, what, install));
+            missing.push(Missing::new(EvalLanguage::Rust, what, install));
         };
         let sysroot = ask("rustc", &["--print", "sysroot"]).unwrap_or_default();
         let rustc = Path::new(&sysroot).join("bin/rustc");

@@ -10,7 +10,7 @@ use codegeex::cancel::CancelToken;
 use codegeex::eval::evaluate::{Evaluated, Survey, evaluate_file};
 use codegeex::eval::sandbox::{Policy, Sandbox};
 use codegeex::eval::{
-    EvaluateOptions, Evaluator, Imports, Language, Prepared, Problem, Shard, Tests, Toolchains,
+    EvalLanguage, EvaluateOptions, Evaluator, Imports, Prepared, Problem, Shard, Tests, Toolchains,
     canonical, dataset, toolchain,
 };
 
@@ -37,8 +37,8 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["file", "out", "shard"])]
     canonical: bool,
     /// With --canonical: only these languages.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "canonical", value_parser = Language::from_name)]
-    lang: Vec<Language>,
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "canonical", value_parser = EvalLanguage::from_name)]
+    lang: Vec<EvalLanguage>,
     /// Folder with the problems: humaneval_python.jsonl.gz and so on.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -83,8 +83,8 @@ pub struct Args {
 )]
 pub struct SetupArgs {
     /// Only these languages.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = Language::from_name)]
-    lang: Vec<Language>,
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = EvalLanguage::from_name)]
+    lang: Vec<EvalLanguage>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -148,7 +148,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
 
 pub fn setup(args: SetupArgs, interrupt: &Interrupt) -> Result {
     let languages = match args.lang.is_empty() {
-        true => Language::ALL.to_vec(),
+        true => EvalLanguage::ALL.to_vec(),
         false => args.lang,
     };
     interrupt.orderly(|cancel| prepared(&languages, false, cancel))?;
@@ -161,7 +161,7 @@ pub fn setup(args: SetupArgs, interrupt: &Interrupt) -> Result {
 }
 
 /// The toolchains of some languages. All missing ones are reported at once.
-fn prepared(languages: &[Language], naive: bool, cancel: &CancelToken) -> Result<Prepared> {
+fn prepared(languages: &[EvalLanguage], naive: bool, cancel: &CancelToken) -> Result<Prepared> {
     let toolchains = Toolchains::find(languages)?;
     let bar = Progress::of("preparing");
     let ready = toolchains.prepare(&toolchain::cache_dir()?, naive, cancel, &mut |language| {
@@ -170,7 +170,7 @@ fn prepared(languages: &[Language], naive: bool, cancel: &CancelToken) -> Result
     Ok(ready?)
 }
 
-fn load(data: &Path, languages: &[Language]) -> Result<Vec<Problem>> {
+fn load(data: &Path, languages: &[EvalLanguage]) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for &language in languages {
         problems.extend(dataset::load(data, language)?);
@@ -181,7 +181,7 @@ fn load(data: &Path, languages: &[Language]) -> Result<Vec<Problem>> {
 fn samples(args: &Args, file: &Path, options: EvaluateOptions, cancel: &CancelToken) -> Result {
     let survey = Survey::of(file, cancel)?;
     report_defects(&survey);
-    let languages: Vec<Language> = survey.languages.iter().copied().collect();
+    let languages: Vec<EvalLanguage> = survey.languages.iter().copied().collect();
     let out = match &args.out {
         Some(out) => out.clone(),
         None => results_of(file, args.shard),
@@ -256,15 +256,15 @@ fn results_of(samples: &Path, shard: Shard) -> PathBuf {
 }
 
 fn ground_truth(args: &Args, options: EvaluateOptions, cancel: &CancelToken) -> Result {
-    let mut languages: Vec<Language> = args.lang.clone();
+    let mut languages: Vec<EvalLanguage> = args.lang.clone();
     if languages.is_empty() {
-        let is_there = |l: &Language| dataset::problem_file(&args.data, *l).is_ok();
-        languages.extend(Language::ALL.into_iter().filter(is_there));
+        let is_there = |l: &EvalLanguage| dataset::problem_file(&args.data, *l).is_ok();
+        languages.extend(EvalLanguage::ALL.into_iter().filter(is_there));
     }
     if languages.is_empty() {
-        dataset::problem_file(&args.data, Language::Python)?;
+        dataset::problem_file(&args.data, EvalLanguage::Python)?;
     }
-    let languages: Vec<Language> = BTreeSet::from_iter(languages).into_iter().collect();
+    let languages: Vec<EvalLanguage> = BTreeSet::from_iter(languages).into_iter().collect();
     let sandbox = Sandbox::detect(args.sandbox.policy())?;
     let ready = prepared(&languages, args.naive, cancel)?;
     let mut text = String::new();

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use codegeex::code::EvalCut;
 use codegeex::eval::generation::{Generated, GenerationProgress};
-use codegeex::eval::{GenerationOptions, Language, Shard, Task, dataset, generate, prompts};
+use codegeex::eval::{
+    EvalLanguage, EvalTask, GenerationOptions, Shard, dataset, generate, prompts,
+};
 
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
@@ -14,34 +16,34 @@ use crate::lines;
 use crate::model::ModelArgs;
 use crate::progress::Progress;
 
-/// Draw samples of a model for every problem of a language and append them to a file.
+/// Generate samples of a model for every problem of a language and append them to a file.
 ///
-/// The file has a JSON record a line, by problem and then by sample. Given again, the command goes
-/// on where it stopped, and the file is in the end the same as without an interruption.
+/// The file has one JSON record a line, ordered by problem and then by sample. The same command continues an
+/// interrupted run, and the finished file is the same as without the interruption.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex humaneval generate --lang go --data humaneval-x --model 13b.safetensors --out go.jsonl\n  codegeex humaneval generate --task translation --from java --lang go --data humaneval-x --shard 0/8 --out java-go-0.jsonl"
 )]
 pub struct Args {
-    /// What to do with the problems.
+    /// Task to evaluate.
     #[arg(long, value_enum, default_value_t = Kind::Generation)]
     task: Kind,
-    /// Language of the answers: python, cpp, java, js, go or rust.
-    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
-    lang: Language,
-    /// Language of the solutions to translate.
-    #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
-    from: Option<Language>,
+    /// Language to generate: python, cpp, java, js, go or rust.
+    #[arg(long, value_name = "NAME", value_parser = EvalLanguage::from_name)]
+    lang: EvalLanguage,
+    /// For translation: the language to translate from.
+    #[arg(long, value_name = "NAME", value_parser = EvalLanguage::from_name)]
+    from: Option<EvalLanguage>,
     /// Folder with the problems: humaneval_python.jsonl.gz and so on.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// File of samples to write, or to go on with.
+    /// File of samples to write or to continue.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Samples of each problem.
+    /// Samples per problem.
     #[arg(long, default_value_t = 200, value_name = "N")]
     samples: u32,
-    /// 0 always takes the likeliest token.
+    /// Sampling temperature; 0 is greedy decoding.
     #[arg(
         long,
         default_value_t = 0.8,
@@ -49,7 +51,7 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     temperature: f32,
-    /// Draw among the likeliest tokens that make up this probability.
+    /// Top-p (nucleus) sampling: keep the most likely tokens that add up to this probability.
     #[arg(
         long,
         default_value_t = 0.95,
@@ -57,26 +59,26 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     top_p: f32,
-    /// Tokens of prompt and completion at most.
+    /// Maximum tokens of prompt and completion together.
     #[arg(long, default_value_t = 1024, value_name = "N")]
     max_tokens: u32,
-    /// The same seed draws the same samples.
+    /// Random seed. The same seed gives the same samples.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Only the first problems, so many.
+    /// Only the first N problems.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Only this piece of the samples: 0/8 to 7/8 for eight pieces.
+    /// Generate only shard I of N, from 0/N to (N-1)/N.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
-    /// Begin prompts without the tag line of the language. Translations never have one.
+    /// Leave out the language tag at the start of prompts. Translations never have one.
     #[arg(long)]
     no_tag: bool,
-    /// Where completions end: reference, whose scores compare with those published, or
-    /// code-aware, for which braces in strings and comments are none.
+    /// How completions are truncated: reference, which compares with published scores, or
+    /// code-aware, which ignores braces in strings and comments.
     #[arg(long, value_name = "NAME", default_value_t)]
     cut: EvalCut,
-    /// Samples that are computed together: more are faster in all and take more memory.
+    /// Batch size: more gives more throughput and takes more memory.
     #[arg(long, default_value_t = 16, value_name = "N")]
     batch: usize,
     #[command(flatten)]
@@ -85,9 +87,9 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// Solve them from their descriptions.
+    /// Complete functions from their descriptions.
     Generation,
-    /// Translate their solutions from another language.
+    /// Translate solutions from another language.
     Translation,
 }
 
@@ -107,7 +109,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         }
         _ => {}
     }
-    let task = Task::new(args.lang, args.from);
+    let task = EvalTask::new(args.lang, args.from);
     let problems = dataset::load(&args.data, args.lang)?;
     let mut prompts = match args.from {
         None => prompts::generation(&problems, !args.no_tag)?,
@@ -144,15 +146,15 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     lines::write_stdout(&summary(&generated, &args.out.display().to_string()))
 }
 
-/// What is left, and what that is based on.
+/// An estimate of the time left.
 fn estimate(at: &GenerationProgress) -> String {
     let speed = at.tokens_per_second();
     match (at.tokens_of_sample(), at.left()) {
         (Some(tokens), Some(left)) => format!(
-            "{speed:.0} tokens/s, about {} left if samples go on to have {tokens:.0} tokens",
+            "{speed:.0} tokens/s, about {} left at {tokens:.0} tokens a sample",
             duration(left)
         ),
-        _ => format!("{speed:.0} tokens/s, no estimate before a sample has ended"),
+        _ => format!("{speed:.0} tokens/s, no estimate before the first sample is complete"),
     }
 }
 
@@ -181,7 +183,7 @@ fn summary(generated: &Generated, out: &str) -> String {
     } = progress;
     let mut text = format!("{out}: {} of {samples} samples", resumed + written);
     if *resumed > 0 {
-        text += &format!(", {resumed} of them from before");
+        text += &format!(", {resumed} of them from an earlier run");
     }
     if *too_long > 0 {
         text += &format!(
@@ -190,7 +192,7 @@ fn summary(generated: &Generated, out: &str) -> String {
         );
     }
     if *cancelled {
-        text += "; the same command goes on from there";
+        text += "; run the same command again to continue";
     }
     text + "\n"
 }

@@ -9,11 +9,11 @@ use clap::Subcommand;
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
 
-/// HumanEval-X: draw samples, run them, report pass@k.
+/// HumanEval-X: generate samples, evaluate them, report pass@k.
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Example:\n  codegeex humaneval generate --lang python --data humaneval-x --samples 20 --out python.jsonl\n  codegeex humaneval evaluate python.jsonl --data humaneval-x\n  codegeex humaneval report python_results.jsonl"
+    after_help = "Example:\n  codegeex humaneval generate --lang python --data humaneval-x --samples 20 --out python.jsonl\n  codegeex humaneval evaluate python.jsonl --data humaneval-x\n  codegeex humaneval report python_evaluated.jsonl"
 )]
 pub struct Args {
     #[command(subcommand)]

@@ -4,42 +4,42 @@ use std::path::{Path, PathBuf};
 
 use codegeex::Error;
 use codegeex::eval::passk::Bootstrap;
-use codegeex::eval::{Expected, Language, Merger, Report, ReportOptions, chart, dataset};
+use codegeex::eval::{EvalLanguage, Expected, Merger, Report, ReportOptions, chart, dataset};
 
 use crate::failure::{Failure, Result};
 use crate::lines;
 use crate::progress::Progress;
 
-/// Put results together, make sure that none is missing or there twice, and report pass@k.
+/// Merge results, check that none is missing or duplicated, and report pass@k.
 ///
-/// The table goes to stdout, in percent; every figure has an interval from a bootstrap over
+/// The table is printed in percent; every figure has a confidence interval from a bootstrap over
 /// problems.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  codegeex humaneval report go_*_results.jsonl --svg go.svg\n  codegeex humaneval report *_results.jsonl --k 1,10,100 --budget 100 --json all.json"
+    after_help = "Example:\n  codegeex humaneval report go_evaluated_*.jsonl --svg go.svg\n  codegeex humaneval report *_evaluated.jsonl --k 1,10,100 --budget 100 --json all.json"
 )]
 pub struct Args {
-    /// Files of results: all shards, of one language or of many.
+    /// Files of results: all shards, of one or more languages.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The k of pass@k; without it those of 1, 10 and 100 that there are samples for.
+    /// Values of k for pass@k. Default: those of 1, 10 and 100 that there are enough samples for.
     #[arg(long, value_name = "K", value_delimiter = ',')]
     k: Vec<u32>,
-    /// Also spend a budget of so many samples a problem over the languages: all on the best one,
+    /// Also report a budget of N samples a problem spread over the languages: all on the best one,
     /// evenly, or by weight.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     budget: Vec<u32>,
-    /// Languages that share a budget, with their weights: python=2,go=1. Without it, the paper's
-    /// five by their share of its training data.
+    /// Languages that share a budget, with their weights: python=2,go=1. Default: the paper's five,
+    /// weighted by their share of its training data.
     #[arg(long, value_name = "NAME=X", value_delimiter = ',', value_parser = weight)]
-    weights: Vec<(Language, f64)>,
-    /// Samples that each problem has to have, where the files do not say.
+    weights: Vec<(EvalLanguage, f64)>,
+    /// Expected samples per problem, where the files do not say.
     #[arg(long, value_name = "N")]
     samples: Option<u32>,
-    /// Folder with the problems, to know those without any results.
+    /// Folder with the problems, to detect those without results.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Report what there is, though results are missing.
+    /// Report even if results are missing.
     #[arg(long)]
     partial: bool,
     /// Write the report as JSON.
@@ -48,28 +48,28 @@ pub struct Args {
     /// Write the report as CSV.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Draw it: bars for each language, and a heat map of translations.
+    /// Write a chart as SVG: bars for each language, and a heat map of translations.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// What stands over the drawing.
+    /// Chart title.
     #[arg(long, value_name = "TEXT", default_value = "HumanEval-X")]
     title: String,
-    /// Share of the resampled means that an interval holds.
+    /// Confidence level of the intervals.
     #[arg(long, value_name = "P", default_value_t = Bootstrap::default().confidence)]
     confidence: f64,
-    /// How often the problems are drawn for an interval.
+    /// Bootstrap resamples.
     #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples)]
     resamples: u32,
-    /// Seed of these draws.
+    /// Seed of the bootstrap.
     #[arg(long, value_name = "N", default_value_t = Bootstrap::default().seed)]
     seed: u64,
 }
 
-fn weight(text: &str) -> std::result::Result<(Language, f64), String> {
+fn weight(text: &str) -> std::result::Result<(EvalLanguage, f64), String> {
     let (name, weight) = text
         .split_once('=')
         .ok_or("expected a language, = and a number")?;
-    let language = Language::from_name(name).map_err(|e| e.to_string())?;
+    let language = EvalLanguage::from_name(name).map_err(|e| e.to_string())?;
     let weight = weight.parse().map_err(|_| "expected a number after =")?;
     Ok((language, weight))
 }

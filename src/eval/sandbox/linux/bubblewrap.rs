@@ -182,7 +182,12 @@ impl Arguments {
         let mut bytes = Vec::new();
         for arg in &self.0 {
             if arg.as_bytes().contains(&0) {
-                bail!(InvalidArgument, "sandbox: {arg:?} has a zero byte in it");
+                let text = arg.to_string_lossy();
+                bail!(
+                    InvalidArgument,
+                    "sandbox: \"{}\" has a zero byte in it",
+                    text.escape_debug()
+                );
             }
             bytes.extend_from_slice(arg.as_bytes());
             bytes.push(0);

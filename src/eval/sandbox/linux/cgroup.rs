@@ -245,7 +245,10 @@ fn places(own: &str, mounts: &str) -> Vec<(PathBuf, Version)> {
             continue;
         };
         let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or("/");
-        let own = Path::new(&at).join(below.trim_start_matches('/'));
+        let own: PathBuf = Path::new(&at)
+            .join(below.trim_start_matches('/'))
+            .components()
+            .collect();
         match version {
             Version::One => places.push((own, version)),
             // Beside this process's own, which has it in it, and further up.

@@ -52,7 +52,7 @@ fn probe(mechanism: Mechanism) -> Result<Sandbox> {
         Err(e) => Err(e.within(sandbox.name())),
         Ok(outcome) => bail!(
             BackendUnavailable,
-            "{}: `true` was expected to succeed, found {:?} {}",
+            "{}: `true` was expected to succeed: {} {}",
             sandbox.name(),
             outcome.end,
             String::from_utf8_lossy(&outcome.stderr).trim()

@@ -31,7 +31,7 @@ pub(super) unsafe fn fork(run: impl FnOnce()) -> rustix::io::Result<Forked> {
 
 /// Forks; `None` in the child, whose only thread is the calling one.
 fn clone(flags: libc::c_int) -> rustix::io::Result<Option<Pid>> {
-    // Not `fork(3)`: that runs the handlers of whoever registered some in the host.
+    // Not `fork(3)`: that runs the handlers that libraries of the host have registered.
     // SAFETY: without CLONE_VM the call is fork(2); both processes go on from here, each on its own
     // copy of the stack. What the child may do is up to the callers here, all of which say so.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0, 0, 0, 0) };

@@ -6,7 +6,7 @@
 //!
 //! Ids: inside, 0 is who owns the file system and runs programs. That is the calling user, but for
 //! root, where it is an id that owns nothing on the machine and root itself is 1: so mounts can be
-//! made of what root alone can reach, while the program runs as somebody else.
+//! made of what root alone can reach, while the program runs as another user.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};

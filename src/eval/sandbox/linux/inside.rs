@@ -265,7 +265,7 @@ fn lower_ids() -> rustix::io::Result<()> {
     put(c"/proc/self/setgroups", b"deny")?;
     put(c"/proc/self/uid_map", b"1000 0 1\n")?;
     put(c"/proc/self/gid_map", b"1000 0 1\n")?;
-    // From here on nobody inside can look into this process, which has the host's memory.
+    // From here on no process inside can look into this one, which has the host's memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 

@@ -21,7 +21,7 @@ pub(super) fn of(limits: &Limits) -> Set {
     let data = limits.memory.saturating_mul(2).saturating_add(1 << 30);
     let same = |resource, value| (resource, value, value);
     [
-        // The sum of all processes is watched; this is for one that spins while nobody looks.
+        // The sum of all processes is watched; this is for a process that spins between two looks.
         (Resource::Cpu, seconds, seconds.saturating_add(1)),
         same(Resource::Fsize, limits.file_size),
         same(Resource::Nofile, u64::from(limits.open_files)),

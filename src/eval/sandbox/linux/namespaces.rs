@@ -127,7 +127,8 @@ fn environment(command: &Command) -> Result<Vec<CString>> {
         if name.is_empty() || name.as_bytes().contains(&b'=') {
             bail!(
                 InvalidArgument,
-                "sandbox: {name:?} cannot be the name of a variable"
+                "sandbox: \"{}\" cannot be the name of a variable",
+                name.to_string_lossy().escape_debug()
             );
         }
         c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())
@@ -140,7 +141,7 @@ pub(super) fn c_string(bytes: &[u8]) -> Result<CString> {
         let text = String::from_utf8_lossy(bytes);
         Error::new(
             ErrorKind::InvalidArgument,
-            format!("sandbox: {text:?} has a zero byte in it"),
+            format!("sandbox: \"{}\" has a zero byte in it", text.escape_debug()),
         )
         .with_source(e)
     })

@@ -37,7 +37,7 @@ pub(in crate::eval::sandbox) struct Server {
 
 impl Server {
     pub(super) fn spawn(sandbox: &Sandbox, command: &Command) -> Result<Self> {
-        // A socket and not a pipe: writing to one that nobody reads any more can be told not to
+        // A socket and not a pipe: writing to one without a reader can be told not to
         // raise a signal, which would end a host that does not expect it.
         let (stdin, stdin_theirs) = rustix::net::socketpair(
             AddressFamily::UNIX,

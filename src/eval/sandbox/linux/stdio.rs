@@ -38,8 +38,8 @@ pub(super) fn above_standard(fd: OwnedFd) -> Result<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(&fd, 3).map_err(|e| failed("duplicate a descriptor", e))
 }
 
-/// A file with `bytes`, open for reading, that nobody can change. As standard input it needs
-/// nobody to write it while the program runs, and nobody minds if it is not read.
+/// A file with `bytes`, open for reading, that cannot be changed. As standard input it does not have
+/// to be written while the program runs, or to be read to its end.
 pub(super) fn sealed(bytes: &[u8]) -> Result<OwnedFd> {
     let fd = if bytes.is_empty() {
         rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
@@ -66,8 +66,8 @@ fn fill(bytes: &[u8]) -> rustix::io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Something to wait for: whoever has the second end reads a byte once it may go on, and the end
-/// if nobody is left to say so.
+/// Something to wait for: a process with the second end reads a byte once it may go on, and the end of
+/// the stream if the first end is gone.
 pub(super) fn go_ahead() -> Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = rustix::net::socketpair(
         rustix::net::AddressFamily::UNIX,
