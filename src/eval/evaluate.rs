@@ -20,7 +20,7 @@ use super::sandbox::{Limits, Sandbox};
 use super::toolchain::{Built, Context, Prepared, Toolchain};
 use super::verdict::{Judgement, Verdict};
 use crate::cancel::CancelToken;
-use crate::error::{Result, bail};
+use crate::error::{Error, Result, bail};
 
 /// Pieces of work that may be ahead of the one whose result is next.
 const AHEAD: u64 = 64;
@@ -79,6 +79,8 @@ struct Pieces<I> {
     next: Option<(EvalLanguage, Sample)>,
     number: u64,
     ended: bool,
+    /// An error that was read after samples of a piece.
+    error: Option<Error>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -154,6 +156,7 @@ impl<'a> Evaluator<'a> {
             next: None,
             number: 0,
             ended: false,
+            error: None,
         });
         let window = Window::default();
         std::thread::scope(|scope| {
@@ -340,14 +343,21 @@ impl<I: Iterator<Item = Result<Sample>>> Pieces<I> {
         let mut of = None;
         while !self.ended {
             let next = match self.next.take() {
-                Some(next) => Some(next),
-                None => match self.samples.next().transpose() {
-                    Ok(sample) => match sample.map(|s| Ok((s.language()?.0, s))).transpose() {
-                        Ok(next) => next,
-                        Err(e) => return self.fail(e),
-                    },
-                    Err(e) => return self.fail(e),
-                },
+                Some(next) => Ok(Some(next)),
+                None => self
+                    .samples
+                    .next()
+                    .transpose()
+                    .and_then(|sample| sample.map(|s| Ok((s.language()?.0, s))).transpose()),
+            };
+            let next = match next {
+                Ok(next) => next,
+                Err(e) => {
+                    // After the results of what was read before it.
+                    self.ended = true;
+                    self.error = Some(e);
+                    break;
+                }
             };
             let Some((language, sample)) = next else {
                 self.ended = true;
@@ -362,16 +372,14 @@ impl<I: Iterator<Item = Result<Sample>>> Pieces<I> {
             samples.push(sample);
         }
         if samples.is_empty() {
-            return Ok(None);
+            return match self.error.take() {
+                Some(error) => Err(error),
+                None => Ok(None),
+            };
         }
         let number = self.number;
         self.number += 1;
         Ok(Some(Piece { number, samples }))
-    }
-
-    fn fail(&mut self, error: crate::Error) -> Result<Option<Piece>> {
-        self.ended = true;
-        Err(error)
     }
 }
 

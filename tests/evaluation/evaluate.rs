@@ -307,7 +307,7 @@ fn go() {
                 "passed",
             ),
             (
-                "    sort := strings.Repeat(\"x\", 2*number)\n    return len(sort)\n}\n",
+                "    sort := strings.Repeat(\"x\", 2)\n    return number * len(sort)\n}\n",
                 "passed",
             ),
             (
