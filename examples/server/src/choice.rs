@@ -285,8 +285,9 @@ mod tests {
             let offsets: Vec<usize> = pieces.iter().map(|p| characters.push(p)).collect();
             (offsets, characters.count)
         };
-        let rows: [(&[&[u8]], &[usize], usize); 6] = [
-            (&[b"ab", "\u{e9}".as_bytes(), b"c"], &[0, 2, 3], 4),
+        type Row = (&'static [&'static [u8]], &'static [usize], usize);
+        let rows: [Row; 6] = [
+            (&[b"ab", b"\xc3\xa9", b"c"], &[0, 2, 3], 4),
             (&[b"a\xe2", b"\x82", b"\xac", b"b"], &[0, 1, 1, 2], 3),
             (&[b"\xe2\x82", b"b", b"c"], &[0, 1, 2], 3),
             (&[b"\x82", b"\x82", b"b"], &[0, 1, 2], 3),

@@ -456,7 +456,7 @@ impl Runner {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
             let logits = model.forward(&mut batch, &(&self.cancel).into())?;
             for row in logits.rows(0) {
-                on_row(ids[next], &row.to_vec());
+                on_row(ids[next], row);
                 next += 1;
             }
         }

@@ -99,7 +99,8 @@ fn penalties_and_biases_change_what_is_sampled() {
     let repeated = repeated.unwrap();
     let ids = generator()
         .tokenizer()
-        .encode(repeated, SpecialTokens::AsText).unwrap();
+        .encode(repeated, SpecialTokens::AsText)
+        .unwrap();
     let ask_biased = |bias: i64| {
         let biases: serde_json::Map<_, _> =
             ids.iter().map(|id| (id.to_string(), bias.into())).collect();
@@ -160,7 +161,12 @@ fn the_text_after_the_cursor_decides_the_order() {
     };
     // From the outside: score each candidate with the suffix after it.
     let generator = generator();
-    let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText).unwrap();
+    let encode = |text: &str| {
+        generator
+            .tokenizer()
+            .encode(text, SpecialTokens::AsText)
+            .unwrap()
+    };
     let mean = |candidate: &str| {
         let (mut ids, more) = (encode(prompt), encode(&format!("{candidate}{suffix}")));
         ids.extend(&more);

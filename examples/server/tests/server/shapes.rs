@@ -182,7 +182,10 @@ fn logprobs_line_up_with_the_text() {
 fn a_prompt_is_scored_without_generating() {
     let server = Server::start(Setup::default());
     let generator = generator();
-    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText).unwrap();
+    let ids = generator
+        .tokenizer()
+        .encode(CODE, SpecialTokens::AsText)
+        .unwrap();
     let expected = generator.score(&ids, 0, &CancelToken::new()).unwrap();
     let body = json!({"prompt": CODE, "max_tokens": 0, "echo": true, "logprobs": 0});
     let found = server.complete(&body);
@@ -322,7 +325,10 @@ fn a_character_may_begin_in_the_prompt() {
 fn the_end_of_text_is_a_token_of_the_answer() {
     let server = Server::start(Setup::default());
     let generator = generator();
-    let ids = generator.tokenizer().encode(CODE, SpecialTokens::AsText).unwrap();
+    let ids = generator
+        .tokenizer()
+        .encode(CODE, SpecialTokens::AsText)
+        .unwrap();
     let scored = [&ids[..], &[50_256]].concat();
     let expected = generator.score(&scored, 0, &CancelToken::new()).unwrap();
     let body = json!({
@@ -346,7 +352,10 @@ fn the_end_of_text_is_a_token_of_the_answer() {
     let top = list("top_logprobs").last().unwrap().clone();
     assert_eq!(&top["<|endoftext|>"], values.last().unwrap());
     assert_eq!(found["usage"]["completion_tokens"], 1);
-    assert_eq!(merged(&server.stream(&body)), [choice.clone()]);
+    assert_eq!(
+        merged(&server.stream(&body)),
+        found["choices"].as_array().unwrap()[..]
+    );
     // The usual slice of clients that score answers leaves out what was sampled, whatever it is.
     let all: f64 = values[3..values.len() - 1]
         .iter()

@@ -83,7 +83,8 @@ fn answers_are_those_of_the_command_line() {
         assert_eq!(found["choices"][0]["text"], text, "{fields}");
         let ids = generator
             .tokenizer()
-            .encode(&task.prompt, SpecialTokens::AsText).unwrap();
+            .encode(&task.prompt, SpecialTokens::AsText)
+            .unwrap();
         assert_eq!(found["usage"]["prompt_tokens"], ids.len(), "{fields}");
         assert_eq!(found["usage"]["completion_tokens"], expected.ids.len());
 
@@ -109,7 +110,10 @@ fn a_task_ends_where_its_answer_does() {
     let quotes = "\"\"\"";
     assert_eq!((&*task.stop[0], &*task.tail), (quotes, quotes));
     // The model can say nothing but quotes.
-    let ids = generator.tokenizer().encode(quotes, SpecialTokens::AsText).unwrap();
+    let ids = generator
+        .tokenizer()
+        .encode(quotes, SpecialTokens::AsText)
+        .unwrap();
     let bias: serde_json::Map<_, _> = ids.iter().map(|id| (id.to_string(), 100.into())).collect();
     let body = with(
         &fields,
