@@ -212,7 +212,7 @@ fn default_model(bench: &Bench) {
     bench.case("score of 1900", |cancel| {
         ended(generator.score(&ids, 5, cancel))
     });
-    company(
+    beside_others(
         bench,
         &generator,
         &ids,
@@ -224,7 +224,7 @@ fn default_model(bench: &Bench) {
 
 /// A request of a service that generates, cancelled while others read prompts, which takes whole
 /// steps: from the cancel to the end that its client gets.
-fn company(bench: &Bench, generator: &Generator, prompt: &[u32], new: usize, name: &str) {
+fn beside_others(bench: &Bench, generator: &Generator, prompt: &[u32], new: usize, name: &str) {
     let service = Service::start(generator, SchedulerOptions::default()).expect("a thread");
     let submit = |prompt: &[u32], new: usize, cancel: &CancelToken| -> Ticket {
         let mut options = GenerateOptions::default();
@@ -306,7 +306,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
     let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
         .expect("they belong together");
     let name = "13B layers, 4 tokens beside prompts";
-    company(bench, &generator, &ids, 4, name);
+    beside_others(bench, &generator, &ids, 4, name);
     drop(generator);
     loading(bench, &path, "13B layers");
     // A file of gigabytes is not left in a folder for temporary ones.

@@ -1,9 +1,9 @@
-//! What guessing by lookup is worth where answers repeat their prompt: translations between
+//! What prompt lookup (speculative decoding) brings where answers repeat their prompt: translations between
 //! languages alike, and edits of code; and where they do not.
 //!
 //! The default model writes no translations, so the answers are given: a stage of the sampler
 //! leaves the next token of the answer alone. What is measured is then the model's own time for
-//! an answer of that text, and how many of its tokens the lookup guesses, which depends on the text
+//! an answer of that text, and how many of its tokens the lookup drafts, which depends on the text
 //! and on nothing else. A model that answers otherwise gains otherwise.
 //!
 //! ```sh
@@ -169,7 +169,7 @@ fn main() {
     let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
         .expect("they belong together");
     println!("{}", generator.model().describe());
-    println!("answer                    tokens  guessed  kept  steps   plain    guessing  ratio");
+    println!("answer                    tokens  drafted  kept  steps   plain    drafting  ratio");
     for case in CASES {
         let answer = (generator.tokenizer())
             .encode(case.answer, SpecialTokens::AsText)

@@ -570,7 +570,7 @@ struct event {
         logprob(e.logprob),
         text(detail::text(e.text, e.text_len)),
         top_logprobs(e.top_logprobs, e.top_logprobs_len) {
-    if (e.finish_reason == CODEGEEX_FINISH_STOP) stop_index = e.stop_index;
+    if (e.stop_index != SIZE_MAX) stop_index = e.stop_index;
   }
 };
 
@@ -1548,7 +1548,8 @@ class service_options
   self prefixes(std::size_t count) { return change(codegeex_service_options_set_prefixes, count); }
   /// Requests that wait at most.
   self waiting(std::size_t count) { return change(codegeex_service_options_set_waiting, count); }
-  /// The most bytes of keys and values; nothing means no limit but the model's.
+  /// Bytes of KV cache that may be planned for; nothing means no limit but the model's. Unless it is
+  /// set, half of what the system has available.
   self cache_bytes(std::optional<std::uint64_t> bytes) {
     return change(codegeex_service_options_set_cache_bytes, bytes.value_or(UINT64_MAX));
   }

@@ -15,7 +15,7 @@
 //! job for some is for the first workers alone; the others neither wake nor spin for it.
 //!
 //! Measured against rayon's `install` + parallel iterator in `benches/threads.rs`; the figures
-//! are in `benches/README.md`. The pool belongs to whoever made it: there is no global one, and
+//! are in `benches/README.md`. The pool belongs to its maker: there is no global one, and
 //! its threads end when it is dropped.
 
 mod cores;
@@ -161,7 +161,7 @@ impl Shared {
         drop(slot);
         for bed in self.beds.iter().take(helpers) {
             // Who was asleep said so before the lock was taken here; who comes to the lock later
-            // finds the call. Most jobs find everybody up, and wake nobody.
+            // finds the call. Most jobs find all workers up, and wake none.
             if bed.asleep.load(Ordering::Relaxed) {
                 bed.wake.notify_one();
             }

@@ -84,7 +84,8 @@ type Token struct {
 	// FinishReason says, unless it is FinishNone, that this is no token but the end of the sample,
 	// and Text the rest of its text.
 	FinishReason FinishReason
-	// StopIndex is the index in the options of the stop string that ended the sample.
+	// StopIndex is the index in the options of the stop string that ended the sample; -1 where none
+	// did.
 	StopIndex int
 }
 
@@ -93,14 +94,14 @@ func (t Token) End() bool { return t.FinishReason != FinishNone }
 
 // tokenOf copies an event; false for one of a kind that came after this package.
 func tokenOf(e *C.codegeex_event) (Token, bool) {
-	t := Token{Sample: int(e.sample), Text: goString(e.text, e.text_len)}
+	t := Token{Sample: int(e.sample), Text: goString(e.text, e.text_len), StopIndex: -1}
 	switch e.kind {
 	case C.CODEGEEX_EVENT_TOKEN:
 		t.ID, t.Logprob = uint32(e.id), float32(e.logprob)
 		t.Top = goSlice[TokenLogprob](e.top_logprobs, e.top_logprobs_len)
 	case C.CODEGEEX_EVENT_END:
-		t.FinishReason, t.StopIndex = FinishReason(e.finish_reason), -1
-		if t.FinishReason == FinishStop {
+		t.FinishReason = FinishReason(e.finish_reason)
+		if e.stop_index != C.SIZE_MAX {
 			t.StopIndex = int(e.stop_index)
 		}
 	default:

@@ -22,7 +22,8 @@ type ServiceOptions struct {
 	Prefixes int
 	// Waiting requests at most. For none at all set the key in Extra.
 	Waiting int
-	// CacheBytes of keys and values may be planned for; 0 means no limit but the model's.
+	// CacheBytes of KV cache may be planned for; 0 means half of what the system has available,
+	// math.MaxUint64 no limit but the model's.
 	CacheBytes uint64
 	// Extra sets options by key, after the fields. See ServiceOptionKeys.
 	Extra map[string]string
@@ -168,9 +169,9 @@ type ServiceProgress struct {
 	Waiting int
 	// Running requests were admitted.
 	Running int
-	// Sequences are samples that are being generated.
+	// Sequences are samples and beams that are being generated.
 	Sequences int
-	// CacheBytes of keys and values are planned for, kept prefixes included.
+	// CacheBytes of KV cache are planned for, kept prefixes included.
 	CacheBytes uint64
 	// ReusedTokens of prompts were found in kept prefixes, since the beginning.
 	ReusedTokens uint64

@@ -108,7 +108,8 @@ const TABLE: &[Setting<SchedulerOptions>] = &[
     ),
     Setting {
         key: "cache_bytes\0",
-        help: "The most bytes of keys and values that may be planned for; none means no limit.\0",
+        help: "Bytes of KV cache that may be planned for; none means half of what the system has \
+               available, 18446744073709551615 no limit.\0",
         set: |o, v| {
             o.cache_bytes = number_or_none(v)?;
             Ok(())
@@ -242,8 +243,8 @@ pub unsafe extern "C" fn codegeex_service_options_set_waiting(
     })
 }
 
-/// The most bytes of keys and values that may be planned for; UINT64_MAX means no limit but the
-/// model's.
+/// Bytes of KV cache that may be planned for; UINT64_MAX means no limit but the model's. Unless it is
+/// set, half of what the system has available when the service is made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set_cache_bytes(
     options: *mut codegeex_service_options,
@@ -252,7 +253,7 @@ pub unsafe extern "C" fn codegeex_service_options_set_cache_bytes(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        options.change(|o| o.cache_bytes = (cache_bytes != u64::MAX).then_some(cache_bytes));
+        options.change(|o| o.cache_bytes = Some(cache_bytes));
         Ok(())
     })
 }
@@ -391,9 +392,9 @@ pub struct codegeex_service_progress {
     pub waiting: usize,
     /// Requests that were admitted.
     pub running: usize,
-    /// Samples that are being generated.
+    /// Samples and beams that are being generated.
     pub sequences: usize,
-    /// Bytes of keys and values that are planned for, kept prefixes included.
+    /// Bytes of KV cache that are planned for, kept prefixes included.
     pub cache_bytes: u64,
     /// Tokens of prompts that were found in kept prefixes, since the beginning.
     pub reused_tokens: u64,

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stages_break_is_an_error_at_the_draw() {
+    fn what_stages_break_is_an_error_when_sampling() {
         for broken in [f32::NAN, -f32::NAN, f32::INFINITY] {
             for at in 0..3 {
                 let mut c = candidates(&[0.0, 1.0, 2.0]);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_share_the_interval_by_weight_in_the_order_of_ids() {
+    fn samples_share_the_interval_by_weight_in_the_order_of_ids() {
         let c = candidates(&[0.0, 3.0f32.ln(), f32::NEG_INFINITY, 0.0]);
         // Weights 1 : 3 : 0 : 1.
         for (u, id) in [

@@ -146,9 +146,10 @@ impl std::fmt::Display for Completion {
 
 /// A model with its tokenizer.
 ///
-/// It is cheap to clone and serves any number of threads. Calls of several threads share the
-/// model's threads, and each reads the weights for itself: where requests come from many threads, a
-/// [`Service`] computes them in one batch.
+/// It is cheap to clone and serves any number of threads. Concurrent calls share the model's
+/// threads: between two tasks of a matrix product a worker goes to the call that has the fewest, so
+/// that all progress side by side, with the same answers as alone. Each reads the weights for
+/// itself: where requests come from many threads, a [`Service`] computes them in one batch.
 ///
 /// ```
 /// use codegeex::{GenerateOptions, Generator, Language};

@@ -177,14 +177,16 @@ impl Group for SampleGroup {
     fn detach_drafts(
         &mut self,
         prompt: &[u32],
-        tokens: usize,
+        mut tokens: usize,
         cancel: &CancelToken,
         inputs: &mut Vec<StepInput>,
     ) -> usize {
         self.drafting.clear();
         self.share_draft_prompt(prompt);
         for (i, sequence) in self.sequences.iter_mut().enumerate() {
-            if let Some(input) = sequence.detach_draft(prompt, tokens, cancel) {
+            // One token each in any case: most sequences have that one alone.
+            if let Some(input) = sequence.detach_draft(prompt, tokens.max(1), cancel) {
+                tokens = tokens.saturating_sub(input.ids.len());
                 self.drafting.push(i);
                 inputs.push(input);
             }

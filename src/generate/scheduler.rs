@@ -672,7 +672,8 @@ impl Scheduler {
     ) -> Result<bool> {
         let (mut inputs, mut owners) = (Vec::new(), Vec::new());
         let (mut tokens, mut threads) = (Vec::new(), None);
-        let share = self.draft_share(requests);
+        let share = self.options.prefill_tokens.div_ceil(requests.len().max(1));
+        let share = share.max(LEAST_DRAFT_TOKENS);
         let these = |r: &&mut RequestState| requests.contains(&r.id) && !r.has_ended();
         for request in self.running.iter_mut().filter(these) {
             let count = match work {
@@ -750,14 +751,6 @@ impl Scheduler {
             self.prefixes.keep(request.prompt(), state, bytes, most);
         }
     }
-
-    /// Tokens that a draft model may read of each sequence in a call.
-    fn draft_share(&self, requests: &[u64]) -> usize {
-        let these = self.running.iter().filter(|r| requests.contains(&r.id));
-        let sequences: usize = these.map(RequestState::live).sum();
-        let share = self.options.prefill_tokens / sequences.max(1);
-        share.max(LEAST_DRAFT_SHARE)
-    }
 }
 
 /// Which model a call is for.
@@ -769,9 +762,9 @@ enum Work<'a> {
     Drafts(&'a dyn Model),
 }
 
-/// So many tokens of each sequence a draft model may read in a call, however many there are: it
+/// Tokens of a request that a draft model may read in a call, however many requests there are: it
 /// would not catch up with less than a few.
-const LEAST_DRAFT_SHARE: usize = 16;
+const LEAST_DRAFT_TOKENS: usize = 16;
 
 /// Computes one request in a scheduler of its own, without events.
 pub(super) fn run_alone(

@@ -43,6 +43,7 @@ pub enum Drafts {
     /// A smaller model with the same vocabulary. One call of it drafts a token for every sequence
     /// of a step, within the same cancellation, deadlines and thread caps as the model itself. It
     /// holds a KV cache of its own for every sequence, which a scheduler plans for as well.
+    /// [`Transformer::open_on`](crate::model::Transformer::open_on) opens both on one set of threads.
     Model(Arc<dyn Model>),
 }
 

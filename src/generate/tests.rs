@@ -317,7 +317,7 @@ fn bad_options_and_prompts_are_refused_by_name() {
 }
 
 #[test]
-fn a_broken_logit_is_an_error_and_padding_is_never_drawn() {
+fn a_broken_logit_is_an_error_and_padding_is_never_sampled() {
     let mut model = scripted("a b c");
     model.poison = Some((1, f32::NAN));
     let error = generator(model).complete_n(PROMPT, &options()).unwrap_err();

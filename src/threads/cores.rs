@@ -1,4 +1,4 @@
-//! How many threads a process should compute with when nobody says: the cores that it may use.
+//! How many threads a process should compute with by default: the cores that it may use.
 //!
 //! Two logical CPUs that share a core share its memory ports, and decoding waits for memory: the
 //! second gains nothing. So cores count, not logical CPUs: those of the CPUs in the affinity mask,

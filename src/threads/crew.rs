@@ -8,7 +8,7 @@ use super::{Task, ThreadPool, lock};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 
-/// The threads of a pool as one call may use them: at most so many, until it is cancelled.
+/// The threads of a pool as one call may use them: at most N of them, until it is cancelled.
 ///
 /// The flag is looked at before each task. Once it is set, tasks that have not begun never do, so
 /// a call ends as soon as those that have are through, and its results must not be used.

@@ -218,7 +218,11 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
         (with("\"n\": 1, \"n\": 1"), 100, "duplicate field"),
         (with("\"lang\": \"klingon\""), 100, "klingon"),
         (with("\"n\": 0"), 100, "samples"),
-        (with("\"n\": 1000000000000"), 100, "samples is 1000000000000"),
+        (
+            with("\"n\": 1000000000000"),
+            100,
+            "samples is 1000000000000",
+        ),
         (with("\"n\": 4000000000"), 100, "expected 1 to 1024"),
         (with("\"n\": 1.5"), 100, "floating point"),
         (with("\"temperature\": -1"), 100, "temperature"),

@@ -120,7 +120,7 @@ fn after_a_cancel_at_any_look_everything_is_as_it_was() {
 /// One of three sequences of a call is cancelled before any of its layers: the others have the
 /// bits that they have without it, and it goes on later as if nothing had been.
 #[test]
-fn a_sequence_is_cancelled_and_its_company_goes_on() {
+fn a_sequence_is_cancelled_and_the_others_of_the_batch_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let all = ids(60);
     let (kept, parts) = (&all[..9], [&all[9..30], &all[9..41], &all[9..10]]);
@@ -390,7 +390,7 @@ fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
     let model = load(some_model(), &LoadOptions::default()).unwrap();
     let generator =
         Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
-    // It repeats itself, so that there is something to guess.
+    // It repeats itself, so that there is something to draft.
     let prompt: Vec<u32> = (0..24).map(|i| 1000 + i % 8).collect();
     let mut lookup = Speculation::lookup();
     lookup.always = true;

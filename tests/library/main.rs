@@ -6,9 +6,9 @@ mod api;
 mod cancel;
 mod checkpoints;
 mod code_stops;
-mod company;
 mod hostile_files;
 mod layering;
+mod mid_step_cancel;
 mod same_bits;
 mod scheduler;
 #[path = "../support/mod.rs"]

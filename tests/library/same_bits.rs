@@ -1,4 +1,4 @@
-//! The same logits, to the bit, for any threads, any company in a batch, any split of the prompt
+//! The same logits, to the bit, for any threads, any other sequences in a batch, any split of the prompt
 //! and any instruction set that this machine has; for quantized weights and for numbers.
 
 use std::path::Path;
@@ -49,7 +49,7 @@ fn split(model: &dyn Model, ids: &[u32], pieces: &[usize]) -> Vec<Vec<u32>> {
 }
 
 /// The same for several sequences in one call; those of the first.
-fn in_company(model: &dyn Model, ids: &[u32], others: &[&[u32]]) -> Vec<Vec<u32>> {
+fn in_a_batch(model: &dyn Model, ids: &[u32], others: &[&[u32]]) -> Vec<Vec<u32>> {
     let mut states: Vec<_> = (0..=others.len()).map(|_| model.new_state()).collect();
     let all = std::iter::once(ids).chain(others.iter().copied());
     let mut batch: Vec<Input> = states
@@ -81,8 +81,8 @@ fn check(path: &Path, tiers: &[InstructionSet], formats: &CpuOptions, ids: &[u32
             }
             let others: [&[u32]; 3] = [&ids[5..6], &ids[..20], &ids[7..40]];
             for n in 1..=others.len() {
-                let found = in_company(&model, ids, &others[..n]);
-                assert!(found == *expected, "{what}: in a company of {n}");
+                let found = in_a_batch(&model, ids, &others[..n]);
+                assert!(found == *expected, "{what}: in a batch with {n} others");
             }
         }
     }

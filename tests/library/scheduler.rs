@@ -97,7 +97,7 @@ fn serve(
 
 /// Whatever else runs, with any threads, from a kept prefix or afresh.
 #[test]
-fn answers_have_the_same_bits_in_any_company() {
+fn answers_have_the_same_bits_in_any_batch() {
     let folder = tempfile::tempdir().unwrap();
     let requests = requests();
     let (int16, bytes) = (ActivationFormat::Int16, ActivationFormat::Int8);
@@ -124,7 +124,7 @@ fn answers_have_the_same_bits_in_any_company() {
                 bits(&alone.generate(prompt, &plain, &cancel, go_on).unwrap())
             })
             .collect();
-        // Nobody draws the same by chance alone.
+        // No two sample the same by chance alone.
         assert!(expected[1][0] != expected[1][1]);
         for (threads, sequences, prefixes) in [(1, 64, 0), (3, 5, 4), (2, 16, 8)] {
             let crowd = generator(&path, &options.clone().threads(threads));
@@ -223,7 +223,7 @@ fn no_more_memory_is_taken_than_planned() {
 /// A request that is cancelled anywhere, in the middle of a step as well, ends with a part of its
 /// answer; who runs beside it has the same bits.
 #[test]
-fn a_cancelled_request_leaves_its_company_alone() {
+fn a_cancelled_request_leaves_the_others_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
     write(&path, Some(PackedScheme::Int8));

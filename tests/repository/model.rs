@@ -116,7 +116,7 @@ fn sequences_of_a_batch_are_as_if_alone() {
 }
 
 #[test]
-fn a_prompt_in_parts_whose_logits_nobody_wants_is_the_same_prompt() {
+fn a_prompt_in_parts_without_logits_is_the_same_prompt() {
     let ids = ids(&CODE.repeat(30));
     assert!(ids.len() > codegeex::generate::PREFILL_TOKENS);
     let whole = feed(&mut *MODEL.new_state(), &ids);
@@ -207,7 +207,7 @@ fn sampled() -> GenerateOptions {
 }
 
 #[test]
-fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_company() {
+fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_batch() {
     let alone = generator().complete_n(CODE, &sampled()).unwrap();
     for threads in [1, 3] {
         let generator = Generator::new(

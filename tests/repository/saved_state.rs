@@ -18,7 +18,7 @@ use codegeex::tensor::PackedScheme;
 use codegeex::{Error, ErrorKind};
 
 /// Bytes before the checksum of the header: label, version, endian mark, fingerprint, form of the
-/// keys and values, tokens.
+/// KV cache, tokens.
 const HEADER: usize = 16 + 4 + 4 + 8 + 8 + 8;
 
 fn default_model() -> PathBuf {
@@ -111,7 +111,7 @@ fn a_restored_state_goes_on_with_the_same_bits() {
 fn a_file_has_the_bytes_of_its_tokens() {
     for kv in KvFormat::ALL {
         let model = open(&layouts().join("single.pt"), kv);
-        // Three layers of two heads of eight, keys and values.
+        // Three layers of two heads of eight, K and V.
         let scales = if kv == KvFormat::Int8 {
             3 * 2 * 2 * 4
         } else {
@@ -183,7 +183,7 @@ fn what_a_header_claims_is_checked_even_where_its_checksum_is_right() {
     }
 }
 
-/// A state of these bytes in place of keys and values, all checksums right.
+/// A state of these bytes in place of a KV cache, all checksums right.
 fn with_content(good: &[u8], pieces: usize, content: impl Fn(usize) -> u8) -> Vec<u8> {
     let mut found = Vec::new();
     let mut writer = SealedWriter::new(&mut found);

@@ -43,7 +43,7 @@ fn texts() -> Vec<String> {
         .collect()
 }
 
-/// The tokens that may be drawn again, by the definition and one after the other.
+/// The tokens that may be sampled again, by the definition and one after the other.
 fn slow_tokens() -> Vec<(u32, Vec<u8>)> {
     let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     (0..tokenizer.vocab_size() as u32)
@@ -184,7 +184,7 @@ fn run(generator: &Generator, prompt: &str, options: &GenerateOptions) -> Vec<Co
     found
 }
 
-/// Draws greedily, looking at every token of the vocabulary for every token drawn.
+/// Samples greedily, looking at every token of the vocabulary for every token sampled.
 fn slow_greedy(
     model: &TestModel,
     slow: &[(u32, Vec<u8>)],
@@ -216,7 +216,7 @@ fn slow_greedy(
 }
 
 #[test]
-fn greedy_takes_the_likeliest_that_agrees_and_the_text_follows_the_prompt() {
+fn greedy_takes_the_most_likely_that_agrees_and_the_text_follows_the_prompt() {
     let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
     let tokens = TextTokens::new(&tokenizer).unwrap();
     let generator = generator(TestModel::noise());
@@ -292,7 +292,7 @@ fn bans_hold_and_may_leave_nothing() {
 }
 
 #[test]
-fn samples_guesses_stops_and_sessions_heal_the_same() {
+fn samples_drafts_stops_and_sessions_heal_the_same() {
     let generator = generator(TestModel::noise());
     let prompt = "def read_lines(path):\n    with open(pat";
     let mut options = healing(12);

@@ -199,11 +199,11 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
         }
         assert!(ended > 12, "{rule} ended {ended}");
 
-        let mut guessing = options.clone();
+        let mut drafting = options.clone();
         let mut speculation = Speculation::lookup();
         speculation.always = true;
-        guessing.speculation = Some(speculation);
-        for (a, b) in run(&generator, &prompt, &guessing).iter().zip(&found) {
+        drafting.speculation = Some(speculation);
+        for (a, b) in run(&generator, &prompt, &drafting).iter().zip(&found) {
             assert_eq!(
                 (&a.text, &a.ids, a.finish_reason),
                 (&b.text, &b.ids, b.finish_reason)

@@ -25,7 +25,7 @@ fn ended(beam: &Scored) -> bool {
     beam.0.last() == Some(&END)
 }
 
-/// The reference: every beam grows by its `num_beams` likeliest tokens, what ended leaves, and
+/// The reference: every beam grows by its `num_beams` most likely tokens, what ended leaves, and
 /// the search is over once `num_beams` have.
 fn reference(model: &Table, num_beams: usize, steps: usize) -> Vec<Scored> {
     let mut beams = vec![(Vec::new(), 0.0)];

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use codegeex::backend::{Cpu, CpuOptions};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{
-    Completion, FinishReason, GenerateOptions, Generator, Request, RequestId, Scheduler,
-    SchedulerOptions, Service, Ticket, Update,
+    BeamOptions, Completion, FinishReason, GenerateOptions, Generator, Request, RequestId,
+    RequestOptions, Scheduler, SchedulerOptions, Service, Ticket, Update,
 };
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, Logits, Model, ModelConfig, OpenOptions, PageSize, State,
@@ -151,7 +151,7 @@ enum End {
 
 /// A request reads a long prompt; a second one generates, or waits for room, and is ended before
 /// the third operation of a step. Returns its completions.
-fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion> {
+fn ended_in_a_step(end: End, sequences: usize, mut wanted: RequestOptions) -> Vec<Completion> {
     let folder = tempfile::tempdir().unwrap();
     let (model, generator) = stepped(folder.path());
     let (long, short) = (prompt(90, 1), prompt(5, 2));
@@ -162,12 +162,15 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
         .unwrap();
 
     let mut scheduler = Scheduler::new(&generator, bounds(sequences)).unwrap();
-    let mut wanted = options(100);
-    wanted.samples = samples;
     // Long after the first steps, which take milliseconds.
     let deadline = Instant::now() + Duration::from_secs(2);
     if end == End::Deadline {
-        wanted.limits.deadline = Some(deadline);
+        let limits = match &mut wanted {
+            RequestOptions::Sample(options) => &mut options.limits,
+            RequestOptions::Beams(options) => &mut options.limits,
+            other => panic!("{other:?}"),
+        };
+        limits.deadline = Some(deadline);
     }
     let second = Request::new(short, wanted);
     let cancel = second.cancel.clone();
@@ -217,7 +220,7 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
             break;
         }
     }
-    // It was ended once the scheduler had been called back, so it hears at the next stop.
+    // It was ended once the scheduler had been called back, so it ends at the next stop.
     assert_eq!(log.after("ended"), "step 3 stop 3");
     assert_eq!(log.after("step 3 stop 3"), "done second", "{end:?}");
     assert_eq!(log.after("done second"), "step 3 stop 4");
@@ -228,15 +231,20 @@ fn ended_in_a_step(end: End, sequences: usize, samples: usize) -> Vec<Completion
 }
 
 #[test]
-fn who_generates_hears_before_the_next_operation() {
+fn a_request_that_generates_ends_before_the_next_operation() {
     for (end, reason) in [
         (End::Cancel, FinishReason::Cancelled),
         (End::Deadline, FinishReason::Deadline),
     ] {
-        let found = ended_in_a_step(end, 8, 3);
-        assert_eq!(found.len(), 3);
-        for completion in found {
-            // Two steps: one after the prompt, one drawn from the first step of its own.
+        let beams = BeamOptions::new().num_beams(3).max_new_tokens(100);
+        let samples = options(100).samples(3);
+        let found = [
+            ended_in_a_step(end, 8, samples.into()),
+            ended_in_a_step(end, 8, beams.into()),
+        ];
+        assert!(found.iter().all(|found| found.len() == 3));
+        for completion in found.concat() {
+            // Two steps: one after the prompt, one sampled from the first step of its own.
             assert_eq!(completion.finish_reason, reason);
             assert_eq!(completion.ids.len(), 2, "{end:?}");
         }
@@ -244,12 +252,12 @@ fn who_generates_hears_before_the_next_operation() {
 }
 
 #[test]
-fn who_waits_hears_before_the_next_operation() {
+fn a_request_that_waits_ends_before_the_next_operation() {
     for (end, reason) in [
         (End::Cancel, FinishReason::Cancelled),
         (End::Deadline, FinishReason::Deadline),
     ] {
-        let found = ended_in_a_step(end, 1, 1);
+        let found = ended_in_a_step(end, 1, options(100).into());
         assert_eq!(found[0].finish_reason, reason);
         assert!(found[0].ids.is_empty());
     }
@@ -294,7 +302,7 @@ fn a_prompt_that_was_cut_short_is_not_kept() {
     assert_eq!(scheduler.progress().reused_tokens, 0);
 }
 
-/// A callback that panics when it hears of an end in the middle of a step loses the step's
+/// A callback that panics at an end in the middle of a step loses the step's
 /// sequences, and nothing hangs.
 #[test]
 fn a_panic_in_the_middle_of_a_step_fails_its_requests() {
@@ -344,7 +352,7 @@ impl Gate {
         let (tell, reached) = mpsc::channel();
         let (go, wait) = mpsc::channel();
         model.on_stop(move |stop| {
-            // Without the test there is nobody to wait for.
+            // Without the test there is nothing to wait for.
             if tell.send(stop).is_ok() {
                 let _ = wait.recv_timeout(PATIENCE);
             }
