@@ -62,10 +62,10 @@ impl Generator {
                 return Ok(());
             }
             score.top = top_log_probabilities(row, top);
-            let worst = score.top.iter().map(|(_, logprob)| *logprob);
-            worst.fold(Ok(()), |ok, logprob| {
-                ok.and(finite(logprob, at).map(|_| ()))
-            })
+            for (_, logprob) in &score.top {
+                finite(*logprob, at)?;
+            }
+            Ok(())
         })?;
         Ok(score)
     }
