@@ -144,12 +144,10 @@ impl<'a> Walk<'_, 'a> {
                 self.open.push(Open::Header);
                 self.enter_scope(BTreeSet::new());
             }
-            "case" | "default" => {
-                // Every clause is a scope of its own.
-                if self.open.last() == Some(&Open::HeaderBlock) {
-                    self.leave_scope();
-                    self.enter_scope(BTreeSet::new());
-                }
+            // Every clause is a scope of its own.
+            "case" | "default" if self.open.last() == Some(&Open::HeaderBlock) => {
+                self.leave_scope();
+                self.enter_scope(BTreeSet::new());
             }
             "var" | "const" | "type" if self.scopes.len() > 1 && !self.is(at + 1, "(") => {
                 self.declare_from(at + 1);
