@@ -236,6 +236,7 @@ pub fn take<H: Handle>(handle: *const H) -> Option<Arc<dyn Kept>> {
 }
 
 /// Gives the table's memory back, where no handle is alive: for a library that is unloaded.
+#[cfg(target_os = "linux")]
 pub fn forget() {
     for shard in 0..SHARDS {
         let mut shard = Shard::lock(shard);
