@@ -3,23 +3,26 @@ platform, and one without is for all."""
 
 import pathlib
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 HERE = pathlib.Path(__file__).resolve().parent
 CARRIES_LIBRARY = any((HERE / "src" / "codegeex").glob("libcodegeex.so*"))
 
 
+class Package(Distribution):
+    """Goes where compiled packages go if it carries a library."""
+
+    def has_ext_modules(self) -> bool:
+        return CARRIES_LIBRARY
+
+
 class Wheel(bdist_wheel):
     """No tag of a Python version: what is compiled does not use Python."""
-
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = not CARRIES_LIBRARY
 
     def get_tag(self) -> tuple[str, str, str]:
         _, _, platform = super().get_tag()
         return "py3", "none", platform if CARRIES_LIBRARY else "any"
 
 
-setup(cmdclass={"bdist_wheel": Wheel})
+setup(distclass=Package, cmdclass={"bdist_wheel": Wheel})

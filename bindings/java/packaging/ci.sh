@@ -58,8 +58,8 @@ class Program {
         int tokens = 0;
         try (Model model = Model.open(Path.of(arguments[0]));
                 TokenStream stream = model.stream(Prompt.of("def add(a, b):"), options, new CancelToken())) {
-            for (; stream.hasNext(); tokens++) {
-                stream.next();
+            while (stream.hasNext()) {
+                tokens += stream.next().isEnd() ? 0 : 1;
             }
         }
         System.out.println(tokens + " tokens");
