@@ -2,12 +2,23 @@
 
 use std::any::Any;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, Model, ModelConfig, PageSize, State, Wanted};
 use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+
+/// A model in a file: the default one, or in the published crate, which has no room for it, the toy.
+pub fn file() -> PathBuf {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let default = models.join("codegeex_tiny.safetensors");
+    if default.exists() {
+        return default;
+    }
+    models.join("toy.safetensors")
+}
 
 pub const VOCAB: usize = 50_432;
 

@@ -76,10 +76,7 @@ fn compare(edit: &EditSession) {
 
 #[test]
 fn typing_and_deleting_compute_a_few_tokens_and_the_same_bits() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
+    let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
     let generator =
         Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
@@ -258,10 +255,7 @@ fn a_cancelled_suggestion_leaves_what_there_is_and_a_sound_session() {
 
 #[test]
 fn a_keystroke_on_another_thread_cancels() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
+    let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
     let generator =
         Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();

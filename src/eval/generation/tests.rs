@@ -9,10 +9,7 @@ use crate::tokenizer::CodeGeexTokenizer;
 
 /// The default model.
 static MODEL: LazyLock<Generator> = LazyLock::new(|| {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/codegeex_tiny.safetensors"
-    );
+    let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
     Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
 });
