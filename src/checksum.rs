@@ -244,8 +244,11 @@ impl<'a> SealedReader<'a> {
 }
 
 fn failed(doing: &str, error: io::Error) -> Error {
-    let message = format!("cannot {doing}: {error}");
-    Error::new(ErrorKind::Io, message).with_source(error)
+    let kind = match error.kind() {
+        io::ErrorKind::OutOfMemory => ErrorKind::OutOfMemory,
+        _ => ErrorKind::Io,
+    };
+    Error::new(kind, format!("cannot {doing}: {error}")).with_source(error)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::error::{Result, bail};
+use crate::memory::try_concat;
 
 /// A language that the model was trained on.
 ///
@@ -240,6 +241,11 @@ impl Language {
     /// ```
     pub fn prompt(self, code: &str) -> String {
         format!("{}\n{code}", self.tag())
+    }
+
+    /// [`prompt`](Self::prompt), or the error of an allocation that was refused.
+    pub(crate) fn try_prompt(self, code: &str) -> Result<String> {
+        Ok(try_concat(&[self.tag(), "\n", code])?)
     }
 
     fn names(self) -> impl Iterator<Item = &'static str> {

@@ -64,11 +64,16 @@
 //! # Promises
 //!
 //! - Input from outside (files, text, ids, options) leads to an [`Error`], never to a panic.
-//!   Allocation failure is an error, not an abort. Large allocations are checked against available
-//!   memory first. Exception: truncating a mapped file raises SIGBUS, see
+//!   Allocation failure is an error, not an abort, for everything whose size follows from input, a
+//!   file, a vocabulary or an option. Large allocations are checked against available memory first.
+//!   Small allocations of a fixed size abort as in any Rust program; the C library keeps a reserve
+//!   for them. Exception: truncating a mapped file raises SIGBUS, see
 //!   [`MemoryMode`](weights::MemoryMode).
 //! - No background work: threads belong to a model or a service and end with it. Every call can be
 //!   cancelled.
+//! - No global state, with three exceptions: the tables of the compiled-in tokenizer are built once
+//!   and shared, `CODEGEEX_ISA` in the environment bounds the instruction set, and Linux grants the
+//!   use of AMX tiles to the whole process for good.
 //! - Same input, same output: logits are bit-identical for any prompt chunking, batch composition,
 //!   thread count and instruction set. Random numbers are a function of seed, sample and position,
 //!   the same on every platform.
@@ -144,3 +149,18 @@ pub mod __internal {
     pub use crate::memory::*;
     pub use crate::threads::*;
 }
+
+/// What threads share, and what moves between them.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn moved<T: Send>() {}
+    shared::<CancelToken>();
+    shared::<CodeGeexTokenizer>();
+    shared::<Generator>();
+    shared::<generate::Service>();
+    shared::<model::Checkpoint>();
+    shared::<Error>();
+    moved::<generate::Session>();
+    moved::<generate::Ticket>();
+    moved::<edit::EditSession>();
+};

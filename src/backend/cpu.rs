@@ -273,7 +273,7 @@ impl Backend for Cpu {
 
     fn vector(&self, tensor: &Tensor) -> Result<Vec<f32>> {
         let matrix = Matrix::new(tensor)?;
-        let mut values = vec![0.0; matrix.cols()];
+        let mut values = memory::try_filled(0.0, matrix.cols())?;
         matrix.widen(self.isa, 0, 1, &mut values);
         Ok(values)
     }

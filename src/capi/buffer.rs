@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 
 use super::boundary::{Out, Result};
 use crate::error::{Error, ErrorKind};
-use crate::memory::try_concat;
+use crate::memory::{TryGrow, try_concat};
 
 /// Before the first byte lies the size; as long as the strictest alignment.
 const HEADER: usize = 16;
@@ -59,6 +59,29 @@ pub fn give_text(text: &str, data: Out<*mut c_char>, len: Out<usize>) -> Result<
     data.set(copied(text.as_bytes())?.cast());
     len.set(text.len());
     Ok(())
+}
+
+/// A file in memory, which grows in a way that can be refused.
+#[derive(Debug, Default)]
+pub struct Saved(Vec<u8>);
+
+impl Saved {
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::io::Write for Saved {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.0.try_extend(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(_) => Err(std::io::ErrorKind::OutOfMemory.into()),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A text that a handle keeps, with the zero behind it that C wants.

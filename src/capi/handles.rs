@@ -4,13 +4,13 @@
 //! thread and at any moment, and whatever a call holds lives until that call returns.
 //!
 //! ```text
-//! bit  63   62 ......... 24   23 ....... 6   5 .... 0
-//!       1     generation         slot         shard
+//! bit  63 62   61 ......... 24   23 ....... 6   5 .... 0
+//!      0  1      generation         slot         shard
 //! ```
 //!
-//! The topmost bit is set in every handle and in no address of a program, which a handle is therefore
-//! never taken for. A place is given out again after it was freed, under the next generation; one
-//! that has had 2^39 of them stays empty for good, so no handle ever comes back. Memory is that of the
+//! Bit 62 is set in every handle and in no address of a program, so neither is ever taken for the
+//! other; bit 63 is left alone for languages whose numbers have a sign. A place is given out again after it was freed, under the next generation; one
+//! that has had 2^38 of them stays empty for good, so no handle ever comes back. Memory is that of the
 //! most handles that were alive at once, 32 bytes for each.
 //!
 //! A shard is locked for a few instructions, and values are dropped outside of it: their destructors
@@ -95,9 +95,9 @@ struct Shard {
 
 const SHARD_BITS: u32 = 6;
 const SLOT_BITS: u32 = 18;
-const GENERATION_BITS: u32 = 63 - SLOT_BITS - SHARD_BITS;
+const GENERATION_BITS: u32 = 62 - SLOT_BITS - SHARD_BITS;
 const SHARDS: usize = 1 << SHARD_BITS;
-const MARK: u64 = 1 << 63;
+const MARK: u64 = 1 << 62;
 
 static TABLE: [Mutex<Shard>; SHARDS] = [const {
     Mutex::new(Shard {
@@ -117,7 +117,7 @@ struct Place {
 impl Place {
     fn of<H>(handle: *const H) -> Option<Self> {
         let bits = handle.addr() as u64;
-        (bits & MARK != 0).then_some(Self {
+        (bits >> 62 == 1).then_some(Self {
             shard: bits as usize % SHARDS,
             slot: (bits >> SHARD_BITS) as u32 & ((1 << SLOT_BITS) - 1),
             generation: (bits & !MARK) >> (SHARD_BITS + SLOT_BITS),

@@ -89,7 +89,7 @@ pub unsafe extern "C" fn codegeex_prompt_generation(
             call.out(prompt, "prompt")?,
             call.out(prompt_len, "prompt_len")?,
         );
-        give_text(&language.prompt(code), out, len)
+        give_text(&language.try_prompt(code)?, out, len)
     })
 }
 

@@ -19,7 +19,7 @@ use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
 use crate::generate::{Completion, Event, Request, SchedulerOptions, Service, Ticket, WhenFull};
-use crate::memory::try_collect;
+use crate::memory::{try_collect, try_copy, try_copy_text};
 
 /// Bounds of a service. What is not set is as in a new one: 64 sequences at once, 1024 requests that
 /// wait; NULL stands for a new one.
@@ -324,7 +324,7 @@ pub unsafe extern "C" fn codegeex_service_submit(
         let when_full = self::when_full(when_full)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(ticket, "ticket")?;
-        let mut request = Request::new(prompt, options);
+        let mut request = Request::new(try_copy_text(prompt)?, options);
         (request.when_full, request.cancel) = (when_full, cancel);
         out.set(service.submit(request)?);
         Ok(())
@@ -350,7 +350,7 @@ pub unsafe extern "C" fn codegeex_service_submit_from(
         let when_full = self::when_full(when_full)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(ticket, "ticket")?;
-        let mut request = Request::new(prompt, options);
+        let mut request = Request::new(try_copy(prompt)?, options);
         (request.when_full, request.cancel) = (when_full, cancel);
         out.set(service.submit(request)?);
         Ok(())

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 
 use super::boundary::{Exclusive, Handle, Result, free_handle, guard, guard_value, new_handle};
-use super::buffer::give;
+use super::buffer::{Saved, give};
 use super::cancel::codegeex_cancel_token;
 use super::completions::{codegeex_completions, new_completions};
 use super::error::codegeex_error;
@@ -227,11 +227,11 @@ pub unsafe extern "C" fn codegeex_session_save(
         let value = call.get(session, "session")?;
         let (bytes, len) = (call.out(bytes, "bytes")?, call.out(bytes_len, "bytes_len")?);
         let session = value.session.get("session")?;
-        let mut saved = Vec::new();
+        let mut saved = Saved::default();
         value
             .log
             .note("saving a session", session.save(&mut saved))?;
-        give(&saved, bytes, len)
+        give(saved.bytes(), bytes, len)
     })
 }
 

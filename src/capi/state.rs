@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::boundary::{
     Call, Exclusive, Handle, Held, Result, free_handle, guard, guard_value, new_handle, unknown,
 };
-use super::buffer::{give, lend};
+use super::buffer::{Saved, give, lend};
 use super::cancel::codegeex_cancel_token;
 use super::error::codegeex_error;
 use super::event::{codegeex_token_logprob, pairs};
@@ -279,9 +279,9 @@ pub unsafe extern "C" fn codegeex_state_save(
         let value = call.get(state, "state")?;
         let (bytes, len) = (call.out(bytes, "bytes")?, call.out(bytes_len, "bytes_len")?);
         let state = value.state.get("state")?;
-        let mut saved = Vec::new();
+        let mut saved = Saved::default();
         value.model.save_state(&**state, &mut saved)?;
-        give(&saved, bytes, len)
+        give(saved.bytes(), bytes, len)
     })
 }
 
@@ -397,7 +397,7 @@ pub unsafe extern "C" fn codegeex_logits_top(
     guard!(error, |call| {
         let (out, len) = (call.out(top, "top")?, call.out(top_len, "top_len")?);
         let found = checked_row(call, logits, row, |row| {
-            Ok(top_log_probabilities(row, count))
+            Ok(top_log_probabilities(row, count)?)
         })?;
         let found = try_collect(pairs(&found))?;
         give(&found, out, len)

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn codegeex_task_complete(
         let language = Language::from_name(call.text(language, language_len, "language")?)?;
         let code = call.text(code, code_len, "code")?;
         let out = call.out(task, "task")?;
-        out.set(new_task(Task::complete(language, code))?);
+        out.set(new_task(Task::complete(language, code)?)?);
         Ok(())
     })
 }

@@ -16,7 +16,7 @@ use crate::ErrorKind;
 struct Probe;
 
 impl Handle for Probe {
-    const NAME: &'static str = "Probe";
+    const NAME: &'static str = "codegeex_probe";
     type Value = Exclusive<u32>;
 }
 
@@ -24,7 +24,7 @@ impl Handle for Probe {
 struct Other;
 
 impl Handle for Other {
-    const NAME: &'static str = "Other";
+    const NAME: &'static str = "codegeex_other";
     type Value = u64;
 }
 

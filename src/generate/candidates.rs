@@ -2,6 +2,7 @@
 //! from a row of logits: log-probabilities and the most likely ids.
 
 use crate::error::{Result, bail};
+use crate::memory::try_collect;
 use crate::num;
 
 /// A token that may come next.
@@ -30,9 +31,10 @@ impl Candidates {
     /// # Errors
     /// [`NonFinite`](crate::ErrorKind::NonFinite) when a logit is NaN or positive infinity.
     /// Negative infinity stands for an impossible token and is left out.
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
     pub fn fill(&mut self, logits: &[f32]) -> Result<()> {
         self.0.clear();
-        self.0.reserve(logits.len());
+        self.0.try_reserve(logits.len())?;
         for (id, &logit) in (0..).zip(logits) {
             if is_broken(logit) {
                 bail!(
@@ -114,15 +116,18 @@ impl Candidates {
 
     /// `exp(logit - maximum)` of every candidate, by [`num::exp`] in f32 and 0 for a logit of
     /// negative infinity, and their sum in f64 in the order of ids.
-    pub fn weights(&self) -> (Vec<f32>, f64) {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn weights(&self) -> Result<(Vec<f32>, f64)> {
         let max = self.best().map_or(0.0, |c| c.logit);
         let weight = |c: &Candidate| match c.logit {
             f32::NEG_INFINITY => 0.0,
             logit => num::exp(logit - max),
         };
-        let weights: Vec<f32> = self.0.iter().map(weight).collect();
+        let weights = try_collect(self.0.iter().map(weight))?;
         let sum = weights.iter().map(|&w| f64::from(w)).sum();
-        (weights, sum)
+        Ok((weights, sum))
     }
 
     /// The candidate that the number `u` in [0, 1) falls on: candidates in the order of their
@@ -134,7 +139,7 @@ impl Candidates {
     /// [`NonFinite`](crate::ErrorKind::NonFinite) when a logit is NaN or positive infinity.
     pub fn sample(&self, u: f64) -> Result<Candidate> {
         self.refuse_broken()?;
-        let (weights, sum) = self.weights();
+        let (weights, sum) = self.weights()?;
         let mut left = u * sum;
         let mut last = None;
         for (&candidate, weight) in self.0.iter().zip(weights) {
@@ -192,7 +197,10 @@ pub fn log_probability(logits: &[f32], id: u32) -> f32 {
 }
 
 /// The `k` most likely ids of a row with their log-probabilities, best first, equals by id.
-pub fn top_log_probabilities(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
+///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+pub fn top_log_probabilities(logits: &[f32], k: usize) -> Result<Vec<(u32, f32)>> {
     top_log_probabilities_below(logits, logits.len(), k)
 }
 
@@ -201,22 +209,25 @@ pub(super) fn top_log_probabilities_below(
     logits: &[f32],
     vocabulary: usize,
     k: usize,
-) -> Vec<(u32, f32)> {
+) -> Result<Vec<(u32, f32)>> {
     let sum = log_sum_exp(logits);
-    let mut all: Vec<Candidate> = (0..)
-        .zip(&logits[..vocabulary.min(logits.len())])
-        .map(|(id, &logit)| Candidate { id, logit })
-        .collect();
+    let known = &logits[..vocabulary.min(logits.len())];
+    let all = (0..known.len()).map(|id| Candidate {
+        id: id as u32,
+        logit: known[id],
+    });
+    let mut all = try_collect(all)?;
     let k = k.min(all.len());
     if k == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     all.select_nth_unstable_by(k - 1, Candidate::rank);
     all.truncate(k);
     all.sort_unstable_by(Candidate::rank);
-    all.iter()
-        .map(|c| (c.id, (f64::from(c.logit) - sum) as f32))
-        .collect()
+    let top = all.iter();
+    Ok(try_collect(
+        top.map(|c| (c.id, (f64::from(c.logit) - sum) as f32)),
+    )?)
 }
 
 #[cfg(test)]
@@ -299,12 +310,12 @@ mod tests {
     fn equals_rank_by_id_and_log_probabilities_sum_to_one() {
         let logits: Vec<f32> = (0..1000).map(|i| ((i * 37) % 101) as f32 * 0.1).collect();
         assert_eq!(candidates(&logits).best().unwrap().id, 30);
-        let top = top_log_probabilities(&logits, 1000);
+        let top = top_log_probabilities(&logits, 1000).unwrap();
         assert_eq!((top[0].0, top[1].0), (30, 131));
         let sum: f64 = top.iter().map(|t| f64::from(t.1).exp()).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
         assert_eq!(log_probability(&logits, 131), top[1].1);
-        assert!(top_log_probabilities(&logits, 0).is_empty());
-        assert_eq!(top_log_probabilities(&logits, 5).len(), 5);
+        assert!(top_log_probabilities(&logits, 0).unwrap().is_empty());
+        assert_eq!(top_log_probabilities(&logits, 5).unwrap().len(), 5);
     }
 }

@@ -1,5 +1,6 @@
 //! The prompt cache: states of prompts that were computed lately, for requests that begin the same.
 
+use crate::memory::try_copy;
 use crate::model::State;
 
 /// States of the latest prompts, the least lately used one first.
@@ -44,11 +45,11 @@ impl Prefixes {
     /// are more than `most`.
     pub fn keep(&mut self, ids: &[u32], state: Box<dyn State>, bytes: u64, most: usize) {
         self.entries.retain(|e| !ids.starts_with(&e.ids));
-        self.entries.push(Entry {
-            ids: ids.to_vec(),
-            state,
-            bytes,
-        });
+        // Without memory for its tokens it is not kept: others compute it again.
+        let Ok(ids) = try_copy(ids) else {
+            return;
+        };
+        self.entries.push(Entry { ids, state, bytes });
         while self.entries.len() > most {
             self.entries.remove(0);
         }

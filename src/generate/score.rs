@@ -4,6 +4,7 @@ use super::candidates::{log_probability, top_log_probabilities};
 use super::{Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::memory::try_vec;
 use crate::model::{Logits, State, Wanted, feed};
 use crate::tokenizer::SpecialTokens;
 
@@ -49,9 +50,10 @@ impl Generator {
         let ids = &self.encode(prompt.into(), SpecialTokens::AsText)?[..];
         self.check_prompt(ids)?;
         let mut score = Score {
-            logprobs: vec![None],
+            logprobs: try_vec(ids.len())?,
             top: Vec::new(),
         };
+        score.logprobs.push(None);
         let mut state = self.model().new_state();
         self.each_row(&mut *state, ids, cancel, &mut |row| {
             let at = score.logprobs.len() - 1;
@@ -61,7 +63,7 @@ impl Generator {
                     .push(Some(finite(log_probability(row, id), at)?));
                 return Ok(());
             }
-            score.top = top_log_probabilities(row, top);
+            score.top = top_log_probabilities(row, top)?;
             for (_, logprob) in &score.top {
                 finite(*logprob, at)?;
             }
@@ -88,7 +90,7 @@ impl Generator {
             &control,
             &mut |_| Ok(()),
         )?;
-        let mut logprobs = Vec::with_capacity(ids.len() - from);
+        let mut logprobs = try_vec(ids.len() - from)?;
         self.each_row(state, &ids[from - 1..ids.len() - 1], cancel, &mut |row| {
             let at = from + logprobs.len();
             logprobs.push(finite(log_probability(row, ids[at]), at - 1)?);

@@ -13,6 +13,7 @@ use super::text::Text;
 use super::{Completion, Event};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::memory::{TryGrow, TryGrowText, try_copy};
 use crate::model::{Logits, State, Wanted};
 
 /// What all samples of a request have in common, beside the prompt.
@@ -312,12 +313,12 @@ impl Sequence {
         let id = context.candidates.sample(u)?.id;
         let logprob = log_probability(logits, id);
         let completion = &mut self.completion;
-        completion.ids.push(id);
-        completion.logprobs.push(logprob);
+        completion.ids.try_push(id)?;
+        completion.logprobs.try_push(logprob)?;
         completion.score += f64::from(logprob);
         if options.top_logprobs > 0 {
-            let top = top_log_probabilities_below(logits, vocabulary, options.top_logprobs);
-            completion.top_logprobs.push(top);
+            let top = top_log_probabilities_below(logits, vocabulary, options.top_logprobs)?;
+            completion.top_logprobs.try_push(top)?;
         }
 
         let mut text = String::new();
@@ -332,7 +333,7 @@ impl Sequence {
         } else {
             None
         };
-        completion.text.push_str(&text);
+        completion.text.try_push_str(&text)?;
         let reason = if stop.is_some() {
             stop
         } else if completion.ids.len() == options.limits.max_new_tokens {
@@ -346,7 +347,10 @@ impl Sequence {
             sample: self.index,
             id,
             logprob,
-            top_logprobs: completion.top_logprobs.last().cloned().unwrap_or_default(),
+            top_logprobs: match completion.top_logprobs.last() {
+                Some(top) => try_copy(top)?,
+                None => Vec::new(),
+            },
             text,
         });
         if let Some(reason) = reason {

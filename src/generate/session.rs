@@ -11,6 +11,7 @@ use super::step::FinishedRequest;
 use super::{Completion, Event, GenerateOptions, Generator, Prompt, Stream};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::memory::TryGrow;
 use crate::model::State;
 use crate::tokenizer::SpecialTokens;
 
@@ -182,7 +183,7 @@ impl Session {
         if let Some(state) = finished.state {
             let generated = completions.first().map_or(&[][..], |c| &c.ids);
             self.ids = finished.prompt;
-            self.ids.extend_from_slice(generated);
+            self.ids.try_extend(generated)?;
             self.ids.truncate(state.len());
             self.state = Some(state);
         }

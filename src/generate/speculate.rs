@@ -24,6 +24,7 @@ use super::step::StepInput;
 use super::{PREFILL_TOKENS, rng};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::memory::{TryGrow, try_copy};
 use crate::model::{Logits, Model, State, Wanted};
 use crate::setters::setters;
 
@@ -234,7 +235,12 @@ impl Drafter {
         match &mut self.source {
             Source::Lookup => {
                 let clock = Instant::now();
-                self.drafts = lookup(&[at.prompt, at.generated].concat(), most).to_vec();
+                // Without memory to look through, nothing is drafted.
+                let mut text = Vec::new();
+                if text.try_extend(at.prompt).is_ok() && text.try_extend(at.generated).is_ok() {
+                    self.drafts.clear();
+                    self.drafts.extend_from_slice(lookup(&text, most));
+                }
                 self.drafting = clock.elapsed();
             }
             Source::Model(draft) => {
@@ -350,7 +356,8 @@ impl Drafter {
         };
         candidates.fill(row)?;
         candidates.retain(|c| (c.id as usize) < at.vocabulary);
-        let generated = [at.generated, &self.drafts].concat();
+        let mut generated = try_copy(at.generated)?;
+        generated.try_extend(&self.drafts)?;
         let history = History {
             prompt: at.prompt,
             generated: &generated,

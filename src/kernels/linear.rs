@@ -11,21 +11,20 @@
 //! many threads there are.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use super::columns::{Band, Columns};
 use super::generic::dot::{DotRows, Segment};
 use super::generic::gemm::{self, Gemm, Pack, Packed};
 use super::isa::Isa;
 use super::matrix::{Matrix, Run};
+pub use super::scratch::Scratch;
 use super::simd::{ACC, Element};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::threads::{Crew, Failures};
 
 /// Up to this many tokens go through dot products. A product is faster from five tokens on when
 /// the weights are in the cache, from eight on when they come from memory (Zen 4, 2026-11).
 pub const FEW_TOKENS: usize = 7;
-const CACHE_LINE: usize = 64;
 /// Bytes of weights that make a task worth handing to another thread.
 const TASK_BYTES: usize = 32 * 1024;
 /// Rows of a panel of the product; its sums and operands of a block fit L2.
@@ -34,40 +33,6 @@ const PANEL_ROWS: usize = 32;
 pub const GROUP_TOKENS: usize = 264;
 /// Tokens that a task packs.
 const PACK_TOKENS: usize = 8 * gemm::TILE_TOKENS;
-
-/// Buffers of a call, kept for the next. Each task takes one and puts it back.
-#[derive(Debug, Default)]
-pub struct Scratch(Mutex<Vec<Vec<f32>>>);
-
-impl Scratch {
-    /// Calls `f` with `len` values of whatever was in the buffer, from the start of a cache line
-    /// on.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
-    pub fn with<R>(&self, len: usize, f: impl FnOnce(&mut [f32]) -> R) -> Result<R> {
-        let mut buffer = self.lock().pop().unwrap_or_default();
-        let padded = len + CACHE_LINE / size_of::<f32>();
-        if buffer.len() < padded {
-            buffer
-                .try_reserve_exact(padded - buffer.len())
-                .map_err(|e| {
-                    let message =
-                        format!("cannot allocate {padded} values for a matrix product: {e}");
-                    Error::new(ErrorKind::OutOfMemory, message)
-                })?;
-            buffer.resize(padded, 0.0);
-        }
-        let start = buffer.as_ptr().align_offset(CACHE_LINE);
-        let result = f(&mut buffer[start..start + len]);
-        self.lock().push(buffer);
-        Ok(result)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<f32>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What a linear layer runs on.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +49,7 @@ pub struct Context<'a> {
 /// `bias` `[W.rows]`.
 ///
 /// # Errors
-/// [`OutOfMemory`](ErrorKind::OutOfMemory), and [`Cancelled`](ErrorKind::Cancelled), which leaves
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and [`Cancelled`](crate::ErrorKind::Cancelled), which leaves
 /// parts of `out` as they were.
 ///
 /// # Panics
@@ -111,9 +76,11 @@ pub fn linear(
         let row_bytes = w.cols() * w.dtype().size();
         // A multiple of 16 keeps the outputs of two tasks on different cache lines.
         let rows_per_task = TASK_BYTES.div_ceil(row_bytes).next_multiple_of(16);
-        return for_bands(cx.crew, &out, w.rows(), rows_per_task, &|rows, band| {
-            dot_band(cx.isa, x, w, bias, rows, band);
-        });
+        let failures = Failures::default();
+        for_bands(cx.crew, &out, w.rows(), rows_per_task, &|rows, band| {
+            failures.note(dot_band(cx, x, w, bias, rows, band));
+        })?;
+        return failures.into_result();
     }
     let group = tokens.div_ceil(tokens.div_ceil(GROUP_TOKENS));
     let groups = x.chunks(group * w.cols());
@@ -185,21 +152,27 @@ fn product_band(
     cx.scratch
         .with(gemm::scratch_len(rows.len(), x.tokens) * ACC, |scratch| {
             let (scratch, _) = scratch.as_chunks_mut::<ACC>();
-            w.for_each_run(cx.isa, rows.start, rows.len(), &mut |run, done| {
-                let bias = bias.map(|b| &b[rows.start + done..]);
-                match run {
-                    Run::F32(n, segments) => {
-                        product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+            w.for_each_run(
+                cx.isa,
+                cx.scratch,
+                rows.start,
+                rows.len(),
+                &mut |run, done| {
+                    let bias = bias.map(|b| &b[rows.start + done..]);
+                    match run {
+                        Run::F32(n, segments) => {
+                            product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+                        }
+                        Run::F16(n, segments) => {
+                            product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+                        }
+                        Run::BF16(n, segments) => {
+                            product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
+                        }
                     }
-                    Run::F16(n, segments) => {
-                        product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
-                    }
-                    Run::BF16(n, segments) => {
-                        product_run(cx.isa, x, segments, bias, done..done + n, scratch, band)
-                    }
-                }
-            });
-        })
+                },
+            )
+        })?
 }
 
 fn product_run<T: Element>(
@@ -223,21 +196,22 @@ fn product_run<T: Element>(
 }
 
 fn dot_band(
-    isa: Isa,
+    cx: Context<'_>,
     x: &[f32],
     w: &Matrix,
     bias: Option<&[f32]>,
     rows: Range<usize>,
     band: &mut Band<'_>,
-) {
-    w.for_each_run(isa, rows.start, rows.len(), &mut |run, done| {
+) -> Result<()> {
+    let isa = cx.isa;
+    w.for_each_run(isa, cx.scratch, rows.start, rows.len(), &mut |run, done| {
         let bias = bias.map(|b| &b[rows.start + done..]);
         match run {
             Run::F32(n, segments) => dot_run(isa, x, segments, bias, done..done + n, band),
             Run::F16(n, segments) => dot_run(isa, x, segments, bias, done..done + n, band),
             Run::BF16(n, segments) => dot_run(isa, x, segments, bias, done..done + n, band),
         }
-    });
+    })
 }
 
 /// Dot products of the rows of one run with every token, some rows at a time so that they stay

@@ -9,6 +9,7 @@ use half::{bf16, f16};
 use super::generic::dot::Segment;
 use super::generic::widen::Widen;
 use super::isa::Isa;
+use super::scratch::Scratch;
 use super::simd::{ACC, Element};
 use crate::bytes::Bytes;
 use crate::error::{Result, bail};
@@ -153,24 +154,34 @@ impl Matrix {
     /// Calls `visit` with the segments of each run of rows between `row` and `row + rows` and
     /// with how many rows came before. Rows whose pieces do not suit the kernels are widened
     /// into one piece of `f32` first, which changes no bit of the result.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) for that piece.
     pub(super) fn for_each_run(
         &self,
         isa: Isa,
+        scratch: &Scratch,
         row: usize,
         rows: usize,
         visit: &mut dyn FnMut(Run<'_>, usize),
-    ) {
+    ) -> Result<()> {
+        let mut result = Ok(());
         self.for_each_band(row, rows, |band, first, n, done| {
+            if result.is_err() {
+                return;
+            }
             if !band.aligned {
-                let mut values = vec![0.0; n * self.cols];
-                self.widen(isa, row + done, n, &mut values);
-                let whole = Segment {
-                    col: 0,
-                    cols: self.cols,
-                    stride: self.cols,
-                    data: &values[..],
-                };
-                return visit(Run::F32(n, &[whole]), done);
+                result = scratch.with(n * self.cols, |values| {
+                    self.widen(isa, row + done, n, values);
+                    let whole = Segment {
+                        col: 0,
+                        cols: self.cols,
+                        stride: self.cols,
+                        data: values,
+                    };
+                    visit(Run::F32(n, &[whole]), done);
+                });
+                return;
             }
             match self.dtype {
                 DType::F16 => visit(Run::F16(n, &band.segments(first)), done),
@@ -178,6 +189,7 @@ impl Matrix {
                 _ => visit(Run::F32(n, &band.segments(first)), done),
             }
         });
+        result
     }
 
     /// Calls `visit(band, first row within it, number of rows, rows done before)`.

@@ -15,6 +15,7 @@ pub mod linear;
 pub mod matrix;
 pub mod packed;
 pub mod probe;
+pub mod scratch;
 pub mod simd;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;

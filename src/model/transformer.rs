@@ -33,6 +33,7 @@ use crate::backend::{
 };
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
+use crate::memory::{TryGrow, try_collect};
 
 /// A decoder of the GPT family with its parameters on a backend.
 #[derive(Debug)]
@@ -249,7 +250,7 @@ impl<B: Backend> Pass<'_, '_, B> {
     ) -> Result<Vec<f32>> {
         let (b, p) = (&self.backend, &self.model.params);
         let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
-        b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions())?);
+        b.add(&mut x, &b.rows(&p.position_embeddings, &plan.positions()?)?);
         for (i, layer) in p.layers.iter().enumerate() {
             x = self.without_cancelled(x, plan)?;
             let a = self.layer_norm(&x, &layer.input_layernorm)?;
@@ -287,7 +288,7 @@ impl<B: Backend> Pass<'_, '_, B> {
             plan.keep_wanted();
             // The query depends on the position alone, so it could be a table made once: that
             // would save one of the 40 x 12 h² products of a 13B step and cost 42 MB.
-            let queries = b.rows(&top.embeddings, &plan.positions())?;
+            let queries = b.rows(&top.embeddings, &plan.positions()?)?;
             let q = self.linear(&queries, &top.layer.query)?;
             drop(queries);
             y = self.finish_layer(&top.layer, index, y, q, plan, caches)?;
@@ -300,7 +301,7 @@ impl<B: Backend> Pass<'_, '_, B> {
     /// The rows of sequences that nobody has cancelled.
     fn without_cancelled(&self, x: B::Activations, plan: &mut Plan) -> Result<B::Activations> {
         self.control.progress();
-        match plan.drop_cancelled() {
+        match plan.drop_cancelled()? {
             None => Ok(x),
             Some(rows) if rows.is_empty() => {
                 bail!(Cancelled, "every sequence of this call was cancelled")
@@ -475,8 +476,9 @@ impl Plan {
                 }
             }
             let first = plan.ids.len();
-            plan.ids.extend_from_slice(input.ids);
+            plan.ids.try_extend(input.ids)?;
             plan.tokens.push(n);
+            plan.queries.try_reserve(n)?;
             plan.queries
                 .extend((start..start + n).map(|position| Query { sequence, position }));
             let wanted = match input.wanted {
@@ -484,15 +486,17 @@ impl Plan {
                 Wanted::Last => 1,
                 Wanted::All => n,
             };
+            plan.wanted.try_reserve(wanted)?;
             plan.wanted.extend(first + n - wanted..first + n);
             plan.wanted_counts.push(wanted);
         }
         Ok(plan)
     }
 
-    fn positions(&self) -> Vec<u32> {
+    fn positions(&self) -> Result<Vec<u32>> {
         // A position is below `max_position_embeddings`, which fits by validation.
-        self.queries.iter().map(|q| q.position as u32).collect()
+        let positions = self.queries.iter().map(|q| q.position as u32);
+        Ok(try_collect(positions)?)
     }
 
     /// Tokens of each sequence whose keys and values are computed.
@@ -503,7 +507,7 @@ impl Plan {
 
     /// Forgets the rows of sequences that were cancelled since the last look. Returns the rows
     /// that stay, if any go.
-    fn drop_cancelled(&mut self) -> Option<Vec<usize>> {
+    fn drop_cancelled(&mut self) -> Result<Option<Vec<usize>>> {
         let mut any = false;
         for (i, cancel) in self.cancels.iter().enumerate() {
             if !self.dropped[i] && cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
@@ -513,20 +517,33 @@ impl Plan {
             }
         }
         if !any {
-            return None;
+            return Ok(None);
         }
         let rows = (0..self.queries.len()).filter(|&row| !self.dropped[self.queries[row].sequence]);
-        let rows: Vec<usize> = rows.collect();
-        self.queries = rows.iter().map(|&row| self.queries[row]).collect();
+        let rows = try_collect(rows)?;
+        compact(&mut self.queries, &rows);
         // Both are in order.
-        self.wanted = (self.wanted.iter())
-            .filter_map(|wanted| rows.binary_search(wanted).ok())
-            .collect();
-        Some(rows)
+        self.wanted
+            .retain_mut(|wanted| match rows.binary_search(wanted) {
+                Ok(row) => {
+                    *wanted = row;
+                    true
+                }
+                Err(_) => false,
+            });
+        Ok(Some(rows))
     }
 
     /// From here on, only the rows whose logits are wanted are computed.
     fn keep_wanted(&mut self) {
-        self.queries = self.wanted.iter().map(|&row| self.queries[row]).collect();
+        compact(&mut self.queries, &self.wanted);
     }
+}
+
+/// Keeps the values at `places`, which are in order.
+fn compact<T: Copy>(values: &mut Vec<T>, places: &[usize]) {
+    for (to, &from) in places.iter().enumerate() {
+        values[to] = values[from];
+    }
+    values.truncate(places.len());
 }

@@ -9,6 +9,7 @@ use super::Template;
 use super::shots::Shot;
 use crate::error::{Result, bail};
 use crate::language::Language;
+use crate::memory::{TryGrowText, try_concat, try_copy_text};
 
 /// A prompt with what a caller needs to use the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +35,15 @@ impl Task {
     /// use codegeex::Language;
     /// use codegeex::prompt::Task;
     ///
-    /// let task = Task::complete(Language::PYTHON, "def add(a, b):");
+    /// let task = Task::complete(Language::PYTHON, "def add(a, b):")?;
     /// assert_eq!(task.prompt, "# language: Python\ndef add(a, b):");
     /// # Ok::<(), codegeex::Error>(())
     /// ```
-    pub fn complete(language: Language, code: &str) -> Self {
-        Self::new(language, language.prompt(code))
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn complete(language: Language, code: &str) -> Result<Self> {
+        Ok(Self::new(language, language.try_prompt(code)?))
     }
 
     /// Code in another language, in the form that the model was trained on. `declaration` is how
@@ -64,9 +68,18 @@ impl Task {
     pub fn translate(from: Language, code: &str, to: Language, declaration: &str) -> Result<Self> {
         first_line(code)?;
         let (from, title, code) = (from.title(), to.title(), code.trim_end());
-        let prompt = format!("code translation\n{from}:\n{code}\n{title}:\n{declaration}");
+        let prompt = try_concat(&[
+            "code translation\n",
+            from,
+            ":\n",
+            code,
+            "\n",
+            title,
+            ":\n",
+            declaration,
+        ])?;
         let mut task = Self::new(to, prompt);
-        task.lead = declaration.to_owned();
+        task.lead = try_copy_text(declaration)?;
         task.stop.push("\ncode translation\n".to_owned());
         for language in [from, title] {
             let heading = format!("\n{language}:\n");
@@ -102,8 +115,10 @@ impl Task {
         if let Some(shot) = Shot::of(language) {
             prompt += &format!("{}\n{heading}{}\n", shot.code(), shot.explained(marks));
         }
-        let lead = format!("{}{}", indent(first), open.trim_end());
-        prompt += &format!("{}\n\n{heading}{lead}", code.trim_end());
+        let lead = try_concat(&[indent(first), open.trim_end()])?;
+        for part in [code.trim_end(), "\n\n", &heading, &lead] {
+            prompt.try_push_str(part)?;
+        }
         let mut task = Self::new(language, prompt);
         task.lead = lead;
         task.stop.push(format!("\n{}", heading.trim_end()));
@@ -140,21 +155,25 @@ impl Task {
             };
             prompt += &format!("{}\n{heading}{shown}\n", shot.code());
         }
-        prompt += &format!("{}\n\n{heading}", code.trim_end());
+        for part in [code.trim_end(), "\n\n", &heading] {
+            prompt.try_push_str(part)?;
+        }
         let (head, indent) = match form.inside {
-            true => header(code),
-            false => (String::new(), indent(first).to_owned()),
+            true => header(code)?,
+            false => (String::new(), try_copy_text(indent(first))?),
         };
-        let lead = format!(
-            "{indent}{}",
-            form.lead.replace('\n', &format!("\n{indent}"))
-        );
-        prompt += &head;
-        prompt += &lead;
+        let mut lead = String::new();
+        for (i, line) in form.lead.split('\n').enumerate() {
+            lead.try_push_str(if i == 0 { "" } else { "\n" })?;
+            lead.try_push_str(&indent)?;
+            lead.try_push_str(line)?;
+        }
+        prompt.try_push_str(&head)?;
+        prompt.try_push_str(&lead)?;
         let mut task = Self::new(language, prompt);
         // A comment of single lines ends where the code begins again.
         let end = match form.close {
-            "" => format!("\n{}", first.trim_end()),
+            "" => try_concat(&["\n", first.trim_end()])?,
             close => close.to_owned(),
         };
         task.stop.insert(0, end);
@@ -269,20 +288,20 @@ fn indent(text: &str) -> &str {
 
 /// The lines of Python code up to the first that ends with a colon, or the first alone; and the
 /// indentation of what follows.
-fn header(code: &str) -> (String, String) {
-    let mut lines = code.trim_start_matches('\n').lines();
-    let all: Vec<&str> = lines.by_ref().collect();
-    let colon = |line: &&str| line.trim_end().ends_with(':');
-    let end = all.iter().position(colon).unwrap_or(0) + 1;
-    let head: String = all
-        .iter()
-        .take(end)
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let mut body = all.iter().skip(end).filter(|line| !line.trim().is_empty());
+fn header(code: &str) -> Result<(String, String)> {
+    let lines = || code.trim_start_matches('\n').lines();
+    let end = 1 + lines()
+        .position(|line| line.trim_end().ends_with(':'))
+        .unwrap_or(0);
+    let mut head = String::new();
+    for line in lines().take(end) {
+        head.try_push_str(line)?;
+        head.try_push_str("\n")?;
+    }
+    let mut body = lines().skip(end).filter(|line| !line.trim().is_empty());
     let indentation = match body.next() {
-        Some(line) => indent(line).to_owned(),
-        None => format!("{}    ", indent(&head)),
+        Some(line) => try_copy_text(indent(line))?,
+        None => try_concat(&[indent(&head), "    "])?,
     };
-    (head, indentation)
+    Ok((head, indentation))
 }

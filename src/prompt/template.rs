@@ -17,6 +17,7 @@
 //! it. There is no logic, no escaping, and no other variable.
 
 use crate::error::{Result, bail};
+use crate::memory::{TryGrow, try_collect};
 
 /// Most bytes of a template, of an input, and of what they make together: far more than a prompt
 /// can have, and little enough for templates of strangers.
@@ -73,9 +74,9 @@ impl<'a> Template<'a> {
                 );
             };
             if !before.is_empty() {
-                parts.push(Part::Text(before));
+                parts.try_push(Part::Text(before))?;
             }
-            parts.push(part);
+            parts.try_push(part)?;
             rest = &from[length..];
         }
         if parts.is_empty() {
@@ -85,7 +86,7 @@ impl<'a> Template<'a> {
             );
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest));
+            parts.try_push(Part::Text(rest))?;
         }
         Ok(Self { parts })
     }
@@ -97,7 +98,7 @@ impl<'a> Template<'a> {
     /// than [`MAX_TEMPLATE_BYTES`].
     pub fn expand(&self, input: &str) -> Result<String> {
         check_size("the input", input.len())?;
-        let lines = Lines::new(input);
+        let lines = Lines::new(input)?;
         let pieces = || {
             self.parts.iter().map(|part| match *part {
                 Part::Text(text) => text,
@@ -109,7 +110,8 @@ impl<'a> Template<'a> {
             total = total.saturating_add(piece.len());
         }
         check_size("what the template makes of the input", total)?;
-        let mut prompt = String::with_capacity(total);
+        let mut prompt = String::new();
+        prompt.try_reserve_exact(total)?;
         prompt.extend(pieces());
         Ok(prompt)
     }
@@ -149,12 +151,12 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str) -> Result<Self> {
         let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
-        Self {
+        Ok(Self {
             text,
-            starts: std::iter::once(0).chain(breaks).collect(),
-        }
+            starts: try_collect(std::iter::once(0).chain(breaks))?,
+        })
     }
 
     fn range(&self, from: i64, to: Option<i64>) -> &'a str {

@@ -133,7 +133,7 @@ fn every_language_has_every_task() {
     for language in Language::all() {
         let from = Language::GO;
         let tasks = [
-            Task::complete(language, code),
+            Task::complete(language, code).unwrap(),
             Task::translate(from, code, language, "begin").unwrap(),
             Task::explain(language, code).unwrap(),
             Task::docstring(language, code).unwrap(),

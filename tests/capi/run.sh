@@ -115,7 +115,7 @@ arguments() {
 suite() {
   local kind=$1 before=$2; shift 2
   mkdir -p "$work/$kind"
-  for name in nulls base refused model threads panic; do
+  for name in nulls base handles refused model threads panic; do
     source=$here/$name.c
     [ -f "$source" ] || source=$here/generated/$name.c
     "$cc" "${flags[@]}" "$@" -I"$root/include" "$source" -L"$work/test" -lcodegeex -lm -lpthread \
@@ -140,8 +140,17 @@ suite valgrind "$memcheck"
 "$cc" "${flags[@]}" -I"$root/include" "$here/unload.c" -ldl -o "$work/unload"
 quiet $memcheck "$work/unload" "$library" "$model" || fail "unload failed"
 step "threads with ThreadSanitizer, the C side instrumented"
-"$cc" "${flags[@]}" -fsanitize=thread -I"$root/include" "$here/threads.c" -L"$work/test" -lcodegeex \
-  -lm -lpthread -o "$work/threads-tsan"
-TSAN_OPTIONS="ignore_noninstrumented_modules=1 exitcode=66" quiet "$work/threads-tsan" "$model"
+for name in threads handles; do
+  "$cc" "${flags[@]}" -fsanitize=thread -I"$root/include" "$here/$name.c" -L"$work/test" -lcodegeex \
+    -lm -lpthread -o "$work/$name-tsan"
+  TSAN_OPTIONS="ignore_noninstrumented_modules=1 exitcode=66" quiet "$work/$name-tsan" "$model"
+done
+
+step "memory that is refused: with limits of the process, and each allocation in turn"
+for name in limit failing; do
+  "$cc" "${flags[@]}" -I"$root/include" "$here/$name.c" -L"$work/test" -lcodegeex -lm -lpthread \
+    -o "$work/$name"
+  quiet "$work/$name" "$root/models/toy.safetensors" "$work/files" || fail "$name failed"
+done
 
 step "the C library keeps its promises"

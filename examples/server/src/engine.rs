@@ -402,7 +402,7 @@ impl Runner {
             scores.push(Scored {
                 id,
                 logprob: Some(generate::log_probability(row, id)),
-                top: generate::top_log_probabilities(row, top),
+                top: generate::top_log_probabilities(row, top)?,
             });
         })?;
         Ok(scores)

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::kernels::generic::attention::{AttendBlock, QueryRow};
 use crate::kernels::linear::Context;
 use crate::kernels::simd::{ACC, Element};
+use crate::memory::try_vec;
 use crate::threads::Failures;
 
 /// The most queries of a task: with 32, what they gather (a page's worth of numbers) and the
@@ -41,8 +42,8 @@ pub fn attend(
     out: &mut [f32],
 ) -> Result<()> {
     let failures = Failures::default();
-    let mut items = grouped(queries, shape, out);
-    let mut tasks = cut(&mut items, queries, shape, cx.crew.threads());
+    let mut items = grouped(queries, shape, out)?;
+    let mut tasks = cut(&mut items, queries, shape, cx.crew.threads())?;
     cx.crew.for_each_chunk(&mut tasks, 1, |_, task| {
         for items in task {
             let call = Call {
@@ -64,9 +65,9 @@ pub fn attend(
 }
 
 /// All queries of all heads, those side by side that read the same keys.
-fn grouped<'a>(queries: &[Query], shape: HeadShape, out: &'a mut [f32]) -> Vec<Item<'a>> {
+fn grouped<'a>(queries: &[Query], shape: HeadShape, out: &'a mut [f32]) -> Result<Vec<Item<'a>>> {
     let group = shape.heads / shape.kv_heads;
-    let mut places: Vec<Option<Item<'_>>> = Vec::new();
+    let mut places: Vec<Option<Item<'_>>> = try_vec(queries.len() * shape.heads)?;
     places.resize_with(queries.len() * shape.heads, || None);
     let mut out = out.chunks_exact_mut(shape.head_dim);
     let mut first = 0;
@@ -82,7 +83,9 @@ fn grouped<'a>(queries: &[Query], shape: HeadShape, out: &'a mut [f32]) -> Vec<I
         }
         first += run.len();
     }
-    places.into_iter().flatten().collect()
+    let mut items = try_vec(places.len())?;
+    items.extend(places.into_iter().flatten());
+    Ok(items)
 }
 
 /// Cuts items into tasks.
@@ -91,18 +94,20 @@ fn cut<'a, 'b>(
     queries: &[Query],
     shape: HeadShape,
     threads: usize,
-) -> Vec<&'b mut [Item<'a>]> {
+) -> Result<Vec<&'b mut [Item<'a>]>> {
     let group = shape.heads / shape.kv_heads;
     // Some tasks a thread, so that none waits long for the last one.
     let rows = items.len().div_ceil(4 * threads).clamp(1, TASK_ROWS);
-    let mut tasks = Vec::with_capacity(items.len() / rows + shape.kv_heads);
+    let mut tasks = try_vec(items.len() / rows + shape.kv_heads)?;
     let together = |a: &Item<'_>, b: &Item<'_>| {
         queries[a.row].sequence == queries[b.row].sequence && a.head / group == b.head / group
     };
     for same in items.chunk_by_mut(together) {
-        tasks.extend(same.chunks_mut(rows));
+        let chunks = same.chunks_mut(rows);
+        tasks.try_reserve(chunks.len())?;
+        tasks.extend(chunks);
     }
-    tasks
+    Ok(tasks)
 }
 
 /// What the tasks of a call share, and the cache of one.

@@ -22,7 +22,7 @@ pub struct TopP(
 
 impl Sampler for TopP {
     fn apply(&self, candidates: &mut Candidates, _: History<'_>) -> Result<()> {
-        let (weights, sum) = candidates.weights();
+        let (weights, sum) = candidates.weights()?;
         let target = f64::from(self.0) * sum;
         let mut weighted: Vec<_> = candidates.as_slice().iter().copied().zip(weights).collect();
         let last = last_of_prefix(&mut weighted, Candidate::rank, |mass| mass > target);
@@ -61,7 +61,7 @@ impl Sampler for TypicalP {
             return Ok(());
         }
         let below = |c: &Candidate| f64::from(c.logit) - f64::from(best.logit);
-        let (weights, sum) = candidates.weights();
+        let (weights, sum) = candidates.weights()?;
         let mut total = 0.0;
         for (c, &weight) in candidates.as_slice().iter().zip(&weights) {
             // `exp` never gives 0, and its smallest number times an absurd logit would count.

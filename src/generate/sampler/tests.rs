@@ -55,7 +55,7 @@ fn top_p_keeps_the_one_that_crosses() {
 fn slow_top_p(logits: &[f32], p: f32) -> Vec<u32> {
     let mut candidates = Candidates::default();
     candidates.fill(logits).unwrap();
-    let (weights, sum) = candidates.weights();
+    let (weights, sum) = candidates.weights().unwrap();
     let mut ranked: Vec<_> = candidates.as_slice().iter().zip(weights).collect();
     ranked.sort_by(|a, b| Candidate::rank(a.0, b.0));
     let (mut kept, mut reached) = (Vec::new(), 0.0);
