@@ -26,7 +26,7 @@ pub trait Peer {
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(Ours(
-            CodeGeexTokenizer::codegeex(),
+            CodeGeexTokenizer::codegeex().expect("memory for the tables"),
             ThreadPool::new(0).expect("threads start"),
         )),
         Box::new(Tiktoken(
@@ -38,7 +38,7 @@ pub fn all() -> Vec<Box<dyn Peer>> {
 
 /// Panics unless the implementations agree on what they can agree on.
 pub fn check(peers: &[Box<dyn Peer>], corpus: &Corpus) {
-    let ours = CodeGeexTokenizer::codegeex();
+    let ours = CodeGeexTokenizer::codegeex().expect("memory for the tables");
     for text in &corpus.texts {
         let ids = ours.encode(text, SpecialTokens::AsText).expect("memory");
         assert!(
