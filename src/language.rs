@@ -180,7 +180,7 @@ impl Language {
     /// known. Case is ignored. `m` is Objective-C, `h` is C.
     pub fn from_extension(extension: &str) -> Option<Self> {
         let is_it = |e: &&str| e.eq_ignore_ascii_case(extension);
-        Self::all().find(|l| l.extensions().iter().any(|e| is_it(&e)))
+        Self::all().find(|l| l.extensions().iter().any(is_it))
     }
 
     /// The language of a file, by the extension of its path.

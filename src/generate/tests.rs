@@ -184,7 +184,7 @@ fn the_end_of_text_has_the_log_probability_that_scoring_gives() {
     let cancel = CancelToken::new();
     let mut events = Vec::new();
     let found = generator
-        .generate(&[5], &options, &cancel, &mut |event| {
+        .generate([5], &options, &cancel, &mut |event| {
             events.push(match event {
                 Event::Token {
                     id, logprob, text, ..

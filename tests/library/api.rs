@@ -52,7 +52,7 @@ fn a_prompt_is_text_or_ids_in_any_form() {
         assert_eq!(found, expected, "{prompt:?}");
     }
     let short = generator.complete([198, 257], &few()).unwrap();
-    assert_eq!(generator.complete(&[198, 257], &few()).unwrap(), short);
+    assert_eq!(generator.complete([198, 257], &few()).unwrap(), short);
     let score = |prompt: Prompt<'_>| generator.score(prompt, 2, &CancelToken::new()).unwrap();
     assert_eq!(score(CODE.into()), score(ids.into()));
     assert_eq!(format!("{expected:>2}"), expected.text);
@@ -90,7 +90,7 @@ fn a_cancelled_stream_ends_with_what_there_is() {
     let token = stream.cancel_token().clone();
     let mut seen = 0;
     let mut ended = None;
-    while let Some(event) = stream.next() {
+    for event in stream.by_ref() {
         match event.unwrap() {
             Event::Token { .. } => seen += 1,
             Event::End { reason, .. } => ended = Some(reason),

@@ -130,7 +130,7 @@ fn a_prompt_in_parts_without_logits_is_the_same_prompt() {
 
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = 1;
-    let found = generator().complete_n(&CODE.repeat(30), &options).unwrap();
+    let found = generator().complete_n(CODE.repeat(30), &options).unwrap();
     let best = (0..whole.len()).fold(0, |b, i| if whole[i] > whole[b] { i } else { b });
     assert_eq!(found[0].ids, [best as u32]);
 }

@@ -176,7 +176,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
             let logits = model.forward(&mut batch, &cancel.into())?;
             drop(batch);
             for (i, next) in next.iter_mut().enumerate() {
-                *next = logits.last(i).map_or(0, |row| argmax(&row.to_vec()));
+                *next = logits.last(i).map_or(0, argmax);
             }
             steps.push(start.elapsed().as_secs_f64());
         }

@@ -48,7 +48,7 @@ fn suggest(edit: &mut EditSession) -> Option<String> {
 /// The same without a session.
 fn afresh(edit: &EditSession) -> Completion {
     let generator = edit.session().generator();
-    let found = generator.complete_n(&edit.prompt(), &edit.options().generate);
+    let found = generator.complete_n(edit.prompt(), &edit.options().generate);
     found.unwrap().remove(0)
 }
 
@@ -293,7 +293,7 @@ fn by_hand(edit: &EditSession, style: Indentation) -> Vec<(String, f64)> {
     let generator = edit.session().generator();
     let (language, before, after) = (edit.language, edit.before(), edit.after());
     let raw = generator
-        .complete_n(&edit.prompt(), &edit.options().generate)
+        .complete_n(edit.prompt(), &edit.options().generate)
         .unwrap();
     let texts: Vec<String> = raw
         .iter()
@@ -393,7 +393,7 @@ fn candidates_are_polished_and_ranked_as_by_hand() {
     plain.update(before, after).unwrap();
     suggest(&mut plain);
     let raw = generator
-        .complete_n(&plain.prompt(), &options.generate)
+        .complete_n(plain.prompt(), &options.generate)
         .unwrap();
     let texts: Vec<&str> = plain.suggestions().map(|s| s.text).collect();
     let raw: Vec<&str> = raw

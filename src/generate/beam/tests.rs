@@ -190,7 +190,7 @@ fn hugging_face(length_penalty: f32, early_stopping: EarlyStopping) -> BeamRules
 /// Searches, and checks that every beam agrees with itself.
 fn search(model: &Arc<Table>, options: &BeamOptions) -> Vec<Completion> {
     let beams = generator(model)
-        .beam_search(&PROMPT, options, &model.cancel)
+        .beam_search(PROMPT, options, &model.cancel)
         .unwrap();
     assert!(beams.len() <= options.num_beams);
     for beam in &beams {

@@ -319,7 +319,7 @@ fn samples_drafts_stops_and_sessions_heal_the_same() {
     let go_on = &mut |_: Event| ControlFlow::Continue(());
     let cancel = CancelToken::new();
     for _ in 0..2 {
-        let found = session.generate(&encode(prompt), &options, &cancel, go_on);
+        let found = session.generate(encode(prompt), &options, &cancel, go_on);
         assert_eq!(found.unwrap(), plain);
     }
     // What is owed to the prompt is no text that could stop.

@@ -344,7 +344,7 @@ fn drawn_tokens_are_those_of_the_table_and_of_the_text() {
         let generator = Generator::new(model, std::sync::Arc::new(tokenizer.clone())).unwrap();
         let go_on = &mut |_: crate::generate::Event| std::ops::ControlFlow::Continue(());
         let found = generator
-            .generate(&PROMPT, &options, &CancelToken::new(), go_on)
+            .generate(PROMPT, &options, &CancelToken::new(), go_on)
             .unwrap();
         for (s, completion) in found.iter().enumerate() {
             let number = u64::from(options.first_sample) + s as u64;

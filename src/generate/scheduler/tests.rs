@@ -47,7 +47,7 @@ fn slow(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec
             let mut batch = [Input::new(&mut *state, &all, Wanted::Last)];
             let logits = model.forward(&mut batch, &Control::new()).unwrap();
             let mut candidates = Candidates::default();
-            candidates.fill(&logits.last(0).unwrap().to_vec()).unwrap();
+            candidates.fill(logits.last(0).unwrap()).unwrap();
             candidates.retain(|c| (c.id as usize) < generator.tokenizer().vocab_size());
             let history = History {
                 prompt,
@@ -226,7 +226,7 @@ fn good_drafts_are_accepted_and_counted() {
         speculation.always = true;
         options.speculation = Some(speculation);
         let found = generator
-            .generate(&[1, 2], &options, &CancelToken::new(), &mut |_| {
+            .generate([1, 2], &options, &CancelToken::new(), &mut |_| {
                 ControlFlow::Continue(())
             })
             .unwrap();
@@ -486,7 +486,7 @@ fn top_log_probabilities_come_with_every_token() {
     options.top_logprobs = 3;
     let mut seen = Vec::new();
     let found = generator
-        .generate(&[1], &options, &CancelToken::new(), &mut |event| {
+        .generate([1], &options, &CancelToken::new(), &mut |event| {
             if let Event::Token { top_logprobs, .. } = event {
                 seen.push(top_logprobs.to_vec());
             }

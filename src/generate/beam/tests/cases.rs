@@ -10,7 +10,7 @@ fn table() -> Arc<Table> {
 
 fn refused(model: Table, options: &BeamOptions) -> (ErrorKind, String) {
     let error = generator(&Arc::new(model))
-        .beam_search(&PROMPT, options, &CancelToken::new())
+        .beam_search(PROMPT, options, &CancelToken::new())
         .unwrap_err();
     (error.kind(), error.to_string())
 }
@@ -163,7 +163,7 @@ fn padding_and_bans_are_in_no_beam() {
     let letters = Arc::new(Letters(8));
     let generator = Generator::new(Arc::clone(&model) as _, letters).unwrap();
     let none = CancelToken::new();
-    let found = generator.beam_search(&PROMPT, &options, &none).unwrap();
+    let found = generator.beam_search(PROMPT, &options, &none).unwrap();
     assert_eq!(found.len(), 6);
     for beam in &found {
         assert!(
@@ -188,7 +188,7 @@ fn a_stop_string_ends_a_beam_as_the_end_of_text_does() {
         options.stops.stop = vec!["never".into(), "f".into()];
         let model = table();
         let found = generator(&model)
-            .beam_search(&PROMPT, &options, &CancelToken::new())
+            .beam_search(PROMPT, &options, &CancelToken::new())
             .unwrap();
         assert_ne!(found, free);
         let mut stopped = 0;
@@ -238,6 +238,6 @@ fn bad_options_are_refused_by_name() {
     let many = search(&table(), &options(MAX_BEAMS, 3, BeamRules::Reference));
     assert!(many.len() > 300, "{}", many.len());
     let none = CancelToken::new();
-    let unknown = generator(&table()).beam_search(&[1, 8], &BeamOptions::default(), &none);
+    let unknown = generator(&table()).beam_search([1, 8], &BeamOptions::default(), &none);
     assert!(unknown.is_ok(), "this model knows all ids");
 }
