@@ -124,7 +124,7 @@ pub struct Reuse {
 ///     assert_eq!(shown, rest.map(|rest| format!("{}{rest}", typed.unwrap_or_default())));
 /// }
 ///
-/// let word = edit.accept(Accept::Word);
+/// let word = edit.accept(Accept::Word)?;
 /// println!("{} is inserted, {:?} is left", word.unwrap_or_default(), edit.suggestion());
 /// # Ok::<(), codegeex::Error>(())
 /// ```

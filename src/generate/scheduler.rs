@@ -21,6 +21,7 @@
 //!
 //! This module starts no threads; [`Service`](super::Service) does.
 
+mod alone;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,8 @@ use crate::memory;
 use crate::model::{Logits, Model, PageSize, State};
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
+
+pub(super) use alone::{finish_alone, run_alone};
 
 /// Names a request of one scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -765,74 +768,6 @@ enum Work<'a> {
 /// Tokens of a request that a draft model may read in a call, however many requests there are: it
 /// would not catch up with less than a few.
 const LEAST_DRAFT_TOKENS: usize = 16;
-
-/// Computes one request in a scheduler of its own, without events.
-pub(super) fn run_alone(
-    generator: &Generator,
-    prompt: Prompt<'_>,
-    options: impl Into<RequestOptions>,
-    cancel: &CancelToken,
-) -> Result<Vec<Completion>> {
-    let request = RequestState::new(generator, 0, prompt, options.into(), cancel)?;
-    let go_on = &mut |_: Event| ControlFlow::Continue(());
-    finish_alone(generator, request, go_on)?.result
-}
-
-/// Computes one request in a scheduler of its own.
-pub(super) fn finish_alone(
-    generator: &Generator,
-    request: RequestState,
-    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
-) -> Result<FinishedRequest> {
-    let mut scheduler = Scheduler::alone(generator, request)?;
-    let mut sink = Alone {
-        on_event,
-        finished: None,
-    };
-    loop {
-        scheduler.advance(&mut sink);
-        if let Some(request) = sink.finished.take() {
-            return Ok(request);
-        }
-    }
-}
-
-impl Scheduler {
-    /// A scheduler of one request. It has the room that its first sequence or its beams need;
-    /// further samples begin as memory allows.
-    pub(super) fn alone(generator: &Generator, request: RequestState) -> Result<Self> {
-        let mut options = SchedulerOptions {
-            prefixes: 0,
-            ..SchedulerOptions::default()
-        };
-        options.sequences = options.sequences.max(request.width());
-        if !request.has_further_sequences() {
-            // There is nothing to plan, and what the system has need not be looked at.
-            options.cache_bytes = Some(SchedulerOptions::UNLIMITED);
-        }
-        let mut scheduler = Scheduler::new(generator, options)?;
-        let least = scheduler.plan(&request);
-        scheduler.most_bytes = (scheduler.most_bytes).max(request.bytes_with(least));
-        scheduler.add(request, WhenFull::Wait)?;
-        Ok(scheduler)
-    }
-}
-
-/// Reports to the caller of the only request.
-struct Alone<'a> {
-    on_event: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
-    finished: Option<FinishedRequest>,
-}
-
-impl Sink for Alone<'_> {
-    fn event(&mut self, _: u64, event: Event) -> ControlFlow<()> {
-        (self.on_event)(event)
-    }
-
-    fn finished(&mut self, request: FinishedRequest) {
-        self.finished = Some(request);
-    }
-}
 
 /// Reports to the caller of a step.
 struct OnUpdate<'a>(&'a mut dyn FnMut(RequestId, Update) -> ControlFlow<()>);

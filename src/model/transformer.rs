@@ -17,20 +17,17 @@
 
 use std::any::Any;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::Array3;
 
-use super::checkpoint::{Checkpoint, OpenOptions};
+use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
 use super::fingerprint::{Fingerprint, LazyFingerprint};
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
-use super::{Determinism, Input, LoadOptions, Logits, Model, Wanted};
-use crate::backend::{
-    Backend, CacheShape, Cpu, HeadShape, InstructionSet, KvCache, PageSize, Query,
-};
+use super::{Determinism, Input, Logits, Model, Wanted};
+use crate::backend::{Backend, CacheShape, HeadShape, InstructionSet, KvCache, PageSize, Query};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::memory::{TryGrow, try_collect};
@@ -70,58 +67,6 @@ impl<B: Backend> State for Sequence<B> {
 
     fn bytes(&self) -> usize {
         self.cache.bytes()
-    }
-}
-
-impl Transformer<Cpu> {
-    /// Opens a checkpoint as this concrete type, whose [`backend`](Self::backend) and
-    /// [`hidden_states`](Self::hidden_states) an `Arc<dyn Model>` does not have.
-    ///
-    /// ```
-    /// use codegeex::model::Transformer;
-    ///
-    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
-    /// let model = Transformer::open(path)?;
-    /// // [layers + 2, tokens, hidden size]
-    /// let states = model.hidden_states(&[4299, 277, 7])?;
-    /// assert_eq!(states.shape()[1], 3);
-    /// # Ok::<(), codegeex::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`load`](super::load).
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path, &LoadOptions::new())
-    }
-
-    /// Opens a checkpoint with options.
-    ///
-    /// # Errors
-    /// Those of [`load`](super::load).
-    pub fn open_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
-        Self::open_on(Cpu::new(&options.cpu)?, path, &options.open)
-    }
-
-    /// Opens a checkpoint on a backend. Clones of a backend share its threads: a model and its draft
-    /// model on one do not take two thread pools.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use codegeex::model::{OpenOptions, Transformer};
-    /// use codegeex::{GenerateOptions, Speculation};
-    ///
-    /// # let (large, small) = (concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors"), concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors"));
-    /// let model = Transformer::open(large)?;
-    /// let draft = Transformer::open_on(model.backend().clone(), small, &OpenOptions::new())?;
-    /// let options = GenerateOptions::new().speculation(Speculation::model(Arc::new(draft)));
-    /// # Ok::<(), codegeex::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`Checkpoint::open`], and of reading its tensors.
-    pub fn open_on(backend: Cpu, path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self> {
-        Self::new(backend, &Checkpoint::open(path.as_ref(), options)?)
     }
 }
 

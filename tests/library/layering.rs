@@ -42,7 +42,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 /// What the files of a folder must not name although the layers above allow it: the folder, a path
 /// segment or a name, and the files that do so all the same, each with the reason.
-const APART: &[(&str, &str, &[(&str, &str)])] = &[
+type Apart = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+const APART: &[Apart] = &[
     // A device is behind the traits of `backend`, whichever it is.
     ("model/", "cpu::", &[]),
     ("model/", "Cpu", &[("model/mod.rs", ARCHITECTURE)]),

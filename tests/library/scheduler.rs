@@ -50,7 +50,7 @@ fn requests() -> Vec<(Vec<u32>, GenerateOptions)> {
             options.sampling.top_p = Some(0.95);
             options.sampling.seed = i as u64;
             options.samples = 1 + i % 4;
-            options.limits.threads = Some(i % 3);
+            options.limits.threads = (i % 3 > 0).then_some(i % 3);
             options.speculation = (i % 2 == 1).then(|| {
                 let mut speculation = Speculation::lookup();
                 speculation.always = true;

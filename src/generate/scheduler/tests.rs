@@ -639,7 +639,7 @@ fn beams_have_deadlines_and_places_and_leave_a_prompt_for_others() {
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
     // A search by itself has the places that it needs.
     let cancel = CancelToken::new();
-    let many = generator.beam_search(&[1], &beams(80, 3), &cancel);
+    let many = generator.beam_search([1], &beams(80, 3), &cancel);
     assert_eq!(many.unwrap().len(), 80);
 
     // A request that always has another sample to begin does not keep beams out.
