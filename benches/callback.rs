@@ -23,7 +23,7 @@ fn main() -> codegeex::Result<()> {
     let mut load_options = LoadOptions::default();
     load_options.cpu.threads = Some(1);
     let model = load(given.unwrap_or_else(|| default.into()), &load_options)?;
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))?;
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = TOKENS;
     options.sampling.temperature = 0.8;

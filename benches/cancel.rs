@@ -180,8 +180,7 @@ fn default_model(bench: &Bench) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
     let model = load(&path, &LoadOptions::default()).expect("the model loads");
     println!("{}", model.describe());
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
-        .expect("they belong together");
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     let ids: Vec<u32> = (0..1900).map(|i| 1000 + i * 7).collect();
 
     let generate = |prompt: &[u32], new: usize, samples: usize, cancel: &CancelToken| {
@@ -303,8 +302,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
             ended
         });
     }
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
-        .expect("they belong together");
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     let name = "13B layers, 4 tokens beside prompts";
     beside_others(bench, &generator, &ids, 4, name);
     drop(generator);

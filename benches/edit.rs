@@ -90,7 +90,7 @@ fn main() -> codegeex::Result<()> {
         .expect("the file is long enough");
     let model = load(&args.model, &LoadOptions::default())?;
     println!("{}", model.describe());
-    let generator = Generator::new(model, Arc::new(tokenizer.clone()))?;
+    let generator = Generator::new(model, Arc::new(tokenizer.clone()));
 
     let mut options = EditOptions::default();
     options.generate.limits.max_new_tokens = args.tokens;

@@ -166,8 +166,7 @@ fn main() {
         }
     }
     let model = load(&path, &LoadOptions::default()).expect("the model opens");
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
-        .expect("they belong together");
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     println!("{}", generator.model().describe());
     println!("answer                    tokens  drafted  kept  steps   plain    drafting  ratio");
     for case in CASES {

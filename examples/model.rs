@@ -164,14 +164,14 @@ fn main() -> Result<()> {
         config: ModelConfig::codegeex_13b(),
     };
     let tokenizer = Arc::new(CodeGeexTokenizer::codegeex()?);
-    let generator = Generator::new(Arc::new(echo), tokenizer.clone())?;
+    let generator = Generator::new(Arc::new(echo), tokenizer.clone());
     println!("{}", generator.complete("one two three one", &options)?);
 
     let counting = Arc::new(Counting {
         inner: load(support::model_path(), &LoadOptions::new())?,
         tokens: AtomicUsize::new(0),
     });
-    let generator = Generator::new(Arc::clone(&counting) as Arc<dyn Model>, tokenizer)?;
+    let generator = Generator::new(Arc::clone(&counting) as Arc<dyn Model>, tokenizer);
     println!("{}", generator.complete("def f(", &options)?);
     let tokens = counting.tokens.load(Ordering::Relaxed);
     println!("{tokens} tokens were computed");

@@ -110,7 +110,7 @@ pub unsafe extern "C" fn codegeex_model_open(
         model.set(new_handle(ModelValue {
             describe: KeptText::new(&loaded.describe())?,
             config: KeptText::new(&loaded.config().to_json())?,
-            generator: Generator::new(loaded, tokenizer)?,
+            generator: Generator::new(loaded, tokenizer),
             log,
         })?);
         Ok(())

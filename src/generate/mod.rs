@@ -174,9 +174,8 @@ impl Generator {
     /// `added_tokens.json` in the same folder, or without them CodeGeeX's own.
     ///
     /// # Errors
-    /// Those of [`load`](crate::model::load),
-    /// [`CodeGeexTokenizer::from_folder`](crate::tokenizer::CodeGeexTokenizer::from_folder) and
-    /// [`new`](Self::new).
+    /// Those of [`load`](crate::model::load) and
+    /// [`CodeGeexTokenizer::from_folder`](crate::tokenizer::CodeGeexTokenizer::from_folder).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &LoadOptions::new())
     }
@@ -196,28 +195,20 @@ impl Generator {
             true => CodeGeexTokenizer::from_folder(folder)?,
             false => CodeGeexTokenizer::codegeex()?,
         };
-        Self::new(load(path, options)?, Arc::new(tokenizer))
+        Ok(Self::new(load(path, options)?, Arc::new(tokenizer)))
     }
 
     /// Joins a model and a tokenizer.
     ///
-    /// # Errors
-    /// [`InvalidVocabulary`](crate::ErrorKind::InvalidVocabulary) for a tokenizer with more ids than
-    /// the model has.
-    pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Result<Self> {
-        let (ids, rows) = (tokenizer.vocab_size(), model.config().padded_vocab_size);
-        if ids > rows {
-            bail!(
-                InvalidVocabulary,
-                "the tokenizer has {ids} tokens and the model {rows}; expected a tokenizer with at \
-                 most as many: these two do not belong together"
-            );
-        }
-        Ok(Self {
+    /// A prompt whose ids the model does not have is
+    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange), which says so where the tokenizer has
+    /// more ids than the model: such two do not belong together.
+    pub fn new(model: Arc<dyn Model>, tokenizer: Arc<dyn Tokenizer>) -> Self {
+        Self {
             model,
             tokenizer,
             text_tokens: Arc::default(),
-        })
+        }
     }
 
     /// The model.

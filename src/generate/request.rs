@@ -177,11 +177,15 @@ impl RequestState {
         options.validate(config.padded_vocab_size)?;
         let mut prompt = generator.encode(prompt, options.special_tokens())?;
         generator.check_prompt(&prompt)?;
-        if let Some(&id) = (prompt.iter()).find(|&&id| id as usize >= config.padded_vocab_size) {
+        let (ids, rows) = (generator.tokenizer().vocab_size(), config.padded_vocab_size);
+        if let Some(&id) = prompt.iter().find(|&&id| id as usize >= rows) {
+            let hint = match ids > rows {
+                true => format!("; the tokenizer has {ids} ids and does not belong to this model"),
+                false => String::new(),
+            };
             bail!(
                 TokenOutOfRange,
-                "token {id} of the prompt is not below the vocabulary size {}",
-                config.padded_vocab_size
+                "token {id} of the prompt is not below the vocabulary size {rows}{hint}"
             );
         }
         Ok(Self {

@@ -117,7 +117,6 @@ fn generator(model: Scripted) -> Generator {
         Arc::new(model),
         Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
     )
-    .unwrap()
 }
 
 /// Generates, and checks that the events tell the same story as the completion.
@@ -177,8 +176,7 @@ fn the_end_of_text_has_the_log_probability_that_scoring_gives() {
         logits[9] = 2.5;
         logits[END as usize] = ids.len() as f32;
     }));
-    let generator =
-        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     let mut options = options();
     options.top_logprobs = 2;
     let cancel = CancelToken::new();
@@ -393,8 +391,7 @@ fn the_prompt_is_computed_once_for_all_samples() {
     let generator = Generator::new(
         model.clone(),
         Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    )
-    .unwrap();
+    );
     let mut options = options();
     options.samples = 5;
     let found = generator.complete_n(PROMPT, &options).unwrap();
@@ -431,8 +428,7 @@ fn a_session_scores_as_a_generator_does_and_stays_as_it_is() {
     let generator = Generator::new(
         model.clone(),
         Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    )
-    .unwrap();
+    );
     let ids: Vec<u32> = (0..300).map(|i| i * 7 % 1000).collect();
     let cancel = CancelToken::new();
     let expected = generator.score(&ids, 0, &cancel).unwrap().logprobs;

@@ -36,7 +36,7 @@ static LIBRARY: LazyLock<Generator> = LazyLock::new(|| {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 });
 
 const PROMPT: &str = "# language: Python\ndef add(a, b):\n    return";

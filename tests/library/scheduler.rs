@@ -194,7 +194,7 @@ fn no_more_memory_is_taken_than_planned() {
         let inner = generator(&path, &CpuOptions::new().threads(1).memory_limit(limit));
         let watched = Arc::new(Watched(Arc::clone(inner.model()), AtomicUsize::new(0)));
         let model = Arc::clone(&watched) as Arc<dyn Model>;
-        let generator = Generator::new(model, Arc::clone(inner.tokenizer())).unwrap();
+        let generator = Generator::new(model, Arc::clone(inner.tokenizer()));
         let mut bounds = SchedulerOptions::default();
         bounds.cache_bytes = Some(limit);
         let requests = requests();

@@ -26,7 +26,6 @@ fn generator() -> Generator {
         MODEL.clone(),
         Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
     )
-    .unwrap()
 }
 
 fn ids(text: &str) -> Vec<u32> {
@@ -213,8 +212,7 @@ fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_batch() {
         let generator = Generator::new(
             open(threads),
             Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-        )
-        .unwrap();
+        );
         assert_eq!(generator.complete_n(CODE, &sampled()).unwrap(), alone);
     }
     let mut several = sampled();

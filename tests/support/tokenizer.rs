@@ -50,5 +50,5 @@ pub fn generator(model: Arc<dyn Model>) -> Generator {
         true => Arc::new(codegeex),
         false => Arc::new(Bytes(ids)),
     };
-    Generator::new(model, tokenizer).unwrap()
+    Generator::new(model, tokenizer)
 }

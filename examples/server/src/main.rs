@@ -98,7 +98,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     load_options.cpu = CpuOptions::new().threads(args.threads.map(usize::from));
     let model = load(&path, &load_options)?;
     eprintln!("{name}: {}", model.describe());
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()?))?;
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()?));
     let options = EngineOptions {
         sequences: args.sequences,
         queue: args.queue,

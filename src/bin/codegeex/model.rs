@@ -111,7 +111,7 @@ impl ModelArgs {
         Ok(Generator::new(
             model,
             Arc::new(CodeGeexTokenizer::codegeex()?),
-        )?)
+        ))
     }
 }
 

@@ -12,8 +12,7 @@ fn the_tokens_that_are_shown_are_those_that_overlap_what_is_shown() {
     let generator = Generator::new(
         Arc::new(TestModel::saying(&["if a:\n    return some_value(1)\n"])),
         Arc::new(tokenizer.clone()),
-    )
-    .unwrap();
+    );
     for (prompt, healed) in [("if a:\n    retu", 4), ("if a:\n    return", 6), ("if", 0)] {
         let options = GenerateOptions::new().heal(true);
         let completion = generator.complete(prompt, &options).unwrap();

@@ -28,8 +28,7 @@ fn join<M: Model + 'static>(model: M) -> (Arc<M>, Generator) {
     let generator = Generator::new(
         model.clone(),
         Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    )
-    .unwrap();
+    );
     (model, generator)
 }
 
@@ -78,8 +77,7 @@ fn compare(edit: &EditSession) {
 fn typing_and_deleting_compute_a_few_tokens_and_the_same_bits() {
     let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator =
-        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     let mut edit = EditSession::new(&generator, rust(), options(4)).unwrap();
     let start = 900;
     let typed = &source()[start..start + 60];
@@ -257,8 +255,7 @@ fn a_cancelled_suggestion_leaves_what_there_is_and_a_sound_session() {
 fn a_keystroke_on_another_thread_cancels() {
     let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator =
-        Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap();
+    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
     let mut edit = EditSession::new(&generator, rust(), options(1000)).unwrap();
     let (keys, typed) = std::sync::mpsc::channel::<(usize, CancelToken)>();
     let (begun, begins) = std::sync::mpsc::channel::<CancelToken>();

@@ -11,7 +11,7 @@ use crate::tokenizer::CodeGeexTokenizer;
 static MODEL: LazyLock<Generator> = LazyLock::new(|| {
     let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 });
 
 const JAVA: EvalTask = EvalTask::Generation(EvalLanguage::Java);

@@ -170,7 +170,7 @@ impl Tokenizer for Letters {
 
 fn generator(model: &Arc<Table>) -> Generator {
     let letters = Letters(model.vocabulary);
-    Generator::new(Arc::clone(model) as _, Arc::new(letters)).unwrap()
+    Generator::new(Arc::clone(model) as _, Arc::new(letters))
 }
 
 fn options(num_beams: usize, max_new_tokens: usize, rules: BeamRules) -> BeamOptions {

@@ -161,7 +161,6 @@ fn generator(model: TestModel) -> Generator {
         Arc::new(model),
         Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
     )
-    .unwrap()
 }
 
 fn healing(max_new_tokens: usize) -> GenerateOptions {

@@ -341,7 +341,7 @@ fn drawn_tokens_are_those_of_the_table_and_of_the_text() {
         (options.limits.max_new_tokens, options.samples) = (8, 2);
         set(&mut options);
         let model = std::sync::Arc::new(rows(*spread));
-        let generator = Generator::new(model, std::sync::Arc::new(tokenizer.clone())).unwrap();
+        let generator = Generator::new(model, std::sync::Arc::new(tokenizer.clone()));
         let go_on = &mut |_: crate::generate::Event| std::ops::ControlFlow::Continue(());
         let found = generator
             .generate(PROMPT, &options, &CancelToken::new(), go_on)

@@ -17,7 +17,7 @@ use crate::model::{Input, Model, Wanted};
 use crate::tokenizer::CodeGeexTokenizer;
 
 fn generator(model: Arc<dyn Model>) -> Generator {
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 }
 
 /// A model that likes to repeat what it said, but not always.

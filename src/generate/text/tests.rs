@@ -77,7 +77,7 @@ fn encode(text: &str) -> Vec<u32> {
 }
 
 fn generator(model: Arc<TestModel>) -> Generator {
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 }
 
 /// Says these tokens after a prompt, then the end of text.

@@ -52,7 +52,7 @@ pub fn generator() -> Generator {
     let mut options = LoadOptions::default();
     options.cpu = CpuOptions::new().threads(1);
     let model = load(path, &options).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap())).unwrap()
+    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 }
 
 /// A server that ends with it.

@@ -48,7 +48,7 @@ impl Load {
     pub fn run(&self, model: Arc<dyn Model>, cancel: &CancelToken) -> Result<Seen> {
         let tokenizer = Arc::new(CodeGeexTokenizer::codegeex()?);
         let end = tokenizer.end_of_text();
-        let generator = Generator::new(model, tokenizer)?;
+        let generator = Generator::new(model, tokenizer);
         let mut bounds = SchedulerOptions::default();
         bounds.sequences = self.clients;
         // Every prompt is another, as those of strangers are.

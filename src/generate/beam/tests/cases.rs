@@ -161,7 +161,7 @@ fn padding_and_bans_are_in_no_beam() {
     let mut options = options(6, 5, BeamRules::Reference);
     options.banned_ids = vec![2, 3, 99];
     let letters = Arc::new(Letters(8));
-    let generator = Generator::new(Arc::clone(&model) as _, letters).unwrap();
+    let generator = Generator::new(Arc::clone(&model) as _, letters);
     let none = CancelToken::new();
     let found = generator.beam_search(PROMPT, &options, &none).unwrap();
     assert_eq!(found.len(), 6);
