@@ -404,6 +404,7 @@ impl Runner {
                 logprob: Some(generate::log_probability(row, id)),
                 top: generate::top_log_probabilities(row, top)?,
             });
+            Ok(())
         })?;
         Ok(scores)
     }
@@ -436,6 +437,7 @@ impl Runner {
             let mut sum = 0.0;
             self.each_row(&mut *state.fork(), &ids, &mut |id, row| {
                 sum += f64::from(generate::log_probability(row, id));
+                Ok(())
             })?;
             Ok(sum / (ids.len() - 1).max(1) as f64)
         };
@@ -447,7 +449,7 @@ impl Runner {
         &self,
         state: &mut dyn State,
         ids: &[u32],
-        on_row: &mut dyn FnMut(u32, &[f32]),
+        on_row: &mut dyn FnMut(u32, &[f32]) -> codegeex::Result<()>,
     ) -> codegeex::Result<()> {
         let model = self.engine.0.generator.model();
         let mut next = 1;
@@ -456,7 +458,7 @@ impl Runner {
             let mut batch = [Input::new(&mut *state, chunk, Wanted::All)];
             let logits = model.forward(&mut batch, &(&self.cancel).into())?;
             for row in logits.rows(0) {
-                on_row(ids[next], row);
+                on_row(ids[next], row)?;
                 next += 1;
             }
         }
