@@ -3,6 +3,8 @@
 //!
 //! What this module does not do: promise. Other processes take memory as well, and the answer is
 //! that of one moment.
+// What forbids it cannot make an exception for `reserve`.
+#![deny(unsafe_code)]
 
 mod grow;
 #[cfg(feature = "capi")]

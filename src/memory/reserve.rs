@@ -14,6 +14,7 @@
 //! cargo-c's `cfg(cargo_c)`).
 //!
 //! Not for speed: free blocks are looked for one by one, under a lock that is spun on.
+#![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
