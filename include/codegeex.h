@@ -166,7 +166,7 @@
 #define CODEGEEX_EVENT_NONE 0
 
 /**
- * A token was drawn.
+ * A token was sampled; the last of a text may be the end of text, whose `text` is empty.
  */
 #define CODEGEEX_EVENT_TOKEN 1
 
@@ -638,7 +638,7 @@ typedef struct codegeex_event {
      */
     size_t top_logprobs_len;
     /**
-     * For an end at a stop string: its index in the options.
+     * For an end at a stop string: its index in the options; SIZE_MAX for every other event.
      */
     size_t stop_index;
 } codegeex_event;
@@ -695,11 +695,11 @@ typedef struct codegeex_service_progress {
      */
     size_t running;
     /**
-     * Samples that are being generated.
+     * Samples and beams that are being generated.
      */
     size_t sequences;
     /**
-     * Bytes of keys and values that are planned for, kept prefixes included.
+     * Bytes of KV cache that are planned for, kept prefixes included.
      */
     uint64_t cache_bytes;
     /**
@@ -1331,7 +1331,7 @@ const char *codegeex_task_stop(const struct codegeex_task *task, size_t index, s
 void codegeex_task_free(struct codegeex_task *task);
 
 /**
- * How many names of languages there are; some languages have two.
+ * The number of languages, each of which has one name here and may have aliases.
  */
 size_t codegeex_languages(void);
 
@@ -1348,7 +1348,7 @@ const char *codegeex_language_name(size_t index);
 const char *codegeex_language_tag(size_t index);
 
 /**
- * The index of a language by its name; upper and lower case are equal.
+ * The index of a language by its name or an alias, such as `cpp`; case is ignored.
  */
 codegeex_status codegeex_language_find(const char *name,
                                        size_t name_len,
@@ -1651,7 +1651,7 @@ const char *codegeex_completions_text(const struct codegeex_completions *complet
                                       size_t *len);
 
 /**
- * The tokens of one, those of the stop string included. They belong to the completions. NULL for
+ * The tokens of one, those of the stop string and the end of text included. They belong to the completions. NULL for
  * NULL or an index out of range.
  */
 const uint32_t *codegeex_completions_ids(const struct codegeex_completions *completions,
@@ -2457,8 +2457,8 @@ codegeex_status codegeex_service_options_set_waiting(struct codegeex_service_opt
                                                      struct codegeex_error **error);
 
 /**
- * The most bytes of keys and values that may be planned for; UINT64_MAX means no limit but the
- * model's.
+ * Bytes of KV cache that may be planned for; UINT64_MAX means no limit but the model's. Unless it is
+ * set, half of what the system has available when the service is made.
  */
 codegeex_status codegeex_service_options_set_cache_bytes(struct codegeex_service_options *options,
                                                          uint64_t cache_bytes,
