@@ -17,6 +17,8 @@ use crate::generate::{
 use crate::model::{Input, Model, Wanted};
 use crate::tokenizer::CodeGeexTokenizer;
 
+mod groups;
+
 fn generator(model: Arc<dyn Model>) -> Generator {
     Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 }
