@@ -140,7 +140,8 @@ impl Language {
         Self(index as u8)
     }
 
-    /// Its index in [`all`](Self::all).
+    /// Its index in [`all`](Self::all), by which C names languages.
+    #[cfg(feature = "capi")]
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
