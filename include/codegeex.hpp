@@ -1,23 +1,22 @@
 // codegeex: the CodeGeeX code model as a library. The C++17 interface, header-only over codegeex.h.
 //
-// What is here. A move-only owner for every handle of the C interface; std::string_view in,
-// std::string and std::vector out; callbacks as callables; iterators over events, completions and
-// rows of logits. What a function does, in which units, and which threads may call it is said in
-// codegeex.h at the function of the same name, and is not said again here.
+// Contents. A move-only owner for every handle of the C interface; std::string_view in, std::string
+// and std::vector out; callbacks as callables; iterators over events, completions and rows of
+// logits. codegeex.h documents behaviour, units and thread safety at the function of the same name.
 //
-// Errors. Functions throw codegeex::error. With CODEGEEX_NO_EXCEPTIONS defined, or where the
-// compiler has no exceptions, they return codegeex::result<T> instead. Translation units of both
-// kinds can be linked into one program, but cannot hand each other the types of this header.
+// Errors. Functions throw codegeex::error. If CODEGEEX_NO_EXCEPTIONS is defined or exceptions are
+// disabled, they return codegeex::result<T> instead. Translation units of both kinds can be linked
+// into one program, but cannot exchange types of this header.
 //
 // Owners. A moved-from owner is empty: `if (owner)` is false, and calls with it report
-// status::invalid_argument. Options are never empty: default-constructed and moved-from ones stand
-// for the defaults. Owners may be destroyed in any order, see codegeex.h.
+// status::invalid_argument. Options are never empty: default-constructed and moved-from options
+// mean the defaults. Owners may be destroyed in any order, see codegeex.h.
 //
-// Views. std::string_view and codegeex::view point into the owner that returned them, those of an
-// event into the call or the ticket that reported it.
+// Views. std::string_view and codegeex::view point into the owner that returned them. Views of an
+// event point into the call or the ticket that reported it.
 //
-// Callbacks return nothing, or codegeex::flow to say whether to go on. What a callback throws
-// cancels the call, and is thrown again by that call once the library has returned.
+// Callbacks return void, or codegeex::flow to continue or cancel. An exception from a callback
+// cancels the call and is rethrown by it after the library has returned.
 
 #ifndef CODEGEEX_HPP
 #define CODEGEEX_HPP
@@ -53,7 +52,7 @@ namespace codegeex {
 // The mode is part of every name, so that two modes in one program do not share inline functions.
 inline namespace CODEGEEX_CPP_MODE {
 
-/// CODEGEEX_OK, or what went wrong. Later releases may add numbers.
+/// Status codes: CODEGEEX_OK or an error. Later releases may add codes.
 enum class status : codegeex_status {
   ok = CODEGEEX_OK,
   invalid_argument = CODEGEEX_INVALID_ARGUMENT,
@@ -80,7 +79,7 @@ enum class status : codegeex_status {
   poisoned = CODEGEEX_POISONED,
 };
 
-/// How serious a message is: CODEGEEX_LOG_*.
+/// Severity of a log message: CODEGEEX_LOG_*.
 enum class log_level : std::int32_t {
   error = CODEGEEX_LOG_ERROR,
   warning = CODEGEEX_LOG_WARNING,
@@ -88,39 +87,39 @@ enum class log_level : std::int32_t {
   debug = CODEGEEX_LOG_DEBUG,
 };
 
-/// What a special token spelled out in a text is: CODEGEEX_SPECIAL_*.
+/// How special tokens in a text are encoded: CODEGEEX_SPECIAL_*.
 enum class special_tokens : std::int32_t {
   as_text = CODEGEEX_SPECIAL_AS_TEXT,
   parse = CODEGEEX_SPECIAL_PARSE,
 };
 
-/// What becomes of bytes that are not UTF-8: CODEGEEX_INVALID_UTF8_*.
+/// How invalid UTF-8 is handled: CODEGEEX_INVALID_UTF8_*.
 enum class invalid_utf8 : std::int32_t {
   replace = CODEGEEX_INVALID_UTF8_REPLACE,
   refuse = CODEGEEX_INVALID_UTF8_REFUSE,
 };
 
-/// How files come into memory: CODEGEEX_MEMORY_*.
+/// How files are loaded into memory: CODEGEEX_MEMORY_*.
 enum class memory_mode : std::int32_t {
   map = CODEGEEX_MEMORY_MAP,
   copy = CODEGEEX_MEMORY_COPY,
   lock = CODEGEEX_MEMORY_LOCK,
 };
 
-/// How keys and values are kept: CODEGEEX_KV_*.
+/// Format of the KV cache: CODEGEEX_KV_*.
 enum class kv_type : std::int32_t {
   f32 = CODEGEEX_KV_F32,
   f16 = CODEGEEX_KV_F16,
   int8 = CODEGEEX_KV_INT8,
 };
 
-/// How the inputs of quantized layers are rounded: CODEGEEX_ACTIVATIONS_*.
+/// Precision of activations in quantized layers: CODEGEEX_ACTIVATIONS_*.
 enum class activation_type : std::int32_t {
   int16 = CODEGEEX_ACTIVATIONS_INT16,
   int8 = CODEGEEX_ACTIVATIONS_INT8,
 };
 
-/// What an event is: CODEGEEX_EVENT_*. Those that are not known are to be passed over.
+/// Kinds of events: CODEGEEX_EVENT_*. Ignore unknown kinds.
 enum class event_kind : std::int32_t {
   none = CODEGEEX_EVENT_NONE,
   token = CODEGEEX_EVENT_TOKEN,
@@ -159,7 +158,7 @@ enum class early_stopping : std::int32_t {
   never = CODEGEEX_EARLY_STOPPING_NEVER,
 };
 
-/// How much of a suggestion is accepted: CODEGEEX_ACCEPT_*.
+/// Which part of a suggestion is accepted: CODEGEEX_ACCEPT_*.
 enum class accept_part : std::int32_t {
   word = CODEGEEX_ACCEPT_WORD,
   line = CODEGEEX_ACCEPT_LINE,
@@ -173,13 +172,13 @@ enum class wanted_logits : std::int32_t {
   all = CODEGEEX_LOGITS_ALL,
 };
 
-/// What a full service does: CODEGEEX_WHEN_FULL_*.
+/// What happens when the queue is full: CODEGEEX_WHEN_FULL_*.
 enum class when_full : std::int32_t {
   wait = CODEGEEX_WHEN_FULL_WAIT,
   refuse = CODEGEEX_WHEN_FULL_REFUSE,
 };
 
-/// What a callback wants.
+/// Return value of a callback.
 enum class flow { go_on, cancel };
 
 using model_info = codegeex_model_info;
@@ -188,7 +187,7 @@ using edit_update = codegeex_edit_update;
 using service_progress = codegeex_service_progress;
 using token_logprob = codegeex_token_logprob;
 
-/// The name of a status in a few words.
+/// The name of a status.
 inline std::string_view name(status code) {
   return codegeex_status_name(static_cast<codegeex_status>(code));
 }
@@ -198,7 +197,7 @@ inline std::string_view name(finish_reason reason) {
   return codegeex_finish_reason_name(static_cast<std::int32_t>(reason));
 }
 
-/// Elements that lie side by side and belong to somebody else.
+/// A non-owning view of contiguous elements.
 template <class T>
 class view {
  public:
@@ -210,7 +209,7 @@ class view {
   constexpr view(const T* data, std::size_t size) noexcept : data_(data), size_(size) {}
   template <std::size_t N>
   constexpr view(const T (&array)[N]) noexcept : data_(array), size_(N) {}
-  /// Of a vector, an array, or whatever else has data() and size().
+  /// From a vector, an array, or any type with data() and size().
   template <class C, class = std::enable_if_t<
                          std::is_convertible_v<decltype(std::declval<const C&>().data()), const T*> &&
                          std::is_convertible_v<decltype(std::declval<const C&>().size()), std::size_t>>>
@@ -234,8 +233,8 @@ class view {
 using ids_view = view<std::uint32_t>;
 using bytes_view = view<std::uint8_t>;
 
-/// What went wrong: a status, a message that says what was found, what was expected and what to do,
-/// and the messages of the errors that caused it, the nearest first.
+/// An error: a status, a message that says what was found, what was expected and what to do, and
+/// the messages of the causes, nearest first.
 class error : public std::exception {
  public:
   error(status code, std::string message, std::vector<std::string> causes = {}) {
@@ -302,10 +301,10 @@ class [[nodiscard]] result<void> {
 };
 
 #ifdef CODEGEEX_NO_EXCEPTIONS
-/// What a function returns: T, or result<T> without exceptions.
+/// Return type of functions: T, or result<T> without exceptions.
 template <class T>
 using returns = result<T>;
-/// What a setter returns: the options, or result<void> without exceptions.
+/// Return type of setters: the options, or result<void> without exceptions.
 template <class Self>
 using chained = result<void>;
 #else
@@ -355,7 +354,7 @@ inline std::string_view text(const char* data, std::size_t len) {
   return data == nullptr ? std::string_view() : std::string_view(data, len);
 }
 
-/// An error of the library's as one of this header; frees it.
+/// Converts an error of the library and frees it.
 inline error take(codegeex_status code, codegeex_error* raw) {
   const std::unique_ptr<codegeex_error, deleter<codegeex_error_free>> held(raw);
   if (raw == nullptr) return error(static_cast<status>(code), codegeex_status_name(code));
@@ -499,7 +498,7 @@ class callback {
 #endif
   }
 
-  /// What the call came to, unless the callback threw.
+  /// The result of the call, unless the callback threw.
   template <class T>
   returns<T> finish(result<T>&& r) {
 #ifndef CODEGEEX_NO_EXCEPTIONS
@@ -528,7 +527,7 @@ class callback {
 #endif
 };
 
-/// The C function for a callable that hears of progress, or NULL.
+/// The C function for a progress callback, or NULL.
 template <class F>
 codegeex_progress_callback progress_function() noexcept {
   if constexpr (callback<F>::is_none) {
@@ -542,23 +541,24 @@ codegeex_progress_callback progress_function() noexcept {
 
 }  // namespace detail
 
-/// What happened during a generation. `text` and `top_logprobs` are valid during the callback, or
-/// until the next call with the ticket.
+/// An event of a generation. `text` and `top_logprobs` are valid during the callback, or until the
+/// next call with the ticket.
 struct event {
   event_kind kind = event_kind::none;
-  /// For an end: why.
+  /// For an end event: the finish reason.
   codegeex::finish_reason finish_reason = codegeex::finish_reason::none;
-  /// Which sample, from 0.
+  /// Index of the sample, from 0.
   std::size_t sample = 0;
-  /// For a token: its id.
+  /// For a token event: its id.
   std::uint32_t id = 0;
-  /// For a token: its log-probability under the model, before any sampler.
+  /// For a token event: its log-probability under the model, before sampling.
   float logprob = 0;
-  /// The text that is certain now and was not before; it may be empty.
+  /// Newly finalized text; may be empty.
   std::string_view text;
-  /// For a token: the likeliest tokens in its place, as many as the options ask for.
+  /// For a token event: the most likely tokens at its position, as many as `top_logprobs` of the
+  /// options.
   view<token_logprob> top_logprobs;
-  /// For an end at a stop string: its index in the options.
+  /// For an end event at a stop string: its index in the options.
   std::optional<std::size_t> stop_index;
 
   event() = default;
@@ -576,7 +576,7 @@ struct event {
 
 namespace detail {
 
-/// The C function for a callable that hears events, or NULL.
+/// The C function for an event callback, or NULL.
 template <class F>
 codegeex_event_callback event_function() noexcept {
   if constexpr (callback<F>::is_none) {
@@ -590,19 +590,19 @@ codegeex_event_callback event_function() noexcept {
 
 }  // namespace detail
 
-/// The version of the library that runs.
+/// The version of the loaded library.
 inline std::string_view version() { return codegeex_version(); }
 
-/// The ABI of the library that runs: major * 65536 + minor.
+/// The ABI version of the loaded library: major * 65536 + minor.
 inline std::uint32_t abi_version() { return codegeex_abi_version(); }
 
-/// Whether the library that runs serves a program that was built with this header.
+/// Whether the loaded library is compatible with this header.
 inline bool abi_is_compatible() {
   const std::uint32_t abi = codegeex_abi_version();
   return abi / 65536 == CODEGEEX_ABI_MAJOR && abi % 65536 >= CODEGEEX_ABI_MINOR;
 }
 
-/// The instruction sets that this machine has and the kernels can use, the fastest last.
+/// The instruction sets that the kernels can use on this machine, the fastest last.
 inline std::vector<std::string_view> cpu_tiers() {
   std::vector<std::string_view> tiers;
   for (std::size_t i = 0; i < codegeex_cpu_tiers(); ++i) tiers.emplace_back(codegeex_cpu_tier_name(i));
@@ -617,12 +617,12 @@ inline bool has_feature(std::string_view feature) {
   return codegeex_has_feature(feature.data(), feature.size()) != 0;
 }
 
-/// A flag that asks running calls to stop; any thread may set it.
+/// A flag that cancels running calls. Any thread may set it.
 class cancel_token : public detail::owner<codegeex_cancel_token, codegeex_cancel_token_free> {
  public:
   using owner::owner;
 
-  /// A token that is not set; with a timeout above 0 it sets itself after that time.
+  /// Creates a token that is not set. With a timeout above 0, it sets itself after that time.
   static returns<cancel_token> create(std::chrono::milliseconds timeout = {}) {
     const auto count = timeout.count();
     return detail::give(detail::make<cancel_token>(
@@ -640,11 +640,11 @@ class tokenizer : public detail::owner<codegeex_tokenizer, codegeex_tokenizer_fr
  public:
   using owner::owner;
 
-  /// The tokenizer of the published checkpoints, which is compiled in.
+  /// The built-in tokenizer of the published CodeGeeX checkpoints.
   static returns<tokenizer> create() {
     return detail::give(detail::make<tokenizer>(codegeex_tokenizer_new));
   }
-  /// Reads `vocab.json`, `merges.txt` and `added_tokens.json` in a folder.
+  /// Reads `vocab.json`, `merges.txt` and `added_tokens.json` from a folder.
   static returns<tokenizer> from_folder(std::string_view path) {
     return detail::give(
         detail::make<tokenizer>(codegeex_tokenizer_from_folder, path.data(), path.size()));
@@ -660,18 +660,18 @@ class tokenizer : public detail::owner<codegeex_tokenizer, codegeex_tokenizer_fr
     return detail::give(detail::string(codegeex_tokenizer_decode, raw(), ids.data(), ids.size(),
                                        static_cast<std::int32_t>(policy)));
   }
-  /// The bytes of one id, which may end inside a character.
+  /// The bytes of a token, which may end inside a character.
   returns<std::string> token_bytes(std::uint32_t id) const {
     return detail::give(
         detail::array<std::string, std::uint8_t>(codegeex_tokenizer_token_bytes, raw(), id));
   }
-  /// One more than the largest id.
+  /// The vocabulary size: one more than the largest id.
   std::size_t vocab_size() const { return codegeex_tokenizer_vocab_size(raw()); }
-  /// The id that ends a text.
+  /// The end-of-text id.
   std::uint32_t end_of_text() const { return codegeex_tokenizer_end_of_text(raw()); }
 };
 
-/// Decodes ids one after the other and gives out text as soon as it is certain.
+/// A streaming decoder: takes ids one at a time and returns text as soon as it is final.
 class decoder : public detail::owner<codegeex_decoder, codegeex_decoder_free> {
  public:
   using owner::owner;
@@ -682,17 +682,17 @@ class decoder : public detail::owner<codegeex_decoder, codegeex_decoder_free> {
                                               static_cast<std::int32_t>(policy)));
   }
 
-  /// The text that an id completes, which may be empty.
+  /// Adds an id and returns the newly finalized text, which may be empty.
   returns<std::string> push(std::uint32_t id) {
     return detail::give(detail::string(codegeex_decoder_push, raw(), id));
   }
-  /// Whether bytes are held back.
+  /// Whether bytes of an incomplete character are held back.
   bool is_pending() const { return codegeex_decoder_is_pending(raw()) != 0; }
-  /// Ends the text; afterwards the decoder is at the beginning of another one.
+  /// Ends the text. The decoder can then start another one.
   returns<std::string> finish() { return detail::give(detail::string(codegeex_decoder_finish, raw())); }
 };
 
-/// An option that is known by its key.
+/// An option with its key and description.
 struct option_key {
   std::string_view key;
   std::string_view help;
@@ -700,13 +700,13 @@ struct option_key {
 
 namespace detail {
 
-/// Options with keys. The handle is made when something is set: none stands for the defaults.
+/// Options with keys. The handle is created when an option is set; no handle means all defaults.
 template <class Self, class Raw, auto Free, auto New, auto Set, auto Get, auto Key>
 class keyed_options : public owner<Raw, Free> {
  public:
   using owner<Raw, Free>::owner;
 
-  /// Sets an option by its key, both as text.
+  /// Sets an option by key; key and value are text.
   chained<Self> set(std::string_view key, std::string_view value) {
     return change(Set, key.data(), key.size(), value.data(), value.size());
   }
@@ -717,7 +717,7 @@ class keyed_options : public owner<Raw, Free> {
     if (!defaults) return give(result<std::string>(defaults.error()));
     return give(string(Get, defaults->raw(), key.data(), key.size()));
   }
-  /// The keys that there are.
+  /// All keys.
   static std::vector<option_key> keys() {
     std::vector<option_key> all;
     const char* help = nullptr;
@@ -726,7 +726,7 @@ class keyed_options : public owner<Raw, Free> {
   }
 
  protected:
-  /// Makes the handle if there is none yet.
+  /// Creates the handle if there is none yet.
   result<void> ensure() {
     if (*this) return {};
     result<owner<Raw, Free>> made = make<owner<Raw, Free>>(New);
@@ -745,7 +745,7 @@ class keyed_options : public owner<Raw, Free> {
 
 }  // namespace detail
 
-/// How a model is opened.
+/// Options for opening a model.
 class open_options
     : public detail::keyed_options<open_options, codegeex_open_options, codegeex_open_options_free,
                                    codegeex_open_options_new, codegeex_open_options_set,
@@ -757,7 +757,7 @@ class open_options
   self memory(memory_mode mode) {
     return change(codegeex_open_options_set_memory, static_cast<std::int32_t>(mode));
   }
-  /// Threads that compute; 0 means one for each core.
+  /// Number of compute threads; 0 means one for each core.
   self threads(std::size_t count) { return change(codegeex_open_options_set_threads, count); }
   /// The instruction set of the kernels, by name; `auto` means the fastest.
   self isa(std::string_view set) {
@@ -769,17 +769,16 @@ class open_options
   self activations(activation_type type) {
     return change(codegeex_open_options_set_activations, static_cast<std::int32_t>(type));
   }
-  /// The most bytes of keys and values over all sequences; nothing means no limit.
+  /// Limit of the KV cache over all sequences, in bytes; nothing means no limit.
   self memory_limit(std::optional<std::uint64_t> bytes) {
     return change(codegeex_open_options_set_memory_limit, bytes.value_or(UINT64_MAX));
   }
-  /// The tokenizer of the model; nullptr means the compiled-in one.
+  /// The tokenizer of the model; nullptr means the built-in tokenizer.
   self tokenizer(const codegeex::tokenizer* with) {
     return change(codegeex_open_options_set_tokenizer, detail::raw_or_null(with));
   }
-  /// Where messages of a level and more serious ones go. The function runs on every thread that
-  /// uses the model, several at once. What it throws is dropped: there is no call of its own to
-  /// throw it from.
+  /// Log callback for messages of a level and more severe ones. It runs on any thread that uses the
+  /// model, concurrently. Exceptions that it throws are dropped.
   self log(log_level level, std::function<void(log_level, std::string_view)> sink) {
     using held = std::function<void(log_level, std::string_view)>;
     if (!sink) {
@@ -810,34 +809,34 @@ class open_options
   }
 };
 
-/// A prompt with what is needed to use the answer.
+/// A prompt with its stop strings and the text around the answer.
 class task : public detail::owner<codegeex_task, codegeex_task_free> {
  public:
   using owner::owner;
 
-  /// Code to go on with.
+  /// Completion of code.
   static returns<task> complete(std::string_view language, std::string_view code) {
     return detail::give(detail::make<task>(codegeex_task_complete, language.data(), language.size(),
                                            code.data(), code.size()));
   }
-  /// Code with a comment before every line.
+  /// Explanation of code: the same code with a comment before every line.
   static returns<task> explain(std::string_view language, std::string_view code) {
     return detail::give(detail::make<task>(codegeex_task_explain, language.data(), language.size(),
                                            code.data(), code.size()));
   }
-  /// The documentation of a function or a type.
+  /// Documentation of a function or a type.
   static returns<task> docstring(std::string_view language, std::string_view code) {
     return detail::give(detail::make<task>(codegeex_task_docstring, language.data(),
                                            language.size(), code.data(), code.size()));
   }
-  /// The translation of code; `declaration` is how it begins, and may be empty.
+  /// Translation of code; `declaration` is the beginning of the translation and may be empty.
   static returns<task> translate(std::string_view from, std::string_view code, std::string_view to,
                                  std::string_view declaration = {}) {
     return detail::give(detail::make<task>(codegeex_task_translate, from.data(), from.size(),
                                            code.data(), code.size(), to.data(), to.size(),
                                            declaration.data(), declaration.size()));
   }
-  /// What a template of the caller's makes of code.
+  /// A custom prompt from a template.
   static returns<task> custom(std::string_view pattern, std::string_view language,
                               std::string_view code) {
     return detail::give(detail::make<task>(codegeex_task_custom, pattern.data(), pattern.size(),
@@ -846,13 +845,13 @@ class task : public detail::owner<codegeex_task, codegeex_task_free> {
   }
 
   std::string_view prompt() const { return part(codegeex_task_prompt); }
-  /// The end of the prompt that is the beginning of the answer.
+  /// The end of the prompt that belongs to the answer.
   std::string_view lead() const { return part(codegeex_task_lead); }
-  /// What belongs after a completion that has ended.
+  /// Text to append to a finished completion.
   std::string_view tail() const { return part(codegeex_task_tail); }
   /// The language of the answer.
   std::string_view language() const { return part(codegeex_task_language); }
-  /// Where a completion goes on with something else.
+  /// The stop strings.
   std::vector<std::string_view> stops() const {
     std::vector<std::string_view> all;
     for (std::size_t i = 0; i < codegeex_task_stops(raw()); ++i) {
@@ -871,13 +870,13 @@ class task : public detail::owner<codegeex_task, codegeex_task_free> {
   }
 };
 
-/// A language by one of its names, such as `python`, with its tag line.
+/// A language by one of its names, such as `python`, with its language tag.
 struct language {
   std::string_view name;
   std::string_view tag;
 };
 
-/// The names of languages; some languages have two.
+/// The names of the languages, including aliases.
 inline std::vector<language> languages() {
   std::vector<language> all;
   for (std::size_t i = 0; i < codegeex_languages(); ++i) {
@@ -886,7 +885,7 @@ inline std::vector<language> languages() {
   return all;
 }
 
-/// The language of a name; upper and lower case are equal.
+/// The language of a name; case-insensitive.
 inline returns<language> find_language(std::string_view name) {
   result<std::size_t> index =
       detail::number<std::size_t>(codegeex_language_find, name.data(), name.size());
@@ -895,13 +894,13 @@ inline returns<language> find_language(std::string_view name) {
       result<language>(language{codegeex_language_name(*index), codegeex_language_tag(*index)}));
 }
 
-/// The prompt for completing code: the tag line of its language, then the code so far.
+/// The prompt for completing code: the language tag, then the code so far.
 inline returns<std::string> prompt_generation(std::string_view language, std::string_view code) {
   return detail::give(detail::string(codegeex_prompt_generation, language.data(), language.size(),
                                      code.data(), code.size()));
 }
 
-/// Puts an input into the places of a template: `<INPUT>`, `<INPUT:a,b>`.
+/// Replaces the placeholders of a template with an input: `<INPUT>`, `<INPUT:a,b>`.
 inline returns<std::string> template_expand(std::string_view pattern, std::string_view input) {
   return detail::give(detail::string(codegeex_template_expand, pattern.data(), pattern.size(),
                                      input.data(), input.size()));
@@ -909,7 +908,7 @@ inline returns<std::string> template_expand(std::string_view pattern, std::strin
 
 class model;
 
-/// What a generation is asked to do.
+/// Options of a generation.
 class generate_options
     : public detail::keyed_options<generate_options, codegeex_generate_options,
                                    codegeex_generate_options_free, codegeex_generate_options_new,
@@ -919,27 +918,30 @@ class generate_options
   using keyed_options::keyed_options;
   using self = chained<generate_options>;
 
-  /// Options that are as these are now.
+  /// A copy of these options.
   returns<generate_options> clone() const {
     if (!*this) return detail::give(result<generate_options>(generate_options()));
     return detail::give(detail::make<generate_options>(codegeex_generate_options_clone, raw()));
   }
 
-  /// New tokens at most.
+  /// Maximum number of new tokens.
   self max_new_tokens(std::size_t count) {
     return change(codegeex_generate_options_set_max_new_tokens, count);
   }
-  /// Divides the logits; 0 means greedy.
+  /// Sampling temperature; 0 means greedy.
   self temperature(float value) {
     return change(codegeex_generate_options_set_temperature, value);
   }
-  /// Candidates to keep; 0 means all.
+  /// Top-k sampling: keep the k most likely tokens; 0 disables it.
   self top_k(std::size_t count) { return change(codegeex_generate_options_set_top_k, count); }
-  /// Probability mass to keep; 1 means all.
+  /// Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to this
+  /// value; 1 disables it.
   self top_p(float mass) { return change(codegeex_generate_options_set_top_p, mass); }
-  /// Candidates to keep: those at least this share as likely as the likeliest.
+  /// Min-p sampling: keep tokens whose probability is at least this value times the top
+  /// probability; 0 disables it.
   self min_p(float share) { return change(codegeex_generate_options_set_min_p, share); }
-  /// Probability mass of the most typical candidates to keep; 1 means all.
+  /// Typical-p sampling: keep the most typical tokens whose probabilities add up to this value; 1
+  /// disables it.
   self typical_p(float mass) { return change(codegeex_generate_options_set_typical_p, mass); }
   self repetition_penalty(float value) {
     return change(codegeex_generate_options_set_repetition_penalty, value);
@@ -951,29 +953,29 @@ class generate_options
     return change(codegeex_generate_options_set_frequency_penalty, value);
   }
   self seed(std::uint64_t value) { return change(codegeex_generate_options_set_seed, value); }
-  /// Number of the first sample, for the draws.
+  /// Index of the first sample, for the random numbers.
   self first_sample(std::uint32_t number) {
     return change(codegeex_generate_options_set_first_sample, number);
   }
-  /// Completions of the one prompt.
+  /// Number of completions of the prompt.
   self samples(std::size_t count) { return change(codegeex_generate_options_set_samples, count); }
-  /// Also reports so many of the likeliest tokens at each place.
+  /// Reports the N most likely tokens at each position.
   self top_logprobs(std::size_t count) {
     return change(codegeex_generate_options_set_top_logprobs, count);
   }
-  /// Threads that compute at most; 0 means all that the model has.
+  /// Maximum number of compute threads; 0 means all threads of the model.
   self threads(std::size_t count) { return change(codegeex_generate_options_set_threads, count); }
-  /// Ends the generation so long after it began; 0 means never.
+  /// Timeout of the generation, which then returns the partial result; 0 means none.
   self timeout(std::chrono::milliseconds time) {
     const auto count = time.count();
     return change(codegeex_generate_options_set_timeout_ms,
                   count > 0 ? static_cast<std::uint64_t>(count) : 0);
   }
-  /// Tokens of the prompt that may be computed; nothing means all.
+  /// Maximum number of prompt tokens to compute; nothing means no limit.
   self prefill_limit(std::optional<std::size_t> tokens) {
     return change(codegeex_generate_options_set_prefill_limit, tokens.value_or(SIZE_MAX));
   }
-  /// Ids with what is added to their logits, in place of those that were set before.
+  /// Logit bias: ids and the values to add to their logits. Replaces the previous biases.
   self logit_bias(const std::vector<std::pair<std::uint32_t, float>>& pairs) {
     std::vector<std::uint32_t> ids;
     std::vector<float> biases;
@@ -983,11 +985,11 @@ class generate_options
     }
     return change(codegeex_generate_options_set_logit_bias, ids.data(), biases.data(), ids.size());
   }
-  /// Ids that are never drawn, in place of those that were set before.
+  /// Ids that are never sampled. Replaces the previous ones.
   self banned_ids(ids_view ids) {
     return change(codegeex_generate_options_set_banned_ids, ids.data(), ids.size());
   }
-  /// Adds a text that ends a completion.
+  /// Adds a stop string.
   self add_stop(std::string_view text) {
     return change(codegeex_generate_options_add_stop, text.data(), text.size());
   }
@@ -996,7 +998,8 @@ class generate_options
     return change(codegeex_generate_options_add_task_stops, of.raw());
   }
   self clear_stop() { return change(codegeex_generate_options_clear_stop); }
-  /// Where code of a language ends a completion: the first of `rules`, names with commas between.
+  /// Stop rules for code of a language: the first of `rules`, a comma-separated list, that matches
+  /// ends the completion.
   self stop_at(std::string_view language, std::string_view rules) {
     return change(codegeex_generate_options_set_stop_at, language.data(), language.size(),
                   rules.data(), rules.size());
@@ -1006,15 +1009,16 @@ class generate_options
   self special_tokens(codegeex::special_tokens special) {
     return change(codegeex_generate_options_set_special_tokens, static_cast<std::int32_t>(special));
   }
-  /// Guesses at the next tokens from the text so far, up to so many a step; 0 means none.
+  /// Speculative decoding by prompt lookup: up to N draft tokens per step, taken from the text so
+  /// far; 0 disables it.
   self speculation_lookup(std::size_t tokens) {
     return change(codegeex_generate_options_set_speculation_lookup, tokens);
   }
-  /// Guesses at the next tokens by a smaller model, up to so many a step; 0 means none.
+  /// Speculative decoding with a draft model: up to N draft tokens per step; 0 disables it.
   inline self speculation_model(const model& draft, std::size_t tokens);
 };
 
-/// What a beam search is asked to do.
+/// Options of a beam search.
 class beam_options
     : public detail::keyed_options<beam_options, codegeex_beam_options, codegeex_beam_options_free,
                                    codegeex_beam_options_new, codegeex_beam_options_set,
@@ -1023,28 +1027,28 @@ class beam_options
   using keyed_options::keyed_options;
   using self = chained<beam_options>;
 
-  /// Beams that run at a time and results at most.
+  /// Number of beams, which is also the maximum number of results.
   self num_beams(std::size_t count) { return change(codegeex_beam_options_set_num_beams, count); }
-  /// New tokens at most.
+  /// Maximum number of new tokens.
   self max_new_tokens(std::size_t count) {
     return change(codegeex_beam_options_set_max_new_tokens, count);
   }
   self rules(beam_rules rules) {
     return change(codegeex_beam_options_set_rules, static_cast<std::int32_t>(rules));
   }
-  /// With the rules of Hugging Face: the power of the length that divides a score.
+  /// Length penalty of the Hugging Face rules: scores are divided by length to this power.
   self length_penalty(float power) {
     return change(codegeex_beam_options_set_length_penalty, power);
   }
-  /// With the rules of Hugging Face: when the search ends.
+  /// Early stopping of the Hugging Face rules.
   self early_stopping(codegeex::early_stopping when) {
     return change(codegeex_beam_options_set_early_stopping, static_cast<std::int32_t>(when));
   }
-  /// Adds a text that ends a beam.
+  /// Adds a stop string.
   self add_stop(std::string_view text) {
     return change(codegeex_beam_options_add_stop, text.data(), text.size());
   }
-  /// Ids that no beam contains, in place of those that were set before.
+  /// Ids that are excluded from all beams. Replaces the previous ones.
   self banned_ids(ids_view ids) {
     return change(codegeex_beam_options_set_banned_ids, ids.data(), ids.size());
   }
@@ -1069,13 +1073,13 @@ class completion {
     const std::uint32_t* data = codegeex_completions_ids(of_, index_, &len);
     return {data, data == nullptr ? 0 : len};
   }
-  /// The log-probability of each token under the model, before any sampler.
+  /// The log-probability of each token under the model, before sampling.
   view<float> logprobs() const {
     std::size_t len = 0;
     const float* data = codegeex_completions_logprobs(of_, index_, &len);
     return {data, data == nullptr ? 0 : len};
   }
-  /// The likeliest tokens in the place of a token; empty where none were asked for.
+  /// The most likely tokens at the position of a token; empty if none were requested.
   view<token_logprob> top_logprobs(std::size_t token) const {
     std::size_t len = 0;
     const token_logprob* data = codegeex_completions_top_logprobs(of_, index_, token, &len);
@@ -1089,13 +1093,13 @@ class completion {
     const std::size_t index = codegeex_completions_stop_index(of_, index_);
     return index == SIZE_MAX ? std::nullopt : std::optional(index);
   }
-  /// For a beam its score, for a sample the sum of its log-probabilities.
+  /// The score of a beam; for a sample, the sum of its log-probabilities.
   double score() const { return codegeex_completions_score(of_, index_); }
-  /// Tokens that were guessed by speculation.
+  /// Draft tokens proposed by speculative decoding.
   std::size_t drafted() const { return codegeex_completions_drafted(of_, index_); }
-  /// Guessed tokens that the model chose as well.
+  /// Draft tokens accepted by the model.
   std::size_t accepted() const { return codegeex_completions_accepted(of_, index_); }
-  /// Bytes of the prompt that the first tokens stand for, where the options heal.
+  /// With token healing: bytes of the prompt that the first tokens cover.
   std::size_t healed() const { return codegeex_completions_healed(of_, index_); }
 
  private:
@@ -1103,7 +1107,7 @@ class completion {
   std::size_t index_;
 };
 
-/// The finished samples of a generation, or the beams of a search, best first.
+/// The finished samples of a generation, or the beams of a beam search, best first.
 class completions : public detail::owner<codegeex_completions, codegeex_completions_free> {
  public:
   using owner::owner;
@@ -1117,7 +1121,7 @@ class completions : public detail::owner<codegeex_completions, codegeex_completi
   iterator end() const { return {this, size()}; }
 };
 
-/// How likely a model finds given tokens.
+/// Log-probabilities of given tokens.
 class score : public detail::owner<codegeex_score, codegeex_score_free> {
  public:
   using owner::owner;
@@ -1128,7 +1132,7 @@ class score : public detail::owner<codegeex_score, codegeex_score_free> {
     const float* data = codegeex_score_logprobs(raw(), &len);
     return {data, data == nullptr ? 0 : len};
   }
-  /// The likeliest ids to follow the last token, best first.
+  /// The most likely next tokens, best first.
   view<token_logprob> top() const {
     std::size_t len = 0;
     const token_logprob* data = codegeex_score_top(raw(), &len);
@@ -1141,11 +1145,11 @@ struct perplexity {
   double value = 0;
   /// The sum of log-probabilities.
   double log_probability = 0;
-  /// How many tokens were predicted.
+  /// Number of predicted tokens.
   std::size_t tokens = 0;
 };
 
-/// A model with its tokenizer, ready to compute.
+/// A loaded model with its tokenizer.
 class model : public detail::owner<codegeex_model, codegeex_model_free> {
  public:
   using owner::owner;
@@ -1167,7 +1171,7 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
     result<void> r = detail::check(codegeex_model_get_info, raw(), &info);
     return detail::give(r ? result<model_info>(info) : result<model_info>(r.error()));
   }
-  /// One line about the model.
+  /// A one-line description of the model.
   std::string_view describe() const {
     std::size_t len = 0;
     const char* data = codegeex_model_describe(raw(), &len);
@@ -1191,7 +1195,7 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
     return detail::give(detail::make<codegeex::tokenizer>(codegeex_model_tokenizer, raw()));
   }
 
-  /// Completes a prompt. `on_event`, a callable, hears every event as it happens.
+  /// Completes a prompt. `on_event`, a callable, receives every event as it happens.
   template <class F = std::nullptr_t>
   returns<completions> generate(std::string_view prompt, const generate_options& options = {},
                                 F&& on_event = nullptr,
@@ -1212,7 +1216,7 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
         detail::raw_or_null(cancel), detail::event_function<F>(), static_cast<void*>(&hears)));
   }
 
-  /// Searches for the likeliest continuations of a prompt, best first.
+  /// Beam search for the most likely completions of a prompt, best first.
   returns<completions> beam_search(std::string_view prompt, const beam_options& options = {},
                                    const cancel_token* cancel = nullptr) const {
     return detail::give(detail::make<completions>(codegeex_model_beam_search, raw(), prompt.data(),
@@ -1227,7 +1231,7 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
                                                   detail::raw_or_null(cancel)));
   }
 
-  /// Scores tokens, and ranks the `top` likeliest ids to follow them.
+  /// Log-probabilities of given tokens, and the `top` most likely next tokens.
   returns<codegeex::score> score(ids_view ids, std::size_t top = 0,
                                  const cancel_token* cancel = nullptr) const {
     return detail::give(detail::make<codegeex::score>(codegeex_model_score, raw(), ids.data(),
@@ -1254,7 +1258,7 @@ inline chained<generate_options> generate_options::speculation_model(const model
   return change(codegeex_generate_options_set_speculation_model, draft.raw(), tokens);
 }
 
-/// How much memory a checkpoint will take, without loading it.
+/// Estimates the memory that a checkpoint needs, without loading it.
 inline returns<memory_estimate> estimate_memory(std::string_view path, const open_options& options,
                                                 std::size_t sequences, std::size_t positions) {
   memory_estimate found{};
@@ -1264,7 +1268,7 @@ inline returns<memory_estimate> estimate_memory(std::string_view path, const ope
   return detail::give(r ? result<memory_estimate>(found) : result<memory_estimate>(r.error()));
 }
 
-/// The tokens that a model was fed last, with their keys and values.
+/// A sequence with its KV cache, kept between calls.
 class session : public detail::owner<codegeex_session, codegeex_session_free> {
  public:
   using owner::owner;
@@ -1272,18 +1276,19 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
   static returns<session> create(const model& of) {
     return detail::give(detail::make<session>(codegeex_session_new, of.raw()));
   }
-  /// Reads a session from a file that a model with the same fingerprint saved.
+  /// Restores a session from a file that a model with the same fingerprint saved.
   static returns<session> restore_file(const model& of, std::string_view path) {
     return detail::give(
         detail::make<session>(codegeex_session_restore_file, of.raw(), path.data(), path.size()));
   }
-  /// Reads a session from memory.
+  /// Restores a session from memory.
   static returns<session> restore(const model& of, bytes_view bytes) {
     return detail::give(
         detail::make<session>(codegeex_session_restore, of.raw(), bytes.data(), bytes.size()));
   }
 
-  /// Completes a prompt, as model::generate does, and keeps it with what the first sample was fed.
+  /// Completes a prompt, as model::generate does. Afterwards the session holds the prompt and the
+  /// first sample.
   template <class F = std::nullptr_t>
   returns<completions> generate(std::string_view prompt, const generate_options& options = {},
                                 F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
@@ -1302,18 +1307,18 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
         detail::raw_or_null(cancel), detail::event_function<F>(), static_cast<void*>(&hears)));
   }
 
-  /// The tokens whose keys and values are kept.
+  /// The tokens in the KV cache.
   returns<std::vector<std::uint32_t>> ids() const {
     return detail::give(
         detail::array<std::vector<std::uint32_t>, std::uint32_t>(codegeex_session_ids, raw()));
   }
-  /// How many tokens of the last prompt did not have to be computed.
+  /// Number of tokens of the last prompt that were reused from the cache.
   std::size_t reused() const { return codegeex_session_reused(raw()); }
-  /// How many tokens of the last prompt were computed.
+  /// Number of tokens of the last prompt that were computed.
   std::size_t computed() const { return codegeex_session_computed(raw()); }
-  /// Bytes of keys and values that are kept.
+  /// Size of the KV cache in bytes.
   std::size_t bytes() const { return codegeex_session_bytes(raw()); }
-  /// Forgets all but the first tokens.
+  /// Keeps only the first tokens.
   returns<void> truncate(std::size_t tokens) {
     return detail::give(detail::check(codegeex_session_truncate, raw(), tokens));
   }
@@ -1327,7 +1332,7 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
   }
 };
 
-/// How an edit session suggests.
+/// Options of an edit session.
 class edit_options
     : public detail::keyed_options<edit_options, codegeex_edit_options, codegeex_edit_options_free,
                                    codegeex_edit_options_new, codegeex_edit_options_set,
@@ -1336,8 +1341,8 @@ class edit_options
   using keyed_options::keyed_options;
   using self = chained<edit_options>;
 
-  /// How suggestions are generated, in place of 64 tokens at most and healed. Options that nothing
-  /// was set in are the defaults of a generation.
+  /// How suggestions are generated, instead of at most 64 tokens with token healing. Empty options
+  /// are the defaults of a generation.
   self generate(const generate_options& options) {
     if (options) return change(codegeex_edit_options_set_generate, options.raw());
     const result<generate_options> made =
@@ -1347,7 +1352,7 @@ class edit_options
   }
 };
 
-/// Suggests code at a cursor while the text around it changes.
+/// Inline code suggestions at a cursor while the text around it changes.
 class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_session_free> {
  public:
   using owner::owner;
@@ -1359,7 +1364,7 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
                                                    options.raw()));
   }
 
-  /// Takes the text in, as it is now before and after the cursor. Computes nothing.
+  /// Sets the current text before and after the cursor. Does not run the model.
   returns<edit_update> update(std::string_view before, std::string_view after) {
     edit_update found{};
     found.struct_size = sizeof found;
@@ -1367,7 +1372,7 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
                                    before.size(), after.data(), after.size(), &found);
     return detail::give(r ? result<edit_update>(found) : result<edit_update>(r.error()));
   }
-  /// Suggests what might follow the cursor, and returns how many suggestions there are.
+  /// Suggests text at the cursor, and returns the number of suggestions.
   template <class F = std::nullptr_t>
   returns<std::size_t> suggest(F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
     detail::callback<F> hears(on_event);
@@ -1375,9 +1380,9 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
         codegeex_edit_session_suggest, raw(), detail::raw_or_null(cancel),
         detail::event_function<F>(), static_cast<void*>(&hears)));
   }
-  /// How many suggestions agree with the text as it is now.
+  /// Number of suggestions that match the current text.
   std::size_t size() const { return codegeex_edit_session_suggestions(raw()); }
-  /// What of a suggestion is not typed or accepted yet.
+  /// The part of a suggestion that is not typed or accepted yet.
   returns<std::string> suggestion(std::size_t index) const {
     return detail::give(detail::string(codegeex_edit_session_suggestion, raw(), index));
   }
@@ -1386,20 +1391,20 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
     return detail::give(detail::string(codegeex_edit_session_accept, raw(),
                                        static_cast<std::int32_t>(part)));
   }
-  /// Drops the suggestions, so that the next ones are computed.
+  /// Drops the suggestions. The next call computes new ones.
   returns<void> dismiss() {
     return detail::give(detail::check(codegeex_edit_session_dismiss, raw()));
   }
 };
 
-/// Logits of a call, row by row.
+/// The logits of a call, one row per token.
 class logits : public detail::owner<codegeex_logits, codegeex_logits_free> {
  public:
   using owner::owner;
   using iterator = detail::index_iterator<logits>;
   using const_iterator = iterator;
 
-  /// How many rows there are.
+  /// Number of rows.
   std::size_t size() const { return codegeex_logits_rows(raw()); }
   bool empty() const { return size() == 0; }
   std::size_t vocab_size() const { return codegeex_logits_vocab_size(raw()); }
@@ -1412,18 +1417,18 @@ class logits : public detail::owner<codegeex_logits, codegeex_logits_free> {
   iterator begin() const { return {this, 0}; }
   iterator end() const { return {this, size()}; }
 
-  /// The log-probability of an id after a row.
+  /// The log-probability of an id given a row of logits.
   returns<float> log_probability(std::size_t row, std::uint32_t id) const {
     return detail::give(detail::number<float>(codegeex_logits_log_probability, raw(), row, id));
   }
-  /// The likeliest ids after a row, best first.
+  /// The most likely ids of a row, best first.
   returns<std::vector<token_logprob>> top(std::size_t row, std::size_t count) const {
     return detail::give(detail::array<std::vector<token_logprob>, token_logprob>(
         codegeex_logits_top, raw(), row, count));
   }
 };
 
-/// The state of one sequence: what a model remembers of the tokens that it was fed.
+/// The state of one sequence: its KV cache.
 class state : public detail::owner<codegeex_state, codegeex_state_free> {
  public:
   using owner::owner;
@@ -1431,13 +1436,13 @@ class state : public detail::owner<codegeex_state, codegeex_state_free> {
   static returns<state> create(const model& of) {
     return detail::give(detail::make<state>(codegeex_state_new, of.raw()));
   }
-  /// Reads a state that a model with the same fingerprint saved.
+  /// Restores a state that a model with the same fingerprint saved.
   static returns<state> restore(const model& of, bytes_view bytes) {
     return detail::give(
         detail::make<state>(codegeex_state_restore, of.raw(), bytes.data(), bytes.size()));
   }
-  /// Feeds one token to each of several states of one model: state `i` gets `ids[i]`, and row `i`
-  /// of the logits follows it. As many ids as states.
+  /// Batched decode: processes one token for each of several states of one model. Row `i` of the
+  /// logits is for state `i` and `ids[i]`. There must be as many ids as states.
   static returns<logits> decode_together(const std::vector<std::reference_wrapper<state>>& states,
                                          ids_view ids, const cancel_token* cancel = nullptr) {
     if (states.size() != ids.size()) {
@@ -1451,12 +1456,12 @@ class state : public detail::owner<codegeex_state, codegeex_state_free> {
                                              raws.size(), detail::raw_or_null(cancel)));
   }
 
-  /// Feeds the tokens of a prompt, however many, without computing logits.
+  /// Prefill: processes any number of prompt tokens, without logits.
   returns<void> prefill(ids_view ids, const cancel_token* cancel = nullptr) {
     return detail::give(detail::check(codegeex_state_prefill, raw(), ids.data(), ids.size(),
                                       detail::raw_or_null(cancel)));
   }
-  /// Feeds one or more tokens and returns the logits that are wanted.
+  /// Processes one or more tokens and returns the wanted logits.
   returns<logits> decode(ids_view ids, wanted_logits wanted = wanted_logits::last,
                          const cancel_token* cancel = nullptr) {
     return detail::give(detail::make<logits>(codegeex_state_decode, raw(), ids.data(), ids.size(),
@@ -1467,15 +1472,15 @@ class state : public detail::owner<codegeex_state, codegeex_state_free> {
   returns<logits> decode(std::uint32_t id, const cancel_token* cancel = nullptr) {
     return decode(ids_view(&id, 1), wanted_logits::last, cancel);
   }
-  /// Tokens that it was fed.
+  /// Number of tokens in the state.
   std::size_t size() const { return codegeex_state_len(raw()); }
-  /// Bytes of memory, those shared with forks counted in full.
+  /// Size in bytes, including memory shared with forks.
   std::size_t bytes() const { return codegeex_state_bytes(raw()); }
-  /// Forgets all but the first tokens.
+  /// Keeps only the first tokens.
   returns<void> truncate(std::size_t tokens) {
     return detail::give(detail::check(codegeex_state_truncate, raw(), tokens));
   }
-  /// A second state with the same tokens; memory is shared until one of the two is fed.
+  /// A copy of the state. Memory is shared until one of the two processes new tokens.
   returns<state> fork() const {
     return detail::give(detail::make<state>(codegeex_state_fork, raw()));
   }
@@ -1485,7 +1490,7 @@ class state : public detail::owner<codegeex_state, codegeex_state_free> {
   }
 };
 
-/// How a checkpoint is converted.
+/// Options of a conversion.
 class convert_options
     : public detail::keyed_options<convert_options, codegeex_convert_options,
                                    codegeex_convert_options_free, codegeex_convert_options_new,
@@ -1495,21 +1500,21 @@ class convert_options
   using keyed_options::keyed_options;
   using self = chained<convert_options>;
 
-  /// What is not quantized: `keep`, `f32`, `f16` or `bf16`.
+  /// Element type of tensors that are not quantized: `keep`, `f32`, `f16` or `bf16`.
   self dtype(std::string_view type) {
     return change(codegeex_convert_options_set_dtype, type.data(), type.size());
   }
-  /// The linear layers: `none`, `int8` or `int4`.
+  /// Quantization of the linear layers: `none`, `int8` or `int4`.
   self quantize(std::string_view scheme) {
     return change(codegeex_convert_options_set_quantize, scheme.data(), scheme.size());
   }
-  /// Whether the word embedding is quantized to eight bits.
+  /// Whether the word embedding, which is also the LM head, is quantized to INT8.
   self quantize_head(bool yes) {
     return change(codegeex_convert_options_set_quantize_head, yes ? 1 : 0);
   }
-  /// Threads that quantize; 0 means one for each core.
+  /// Number of threads for quantization; 0 means one for each core.
   self threads(std::size_t count) { return change(codegeex_convert_options_set_threads, count); }
-  /// Whether a file that is there already may be replaced.
+  /// Whether an existing file may be replaced.
   self overwrite(bool yes) { return change(codegeex_convert_options_set_overwrite, yes ? 1 : 0); }
 };
 
@@ -1526,7 +1531,7 @@ returns<void> convert(std::string_view path, std::string_view out,
                                     static_cast<void*>(&hears)));
 }
 
-/// Bounds of a service.
+/// Limits of a service.
 class service_options
     : public detail::keyed_options<service_options, codegeex_service_options,
                                    codegeex_service_options_free, codegeex_service_options_new,
@@ -1536,43 +1541,44 @@ class service_options
   using keyed_options::keyed_options;
   using self = chained<service_options>;
 
-  /// Sequences that are computed together at most.
+  /// Maximum batch size in sequences.
   self sequences(std::size_t count) {
     return change(codegeex_service_options_set_sequences, count);
   }
-  /// Tokens of prompts that a step computes at most.
+  /// Maximum number of prompt tokens per step (chunked prefill).
   self prefill_tokens(std::size_t count) {
     return change(codegeex_service_options_set_prefill_tokens, count);
   }
-  /// Prompts that are kept for requests that begin the same.
+  /// Size of the prompt cache in prompts, for requests that share a prefix.
   self prefixes(std::size_t count) { return change(codegeex_service_options_set_prefixes, count); }
-  /// Requests that wait at most.
+  /// Maximum number of waiting requests.
   self waiting(std::size_t count) { return change(codegeex_service_options_set_waiting, count); }
-  /// Bytes of KV cache that may be planned for; nothing means no limit but the model's. Unless it is
-  /// set, half of what the system has available.
+  /// Limit of the KV cache in bytes; nothing means no limit except the model's. The default is half
+  /// of the available memory.
   self cache_bytes(std::optional<std::uint64_t> bytes) {
     return change(codegeex_service_options_set_cache_bytes, bytes.value_or(UINT64_MAX));
   }
 };
 
-/// A request that is under way. Destroying it cancels the request.
+/// A submitted request. Destroying the ticket cancels it.
 class ticket : public detail::owner<codegeex_ticket, codegeex_ticket_free> {
  public:
   using owner::owner;
 
-  /// What happens next; without waiting, an event of the kind `none` says that there is nothing
-  /// yet. The event is valid until the next call. After `done` there is nothing but that.
+  /// The next event. Without waiting, the kind `none` means that there is none yet. The event is
+  /// valid until the next call. After `done`, every call returns `done`.
   returns<event> next(bool wait = true) {
     codegeex_event e{};
     e.struct_size = sizeof e;
     result<void> r = detail::check(codegeex_ticket_next, raw(), wait ? 1 : 0, &e);
     return detail::give(r ? result<event>(event(e)) : result<event>(r.error()));
   }
-  /// Waits for the end and fetches all samples, or the error that ended the request. Once.
+  /// Waits for the end and returns all samples, or the error that ended the request. They can be
+  /// fetched once.
   returns<completions> wait() {
     return detail::give(detail::make<completions>(codegeex_ticket_wait, raw()));
   }
-  /// Ends the request, from any thread. It still gets its last events.
+  /// Cancels the request, from any thread. It still receives its last events.
   returns<void> cancel() const { return detail::give(detail::check(codegeex_ticket_cancel, raw())); }
 
 #ifndef CODEGEEX_NO_EXCEPTIONS
@@ -1608,7 +1614,7 @@ class ticket : public detail::owner<codegeex_ticket, codegeex_ticket_free> {
 #endif
 };
 
-/// Computes requests of any number of threads together.
+/// Runs requests from any number of threads in one batch (continuous batching).
 class service : public detail::owner<codegeex_service, codegeex_service_free> {
  public:
   using owner::owner;
@@ -1617,7 +1623,7 @@ class service : public detail::owner<codegeex_service, codegeex_service_free> {
     return detail::give(detail::make<service>(codegeex_service_new, of.raw(), options.raw()));
   }
 
-  /// Hands a request in.
+  /// Submits a request.
   returns<ticket> submit(std::string_view prompt, const generate_options& options = {},
                          when_full full = when_full::wait,
                          const cancel_token* cancel = nullptr) const {

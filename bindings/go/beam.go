@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// BeamRules say how beams are scored and when a search ends.
+// BeamRules are how beams are scored and when the search ends.
 type BeamRules int32
 
 const (
@@ -18,38 +18,39 @@ const (
 	BeamRulesHuggingFace BeamRules = C.CODEGEEX_BEAM_RULES_HUGGING_FACE
 )
 
-// EarlyStopping says when a search by the rules of Hugging Face ends.
+// EarlyStopping is when a search by the Hugging Face rules ends.
 type EarlyStopping int32
 
 const (
-	// EarlyStoppingNo looks for better beams until the best running one is no better than the worst
-	// finished one.
+	// EarlyStoppingNo is False in transformers: stop when the best running beam scores no better than
+	// the worst finished one.
 	EarlyStoppingNo EarlyStopping = C.CODEGEEX_EARLY_STOPPING_NO
-	// EarlyStoppingYes does not look for better beams.
+	// EarlyStoppingYes is True in transformers: stop as soon as NumBeams beams have finished.
 	EarlyStoppingYes EarlyStopping = C.CODEGEEX_EARLY_STOPPING_YES
-	// EarlyStoppingNever looks for better beams as long as one could be better.
+	// EarlyStoppingNever is "never" in transformers: stop only when no running beam can improve the
+	// result.
 	EarlyStoppingNever EarlyStopping = C.CODEGEEX_EARLY_STOPPING_NEVER
 )
 
-// BeamOptions say what a beam search is asked to do. The zero value, and nil, is four beams of at most
-// 128 tokens by the rules of the reference.
+// BeamOptions are the options of a beam search. The zero value and nil mean four beams of at most 128
+// tokens by the rules of the CodeGeeX reference.
 type BeamOptions struct {
-	// NumBeams run at a time, and are the results at most: up to 1024; 0 means 4.
+	// NumBeams is the number of beams and the maximum number of results, up to 1024; 0 means 4.
 	NumBeams int
-	// MaxNewTokens is how many tokens a beam has at most; 0 means 128.
+	// MaxNewTokens is the maximum number of new tokens; 0 means 128.
 	MaxNewTokens int
-	// Rules say how beams are scored and when the search ends.
+	// Rules is how beams are scored and when the search ends.
 	Rules BeamRules
-	// LengthPenalty is, with the rules of Hugging Face, the power of the length that divides a score;
-	// 0 means the usual one. For a power of 0 set the key in Extra.
+	// LengthPenalty is the length penalty of the Hugging Face rules: scores are divided by length to
+	// this power. 0 means the default; for a penalty of 0 set the key in Extra.
 	LengthPenalty float32
-	// EarlyStopping says, with the rules of Hugging Face, when the search ends.
+	// EarlyStopping is the early stopping of the Hugging Face rules.
 	EarlyStopping EarlyStopping
-	// Stop are texts that end a beam.
+	// Stop has the stop strings.
 	Stop []string
-	// BannedIDs are in no beam.
+	// BannedIDs are excluded from all beams.
 	BannedIDs []uint32
-	// SpecialTokens says what a special token means that is spelled out in the prompt.
+	// SpecialTokens is how special tokens in the prompt are encoded.
 	SpecialTokens SpecialTokens
 	// Extra sets options by key, after the fields. See BeamOptionKeys.
 	Extra map[string]string
@@ -106,7 +107,7 @@ func (o *BeamOptions) build() (*owner, error) {
 	}))
 }
 
-// Value is an option as text, by its key.
+// Value returns an option as text, by its key.
 func (o *BeamOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &BeamOptions{}
@@ -117,8 +118,8 @@ func (o *BeamOptions) Value(key string) (string, error) {
 	})
 }
 
-// BeamSearch searches for the likeliest continuations of a prompt, best first. The options may be
-// nil. Where the context ends first, the beams of that moment are returned with the error.
+// BeamSearch returns the most likely completions of a prompt, best first. The options may be nil. If
+// the context is cancelled first, BeamSearch returns the current beams with the error.
 func (m *Model) BeamSearch(ctx context.Context, prompt Prompt, options *BeamOptions) ([]Completion, error) {
 	built, err := options.build()
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"runtime/cgo"
 )
 
-// A panic must not unwind through the frames of the library: it is caught here, ends the call, and
-// goes on where the call has returned.
+// A panic must not unwind through the frames of the library. It is caught here, ends the call, and is
+// raised again after the call has returned.
 type caught struct {
 	value   any
 	panicky bool
 }
 
-// hand runs a function of the caller's, and says whether the call goes on.
+// hand runs a callback and reports whether the call continues.
 func (c *caught) hand(f func() bool) (goOn bool) {
 	if c.panicky {
 		return false
@@ -41,7 +41,7 @@ func (c *caught) rethrow() {
 	}
 }
 
-// A listener hears the events of one generation.
+// A listener receives the events of one generation.
 type listener struct {
 	caught
 	yield func(Token) bool
@@ -57,7 +57,7 @@ func codegeexGoEvent(userdata C.uintptr_t, event *C.codegeex_event) C.int32_t {
 	return 1
 }
 
-// A progress listener hears how far a call is.
+// A progress listener is the progress callback of a call.
 type progressListener struct {
 	caught
 	report func(done, total uint64) error
@@ -90,7 +90,7 @@ var logLevels = []struct {
 //export codegeexGoLog
 func codegeexGoLog(userdata C.uintptr_t, level C.int32_t, message *C.char, messageLen C.size_t) {
 	logger := cgo.Handle(userdata).Value().(*slog.Logger)
-	// The thread may be one of the library's, where a panic would end the process.
+	// The thread may belong to the library, where a panic would end the process.
 	defer func() { _ = recover() }()
 	at := slog.LevelError
 	for _, l := range logLevels {

@@ -8,24 +8,24 @@ import (
 	"unsafe"
 )
 
-// ConvertOptions say how a checkpoint is converted. The zero value, and nil, keeps every type,
-// quantizes nothing and replaces no file.
+// ConvertOptions are the options of a conversion. The zero value and nil keep all element types,
+// quantize nothing and overwrite no file.
 type ConvertOptions struct {
-	// DType is the element type of every tensor that is not quantized: "keep", "f32", "f16" or
-	// "bf16"; "" is "keep".
+	// DType is the element type of tensors that are not quantized: "keep", "f32", "f16" or "bf16"; ""
+	// is "keep".
 	DType string
-	// Quantize is what the linear layers are quantized to: "none", "int8" or "int4"; "" is "none".
+	// Quantize is the quantization of the linear layers: "none", "int8" or "int4"; "" is "none".
 	Quantize string
-	// QuantizeHead quantizes the word embedding, which is the LM head as well, to eight bits.
+	// QuantizeHead quantizes the word embedding, which is also the LM head, to INT8.
 	QuantizeHead bool
-	// Threads quantize; 0 means one for each core.
+	// Threads is the number of threads for quantization; 0 means one for each core.
 	Threads int
-	// Overwrite replaces a file that is there already, as a whole and at the end.
+	// Overwrite allows replacing an existing file, atomically at the end.
 	Overwrite bool
-	// Open has options for reading, of which memory and configuration count.
+	// Open has options for reading. Only memory and configuration are used.
 	Open *OpenOptions
-	// Progress hears how many bytes were written, of how many. An error ends the call, which returns
-	// it.
+	// Progress is called with the bytes written and the total. If it returns an error, the call stops
+	// and returns that error.
 	Progress func(done, total uint64) error
 	// Extra sets options by key, after the fields. See ConvertOptionKeys.
 	Extra map[string]string
@@ -65,7 +65,7 @@ func (o *ConvertOptions) build() (*owner, error) {
 	}))
 }
 
-// Value is an option as text, by its key.
+// Value returns an option as text, by its key.
 func (o *ConvertOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &ConvertOptions{}
@@ -76,8 +76,8 @@ func (o *ConvertOptions) Value(key string) (string, error) {
 	})
 }
 
-// Convert converts a checkpoint in any form into one safetensors file. The options may be nil. A call
-// that fails or is cancelled leaves out as it was.
+// Convert converts a checkpoint of any supported format to one safetensors file. The options may be
+// nil. A call that fails or is cancelled leaves out unchanged.
 func Convert(ctx context.Context, path, out string, options *ConvertOptions) error {
 	if options == nil {
 		options = &ConvertOptions{}

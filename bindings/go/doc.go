@@ -1,4 +1,4 @@
-// Package codegeex runs the CodeGeeX code model in the process, on libcodegeex.so by cgo.
+// Package codegeex runs the CodeGeeX code model in-process, with libcodegeex.so through cgo.
 //
 //	model, err := codegeex.Open(ctx, "codegeex_tiny.safetensors", nil)
 //	if err != nil { ... }
@@ -12,27 +12,27 @@
 //
 // # Contexts
 //
-// Every call that takes a while takes a context, and ends soon after the context does, whatever it
-// is at: loading, a prompt, a step. The error is then [ErrCancelled] and the context's own, such as
-// [context.DeadlineExceeded]. Generations return what there is by then as well.
+// Every long call takes a context. When the context is cancelled, the call ends soon, during loading,
+// prefill or decoding. The error then is both [ErrCancelled] and the context's error, such as
+// [context.DeadlineExceeded]. Generations also return the partial result.
 //
 // # Closing
 //
-// What has a Close method holds memory outside of Go's. Close it when it is not needed any more;
-// what is forgotten is closed some time after it became garbage, of which Go's collector sees only
-// the small part in Go. The order does not matter: a session keeps what it needs of a closed model.
-// Closing twice, and while another goroutine's call runs, is allowed; that call ends as usual.
-// Methods of what was closed return [ErrClosed].
+// An object with a Close method holds memory outside the Go heap. Close it when you no longer need
+// it. An unreachable object is closed after garbage collection, but the collector does not see the
+// memory outside its heap. The order does not matter: a session keeps its closed model alive. You may
+// close an object twice, and while another goroutine's call runs; that call completes normally.
+// Methods of a closed object return [ErrClosed].
 //
 // # Goroutines
 //
-// Models, tokenizers and services serve any number of goroutines at once. Sessions, states, decoders
-// and tickets serve one call at a time; a second one is [ErrBusy]. Options are read when a call begins.
+// Models, tokenizers and services are safe for concurrent use. Sessions, states, decoders and tickets
+// serve one call at a time; a concurrent call returns [ErrBusy]. Options are read when a call starts.
 //
 // # Callbacks
 //
-// Functions that a call is given run on the calling goroutine, before it returns; loggers also run on
-// threads of a service. They may use this package. A panic in one ends the call and goes on in the
-// caller, a panic in a logger is dropped. They must not call [runtime.Goexit], which FailNow of
-// package testing does: the call would never end, and what it uses would stay in use.
+// Callbacks run on the calling goroutine, before the call returns; loggers also run on threads of a
+// service. They may use this package. A panic in a callback ends the call and continues in the
+// caller; a panic in a logger is dropped. Callbacks must not call [runtime.Goexit], which
+// testing.T.FailNow does: the call would never end, and its objects would stay in use.
 package codegeex

@@ -10,23 +10,23 @@ import (
 	"unsafe"
 )
 
-// Accept says what of a suggestion is accepted.
+// Accept is which part of a suggestion is accepted.
 type Accept int32
 
 const (
-	// AcceptWord is white space, then a word or a run of other characters.
+	// AcceptWord is the next word or run of other characters, with the whitespace before it.
 	AcceptWord Accept = C.CODEGEEX_ACCEPT_WORD
-	// AcceptLine is the first line that is not blank, with its line break and the blank ones before it.
+	// AcceptLine is the first non-blank line, with its line break and the blank lines before it.
 	AcceptLine Accept = C.CODEGEEX_ACCEPT_LINE
-	// AcceptAll is all of it.
+	// AcceptAll is the whole suggestion.
 	AcceptAll Accept = C.CODEGEEX_ACCEPT_ALL
 )
 
-// EditOptions say how an edit session suggests. The zero value, and nil, is at most 64 tokens, healed,
-// with all post-processing.
+// EditOptions are the options of an edit session. The zero value and nil mean at most 64 tokens,
+// token healing and all post-processing.
 type EditOptions struct {
-	// Generate says how suggestions are generated. Text is only ever text here, whatever it says of
-	// special tokens.
+	// Generate is how suggestions are generated. Special tokens in the text are always encoded as
+	// plain text.
 	Generate *GenerateOptions
 	// Extra sets options by key, after the fields. See EditOptionKeys.
 	Extra map[string]string
@@ -62,7 +62,7 @@ func (o *EditOptions) build() (*owner, error) {
 	}))
 }
 
-// Value is an option as text, by its key.
+// Value returns an option as text, by its key.
 func (o *EditOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &EditOptions{}
@@ -73,11 +73,11 @@ func (o *EditOptions) Value(key string) (string, error) {
 	})
 }
 
-// An EditSession suggests code at a cursor while the text around it changes. It serves one call at a
-// time.
+// An EditSession gives inline code suggestions at a cursor while the text around it changes. It
+// serves one call at a time.
 type EditSession struct{ own *owner }
 
-// NewEditSession makes an edit session for a language, by its name. The options may be nil.
+// NewEditSession creates an edit session for a language, by its name. The options may be nil.
 func (m *Model) NewEditSession(language string, options *EditOptions) (*EditSession, error) {
 	built, err := options.build()
 	if err != nil {
@@ -101,19 +101,21 @@ func (m *Model) NewEditSession(language string, options *EditOptions) (*EditSess
 	})}, nil
 }
 
-// An EditUpdate says what a new text changed.
+// An EditUpdate is the effect of an update of the text.
 type EditUpdate struct {
-	// ClippedBytes from the beginning of the text the model does not see, because it is too long.
+	// ClippedBytes is the number of bytes cut from the beginning of the text because it is too long
+	// for the model.
 	ClippedBytes int
-	// ClippedLines are the line breaks in them.
+	// ClippedLines is the number of line breaks in those bytes.
 	ClippedLines int
-	// Moved says that what the model sees begins elsewhere than before, and will be read anew.
+	// Moved says that the visible text now starts at another place, so that the KV cache is computed
+	// again.
 	Moved bool
-	// Alive says that a suggestion agrees with what was typed: nothing need be computed.
+	// Alive says that a suggestion still matches the text, so that nothing needs to be computed.
 	Alive bool
 }
 
-// Update takes the text in, as it is now before and after the cursor. It computes nothing.
+// Update sets the current text before and after the cursor. It does not run the model.
 func (s *EditSession) Update(before, after string) (EditUpdate, error) {
 	b, bn := cText(before)
 	a, an := cText(after)
@@ -135,10 +137,11 @@ func (s *EditSession) Update(before, after string) (EditUpdate, error) {
 	}, nil
 }
 
-// Suggest suggests what might follow the cursor, best first: what there is already and agrees with the
-// text, or else what the model says. The function, which may be nil, hears of that as it comes, before
-// post-processing; an error that it returns ends the call and is returned, Stop ends it without one. A
-// context that ends is an error. Either way the result is what there is by then.
+// Suggest returns suggestions at the cursor, best first: earlier ones that still match the text, or
+// else new ones from the model. The callback, which may be nil, receives the tokens as they are
+// sampled, before post-processing. If it returns an error, the call ends and returns that error; Stop
+// ends it without one. A cancelled context is an error. In each case Suggest also returns the partial
+// result.
 func (s *EditSession) Suggest(ctx context.Context, f func(Token) error) ([]string, error) {
 	var stopped error
 	var callback C.codegeex_event_callback
@@ -177,8 +180,8 @@ func (s *EditSession) Suggest(ctx context.Context, f func(Token) error) ([]strin
 	return suggestions, nil
 }
 
-// Suggestions are those that agree with the text as it is now: what of each is not typed or accepted
-// yet, best first.
+// Suggestions returns the suggestions that match the current text, best first, without the part that
+// is already typed or accepted.
 func (s *EditSession) Suggestions() (all []string, err error) {
 	err = use(s.own, func(h *C.codegeex_edit_session) error {
 		for i := range C.codegeex_edit_session_suggestions(h) {
@@ -196,7 +199,7 @@ func (s *EditSession) Suggestions() (all []string, err error) {
 }
 
 // Accept accepts the best suggestion or a part of it, as if it were typed, and returns what was
-// inserted, nothing where there is no suggestion.
+// inserted, nothing if there is no suggestion.
 func (s *EditSession) Accept(what Accept) (text string, err error) {
 	err = use(s.own, func(h *C.codegeex_edit_session) (err error) {
 		text, err = textOf(func(out **C.char, n *C.size_t, err **C.codegeex_error) C.codegeex_status {
@@ -207,7 +210,7 @@ func (s *EditSession) Accept(what Accept) (text string, err error) {
 	return text, err
 }
 
-// Dismiss drops the suggestions, so that the next ones are computed.
+// Dismiss drops the suggestions. The next Suggest computes new ones.
 func (s *EditSession) Dismiss() error {
 	return use(s.own, func(h *C.codegeex_edit_session) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {

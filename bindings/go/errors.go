@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A Code says what kind of error happened. Each is an error, so that errors.Is finds it:
+// A Code is the kind of an error. Each code is an error, so that errors.Is finds it:
 //
 //	if errors.Is(err, codegeex.ErrBusy) { ... }
 //
@@ -19,63 +19,64 @@ type Code int32
 // The codes, in groups of hundreds: calls, files, contents of files, text, resources, stopping,
 // mistakes of the library.
 const (
-	// ErrInvalidArgument: an argument is outside what the function accepts.
+	// ErrInvalidArgument: an argument is invalid.
 	ErrInvalidArgument Code = C.CODEGEEX_INVALID_ARGUMENT
-	// ErrTokenOutOfRange: a token id is not below the vocabulary size.
+	// ErrTokenOutOfRange: a token id is out of range for the vocabulary.
 	ErrTokenOutOfRange Code = C.CODEGEEX_TOKEN_OUT_OF_RANGE
-	// ErrContextOverflow: a sequence would grow past the positions that the model has.
+	// ErrContextOverflow: a sequence would exceed the context length.
 	ErrContextOverflow Code = C.CODEGEEX_CONTEXT_OVERFLOW
-	// ErrStateMismatch: a state was handed to a model that did not make it.
+	// ErrStateMismatch: a state belongs to another model.
 	ErrStateMismatch Code = C.CODEGEEX_STATE_MISMATCH
-	// ErrIO: reading or writing failed in the operating system.
+	// ErrIO: the operating system reported an I/O error.
 	ErrIO Code = C.CODEGEEX_IO
 	// ErrNotFound: a file or folder does not exist. Such an error is fs.ErrNotExist as well.
 	ErrNotFound Code = C.CODEGEEX_NOT_FOUND
-	// ErrMalformedFile: a file breaks the rules of its own format.
+	// ErrMalformedFile: a file violates its own format.
 	ErrMalformedFile Code = C.CODEGEEX_MALFORMED_FILE
-	// ErrUnsupportedFile: a file uses something that the library does not read.
+	// ErrUnsupportedFile: a file uses a feature that the library does not support.
 	ErrUnsupportedFile Code = C.CODEGEEX_UNSUPPORTED_FILE
 	// ErrMissingTensor: a checkpoint lacks a tensor that the model needs.
 	ErrMissingTensor Code = C.CODEGEEX_MISSING_TENSOR
-	// ErrShapeMismatch: a tensor has another shape than the configuration says.
+	// ErrShapeMismatch: a tensor's shape differs from the model configuration.
 	ErrShapeMismatch Code = C.CODEGEEX_SHAPE_MISMATCH
-	// ErrMissingConfig: nothing says how the model is configured.
+	// ErrMissingConfig: the model configuration is missing.
 	ErrMissingConfig Code = C.CODEGEEX_MISSING_CONFIG
-	// ErrInvalidConfig: a configuration contradicts itself or is not supported.
+	// ErrInvalidConfig: a model configuration is inconsistent or unsupported.
 	ErrInvalidConfig Code = C.CODEGEEX_INVALID_CONFIG
-	// ErrInvalidUTF8: bytes are not valid UTF-8 where text is needed.
+	// ErrInvalidUTF8: text is not valid UTF-8.
 	ErrInvalidUTF8 Code = C.CODEGEEX_INVALID_UTF8
 	// ErrInvalidVocabulary: a tokenizer vocabulary is inconsistent.
 	ErrInvalidVocabulary Code = C.CODEGEEX_INVALID_VOCABULARY
-	// ErrNonFinite: a computation met NaN or infinity where a number is needed.
+	// ErrNonFinite: a computation produced NaN or infinity.
 	ErrNonFinite Code = C.CODEGEEX_NON_FINITE
-	// ErrOutOfMemory: an allocation was refused, by the system or by a limit that was set.
+	// ErrOutOfMemory: an allocation failed or exceeded a configured limit.
 	ErrOutOfMemory Code = C.CODEGEEX_OUT_OF_MEMORY
-	// ErrBackendUnavailable: a backend or an instruction set is not there on this machine.
+	// ErrBackendUnavailable: a backend or instruction set is not available on this machine.
 	ErrBackendUnavailable Code = C.CODEGEEX_BACKEND_UNAVAILABLE
-	// ErrBusy: there is no room at the moment, or the object serves another call.
+	// ErrBusy: the queue is full, or the object is in use by another call.
 	ErrBusy Code = C.CODEGEEX_BUSY
-	// ErrCancelled: the caller asked to stop. If a context did, the error is the context's as well.
+	// ErrCancelled: the call was cancelled. If a context cancelled it, errors.Is also finds the
+	// context's error.
 	ErrCancelled Code = C.CODEGEEX_CANCELLED
-	// ErrInternal: a broken invariant of the library: please report it.
+	// ErrInternal: a broken invariant of the library. Please report it.
 	ErrInternal Code = C.CODEGEEX_INTERNAL
-	// ErrPanic: a panic inside the library, which was caught: please report it.
+	// ErrPanic: a panic inside the library, caught at the boundary. Please report it.
 	ErrPanic Code = C.CODEGEEX_PANIC
 	// ErrPoisoned: an earlier call with the same object panicked; it can only be closed.
 	ErrPoisoned Code = C.CODEGEEX_POISONED
 )
 
-// Error is the name of the code in a few words.
+// Error is the name of the code.
 func (c Code) Error() string {
 	return "codegeex: " + C.GoString(C.codegeex_status_name(C.codegeex_status(c)))
 }
 
-// An Error is what the library reports: a code, a sentence that says what was found, what was
-// expected and what to do, and what caused it.
+// An Error is an error of the library: a code, a message that says what was found, what was expected
+// and what to do, and the causes.
 type Error struct {
 	Code    Code
 	Message string
-	// Causes are the messages of the errors beneath, the nearest first.
+	// Causes are the messages of the causes, nearest first.
 	Causes []string
 
 	also error

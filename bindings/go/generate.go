@@ -11,10 +11,10 @@ import (
 	"unsafe"
 )
 
-// A Prompt is what a model continues: a Text or IDs.
+// A Prompt is the input of a generation: a Text or IDs.
 type Prompt interface{ prompt() }
 
-// Text is a prompt of text, which has to be UTF-8.
+// Text is a prompt of text, which must be UTF-8.
 type Text string
 
 // IDs is a prompt of token ids.
@@ -23,7 +23,7 @@ type IDs []uint32
 func (Text) prompt() {}
 func (IDs) prompt()  {}
 
-// A FinishReason says why a completion ended.
+// A FinishReason is why a completion ended.
 type FinishReason int32
 
 const (
@@ -33,27 +33,28 @@ const (
 	FinishEndOfText FinishReason = C.CODEGEEX_FINISH_END_OF_TEXT
 	// FinishStop: a stop string appeared.
 	FinishStop FinishReason = C.CODEGEEX_FINISH_STOP
-	// FinishLength: as many tokens as were asked for.
+	// FinishLength: the maximum number of new tokens was reached.
 	FinishLength FinishReason = C.CODEGEEX_FINISH_LENGTH
-	// FinishContextFull: every position of the model is taken.
+	// FinishContextFull: the context length was reached.
 	FinishContextFull FinishReason = C.CODEGEEX_FINISH_CONTEXT_FULL
 	// FinishCancelled: the context ended, or the caller stopped.
 	FinishCancelled FinishReason = C.CODEGEEX_FINISH_CANCELLED
-	// FinishDeadline: the time of the options was up.
+	// FinishDeadline: the timeout of the options expired.
 	FinishDeadline FinishReason = C.CODEGEEX_FINISH_DEADLINE
-	// FinishPrefillLimit: the prompt has more tokens to compute than allowed.
+	// FinishPrefillLimit: the prompt has more tokens to compute than the prefill limit.
 	FinishPrefillLimit FinishReason = C.CODEGEEX_FINISH_PREFILL_LIMIT
-	// FinishEndOfLine: a rule of code, the line ended.
+	// FinishEndOfLine: stop rule for code, the line ended.
 	FinishEndOfLine FinishReason = C.CODEGEEX_FINISH_END_OF_LINE
-	// FinishEndOfBlock: a rule of code, the block ended.
+	// FinishEndOfBlock: stop rule for code, the block ended.
 	FinishEndOfBlock FinishReason = C.CODEGEEX_FINISH_END_OF_BLOCK
-	// FinishEndOfFunction: a rule of code, the function ended.
+	// FinishEndOfFunction: stop rule for code, the function ended.
 	FinishEndOfFunction FinishReason = C.CODEGEEX_FINISH_END_OF_FUNCTION
-	// FinishUnindentedLine: a rule of code, a line began in the first column.
+	// FinishUnindentedLine: stop rule for code, a line started in the first column.
 	FinishUnindentedLine FinishReason = C.CODEGEEX_FINISH_UNINDENTED_LINE
-	// FinishHumanEval: a rule of code, where the reference ends the generation for HumanEval-X.
+	// FinishHumanEval: stop rule for code, the point where the CodeGeeX reference ends a HumanEval-X
+	// generation.
 	FinishHumanEval FinishReason = C.CODEGEEX_FINISH_HUMANEVAL
-	// FinishOther: a reason that came after this package.
+	// FinishOther: a reason that is newer than this package.
 	FinishOther FinishReason = C.CODEGEEX_FINISH_OTHER
 )
 
@@ -62,34 +63,34 @@ func (r FinishReason) String() string {
 	return C.GoString(C.codegeex_finish_reason_name(C.int32_t(r)))
 }
 
-// A TokenLogprob is a token with its log-probability under the model, before any sampler.
+// A TokenLogprob is a token with its log-probability under the model, before sampling.
 type TokenLogprob struct {
 	ID      uint32
 	Logprob float32
 }
 
-// A Token is what a stream yields: a token that was drawn or, with a reason, the end of a sample.
+// A Token is an element of a stream: a sampled token or, if FinishReason is set, the end of a sample.
 type Token struct {
-	// Sample is its number, from 0.
+	// Sample is the index of the sample, from 0.
 	Sample int
 	// ID is the token.
 	ID uint32
-	// Logprob is its log-probability under the model, before any sampler.
+	// Logprob is its log-probability under the model, before sampling.
 	Logprob float32
-	// Text is certain now and was not before. It may be empty: a token may end inside a character,
-	// and what may begin a stop string is held back.
+	// Text is newly finalized text. It may be empty: a token may end inside a character, and a
+	// possible beginning of a stop string is held back.
 	Text string
-	// Top are the likeliest tokens in its place, best first, as many as the options ask for.
+	// Top has the most likely tokens at its position, best first, as many as TopLogprobs of the
+	// options.
 	Top []TokenLogprob
-	// FinishReason says, unless it is FinishNone, that this is no token but the end of the sample,
-	// and Text the rest of its text.
+	// FinishReason is FinishNone for a token. Otherwise this is the end of the sample, and Text is
+	// the rest of its text.
 	FinishReason FinishReason
-	// StopIndex is the index in the options of the stop string that ended the sample; -1 where none
-	// did.
+	// StopIndex is the index in the options of the stop string that ended the sample; -1 if none did.
 	StopIndex int
 }
 
-// End says whether it is the end of a sample.
+// End reports whether it is the end of a sample.
 func (t Token) End() bool { return t.FinishReason != FinishNone }
 
 // tokenOf copies an event; false for one of a kind that came after this package.
@@ -112,24 +113,25 @@ func tokenOf(e *C.codegeex_event) (Token, bool) {
 
 // A Completion is a finished sample, or a beam.
 type Completion struct {
-	// Text is without the stop string that ended it.
+	// Text excludes the stop string that ended it.
 	Text string
-	// IDs are its tokens, those of the stop string included.
+	// IDs are its tokens, including those of the stop string.
 	IDs []uint32
-	// Logprobs has the log-probability of each token under the model, before any sampler.
+	// Logprobs has the log-probability of each token under the model, before sampling.
 	Logprobs []float32
-	// Top has the likeliest tokens in the place of each; nil where none were asked for.
+	// Top has the most likely tokens at each position; nil if none were requested.
 	Top [][]TokenLogprob
-	// FinishReason says why it ended.
+	// FinishReason is why it ended.
 	FinishReason FinishReason
-	// StopIndex is the index in the options of the stop string that ended it; -1 where none did.
+	// StopIndex is the index in the options of the stop string that ended it; -1 if none did.
 	StopIndex int
-	// Score is for a beam that of the search, for a sample the sum of its log-probabilities.
+	// Score is the score of a beam; for a sample, the sum of its log-probabilities.
 	Score float64
-	// Drafted tokens were guessed by speculation, of which the model chose Accepted as well.
+	// Drafted is the number of draft tokens proposed by speculative decoding, Accepted the number
+	// that the model accepted.
 	Drafted, Accepted int
-	// Healed bytes of the prompt are what the first tokens stand for, where the options heal: Text
-	// begins after them.
+	// Healed is, with token healing, the number of bytes of the prompt that the first tokens cover.
+	// Text begins after them.
 	Healed int
 }
 
@@ -168,7 +170,7 @@ func takeCompletions(h *C.codegeex_completions) []Completion {
 	return all
 }
 
-// Stop, returned by the function of a generation, ends it without an error.
+// Stop, returned by the callback of a generation, ends it without an error.
 var Stop = errors.New("codegeex: stop")
 
 // A generateCall is a generation by a model or a session: one of the library's functions, for a
@@ -189,8 +191,8 @@ type generateArguments struct {
 	err      **C.codegeex_error
 }
 
-// run generates; the listener may be nil. What was generated comes back with the error of a context
-// that ended.
+// run generates; the listener may be nil. If the context is cancelled, it returns the partial result
+// with the error.
 func (g generateCall) run(ctx context.Context, prompt Prompt, options *GenerateOptions, l *listener) ([]Completion, error) {
 	built, err := options.build()
 	if err != nil {
@@ -299,21 +301,21 @@ func (m *Model) generation() generateCall {
 	}
 }
 
-// Generate completes a prompt. The options may be nil. Where the context ends first, what there is
-// by then is returned with the error.
+// Generate completes a prompt. The options may be nil. If the context is cancelled first, Generate
+// returns the partial result with the error.
 func (m *Model) Generate(ctx context.Context, prompt Prompt, options *GenerateOptions) ([]Completion, error) {
 	return m.GenerateFunc(ctx, prompt, options, nil)
 }
 
-// GenerateFunc is Generate with a function that gets every token as it is drawn, and the ends of
-// samples. An error that it returns ends the generation, and is returned with what there is by then;
-// Stop ends it without an error.
+// GenerateFunc is Generate with a callback that receives every token as it is sampled, and the ends
+// of samples. If the callback returns an error, the generation ends and returns it with the partial
+// result; Stop ends it without an error.
 func (m *Model) GenerateFunc(ctx context.Context, prompt Prompt, options *GenerateOptions, f func(Token) error) (result []Completion, err error) {
 	return m.generation().withFunc(ctx, prompt, options, f)
 }
 
-// Stream completes a prompt token by token; leaving the loop ends the generation. Each run of the loop
-// is a generation of its own. An error is the last that it yields.
+// Stream completes a prompt token by token. Leaving the loop ends the generation. Each loop over it
+// runs a new generation. An error is the last element.
 func (m *Model) Stream(ctx context.Context, prompt Prompt, options *GenerateOptions) iter.Seq2[Token, error] {
 	return m.generation().stream(ctx, prompt, options)
 }

@@ -6,8 +6,8 @@ import "C"
 
 import "unsafe"
 
-// Texts and arrays of Go are lent to the library for the length of a call; nothing of them is kept
-// there. What the library returns is copied and given back.
+// Go texts and arrays are lent to the library for the duration of a call; it keeps no pointer to
+// them. Data that the library returns is copied and freed.
 
 func cText(text string) (*C.char, C.size_t) {
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text))

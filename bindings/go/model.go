@@ -10,64 +10,66 @@ import (
 	"unsafe"
 )
 
-// MemoryMode says how the bytes of a checkpoint come into memory.
+// MemoryMode is how the files of a checkpoint are loaded into memory.
 type MemoryMode int32
 
 const (
-	// MemoryMap maps the files: opening costs next to nothing. They must not be truncated meanwhile.
+	// MemoryMap memory-maps the files: opening is nearly free. Do not truncate them while the model
+	// is open.
 	MemoryMap MemoryMode = C.CODEGEEX_MEMORY_MAP
-	// MemoryCopy reads the files into memory of their own.
+	// MemoryCopy reads the files into private memory.
 	MemoryCopy MemoryMode = C.CODEGEEX_MEMORY_COPY
-	// MemoryLock maps the files and locks them in memory, which needs a limit of locked memory
-	// (RLIMIT_MEMLOCK) as large as they are.
+	// MemoryLock memory-maps and locks the files (mlock). RLIMIT_MEMLOCK must be at least their size.
 	MemoryLock MemoryMode = C.CODEGEEX_MEMORY_LOCK
 )
 
-// KVFormat says how keys and values are kept.
+// KVFormat is the format of the KV cache.
 type KVFormat int32
 
 const (
-	// KVFloat32 is single precision, as they are computed.
+	// KVFloat32 is FP32, as computed.
 	KVFloat32 KVFormat = C.CODEGEEX_KV_F32
-	// KVFloat16 is half precision.
+	// KVFloat16 is FP16.
 	KVFloat16 KVFormat = C.CODEGEEX_KV_F16
-	// KVInt8 is eight bits, with a scale for each token and head.
+	// KVInt8 is INT8 with a scale for each token and head.
 	KVInt8 KVFormat = C.CODEGEEX_KV_INT8
 )
 
-// ActivationFormat says how the inputs of quantized layers are rounded.
+// ActivationFormat is the precision of activations in quantized layers.
 type ActivationFormat int32
 
 const (
-	// ActivationsInt16 is 16 bits, with a scale for each token.
+	// ActivationsInt16 is INT16 with a scale for each token.
 	ActivationsInt16 ActivationFormat = C.CODEGEEX_ACTIVATIONS_INT16
-	// ActivationsInt8 is eight bits, with a scale for each 256 inputs of a token: faster for prompts
-	// and many sequences, and less exact.
+	// ActivationsInt8 is INT8 with a scale for each group of 256 inputs: faster for prompts and large
+	// batches, less exact.
 	ActivationsInt8 ActivationFormat = C.CODEGEEX_ACTIVATIONS_INT8
 )
 
-// OpenOptions say how a model is opened. The zero value, and nil, maps the files and computes with all
-// cores and the fastest instruction set.
+// OpenOptions are the options for opening a model. The zero value and nil memory-map the files and
+// use all cores and the fastest instruction set.
 type OpenOptions struct {
-	// Memory says how the files come into memory.
+	// Memory is how the files are loaded into memory.
 	Memory MemoryMode
-	// Threads compute, the calling one included; 0 means one for each core.
+	// Threads is the number of compute threads, including the calling thread; 0 means one for each
+	// core.
 	Threads int
 	// ISA is the instruction set of the kernels, by name (see CPUTiers); "" means the fastest. All
-	// give the same results to the bit.
+	// give bit-identical results.
 	ISA string
-	// KV says how keys and values are kept.
+	// KV is the format of the KV cache.
 	KV KVFormat
-	// Activations says how the inputs of quantized layers are rounded.
+	// Activations is the precision of activations in quantized layers.
 	Activations ActivationFormat
-	// MemoryLimit is the most bytes of keys and values over all sequences; 0 means no limit.
+	// MemoryLimit is the limit of the KV cache over all sequences, in bytes; 0 means no limit.
 	MemoryLimit uint64
-	// Tokenizer replaces the compiled-in one.
+	// Tokenizer replaces the built-in tokenizer.
 	Tokenizer *Tokenizer
-	// Logger gets the messages of the model, of the levels that it is enabled for now.
+	// Logger receives the log messages of the model, for the levels that it is enabled for at the
+	// time of opening.
 	Logger *slog.Logger
-	// Progress hears how many bytes were copied, of how many. An error ends the call, which returns
-	// it.
+	// Progress is called with the bytes copied and the total. If it returns an error, the call stops
+	// and returns that error.
 	Progress func(done, total uint64) error
 	// Extra sets options by key, after the fields. See OpenOptionKeys.
 	Extra map[string]string
@@ -132,7 +134,7 @@ func (o *OpenOptions) build() (*owner, error) {
 	}))
 }
 
-// Value is an option as text, by its key.
+// Value returns an option as text, by its key.
 func (o *OpenOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &OpenOptions{}
@@ -143,7 +145,7 @@ func (o *OpenOptions) Value(key string) (string, error) {
 	})
 }
 
-// withProgress calls f with a callback and its userdata, both NULL where nobody listens.
+// withProgress calls f with a callback and its userdata, both NULL without a callback.
 func withProgress(
 	report func(done, total uint64) error,
 	f func(callback C.codegeex_progress_callback, userdata unsafe.Pointer) error,
@@ -162,8 +164,7 @@ func withProgress(
 	return err
 }
 
-// A Model is a checkpoint with its tokenizer, ready to compute. It never changes, and serves any
-// number of goroutines at once.
+// A Model is a loaded checkpoint with its tokenizer. It is immutable and safe for concurrent use.
 type Model struct{ own *owner }
 
 // Open opens a checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. The options may
@@ -197,7 +198,7 @@ func Open(ctx context.Context, path string, options *OpenOptions) (*Model, error
 	return m, nil
 }
 
-// Close gives the model's memory and threads back, once nothing else uses them. It returns nil.
+// Close frees the model's memory and threads once nothing else uses them. It returns nil.
 func (m *Model) Close() error {
 	m.own.close()
 	return nil
@@ -205,17 +206,17 @@ func (m *Model) Close() error {
 
 // ModelInfo has the sizes of a model.
 type ModelInfo struct {
-	// NumLayers is how many decoder layers there are, the top query layer not counted.
+	// NumLayers is the number of decoder layers, without the top query layer.
 	NumLayers int
 	// HiddenSize is the width of the hidden state.
 	HiddenSize int
-	// NumAttentionHeads and NumKVHeads count the heads of queries, and of keys and values.
+	// NumAttentionHeads and NumKVHeads are the numbers of query heads and of KV heads.
 	NumAttentionHeads, NumKVHeads int
-	// VocabSize is how many ids logits are computed for, padding included.
+	// VocabSize is the number of logits per row, padding included.
 	VocabSize int
-	// MaxPositions is the length of the longest sequence.
+	// MaxPositions is the context length in tokens.
 	MaxPositions int
-	// Parameters is how many there are.
+	// Parameters is the number of parameters.
 	Parameters uint64
 }
 
@@ -241,29 +242,29 @@ func (m *Model) Info() (info ModelInfo, err error) {
 	return info, err
 }
 
-// String is one line about the model: sizes, backend, kernels, threads. Empty once it was closed.
+// String is a one-line description of the model: sizes, backend, kernels, threads. Empty after Close.
 func (m *Model) String() string {
 	return ask(m.own, func(h *C.codegeex_model) string {
 		return lent(func(n *C.size_t) *C.char { return C.codegeex_model_describe(h, n) })
 	})
 }
 
-// ConfigJSON is the configuration of the model as JSON. Empty once it was closed.
+// ConfigJSON is the configuration of the model as JSON. Empty after Close.
 func (m *Model) ConfigJSON() string {
 	return ask(m.own, func(h *C.codegeex_model) string {
 		return lent(func(n *C.size_t) *C.char { return C.codegeex_model_config_json(h, n) })
 	})
 }
 
-// Kernels is the name of the instruction set that the kernels use. Empty once the model was closed.
+// Kernels is the name of the instruction set that the kernels use. Empty after Close.
 func (m *Model) Kernels() string {
 	return ask(m.own, func(h *C.codegeex_model) string {
 		return C.GoString(C.codegeex_model_kernels(h))
 	})
 }
 
-// Fingerprint tells the model and its weights from others: what one saved, another with the same
-// number can restore.
+// Fingerprint identifies the model and its weights. A model can restore what a model with the same
+// fingerprint saved.
 func (m *Model) Fingerprint() (uint64, error) {
 	var number C.uint64_t
 	err := use(m.own, func(h *C.codegeex_model) error {
@@ -288,24 +289,24 @@ func (m *Model) Tokenizer() (*Tokenizer, error) {
 	return newTokenizer(t), nil
 }
 
-// A MemoryEstimate says what a model will take, in bytes.
+// A MemoryEstimate is the memory that a model will need, in bytes.
 type MemoryEstimate struct {
-	// WeightsMapped are used where they lie in mapped files, shared between processes.
+	// WeightsMapped are weights used in place in mapped files, shared between processes.
 	WeightsMapped uint64
-	// WeightsOwned are in memory of their own.
+	// WeightsOwned are weights in private memory.
 	WeightsOwned uint64
-	// CachePerToken is keys and values of one token.
+	// CachePerToken is the KV cache of one token.
 	CachePerToken uint64
-	// Cache is keys and values of every sequence at its full length.
+	// Cache is the KV cache of all sequences at full length.
 	Cache uint64
-	// Scratch is activations of the largest call, and logits.
+	// Scratch is the activations of the largest call, and its logits.
 	Scratch uint64
-	// Total is all of it.
+	// Total is the sum of the parts.
 	Total uint64
 }
 
-// EstimateMemory says how much memory a checkpoint will take with these options, which may be nil,
-// for so many sequences at the same time of so many positions each, without loading it.
+// EstimateMemory estimates the memory that a checkpoint needs with these options, for a number of
+// concurrent sequences of a number of tokens each, without loading it. The options may be nil.
 func EstimateMemory(path string, options *OpenOptions, sequences, positions int) (MemoryEstimate, error) {
 	built, err := options.build()
 	if err != nil {

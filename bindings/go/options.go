@@ -11,11 +11,11 @@ import (
 	"unsafe"
 )
 
-// An OptionKey is an option that can be set by its key in the Extra field of options.
+// An OptionKey is an option that can be set by key in the Extra field of options.
 type OptionKey struct {
 	// Key is the name, such as "temperature".
 	Key string
-	// Help says what it is and how its value is written.
+	// Help describes the option and the format of its value.
 	Help string
 }
 
@@ -132,32 +132,31 @@ func ServiceOptionKeys() []OptionKey {
 	}))
 }
 
-// SpecialTokens says what a special token such as <|endoftext|> means that is spelled out in a text.
+// SpecialTokens is how special tokens in a text, such as <|endoftext|>, are encoded.
 type SpecialTokens int32
 
 const (
-	// SpecialAsText: text like any other. No text can produce a control token.
+	// SpecialAsText: as plain text. No input can produce a control token.
 	SpecialAsText SpecialTokens = C.CODEGEEX_SPECIAL_AS_TEXT
-	// SpecialParse: the token that it spells.
+	// SpecialParse: as the tokens that they name.
 	SpecialParse SpecialTokens = C.CODEGEEX_SPECIAL_PARSE
 )
 
-// A Speculation guesses at the next tokens. Guesses change the time that an answer takes, and not
-// the answer.
+// A Speculation configures speculative decoding. It changes latency, never the output.
 type Speculation struct {
-	// Tokens guessed a step at most; 0 means none.
+	// Tokens is the maximum number of draft tokens per step; 0 disables it.
 	Tokens int
-	// Draft is a smaller model with the same vocabulary that guesses. Without one, the guesses are
-	// taken from the text so far.
+	// Draft is a draft model with the same vocabulary. Without one, draft tokens are taken from the
+	// text so far (prompt lookup).
 	Draft *Model
 }
 
-// A StopAt says where code ends a completion. No token is drawn after the one that decides it.
+// A StopAt is a set of stop rules for code. No token is sampled after the one that matches.
 type StopAt struct {
 	// Language is the name of the language.
 	Language string
-	// Rules are names with commas between: line, block, function, unindented, humaneval. The first
-	// that fires counts; none means no end by code.
+	// Rules is a comma-separated list of line, block, function, unindented, humaneval. The first rule
+	// that matches ends the completion; an empty list disables them.
 	Rules string
 }
 
@@ -167,58 +166,61 @@ type LogitBias struct {
 	Bias float32
 }
 
-// GenerateOptions say what a generation is asked to do. The zero value, and nil, is greedy: one
-// sample of at most 128 new tokens. Zero means the usual value where it would mean nothing.
+// GenerateOptions are the options of a generation. The zero value and nil mean greedy decoding of one
+// sample of at most 128 new tokens. A zero field means the default.
 type GenerateOptions struct {
-	// MaxNewTokens is how many tokens are generated at most; 0 means 128.
+	// MaxNewTokens is the maximum number of new tokens; 0 means 128.
 	MaxNewTokens int
-	// Temperature divides the logits. 0 means greedy: TopK, TopP, MinP, TypicalP and Seed do nothing
-	// then.
+	// Temperature is the sampling temperature. 0 means greedy, which ignores TopK, TopP, MinP,
+	// TypicalP and Seed.
 	Temperature float32
-	// TopK is how many candidates are kept; 0 means all.
+	// TopK keeps the k most likely tokens; 0 disables it.
 	TopK int
-	// TopP is the probability mass to keep, up to 1; 0 means all.
+	// TopP keeps the most likely tokens whose probabilities add up to this value (nucleus sampling);
+	// 0 and 1 disable it.
 	TopP float32
-	// MinP keeps candidates that are at least this share as likely as the likeliest.
+	// MinP keeps tokens whose probability is at least this value times the top probability.
 	MinP float32
-	// TypicalP is the probability mass of the most typical candidates to keep; 0 means all.
+	// TypicalP keeps the most typical tokens whose probabilities add up to this value; 0 and 1
+	// disable it.
 	TypicalP float32
-	// RepetitionPenalty divides positive logits of ids in the prompt or the generated text, and
-	// multiplies negative ones; 0 and 1 mean none.
+	// RepetitionPenalty applies to ids in the prompt or the generated text: positive logits are
+	// divided by it, negative ones multiplied. 0 and 1 disable it.
 	RepetitionPenalty float32
 	// PresencePenalty is subtracted once from the logits of generated ids.
 	PresencePenalty float32
-	// FrequencyPenalty is subtracted from the logits of generated ids for each time that they were.
+	// FrequencyPenalty is subtracted from the logits of generated ids for each occurrence.
 	FrequencyPenalty float32
 	// LogitBias is added to logits.
 	LogitBias []LogitBias
-	// BannedIDs are never drawn.
+	// BannedIDs are never sampled.
 	BannedIDs []uint32
-	// Seed decides the draws, together with the numbers of the sample and of the token.
+	// Seed is the random seed. The random numbers depend only on it, the index of the sample and the
+	// index of the token.
 	Seed uint64
-	// FirstSample is the number of the first sample, for the draws.
+	// FirstSample is the index of the first sample, for the random numbers.
 	FirstSample uint32
-	// Samples is how many completions there are of the one prompt, up to 1024; 0 means 1.
+	// Samples is the number of completions of the prompt, up to 1024; 0 means 1.
 	Samples int
-	// Stop are texts that end a completion. They are not part of its text.
+	// Stop has the stop strings. They are not part of the text.
 	Stop []string
-	// StopAt ends a completion where code of a language does.
+	// StopAt ends a completion by stop rules for code.
 	StopAt StopAt
-	// Heal takes the last tokens of the prompt back and draws them again among those that agree with
+	// Heal enables token healing: it re-samples the last tokens of the prompt among those that match
 	// its bytes, so that a prompt may end inside a word or a run of spaces.
 	Heal bool
-	// TopLogprobs also reports the likeliest tokens at each place, so many of them.
+	// TopLogprobs reports the N most likely tokens at each position.
 	TopLogprobs int
-	// SpecialTokens says what a special token means that is spelled out in the prompt.
+	// SpecialTokens is how special tokens in the prompt are encoded.
 	SpecialTokens SpecialTokens
-	// PrefillLimit is how many tokens of the prompt may be computed; 0 means all.
+	// PrefillLimit is the maximum number of prompt tokens to compute; 0 means no limit.
 	PrefillLimit int
-	// Threads compute at most; 0 means all that the model has.
+	// Threads is the maximum number of compute threads; 0 means all threads of the model.
 	Threads int
-	// Speculation guesses at the next tokens.
+	// Speculation configures speculative decoding.
 	Speculation Speculation
-	// Extra sets options by key, after the fields: what is newer than this package, and values that
-	// the fields have no room for. See GenerateOptionKeys.
+	// Extra sets options by key, after the fields: options that are newer than this package, and
+	// values that the fields cannot express. See GenerateOptionKeys.
 	Extra map[string]string
 }
 
@@ -354,7 +356,7 @@ func (o *GenerateOptions) build() (*owner, error) {
 	return s.done(newOwner(unsafe.Pointer(h), freeGenerateOptions))
 }
 
-// Value is an option as text, by its key.
+// Value returns an option as text, by its key.
 func (o *GenerateOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &GenerateOptions{}

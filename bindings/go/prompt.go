@@ -3,11 +3,11 @@ package codegeex
 // #include "callbacks.h"
 import "C"
 
-// A Language is one that the model knows; some have two names.
+// A Language is a programming language of the model. Some languages have aliases.
 type Language struct {
-	// Name is such as "python".
+	// Name is the name, such as "python".
 	Name string
-	// Tag is the line that begins a prompt, such as "# language: Python".
+	// Tag is the language tag at the beginning of a prompt, such as "# language: Python".
 	Tag string
 }
 
@@ -18,7 +18,7 @@ func language(index C.size_t) Language {
 	}
 }
 
-// Languages are all that the model knows.
+// Languages returns all languages of the model.
 func Languages() []Language {
 	all := make([]Language, C.codegeex_languages())
 	for i := range all {
@@ -27,7 +27,7 @@ func Languages() []Language {
 	return all
 }
 
-// FindLanguage finds a language by its name; upper and lower case are equal.
+// FindLanguage finds a language by its name; case-insensitive.
 func FindLanguage(name string) (Language, error) {
 	p, n := cText(name)
 	var index C.size_t
@@ -47,7 +47,7 @@ func textOf(f func(out **C.char, n *C.size_t, err **C.codegeex_error) C.codegeex
 	return takeString(text, n), err
 }
 
-// GenerationPrompt is the prompt for completing code in a language: its tag line, then the code.
+// GenerationPrompt is the prompt for completing code in a language: its language tag, then the code.
 func GenerationPrompt(language, code string) (string, error) {
 	l, ln := cText(language)
 	c, cn := cText(code)
@@ -56,8 +56,8 @@ func GenerationPrompt(language, code string) (string, error) {
 	})
 }
 
-// ExpandTemplate puts an input into the places of a template: <INPUT> stands for the whole of it,
-// <INPUT:a,b> for its lines from a up to, but without, b.
+// ExpandTemplate replaces the placeholders of a template with an input: <INPUT> is the whole input,
+// <INPUT:a,b> its lines from a (inclusive) to b (exclusive).
 func ExpandTemplate(template, input string) (string, error) {
 	t, tn := cText(template)
 	i, in := cText(input)
@@ -66,18 +66,18 @@ func ExpandTemplate(template, input string) (string, error) {
 	})
 }
 
-// A Task is a prompt with what is needed to use the answer: Lead, the completion and Tail together are
-// the result.
+// A Task is a prompt with its stop strings and the text around the answer. The result is Lead +
+// completion + Tail.
 type Task struct {
-	// Prompt is what the model continues.
+	// Prompt is the text to complete.
 	Prompt string
-	// Lead is the end of the prompt that is the beginning of the answer.
+	// Lead is the end of the prompt that belongs to the answer.
 	Lead string
-	// Tail belongs after a completion that has ended.
+	// Tail is text to append to a finished completion.
 	Tail string
 	// Language is the name of the language of the answer.
 	Language string
-	// Stop are the texts at which a completion goes on with something else: for GenerateOptions.Stop.
+	// Stop are the stop strings, for GenerateOptions.Stop.
 	Stop []string
 }
 
@@ -101,7 +101,7 @@ func taskOf(f func(out **C.codegeex_task, err **C.codegeex_error) C.codegeex_sta
 	return task, nil
 }
 
-// CompleteTask is code to go on with, after the tag line of its language.
+// CompleteTask asks for the completion of code, with the language tag in front.
 func CompleteTask(language, code string) (Task, error) {
 	l, ln := cText(language)
 	c, cn := cText(code)
@@ -110,7 +110,7 @@ func CompleteTask(language, code string) (Task, error) {
 	})
 }
 
-// ExplainTask asks for the same code with a comment before every line that says what the line does.
+// ExplainTask asks for an explanation of code: the same code with a comment before every line.
 func ExplainTask(language, code string) (Task, error) {
 	l, ln := cText(language)
 	c, cn := cText(code)
@@ -119,7 +119,7 @@ func ExplainTask(language, code string) (Task, error) {
 	})
 }
 
-// DocstringTask asks for the documentation of a function or a type, in the form that is usual for the
+// DocstringTask asks for the documentation of a function or a type, in the usual form of the
 // language.
 func DocstringTask(language, code string) (Task, error) {
 	l, ln := cText(language)
@@ -129,8 +129,8 @@ func DocstringTask(language, code string) (Task, error) {
 	})
 }
 
-// TranslateTask asks for code in another language. The declaration is how that begins; it may be
-// empty, and the model chooses.
+// TranslateTask asks for the translation of code. The declaration is the beginning of the
+// translation; if it is empty, the model chooses one.
 func TranslateTask(from, code, to, declaration string) (Task, error) {
 	f, fn := cText(from)
 	c, cn := cText(code)
@@ -141,8 +141,8 @@ func TranslateTask(from, code, to, declaration string) (Task, error) {
 	})
 }
 
-// CustomTask is what a template makes of code, see ExpandTemplate. The template says everything, a tag
-// line included.
+// CustomTask is a custom prompt from a template, see ExpandTemplate. The template is the whole
+// prompt, including a language tag.
 func CustomTask(template, language, code string) (Task, error) {
 	t, tn := cText(template)
 	l, ln := cText(language)

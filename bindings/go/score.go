@@ -8,15 +8,15 @@ import (
 	"unsafe"
 )
 
-// A Score says how likely a model finds given tokens.
+// A Score has the log-probabilities of given tokens.
 type Score struct {
 	// Logprobs has the log-probability of each token given those before it; NaN for the first.
 	Logprobs []float32
-	// Top are the likeliest ids to follow the last token, best first.
+	// Top has the most likely next tokens, best first.
 	Top []TokenLogprob
 }
 
-// Score scores tokens, and ranks the likeliest ids to follow them, as many as top says.
+// Score returns the log-probabilities of given tokens, and the top most likely next tokens.
 func (m *Model) Score(ctx context.Context, ids []uint32, top int) (score Score, err error) {
 	p, n := cIDs(ids)
 	err = use(m.own, func(h *C.codegeex_model) error {
@@ -43,13 +43,13 @@ type Perplexity struct {
 	Value float64
 	// LogProbability is the sum of log-probabilities.
 	LogProbability float64
-	// Tokens is how many were predicted.
+	// Tokens is the number of predicted tokens.
 	Tokens int
 }
 
-// Perplexity takes any number of tokens, at least two, in windows as long as the model has positions.
-// Progress, which may be nil, hears of how many tokens are done; an error ends the call, which returns
-// it.
+// Perplexity is the perplexity of two or more tokens, in windows of the context length. Progress,
+// which may be nil, is called with the tokens done and the total. If it returns an error, the call
+// stops and returns that error.
 func (m *Model) Perplexity(ctx context.Context, ids []uint32, progress func(done, total uint64) error) (Perplexity, error) {
 	p, n := cIDs(ids)
 	var value, sum C.double

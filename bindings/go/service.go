@@ -11,19 +11,19 @@ import (
 	"unsafe"
 )
 
-// ServiceOptions are the bounds of a service. Zero, and nil, mean the usual ones.
+// ServiceOptions are the limits of a service. Zero and nil mean the defaults.
 type ServiceOptions struct {
-	// Sequences are computed together at most.
+	// Sequences is the maximum batch size in sequences.
 	Sequences int
-	// PrefillTokens of prompts are computed a step at most.
+	// PrefillTokens is the maximum number of prompt tokens per step (chunked prefill).
 	PrefillTokens int
-	// Prefixes are prompts that are kept after they were computed, for requests that begin the same.
-	// For none at all set the key in Extra.
+	// Prefixes is the size of the prompt cache in prompts, for requests that share a prefix. To
+	// disable it set the key in Extra to 0.
 	Prefixes int
-	// Waiting requests at most. For none at all set the key in Extra.
+	// Waiting is the maximum number of waiting requests. For no queue set the key in Extra to 0.
 	Waiting int
-	// CacheBytes of KV cache may be planned for; 0 means half of what the system has available,
-	// math.MaxUint64 no limit but the model's.
+	// CacheBytes is the limit of the KV cache in bytes; 0 means half of the available memory,
+	// math.MaxUint64 no limit except the model's.
 	CacheBytes uint64
 	// Extra sets options by key, after the fields. See ServiceOptionKeys.
 	Extra map[string]string
@@ -69,7 +69,7 @@ func (o *ServiceOptions) build() (*owner, error) {
 	}))
 }
 
-// Value is an option as text, by its key.
+// Value returns an option as text, by its key.
 func (o *ServiceOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &ServiceOptions{}
@@ -80,8 +80,8 @@ func (o *ServiceOptions) Value(key string) (string, error) {
 	})
 }
 
-// A Service computes requests of any number of goroutines together: the weights are read once a step
-// for all. It has a thread of its own.
+// A Service runs requests from any number of goroutines in one batch (continuous batching): each step
+// reads the weights once for all of them. It runs its own thread.
 type Service struct{ own *owner }
 
 // NewService starts a service. The options may be nil.
@@ -108,25 +108,25 @@ func (m *Model) NewService(options *ServiceOptions) (*Service, error) {
 	return service, nil
 }
 
-// Close cancels what is under way and waits for the service's thread to end. Tickets still get their
-// last tokens. It returns nil.
+// Close cancels running requests and waits for the service's thread to end. Tickets still receive
+// their last tokens. It returns nil.
 func (s *Service) Close() error {
 	s.own.close()
 	return nil
 }
 
-// WhenFull says what becomes of a request when there is no room.
+// WhenFull is what happens to a request when the queue is full.
 type WhenFull int32
 
 const (
-	// WhenFullWait waits.
+	// WhenFullWait blocks until there is room.
 	WhenFullWait WhenFull = C.CODEGEEX_WHEN_FULL_WAIT
-	// WhenFullRefuse refuses it, with ErrBusy.
+	// WhenFullRefuse returns ErrBusy.
 	WhenFullRefuse WhenFull = C.CODEGEEX_WHEN_FULL_REFUSE
 )
 
-// Submit hands a request in. The options may be nil. The request is cancelled when the context ends,
-// also after Submit has returned. What is wrong with the request itself is the error of its ticket.
+// Submit submits a request. The options may be nil. The context cancels the request, also after
+// Submit has returned. Errors of the request itself are reported by its ticket.
 func (s *Service) Submit(ctx context.Context, prompt Prompt, options *GenerateOptions, full WhenFull) (*Ticket, error) {
 	built, err := options.build()
 	if err != nil {
@@ -163,21 +163,21 @@ func (s *Service) Submit(ctx context.Context, prompt Prompt, options *GenerateOp
 	return ticket, nil
 }
 
-// A ServiceProgress says how full a service is.
+// A ServiceProgress is the load of a service.
 type ServiceProgress struct {
-	// Waiting requests wait for room.
+	// Waiting is the number of requests in the queue.
 	Waiting int
-	// Running requests were admitted.
+	// Running is the number of running requests.
 	Running int
-	// Sequences are samples and beams that are being generated.
+	// Sequences is the number of samples and beams being generated.
 	Sequences int
-	// CacheBytes of KV cache are planned for, kept prefixes included.
+	// CacheBytes is the KV cache reserved, prompt cache included.
 	CacheBytes uint64
-	// ReusedTokens of prompts were found in kept prefixes, since the beginning.
+	// ReusedTokens is the number of prompt tokens found in the prompt cache since the start.
 	ReusedTokens uint64
 }
 
-// Progress says how full the service is.
+// Progress returns the load of the service.
 func (s *Service) Progress() (ServiceProgress, error) {
 	var c C.codegeex_service_progress
 	c.struct_size = C.sizeof_codegeex_service_progress
@@ -198,7 +198,7 @@ func (s *Service) Progress() (ServiceProgress, error) {
 	}, nil
 }
 
-// A Ticket is a request that is under way. It serves one call at a time, but for Cancel and Close.
+// A Ticket is a submitted request. It serves one call at a time, except Cancel and Close.
 type Ticket struct {
 	own     *owner
 	ctx     context.Context
@@ -232,9 +232,9 @@ func (t *Ticket) next(wait bool) (event ticketEvent, err error) {
 	return event, err
 }
 
-// Tokens yields the tokens of the request as they are drawn, and the ends of its samples. Leaving the
-// loop cancels nothing: the loop can be taken up again, and Wait has the samples. An error is the last
-// that it yields; what ended the request is the error of Wait.
+// Tokens yields the tokens of the request as they are sampled, and the ends of its samples. Leaving
+// the loop cancels nothing: you can loop again, and Wait returns the samples. An error is the last
+// element; the error that ended the request is returned by Wait.
 func (t *Ticket) Tokens() iter.Seq2[Token, error] {
 	return func(yield func(Token, error) bool) {
 		for {
@@ -250,14 +250,14 @@ func (t *Ticket) Tokens() iter.Seq2[Token, error] {
 	}
 }
 
-// TryNext is what has happened and was not seen yet, without waiting; false where there is nothing.
+// TryNext returns the next token without waiting; false if there is none yet.
 func (t *Ticket) TryNext() (Token, bool, error) {
 	event, err := t.next(false)
 	return event.token, event.exists, err
 }
 
-// Wait waits for the end of the request, passing over its tokens, and fetches its samples, which can
-// be done once. Where the context of Submit ended first, there is an error too.
+// Wait waits for the end of the request, skips its tokens, and returns its samples. They can be
+// fetched once. If the context of Submit was cancelled first, Wait also returns an error.
 func (t *Ticket) Wait() ([]Completion, error) {
 	var out *C.codegeex_completions
 	err := use(t.own, func(h *C.codegeex_ticket) error {
@@ -277,7 +277,7 @@ func (t *Ticket) Wait() ([]Completion, error) {
 	return completions, err
 }
 
-// Cancel ends the request, from any goroutine. It still gets its last tokens.
+// Cancel cancels the request, from any goroutine. It still receives its last tokens.
 func (t *Ticket) Cancel() error {
 	return use(t.own, func(h *C.codegeex_ticket) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {

@@ -10,8 +10,8 @@ import (
 	"unsafe"
 )
 
-// A Session keeps the tokens that its model was fed last, with their keys and values: a prompt that
-// begins with the same tokens is computed from where it differs. Answers do not depend on that. It
+// A Session keeps a sequence with its KV cache between calls. A prompt that shares a prefix with it
+// is computed only from the first different token. Results do not depend on the cache. A Session
 // serves one call at a time.
 type Session struct{ own *owner }
 
@@ -22,7 +22,7 @@ func newSession(h *C.codegeex_session) *Session {
 	return s
 }
 
-// NewSession makes a session that was fed nothing.
+// NewSession creates an empty session.
 func (m *Model) NewSession() (*Session, error) {
 	return m.sessionOf(func(h *C.codegeex_model, out **C.codegeex_session, err **C.codegeex_error) C.codegeex_status {
 		return C.codegeex_session_new(h, out, err)
@@ -42,7 +42,7 @@ func (m *Model) sessionOf(
 	return newSession(s), nil
 }
 
-// RestoreSession reads a session that a model with the same fingerprint saved.
+// RestoreSession restores a session that a model with the same fingerprint saved.
 func (m *Model) RestoreSession(r io.Reader) (*Session, error) {
 	bytes, err := io.ReadAll(r)
 	if err != nil {
@@ -54,7 +54,7 @@ func (m *Model) RestoreSession(r io.Reader) (*Session, error) {
 	})
 }
 
-// RestoreSessionFile reads a session from a file that SaveFile wrote.
+// RestoreSessionFile restores a session from a file that SaveFile wrote.
 func (m *Model) RestoreSessionFile(path string) (*Session, error) {
 	p, n := cText(path)
 	return m.sessionOf(func(h *C.codegeex_model, out **C.codegeex_session, err **C.codegeex_error) C.codegeex_status {
@@ -76,8 +76,8 @@ func (s *Session) generation() generateCall {
 	}
 }
 
-// Generate completes a prompt, as Model.Generate does. Afterwards the session keeps the prompt and
-// what the first sample was fed.
+// Generate completes a prompt, as Model.Generate does. Afterwards the session holds the prompt and
+// the first sample.
 func (s *Session) Generate(ctx context.Context, prompt Prompt, options *GenerateOptions) ([]Completion, error) {
 	return s.GenerateFunc(ctx, prompt, options, nil)
 }
@@ -92,7 +92,7 @@ func (s *Session) Stream(ctx context.Context, prompt Prompt, options *GenerateOp
 	return s.generation().stream(ctx, prompt, options)
 }
 
-// IDs are the tokens whose keys and values are kept.
+// IDs are the tokens in the KV cache.
 func (s *Session) IDs() (ids []uint32, err error) {
 	err = use(s.own, func(h *C.codegeex_session) error {
 		var data *C.uint32_t
@@ -106,22 +106,23 @@ func (s *Session) IDs() (ids []uint32, err error) {
 	return ids, err
 }
 
-// Reused is how many tokens of the last prompt did not have to be computed; 0 while a call runs.
+// Reused is the number of tokens of the last prompt that were reused from the cache; 0 while a call
+// runs.
 func (s *Session) Reused() int {
 	return ask(s.own, func(h *C.codegeex_session) int { return int(C.codegeex_session_reused(h)) })
 }
 
-// Computed is how many tokens of the last prompt were computed; 0 while a call runs.
+// Computed is the number of tokens of the last prompt that were computed; 0 while a call runs.
 func (s *Session) Computed() int {
 	return ask(s.own, func(h *C.codegeex_session) int { return int(C.codegeex_session_computed(h)) })
 }
 
-// Bytes is the size of the keys and values that are kept; 0 while a call runs.
+// Bytes is the size of the KV cache; 0 while a call runs.
 func (s *Session) Bytes() int {
 	return ask(s.own, func(h *C.codegeex_session) int { return int(C.codegeex_session_bytes(h)) })
 }
 
-// Truncate forgets all but the first tokens; more than there are changes nothing.
+// Truncate keeps only the first tokens. A larger number changes nothing.
 func (s *Session) Truncate(tokens int) error {
 	if err := nonNegative(tokens); err != nil {
 		return err
@@ -133,7 +134,7 @@ func (s *Session) Truncate(tokens int) error {
 	})
 }
 
-// Save writes what the session keeps.
+// Save writes the session.
 func (s *Session) Save(w io.Writer) error {
 	return use(s.own, func(h *C.codegeex_session) error {
 		return save(w, func(data **C.uint8_t, n *C.size_t, err **C.codegeex_error) C.codegeex_status {
@@ -157,8 +158,7 @@ func save(w io.Writer, f func(data **C.uint8_t, n *C.size_t, err **C.codegeex_er
 	return err
 }
 
-// SaveFile saves what the session keeps to a file, which is complete or as before; nobody else may
-// read it.
+// SaveFile saves the session to a file. The write is atomic, and only the owner can read the file.
 func (s *Session) SaveFile(path string) error {
 	p, n := cText(path)
 	return use(s.own, func(h *C.codegeex_session) error {

@@ -10,19 +10,19 @@ import (
 	"unsafe"
 )
 
-// Wanted says which logits State.Decode returns.
+// Wanted is which logits State.Decode returns.
 type Wanted int32
 
 const (
-	// WantedNone: no logits, the tokens only enter the state.
+	// WantedNone: no logits, the tokens are only added to the state.
 	WantedNone Wanted = C.CODEGEEX_LOGITS_NONE
-	// WantedLast: the logits that follow the last token.
+	// WantedLast: logits of the last token only.
 	WantedLast Wanted = C.CODEGEEX_LOGITS_LAST
-	// WantedAll: the logits that follow each token.
+	// WantedAll: logits of every token.
 	WantedAll Wanted = C.CODEGEEX_LOGITS_ALL
 )
 
-// A State is what a model remembers of the tokens of one sequence. It serves one call at a time.
+// A State is the KV cache of one sequence. It serves one call at a time.
 type State struct{ own *owner }
 
 func newState(h *C.codegeex_state) *State {
@@ -32,7 +32,7 @@ func newState(h *C.codegeex_state) *State {
 	return s
 }
 
-// NewState makes an empty state.
+// NewState creates an empty state.
 func (m *Model) NewState() (*State, error) {
 	var s *C.codegeex_state
 	err := use(m.own, func(h *C.codegeex_model) error {
@@ -44,8 +44,8 @@ func (m *Model) NewState() (*State, error) {
 	return newState(s), nil
 }
 
-// RestoreState reads a state that a model with the same fingerprint saved. It goes on with the same
-// bits.
+// RestoreState restores a state that a model with the same fingerprint saved. It continues with
+// bit-identical results.
 func (m *Model) RestoreState(r io.Reader) (*State, error) {
 	bytes, err := io.ReadAll(r)
 	if err != nil {
@@ -64,8 +64,8 @@ func (m *Model) RestoreState(r io.Reader) (*State, error) {
 	return newState(s), nil
 }
 
-// Prefill feeds the tokens of a prompt, a part at a time, without computing logits: feed the last
-// token with Decode. After an error the state has the parts that were fed before it.
+// Prefill processes any number of prompt tokens, in chunks, without logits. Pass the last token to
+// Decode. After an error the state holds the chunks that were processed before it.
 func (s *State) Prefill(ctx context.Context, ids []uint32) error {
 	p, n := cIDs(ids)
 	return use(s.own, func(h *C.codegeex_state) error {
@@ -75,8 +75,8 @@ func (s *State) Prefill(ctx context.Context, ids []uint32) error {
 	})
 }
 
-// Decode feeds one or more tokens and returns the logits that are wanted. In any split of the tokens
-// they are the same to the bit. After an error the state is as before.
+// Decode processes one or more tokens and returns the wanted logits. They are bit-identical for any
+// chunking of the tokens. After an error the state is unchanged.
 func (s *State) Decode(ctx context.Context, ids []uint32, wanted Wanted) (*Logits, error) {
 	p, n := cIDs(ids)
 	var out *C.codegeex_logits
@@ -91,9 +91,9 @@ func (s *State) Decode(ctx context.Context, ids []uint32, wanted Wanted) (*Logit
 	return newLogits(out), nil
 }
 
-// DecodeStates feeds one token to each of several different states of one model, and reads the weights
-// once for all: row i of the logits follows ids[i], which states[i] gets. After an error all states
-// are as before.
+// DecodeStates is batched decode: it processes one token for each of several distinct states of one
+// model, reading the weights once. Row i of the logits is for states[i] and ids[i]. After an error
+// all states are unchanged.
 func DecodeStates(ctx context.Context, states []*State, ids []uint32) (*Logits, error) {
 	if len(states) != len(ids) {
 		return nil, &Error{Code: ErrInvalidArgument, Message: "there have to be as many ids as states"}
@@ -118,17 +118,17 @@ func DecodeStates(ctx context.Context, states []*State, ids []uint32) (*Logits, 
 	return newLogits(out), nil
 }
 
-// Len is how many tokens the state was fed, the position of the next one; 0 while a call runs.
+// Len is the number of tokens in the state; 0 while a call runs.
 func (s *State) Len() int {
 	return ask(s.own, func(h *C.codegeex_state) int { return int(C.codegeex_state_len(h)) })
 }
 
-// Bytes is the size of its memory, what is shared with forks counted in full; 0 while a call runs.
+// Bytes is the size of its memory, including memory shared with forks; 0 while a call runs.
 func (s *State) Bytes() int {
 	return ask(s.own, func(h *C.codegeex_state) int { return int(C.codegeex_state_bytes(h)) })
 }
 
-// Truncate forgets all but the first tokens; more than there are changes nothing.
+// Truncate keeps only the first tokens. A larger number changes nothing.
 func (s *State) Truncate(tokens int) error {
 	if err := nonNegative(tokens); err != nil {
 		return err
@@ -140,7 +140,7 @@ func (s *State) Truncate(tokens int) error {
 	})
 }
 
-// Fork makes a second state with the same tokens. Memory is shared until one of the two is fed.
+// Fork copies the state. Memory is shared until one of the two processes new tokens.
 func (s *State) Fork() (*State, error) {
 	var fork *C.codegeex_state
 	err := use(s.own, func(h *C.codegeex_state) error {
@@ -169,7 +169,7 @@ func (s *State) Close() error {
 	return nil
 }
 
-// Logits are those of a call, row by row. They never change.
+// Logits are the logits of a call, one row per token. They are immutable.
 type Logits struct{ own *owner }
 
 func newLogits(h *C.codegeex_logits) *Logits {
@@ -179,12 +179,12 @@ func newLogits(h *C.codegeex_logits) *Logits {
 	return l
 }
 
-// Rows is how many there are.
+// Rows is the number of rows.
 func (l *Logits) Rows() int {
 	return ask(l.own, func(h *C.codegeex_logits) int { return int(C.codegeex_logits_rows(h)) })
 }
 
-// VocabSize is how many logits a row has.
+// VocabSize is the number of logits per row.
 func (l *Logits) VocabSize() int {
 	return ask(l.own, func(h *C.codegeex_logits) int { return int(C.codegeex_logits_vocab_size(h)) })
 }
@@ -203,7 +203,7 @@ func (l *Logits) Row(row int) (values []float32, err error) {
 	return values, err
 }
 
-// LogProbability is that of an id after a row.
+// LogProbability is the log-probability of an id given a row.
 func (l *Logits) LogProbability(row int, id uint32) (float32, error) {
 	var logprob C.float
 	err := use(l.own, func(h *C.codegeex_logits) error {
@@ -214,7 +214,7 @@ func (l *Logits) LogProbability(row int, id uint32) (float32, error) {
 	return float32(logprob), err
 }
 
-// Top are the likeliest ids after a row, best first.
+// Top returns the most likely ids of a row, best first.
 func (l *Logits) Top(row, count int) (top []TokenLogprob, err error) {
 	err = use(l.own, func(h *C.codegeex_logits) error {
 		var data *C.codegeex_token_logprob

@@ -5,19 +5,18 @@ import "C"
 
 import "unsafe"
 
-// InvalidUTF8 says what becomes of bytes that are not UTF-8 when ids are decoded, which may end
-// inside a character.
+// InvalidUTF8 is how invalid UTF-8 is handled when ids are decoded: ids may end inside a character.
 type InvalidUTF8 int32
 
 const (
-	// InvalidUTF8Replace makes them U+FFFD.
+	// InvalidUTF8Replace replaces them with U+FFFD.
 	InvalidUTF8Replace InvalidUTF8 = C.CODEGEEX_INVALID_UTF8_REPLACE
-	// InvalidUTF8Refuse makes them an error, ErrInvalidUTF8.
+	// InvalidUTF8Refuse returns ErrInvalidUTF8.
 	InvalidUTF8Refuse InvalidUTF8 = C.CODEGEEX_INVALID_UTF8_REFUSE
 )
 
-// A Tokenizer makes token ids of text and text of ids. It never changes, and serves any number of
-// goroutines at once.
+// A Tokenizer encodes text to token ids and decodes ids to text. It is immutable and safe for
+// concurrent use.
 type Tokenizer struct{ own *owner }
 
 func newTokenizer(h *C.codegeex_tokenizer) *Tokenizer {
@@ -27,7 +26,7 @@ func newTokenizer(h *C.codegeex_tokenizer) *Tokenizer {
 	return t
 }
 
-// NewTokenizer makes the tokenizer of CodeGeeX's published checkpoints, which is compiled in.
+// NewTokenizer returns the built-in tokenizer of the published CodeGeeX checkpoints.
 func NewTokenizer() (*Tokenizer, error) {
 	var h *C.codegeex_tokenizer
 	err := call(func(err **C.codegeex_error) C.codegeex_status { return C.codegeex_tokenizer_new(&h, err) })
@@ -37,7 +36,7 @@ func NewTokenizer() (*Tokenizer, error) {
 	return newTokenizer(h), nil
 }
 
-// TokenizerFromFolder reads vocab.json, merges.txt and added_tokens.json in a folder.
+// TokenizerFromFolder reads vocab.json, merges.txt and added_tokens.json from a folder.
 func TokenizerFromFolder(path string) (*Tokenizer, error) {
 	var h *C.codegeex_tokenizer
 	p, n := cText(path)
@@ -56,7 +55,7 @@ func (t *Tokenizer) Close() error {
 	return nil
 }
 
-// Encode makes ids of a text, which has to be UTF-8.
+// Encode encodes a text, which must be UTF-8, to token ids.
 func (t *Tokenizer) Encode(text string, special SpecialTokens) (ids []uint32, err error) {
 	p, n := cText(text)
 	err = use(t.own, func(h *C.codegeex_tokenizer) error {
@@ -71,7 +70,7 @@ func (t *Tokenizer) Encode(text string, special SpecialTokens) (ids []uint32, er
 	return ids, err
 }
 
-// Decode makes text of ids.
+// Decode decodes token ids to text.
 func (t *Tokenizer) Decode(ids []uint32, invalid InvalidUTF8) (text string, err error) {
 	p, n := cIDs(ids)
 	err = use(t.own, func(h *C.codegeex_tokenizer) error {
@@ -86,7 +85,7 @@ func (t *Tokenizer) Decode(ids []uint32, invalid InvalidUTF8) (text string, err 
 	return text, err
 }
 
-// TokenBytes are the bytes that an id stands for, which may end inside a character.
+// TokenBytes returns the bytes of a token, which may end inside a character.
 func (t *Tokenizer) TokenBytes(id uint32) (bytes []byte, err error) {
 	err = use(t.own, func(h *C.codegeex_tokenizer) error {
 		var data *C.uint8_t
@@ -100,23 +99,23 @@ func (t *Tokenizer) TokenBytes(id uint32) (bytes []byte, err error) {
 	return bytes, err
 }
 
-// VocabSize is one more than the largest id; 0 once the tokenizer was closed.
+// VocabSize is one more than the largest id; 0 after Close.
 func (t *Tokenizer) VocabSize() int {
 	return ask(t.own, func(h *C.codegeex_tokenizer) int { return int(C.codegeex_tokenizer_vocab_size(h)) })
 }
 
-// EndOfText is the id that ends a text; 0 once the tokenizer was closed.
+// EndOfText is the end-of-text id; 0 after Close.
 func (t *Tokenizer) EndOfText() uint32 {
 	return ask(t.own, func(h *C.codegeex_tokenizer) uint32 {
 		return uint32(C.codegeex_tokenizer_end_of_text(h))
 	})
 }
 
-// A Decoder decodes ids one after the other, and gives out text as soon as it is certain: a token may
-// end inside a character. It serves one call at a time.
+// A Decoder is a streaming decoder: it takes ids one at a time and returns text as soon as it is
+// final. A token may end inside a character. It serves one call at a time.
 type Decoder struct{ own *owner }
 
-// NewDecoder makes a decoder at the beginning of a text.
+// NewDecoder creates a decoder at the beginning of a text.
 func (t *Tokenizer) NewDecoder(invalid InvalidUTF8) (*Decoder, error) {
 	var d *C.codegeex_decoder
 	err := use(t.own, func(h *C.codegeex_tokenizer) error {
@@ -133,8 +132,8 @@ func (t *Tokenizer) NewDecoder(invalid InvalidUTF8) (*Decoder, error) {
 	return decoder, nil
 }
 
-// Push is the text that an id completes, which may be empty. After ErrInvalidUTF8 the bytes in
-// question are dropped, and the decoder goes on.
+// Push adds an id and returns the newly finalized text, which may be empty. On ErrInvalidUTF8 the
+// decoder drops the invalid bytes and can continue.
 func (d *Decoder) Push(id uint32) (text string, err error) {
 	err = use(d.own, func(h *C.codegeex_decoder) error {
 		var data *C.char
@@ -148,13 +147,13 @@ func (d *Decoder) Push(id uint32) (text string, err error) {
 	return text, err
 }
 
-// Pending says whether bytes are held back.
+// Pending reports whether bytes of an incomplete character are held back.
 func (d *Decoder) Pending() bool {
 	return ask(d.own, func(h *C.codegeex_decoder) bool { return C.codegeex_decoder_is_pending(h) != 0 })
 }
 
-// Finish ends the text: what is held back becomes U+FFFD or ErrInvalidUTF8. Afterwards the decoder is
-// at the beginning of another text.
+// Finish ends the text: incomplete bytes become U+FFFD or ErrInvalidUTF8. The decoder can then start
+// another text.
 func (d *Decoder) Finish() (text string, err error) {
 	err = use(d.own, func(h *C.codegeex_decoder) error {
 		var data *C.char

@@ -15,11 +15,11 @@ use super::tokenizer::special_tokens;
 use crate::generate::{BeamOptions, BeamRules, EarlyStopping};
 use crate::memory::{TryGrow, try_copy, try_copy_text};
 
-/// What a beam search is asked to do. What is not set is as in a new one: four beams of at most 128
-/// tokens by the rules of the reference; NULL stands for a new one.
+/// Options of a beam search. Unset options keep their defaults: four beams of at most 128 tokens by
+/// the rules of the CodeGeeX reference. NULL means all defaults.
 ///
-/// Threads: setters on one thread at a time; any number of threads may use one that does not
-/// change.
+/// Threads: set options from one thread at a time. Any number of threads may read options that no
+/// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_beam_options(std::convert::Infallible);
 
@@ -59,11 +59,12 @@ pub const CODEGEEX_BEAM_RULES_REFERENCE: i32 = 0;
 /// The rules of `generate` in Hugging Face transformers.
 pub const CODEGEEX_BEAM_RULES_HUGGING_FACE: i32 = 1;
 
-/// Looks for better beams until the best running one is no better than the worst finished one.
+/// `False` in transformers: stops when the best running beam scores no better than the worst
+/// finished one.
 pub const CODEGEEX_EARLY_STOPPING_NO: i32 = 0;
-/// Does not look for better beams.
+/// `True` in transformers: stops as soon as `num_beams` beams have finished.
 pub const CODEGEEX_EARLY_STOPPING_YES: i32 = 1;
-/// Looks for better beams as long as one could be better.
+/// `"never"` in transformers: stops only when no running beam can improve the result.
 pub const CODEGEEX_EARLY_STOPPING_NEVER: i32 = 2;
 
 const EARLY: &[(&str, EarlyStopping)] = &[
@@ -77,7 +78,7 @@ const RULES: &[(&str, bool)] = &[("reference", false), ("hugging_face", true)];
 const TABLE: &[Setting<BeamSettings>] = &[
     Setting {
         key: "num_beams\0",
-        help: "Beams that run at a time, and results at most.\0",
+        help: "Number of beams, which is also the maximum number of results.\0",
         set: |o, v| {
             o.options.num_beams = number(v)?;
             Ok(())
@@ -86,7 +87,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
     Setting {
         key: "max_new_tokens\0",
-        help: "New tokens at most.\0",
+        help: "Maximum number of new tokens.\0",
         set: |o, v| {
             o.options.limits.max_new_tokens = number(v)?;
             Ok(())
@@ -104,7 +105,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
     Setting {
         key: "length_penalty\0",
-        help: "With the rules of hugging_face: the power of the length that divides a score.\0",
+        help: "Length penalty of the hugging_face rules: scores are divided by length to this power.\0",
         set: |o, v| {
             o.length_penalty = Some(number(v)?);
             Ok(())
@@ -113,7 +114,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
     Setting {
         key: "early_stopping\0",
-        help: "With the rules of hugging_face: no, yes or never.\0",
+        help: "Early stopping of the hugging_face rules: no, yes or never.\0",
         set: |o, v| {
             o.early_stopping = one_of(v, EARLY)?;
             Ok(())
@@ -125,7 +126,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
     Setting {
         key: "stop\0",
-        help: "Texts that end a beam, as a JSON array of strings.\0",
+        help: "Stop strings, as a JSON array.\0",
         set: |o, v| {
             o.options.stops.stop = json(v, "a JSON array of strings")?;
             Ok(())
@@ -134,7 +135,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
     Setting {
         key: "banned_ids\0",
-        help: "Ids that no beam contains, as a JSON array of numbers.\0",
+        help: "Ids that are excluded from all beams, as a JSON array of numbers.\0",
         set: |o, v| {
             o.options.banned_ids = json(v, "a JSON array of ids")?;
             Ok(())
@@ -143,7 +144,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
     Setting {
         key: "special_tokens\0",
-        help: "What a special token spelled out in the prompt means: text or parse.\0",
+        help: "How special tokens in the prompt are encoded: text or parse.\0",
         set: |o, v| {
             o.options.special_tokens = one_of(v, SPECIAL)?;
             Ok(())
@@ -152,7 +153,8 @@ const TABLE: &[Setting<BeamSettings>] = &[
     },
 ];
 
-/// Makes options: four beams, 128 new tokens, the rules of the reference, no stop strings.
+/// Creates options with the defaults: four beams, 128 new tokens, the rules of the CodeGeeX
+/// reference, no stop strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_new(
     options: *mut *mut codegeex_beam_options,
@@ -165,7 +167,7 @@ pub unsafe extern "C" fn codegeex_beam_options_new(
     })
 }
 
-/// Sets an option by its key, both as text. A value that is refused changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set(
     options: *mut codegeex_beam_options,
@@ -183,9 +185,9 @@ pub unsafe extern "C" fn codegeex_beam_options_set(
     })
 }
 
-/// The value of an option as text, such as codegeex_beam_options_set takes.
+/// The value of an option as text, in the format of codegeex_beam_options_set.
 ///
-/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_get(
     options: *const codegeex_beam_options,
@@ -203,8 +205,8 @@ pub unsafe extern "C" fn codegeex_beam_options_get(
     })
 }
 
-/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
-/// NULL, receives a static string that says what it is.
+/// The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+/// unless NULL, receives a description of the option; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_key(
     index: usize,
@@ -215,7 +217,7 @@ pub unsafe extern "C" fn codegeex_beam_options_key(
     })
 }
 
-/// Beams that run at a time and results at most: 1 to 1024.
+/// Number of beams, which is also the maximum number of results: 1 to 1024.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_num_beams(
     options: *mut codegeex_beam_options,
@@ -229,7 +231,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_num_beams(
     })
 }
 
-/// New tokens at most.
+/// Maximum number of new tokens.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_max_new_tokens(
     options: *mut codegeex_beam_options,
@@ -243,7 +245,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_max_new_tokens(
     })
 }
 
-/// How beams are scored and when a search ends: one of `CODEGEEX_BEAM_RULES_*`.
+/// How beams are scored and when the search ends: one of `CODEGEEX_BEAM_RULES_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_rules(
     options: *mut codegeex_beam_options,
@@ -265,8 +267,8 @@ pub unsafe extern "C" fn codegeex_beam_options_set_rules(
     })
 }
 
-/// With the rules of Hugging Face: the power of the length that divides a score, from -64 to 64; 1
-/// unless set.
+/// Length penalty of the Hugging Face rules: scores are divided by length to this power, -64 to 64;
+/// default 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_length_penalty(
     options: *mut codegeex_beam_options,
@@ -280,7 +282,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_length_penalty(
     })
 }
 
-/// With the rules of Hugging Face: one of `CODEGEEX_EARLY_STOPPING_*`.
+/// Early stopping of the Hugging Face rules: one of `CODEGEEX_EARLY_STOPPING_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_early_stopping(
     options: *mut codegeex_beam_options,
@@ -304,7 +306,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_early_stopping(
     })
 }
 
-/// Adds a text that ends a beam.
+/// Adds a stop string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_add_stop(
     options: *mut codegeex_beam_options,
@@ -320,7 +322,7 @@ pub unsafe extern "C" fn codegeex_beam_options_add_stop(
     })
 }
 
-/// Ids that no beam contains, in place of those that were set before.
+/// Ids that are excluded from all beams. Replaces the previous ones.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_banned_ids(
     options: *mut codegeex_beam_options,
@@ -336,7 +338,7 @@ pub unsafe extern "C" fn codegeex_beam_options_set_banned_ids(
     })
 }
 
-/// What a special token spelled out in the prompt means: one of `CODEGEEX_SPECIAL_*`.
+/// How special tokens in the prompt are encoded: one of `CODEGEEX_SPECIAL_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_beam_options_set_special_tokens(
     options: *mut codegeex_beam_options,
@@ -357,8 +359,8 @@ pub unsafe extern "C" fn codegeex_beam_options_free(options: *mut codegeex_beam_
     free_handle(options)
 }
 
-/// Searches for the likeliest continuations of a prompt: at most as many as there are beams, best
-/// first. Once `cancel` is set, the beams of that moment are the result.
+/// Beam search: returns at most `num_beams` completions of a prompt, best first. If `cancel` is
+/// set, the result is the current beams.
 ///
 /// `options` and `cancel` may be NULL. `beams` receives a handle; free it with
 /// codegeex_completions_free.

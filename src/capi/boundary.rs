@@ -1,9 +1,9 @@
-//! The boundary itself: every entry runs inside [`guard!`] or [`guard_value!`], every pointer of
-//! the caller's is looked at here and nowhere else, and what a handle is.
+//! The boundary itself: every entry runs inside [`guard!`] or [`guard_value!`], and every pointer
+//! of the caller is checked here and nowhere else.
 //!
-//! What a handle is, [`handles`](super::handles) knows. A call holds the values that it uses while it
-//! runs, so that a host may free their handles from a callback, from another thread or from a
-//! finalizer meanwhile. What changes is behind a lock that is tried and never waited for.
+//! Handles are implemented in [`handles`](super::handles). A call holds references to the values
+//! that it uses, so that the host may free their handles meanwhile, from a callback, another thread
+//! or a finalizer. Mutable values are behind a lock that is tried, never waited for.
 
 use std::collections::TryReserveError;
 use std::ffi::{c_char, c_void};
@@ -17,7 +17,7 @@ use super::status::{CODEGEEX_OK, codegeex_status};
 use crate::error::{Error, ErrorKind, bail};
 use crate::memory::TryGrow;
 
-/// What an entry reports: an error of the library, or one that only this boundary has.
+/// The error of an entry: an error of the library, or one that only this boundary has.
 #[derive(Debug)]
 pub enum Failure {
     Library(Error),
@@ -252,7 +252,7 @@ impl<T> Sized<T> {
     }
 }
 
-/// Gives a handle back. NULL is none, and so is what is freed already or of another kind.
+/// Frees a handle. NULL, a freed handle and a handle of another kind are ignored.
 pub fn free_handle<H: Handle>(handle: *mut H) {
     // A destructor that panics must not reach the caller.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(take(handle))));
@@ -263,7 +263,7 @@ pub fn peek<H: Handle>(handle: *const H) -> Option<Held<H>> {
     hold(handle)
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
     let text = (payload.downcast_ref::<&str>().copied())
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str));

@@ -10,8 +10,8 @@ use crate::memory::{TryGrow, try_concat};
 /// Before the first byte lies the size; as long as the strictest alignment.
 const HEADER: usize = 16;
 
-/// Frees a text or an array that a function of this library returned for the caller to keep:
-/// wherever the documentation says "free with codegeex_free". NULL is allowed.
+/// Frees a text or an array that a function returned to the caller, where its documentation says
+/// "free it with codegeex_free". NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_free(buffer: *mut c_void) {
     if buffer.is_null() {

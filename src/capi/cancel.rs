@@ -7,10 +7,10 @@ use super::error::codegeex_error;
 use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 
-/// A flag that asks running calls to stop, set once and never cleared. One token serves any number
-/// of calls, at the same time too.
+/// A flag that cancels running calls. It is set once and never cleared. One token serves any number
+/// of calls, also concurrent ones.
 ///
-/// Threads: any thread may use one at any time; setting it is what it is for.
+/// Threads: safe to call from any thread at any time.
 #[allow(non_camel_case_types)]
 pub struct codegeex_cancel_token(std::convert::Infallible);
 
@@ -19,8 +19,8 @@ impl Handle for codegeex_cancel_token {
     type Value = CancelToken;
 }
 
-/// Makes a token that is not set. With `timeout_ms` above 0 it sets itself so many milliseconds from
-/// now.
+/// Creates a token that is not set. With `timeout_ms` above 0, the token sets itself after that
+/// time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cancel_token_new(
     timeout_ms: u64,
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn codegeex_cancel_token_new(
         let token = call.out(token, "token")?;
         let made = match timeout_ms {
             0 => CancelToken::new(),
-            // One that no clock reaches is none.
+            // A timeout beyond the clock's range means none.
             ms => CancelToken::new().until(Instant::now().checked_add(Duration::from_millis(ms))),
         };
         token.set(new_handle(made)?);
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn codegeex_cancel_token_new(
     })
 }
 
-/// Sets the token: calls that were given it return as soon as they see it.
+/// Sets the token. Calls that use it return as soon as they see it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cancel_token_cancel(
     token: *const codegeex_cancel_token,
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn codegeex_cancel_token_is_cancelled(
     })
 }
 
-/// Frees a token. Calls that were given it go on. NULL is allowed.
+/// Frees a token. Calls that use it continue. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cancel_token_free(token: *mut codegeex_cancel_token) {
     free_handle(token)

@@ -9,9 +9,9 @@ use crate::error::{Error, ErrorKind};
 use crate::generate::{Completion, FinishReason, Speculated};
 use crate::memory::{try_collect, try_collect_ok};
 
-/// The finished samples of a generation, or the beams of a search, best first.
+/// The finished samples of a generation, or the beams of a beam search, best first.
 ///
-/// Threads: immutable; any number of threads may read one at once.
+/// Threads: immutable; any number of threads may read one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_completions(std::convert::Infallible);
 
@@ -68,7 +68,7 @@ fn one<R>(
     }
 }
 
-/// How many there are; 0 for NULL.
+/// Number of completions; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_count(
     completions: *const codegeex_completions,
@@ -78,8 +78,8 @@ pub unsafe extern "C" fn codegeex_completions_count(
     })
 }
 
-/// The text of one, UTF-8, with a zero behind it, without the stop string that ended it. It belongs
-/// to the completions. NULL for NULL or an index out of range.
+/// The text of a completion, NUL-terminated UTF-8, without the stop string that ended it. It
+/// belongs to the completions. NULL for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_text(
     completions: *const codegeex_completions,
@@ -92,8 +92,8 @@ pub unsafe extern "C" fn codegeex_completions_text(
     })
 }
 
-/// The tokens of one, those of the stop string and the end of text included. They belong to the completions. NULL for
-/// NULL or an index out of range.
+/// The tokens of a completion, including those of the stop string and the end of text. They belong
+/// to the completions. NULL for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_ids(
     completions: *const codegeex_completions,
@@ -106,8 +106,8 @@ pub unsafe extern "C" fn codegeex_completions_ids(
     })
 }
 
-/// The log-probability of each token of one under the model, before any sampler. They belong to the
-/// completions. NULL for NULL or an index out of range.
+/// The log-probability of each token of a completion under the model, before sampling. They belong
+/// to the completions. NULL for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_logprobs(
     completions: *const codegeex_completions,
@@ -120,9 +120,9 @@ pub unsafe extern "C" fn codegeex_completions_logprobs(
     })
 }
 
-/// The likeliest tokens in the place of token `token` of one, best first, as many as the options
-/// asked for. They belong to the completions. NULL for NULL or an index out of range, and where none
-/// were asked for.
+/// The most likely tokens at the position of token `token` of a completion, best first, as many as
+/// `top_logprobs` of the options. They belong to the completions. NULL for NULL, for an index out
+/// of range, and if none were requested.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_top_logprobs(
     completions: *const codegeex_completions,
@@ -140,7 +140,8 @@ pub unsafe extern "C" fn codegeex_completions_top_logprobs(
     })
 }
 
-/// Why one ended: one of `CODEGEEX_FINISH_*`; CODEGEEX_FINISH_NONE for NULL or an index out of range.
+/// The finish reason of a completion: one of `CODEGEEX_FINISH_*`; CODEGEEX_FINISH_NONE for NULL or
+/// an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_finish_reason(
     completions: *const codegeex_completions,
@@ -151,7 +152,7 @@ pub unsafe extern "C" fn codegeex_completions_finish_reason(
     })
 }
 
-/// The index in the options of the stop string that ended one; SIZE_MAX where none did.
+/// The index in the options of the stop string that ended a completion; SIZE_MAX if none did.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_stop_index(
     completions: *const codegeex_completions,
@@ -165,8 +166,8 @@ pub unsafe extern "C" fn codegeex_completions_stop_index(
     })
 }
 
-/// For a beam its score by the rules of the search, for a sample the sum of its log-probabilities. 0
-/// for NULL or an index out of range.
+/// The score of a beam by the rules of the search; for a sample, the sum of its log-probabilities.
+/// 0 for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_score(
     completions: *const codegeex_completions,
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn codegeex_completions_score(
     guard_value!(0.0, |call| { one(call, completions, index, |c| c.score) })
 }
 
-/// How many tokens of one were guessed by speculation; 0 for NULL or an index out of range.
+/// Number of draft tokens proposed by speculative decoding; 0 for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_drafted(
     completions: *const codegeex_completions,
@@ -186,8 +187,7 @@ pub unsafe extern "C" fn codegeex_completions_drafted(
     })
 }
 
-/// How many of the guessed tokens of one the model chose as well; 0 for NULL or an index out of
-/// range.
+/// Number of draft tokens accepted by the model; 0 for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_accepted(
     completions: *const codegeex_completions,
@@ -198,8 +198,8 @@ pub unsafe extern "C" fn codegeex_completions_accepted(
     })
 }
 
-/// How many bytes of the prompt the first tokens of one stand for, where the options heal: its text
-/// begins after them. 0 for NULL or an index out of range.
+/// With token healing: number of bytes of the prompt that the first tokens of a completion cover.
+/// The text begins after them. 0 for NULL or an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_healed(
     completions: *const codegeex_completions,
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn codegeex_completions_healed(
     guard_value!(0, |call| { one(call, completions, index, |c| c.healed) })
 }
 
-/// Frees completions and what they lent. NULL is allowed.
+/// Frees completions and all data that belongs to them. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_completions_free(completions: *mut codegeex_completions) {
     free_handle(completions)

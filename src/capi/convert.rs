@@ -16,11 +16,11 @@ use crate::num::DType;
 use crate::tensor::PackedScheme;
 use crate::weights::LoadProgress;
 
-/// How a checkpoint is converted. What is not set is as in a new one: every type as it is, nothing
-/// quantized, no file replaced; NULL stands for a new one.
+/// Options of a conversion. Unset options keep their defaults: element types unchanged, no
+/// quantization, no overwriting. NULL means all defaults.
 ///
-/// Threads: setters on one thread at a time; any number of threads may use one that does not
-/// change.
+/// Threads: set options from one thread at a time. Any number of threads may read options that no
+/// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_convert_options(std::convert::Infallible);
 
@@ -45,7 +45,7 @@ const SCHEMES: &[(&str, Option<PackedScheme>)] = &[
 const TABLE: &[Setting<ConvertOptions>] = &[
     Setting {
         key: "dtype\0",
-        help: "Type of what is not quantized: keep, f32, f16 or bf16.\0",
+        help: "Element type of tensors that are not quantized: keep, f32, f16 or bf16.\0",
         set: |o, v| {
             o.dtype = one_of(v, DTYPES)?;
             Ok(())
@@ -54,7 +54,7 @@ const TABLE: &[Setting<ConvertOptions>] = &[
     },
     Setting {
         key: "quantize\0",
-        help: "Quantizes the linear layers: none, int8 or int4.\0",
+        help: "Quantization of the linear layers: none, int8 or int4.\0",
         set: |o, v| {
             o.quantize = one_of(v, SCHEMES)?;
             Ok(())
@@ -63,7 +63,7 @@ const TABLE: &[Setting<ConvertOptions>] = &[
     },
     Setting {
         key: "quantize_head\0",
-        help: "Quantizes the word embedding, which is the LM head as well, to eight bits.\0",
+        help: "Quantize the word embedding, which is also the LM head, to INT8.\0",
         set: |o, v| {
             o.quantize_head = flag(v)?;
             Ok(())
@@ -72,7 +72,7 @@ const TABLE: &[Setting<ConvertOptions>] = &[
     },
     Setting {
         key: "threads\0",
-        help: "Threads that quantize; 0 means one for each core.\0",
+        help: "Number of threads for quantization; 0 means one for each core.\0",
         set: |o, v| {
             o.threads = number(v).map(|n| (n > 0).then_some(n))?;
             Ok(())
@@ -81,7 +81,7 @@ const TABLE: &[Setting<ConvertOptions>] = &[
     },
     Setting {
         key: "overwrite\0",
-        help: "Whether a file that is there already may be replaced: true or false.\0",
+        help: "Whether an existing file may be replaced: true or false.\0",
         set: |o, v| {
             o.overwrite = flag(v)?;
             Ok(())
@@ -95,7 +95,7 @@ fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
     found.map_or("", |(name, _)| name).to_owned()
 }
 
-/// Makes options: every type as it is, nothing quantized, no file replaced.
+/// Creates options with the defaults: element types unchanged, no quantization, no overwriting.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_new(
     options: *mut *mut codegeex_convert_options,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn codegeex_convert_options_new(
     })
 }
 
-/// Sets an option by its key, both as text. A value that is refused changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set(
     options: *mut codegeex_convert_options,
@@ -126,9 +126,9 @@ pub unsafe extern "C" fn codegeex_convert_options_set(
     })
 }
 
-/// The value of an option as text, such as codegeex_convert_options_set takes.
+/// The value of an option as text, in the format of codegeex_convert_options_set.
 ///
-/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_get(
     options: *const codegeex_convert_options,
@@ -146,8 +146,8 @@ pub unsafe extern "C" fn codegeex_convert_options_get(
     })
 }
 
-/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
-/// NULL, receives a static string that says what it is.
+/// The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+/// unless NULL, receives a description of the option; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_key(
     index: usize,
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn codegeex_convert_options_key(
     })
 }
 
-/// The element type of every tensor that is not quantized, by name: `keep`, `f32`, `f16` or `bf16`.
+/// The element type of tensors that are not quantized, by name: `keep`, `f32`, `f16` or `bf16`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set_dtype(
     options: *mut codegeex_convert_options,
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn codegeex_convert_options_set_dtype(
     })
 }
 
-/// What the linear layers are quantized to, by name: `none`, `int8` or `int4`.
+/// Quantization of the linear layers, by name: `none`, `int8` or `int4`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set_quantize(
     options: *mut codegeex_convert_options,
@@ -188,8 +188,7 @@ pub unsafe extern "C" fn codegeex_convert_options_set_quantize(
     })
 }
 
-/// Whether the word embedding, which is the LM head as well, is quantized to eight bits: nonzero is
-/// yes.
+/// Whether the word embedding, which is also the LM head, is quantized to INT8. Nonzero enables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set_quantize_head(
     options: *mut codegeex_convert_options,
@@ -203,7 +202,7 @@ pub unsafe extern "C" fn codegeex_convert_options_set_quantize_head(
     })
 }
 
-/// Threads that quantize; 0 means one for each core that the process may use.
+/// Number of threads for quantization; 0 means one for each available core.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set_threads(
     options: *mut codegeex_convert_options,
@@ -217,7 +216,7 @@ pub unsafe extern "C" fn codegeex_convert_options_set_threads(
     })
 }
 
-/// Whether a file that is there already may be replaced, as a whole and at the end: nonzero is yes.
+/// Whether an existing file may be replaced, atomically at the end. Nonzero enables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set_overwrite(
     options: *mut codegeex_convert_options,
@@ -237,11 +236,11 @@ pub unsafe extern "C" fn codegeex_convert_options_free(options: *mut codegeex_co
     free_handle(options)
 }
 
-/// Converts a checkpoint in any form into one safetensors file, quantized if the options say so. A
-/// call that fails or is cancelled, which is CODEGEEX_CANCELLED, leaves `out` as it was.
+/// Converts a checkpoint of any supported format to one safetensors file, with optional
+/// quantization. A call that fails or is cancelled (CODEGEEX_CANCELLED) leaves `out` unchanged.
 ///
-/// Of `open_options`, which may be NULL as may `options`, `cancel` and `progress`, memory and
-/// configuration count. `progress` hears bytes that were written, and of how many.
+/// `open_options`, `options`, `cancel` and `progress` may be NULL. Of `open_options`, only memory
+/// and configuration are used. `progress` is called with the bytes written and the total.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert(
     path: *const c_char,
@@ -262,7 +261,7 @@ pub unsafe extern "C" fn codegeex_convert(
         let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let progress = Progress::new(progress, userdata);
-        // A flag of our own: a callback that cancels this call leaves the caller's alone.
+        // A separate flag: a callback that cancels this call must not set the caller's flag.
         let cancel = cancel.until(None);
         let mut open = opened.load.open;
         open.progress = LoadProgress::new().cancel(cancel.clone());

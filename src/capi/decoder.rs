@@ -10,10 +10,10 @@ use super::status::codegeex_status;
 use super::tokenizer::{codegeex_tokenizer, invalid_utf8};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 
-/// Decodes ids one after the other and gives out text as soon as it is certain: a token may end
-/// inside a character.
+/// A streaming decoder: takes ids one at a time and returns text as soon as it is final. A token
+/// may end inside a character.
 ///
-/// Threads: one call at a time; a second one is CODEGEEX_BUSY.
+/// Threads: one call at a time; a concurrent call returns CODEGEEX_BUSY.
 #[allow(non_camel_case_types)]
 pub struct codegeex_decoder(std::convert::Infallible);
 
@@ -27,7 +27,7 @@ impl Handle for codegeex_decoder {
     type Value = DecoderValue;
 }
 
-/// Makes a decoder at the beginning of a text. `policy` is one of `CODEGEEX_INVALID_UTF8_*`.
+/// Creates a decoder at the beginning of a text. `policy` is one of `CODEGEEX_INVALID_UTF8_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_decoder_new(
     tokenizer: *const codegeex_tokenizer,
@@ -46,12 +46,12 @@ pub unsafe extern "C" fn codegeex_decoder_new(
     })
 }
 
-/// The text that `id` completes, which may be empty.
+/// Adds an id and returns the newly finalized text, which may be empty.
 ///
-/// With CODEGEEX_INVALID_UTF8_REFUSE, bytes that cannot become a character are
-/// CODEGEEX_INVALID_UTF8; they are dropped, and the decoder goes on with the next call.
+/// With CODEGEEX_INVALID_UTF8_REFUSE, invalid bytes are CODEGEEX_INVALID_UTF8. The decoder drops
+/// them and can continue.
 ///
-/// `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_decoder_push(
     decoder: *mut codegeex_decoder,
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn codegeex_decoder_push(
     })
 }
 
-/// Whether bytes are held back: 1 or 0; 0 for NULL.
+/// Whether bytes of an incomplete character are held back: 1 or 0; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_decoder_is_pending(decoder: *const codegeex_decoder) -> i32 {
     guard_value!(0, |call| {
@@ -80,10 +80,10 @@ pub unsafe extern "C" fn codegeex_decoder_is_pending(decoder: *const codegeex_de
     })
 }
 
-/// Ends the text: what is held back becomes U+FFFD or CODEGEEX_INVALID_UTF8, as the policy says.
-/// Afterwards the decoder is at the beginning of another text.
+/// Ends the text. Incomplete bytes become U+FFFD or CODEGEEX_INVALID_UTF8, by the policy. The
+/// decoder can then start another text.
 ///
-/// `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_decoder_finish(
     decoder: *mut codegeex_decoder,

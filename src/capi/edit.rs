@@ -17,11 +17,11 @@ use crate::edit::{Accept, EditOptions, EditSession};
 use crate::generate::Event;
 use crate::language::Language;
 
-/// How an edit session suggests. What is not set is as in a new one: 64 tokens at most, healed, with
-/// all post-processing; NULL stands for a new one.
+/// Options of an edit session. Unset options keep their defaults: at most 64 tokens, token healing,
+/// all post-processing. NULL means all defaults.
 ///
-/// Threads: setters on one thread at a time; any number of threads may use one that does not
-/// change.
+/// Threads: set options from one thread at a time. Any number of threads may read options that no
+/// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_edit_options(std::convert::Infallible);
 
@@ -30,10 +30,10 @@ impl Handle for codegeex_edit_options {
     type Value = Options<EditOptions>;
 }
 
-/// Suggests code at a cursor while the text around it changes. It keeps the model.
+/// Inline code suggestions at a cursor while the text around it changes. It keeps the model alive.
 ///
-/// Threads: one call at a time; a second one is CODEGEEX_BUSY, from a callback too. To end a
-/// suggestion from another thread, set the cancel token that it was given.
+/// Threads: one call at a time; a concurrent call, also from a callback, returns CODEGEEX_BUSY. To
+/// stop a suggestion from another thread, set the cancel token of the call.
 #[allow(non_camel_case_types)]
 pub struct codegeex_edit_session(std::convert::Infallible);
 
@@ -65,7 +65,7 @@ macro_rules! polish {
 const TABLE: &[Setting<EditOptions>] = &[
     Setting {
         key: "clip_step\0",
-        help: "Tokens by which the beginning of what the model sees moves, about.\0",
+        help: "Step in tokens by which the beginning of the visible text moves, approximately.\0",
         set: |o, v| {
             o.clip_step = number(v)?;
             Ok(())
@@ -75,27 +75,23 @@ const TABLE: &[Setting<EditOptions>] = &[
     polish!(
         "reindent",
         reindent,
-        "Suggestions get the indentation of the file."
+        "Re-indent suggestions to the style of the file."
     ),
     polish!(
         "cut_at_scope",
         cut_at_scope,
-        "Nothing beyond the scope of the cursor."
+        "Cut suggestions at the end of the cursor's scope."
     ),
     polish!(
         "without_overlap",
         without_overlap,
-        "Nothing that follows the cursor already."
+        "Remove text that already follows the cursor."
     ),
-    polish!("distinct", distinct, "Nothing twice."),
-    polish!(
-        "rank",
-        rank,
-        "The best first, by the log-probabilities of tokens."
-    ),
+    polish!("distinct", distinct, "Remove duplicate suggestions."),
+    polish!("rank", rank, "Rank suggestions by log-probability."),
     Setting {
         key: "suffix_tokens\0",
-        help: "Tokens of the text after the cursor that suggestions are ranked by, at most.\0",
+        help: "Maximum number of tokens after the cursor used for ranking.\0",
         set: |o, v| {
             o.polish.suffix_tokens = number(v)?;
             Ok(())
@@ -104,7 +100,7 @@ const TABLE: &[Setting<EditOptions>] = &[
     },
 ];
 
-/// Makes options: 64 tokens at most, healed, all post-processing.
+/// Creates options with the defaults: at most 64 tokens, token healing, all post-processing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_new(
     options: *mut *mut codegeex_edit_options,
@@ -117,7 +113,7 @@ pub unsafe extern "C" fn codegeex_edit_options_new(
     })
 }
 
-/// Sets an option by its key, both as text. A value that is refused changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_set(
     options: *mut codegeex_edit_options,
@@ -135,9 +131,9 @@ pub unsafe extern "C" fn codegeex_edit_options_set(
     })
 }
 
-/// The value of an option as text, such as codegeex_edit_options_set takes.
+/// The value of an option as text, in the format of codegeex_edit_options_set.
 ///
-/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_get(
     options: *const codegeex_edit_options,
@@ -155,8 +151,8 @@ pub unsafe extern "C" fn codegeex_edit_options_get(
     })
 }
 
-/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
-/// NULL, receives a static string that says what it is.
+/// The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+/// unless NULL, receives a description of the option; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_key(
     index: usize,
@@ -167,8 +163,8 @@ pub unsafe extern "C" fn codegeex_edit_options_key(
     })
 }
 
-/// How suggestions are generated, in place of 64 tokens at most and healed. Text is only ever text
-/// here, whatever these options say of special tokens.
+/// How suggestions are generated, instead of at most 64 tokens with token healing. Special tokens
+/// in the text are always encoded as plain text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_set_generate(
     options: *mut codegeex_edit_options,
@@ -195,7 +191,7 @@ pub unsafe extern "C" fn codegeex_edit_options_free(options: *mut codegeex_edit_
     free_handle(options)
 }
 
-/// Makes an edit session for a language, by its name. `options` may be NULL.
+/// Creates an edit session for a language, by its name. `options` may be NULL.
 ///
 /// `session` receives a handle; free it with codegeex_edit_session_free.
 #[unsafe(no_mangle)]
@@ -220,26 +216,25 @@ pub unsafe extern "C" fn codegeex_edit_session_new(
     })
 }
 
-/// What a new text changed. Set `struct_size` to `sizeof` before it is filled; later releases may add
-/// fields at the end.
+/// Effect of an update of the text. Set `struct_size` to `sizeof` before the call; later releases
+/// may add fields at the end.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct codegeex_edit_update {
     /// Size of this struct in bytes.
     pub struct_size: usize,
-    /// Bytes from the beginning of the text that the model does not see, because it is too long.
+    /// Bytes cut from the beginning of the text because it is too long for the model.
     pub clipped_bytes: usize,
-    /// Line breaks in them.
+    /// Line breaks in those bytes.
     pub clipped_lines: usize,
-    /// 1 if what the model sees begins elsewhere than before, so that it will be read anew.
+    /// 1 if the visible text now starts at another place, so that the KV cache is computed again.
     pub moved: i32,
-    /// 1 if a suggestion agrees with what was typed: nothing need be computed.
+    /// 1 if a suggestion still matches the text, so that nothing needs to be computed.
     pub is_alive: i32,
 }
 
-/// Takes the text in, as it is now before and after the cursor. Computes nothing. `update` may be
-/// NULL.
+/// Sets the current text before and after the cursor. Does not run the model. `update` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_update(
     session: *mut codegeex_edit_session,
@@ -272,11 +267,11 @@ pub unsafe extern "C" fn codegeex_edit_session_update(
     })
 }
 
-/// Suggests what might follow the cursor: what there is already and agrees with the text, or else
-/// what the model says. The callback hears of that as it comes, before post-processing. Cancelled, it
-/// suggests what there is by then.
+/// Suggests text at the cursor: earlier suggestions that still match the text, or else new ones
+/// from the model. The callback receives the tokens as they are sampled, before post-processing. If
+/// cancelled, it returns the partial result.
 ///
-/// `cancel` and `callback` may be NULL. `count` receives how many suggestions there are, best first;
+/// `cancel` and `callback` may be NULL. `count` receives the number of suggestions, best first;
 /// read them with codegeex_edit_session_suggestion.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_suggest(
@@ -301,7 +296,7 @@ pub unsafe extern "C" fn codegeex_edit_session_suggest(
     })
 }
 
-/// The suggestions that agree with the text as it is now; 0 for NULL and while a call runs.
+/// Number of suggestions that match the current text; 0 for NULL and while a call runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_suggestions(
     session: *const codegeex_edit_session,
@@ -313,9 +308,9 @@ pub unsafe extern "C" fn codegeex_edit_session_suggestions(
     })
 }
 
-/// What of a suggestion, by its index from 0, is not typed or accepted yet.
+/// The part of a suggestion, by index from 0, that is not typed or accepted yet.
 ///
-/// `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_suggestion(
     session: *const codegeex_edit_session,
@@ -336,17 +331,17 @@ pub unsafe extern "C" fn codegeex_edit_session_suggestion(
     })
 }
 
-/// White space, then a word or a run of other characters.
+/// The next word or run of other characters, with the whitespace before it.
 pub const CODEGEEX_ACCEPT_WORD: i32 = 0;
-/// The first line that is not blank, with its line break and the blank ones before it.
+/// The first non-blank line, with its line break and the blank lines before it.
 pub const CODEGEEX_ACCEPT_LINE: i32 = 1;
-/// All of it.
+/// The whole suggestion.
 pub const CODEGEEX_ACCEPT_ALL: i32 = 2;
 
 /// Accepts the best suggestion or a part of it, one of `CODEGEEX_ACCEPT_*`, as if it were typed.
 ///
-/// `text` receives the `text_len` bytes that were inserted, none where there is no suggestion, with a
-/// zero behind them; free it with codegeex_free.
+/// `text` receives the `text_len` inserted bytes, none if there is no suggestion, followed by a
+/// NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_accept(
     session: *mut codegeex_edit_session,
@@ -372,7 +367,7 @@ pub unsafe extern "C" fn codegeex_edit_session_accept(
     })
 }
 
-/// Drops the suggestions, so that the next ones are computed.
+/// Drops the suggestions. The next call computes new ones.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_session_dismiss(
     session: *mut codegeex_edit_session,

@@ -6,10 +6,10 @@ use super::boundary::{Failure, Handle, free_handle, guard_value, new_handle, pee
 use super::buffer::KeptText;
 use super::status::{CODEGEEX_INVALID_ARGUMENT, codegeex_status};
 
-/// What went wrong: a status, a sentence that says what was found, what was expected and what to do,
-/// and the errors that caused it.
+/// An error: a status, a message that says what was found, what was expected and what to do, and
+/// the causes.
 ///
-/// Owned by the caller; immutable, so any number of threads may read one.
+/// Owned by the caller. Immutable: any number of threads may read one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_error(std::convert::Infallible);
 
@@ -53,7 +53,7 @@ impl codegeex_error {
     }
 }
 
-/// The status that the function returned as well; `CODEGEEX_INVALID_ARGUMENT` for NULL.
+/// The status of the error; `CODEGEEX_INVALID_ARGUMENT` for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_error_code(error: *const codegeex_error) -> codegeex_status {
     guard_value!(CODEGEEX_INVALID_ARGUMENT, |_call| {
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn codegeex_error_code(error: *const codegeex_error) -> co
     })
 }
 
-/// The message, UTF-8, with a zero behind it. It belongs to the error. NULL for NULL.
+/// The message, NUL-terminated UTF-8. It belongs to the error. NULL for NULL.
 ///
 /// `len` receives its length in bytes and may be NULL.
 #[unsafe(no_mangle)]
@@ -75,14 +75,14 @@ pub unsafe extern "C" fn codegeex_error_message(
     })
 }
 
-/// How many causes the error has; 0 for NULL.
+/// Number of causes; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_error_causes(error: *const codegeex_error) -> usize {
     guard_value!(0, |_call| { Ok(peek(error).map_or(0, |e| e.causes.len())) })
 }
 
-/// The message of a cause, the nearest first, UTF-8, with a zero behind it. It belongs to the error.
-/// NULL for NULL and for an index out of range.
+/// The message of a cause, nearest first, NUL-terminated UTF-8. It belongs to the error. NULL for
+/// NULL and for an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_error_cause(
     error: *const codegeex_error,

@@ -1,4 +1,4 @@
-//! `codegeex_event`: what happens during a generation, and the callback that hears it.
+//! `codegeex_event`: an event of a generation, and the event callback.
 
 use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
@@ -7,42 +7,42 @@ use super::boundary::{Userdata, guard_value};
 use crate::code::StopRule;
 use crate::generate::{Event, FinishReason};
 
-/// Nothing happened: what codegeex_ticket_next reports when it does not wait.
+/// No event yet. codegeex_ticket_next reports it when it does not wait.
 pub const CODEGEEX_EVENT_NONE: i32 = 0;
 /// A token was sampled; the last of a text may be the end of text, whose `text` is empty.
 pub const CODEGEEX_EVENT_TOKEN: i32 = 1;
 /// A sample is complete; `text` is the rest of its text.
 pub const CODEGEEX_EVENT_END: i32 = 2;
-/// A request of a service is over; nothing follows.
+/// A request of a service has finished. No event follows.
 pub const CODEGEEX_EVENT_DONE: i32 = 3;
 
-/// The completion has not ended.
+/// The completion has not finished.
 pub const CODEGEEX_FINISH_NONE: i32 = 0;
 /// The model ended the text.
 pub const CODEGEEX_FINISH_END_OF_TEXT: i32 = 1;
 /// A stop string appeared.
 pub const CODEGEEX_FINISH_STOP: i32 = 2;
-/// As many tokens as were asked for.
+/// The maximum number of new tokens was reached.
 pub const CODEGEEX_FINISH_LENGTH: i32 = 3;
-/// Every position of the model is taken.
+/// The context length was reached.
 pub const CODEGEEX_FINISH_CONTEXT_FULL: i32 = 4;
-/// The cancel token was set, or the callback asked to stop.
+/// The cancel token was set, or the callback cancelled.
 pub const CODEGEEX_FINISH_CANCELLED: i32 = 5;
-/// The time was up.
+/// The timeout expired.
 pub const CODEGEEX_FINISH_DEADLINE: i32 = 6;
-/// The prompt has more tokens to compute than allowed.
+/// The prompt has more tokens to compute than the prefill limit.
 pub const CODEGEEX_FINISH_PREFILL_LIMIT: i32 = 7;
-/// A reason that has no number yet.
+/// A reason without a number in this header.
 pub const CODEGEEX_FINISH_OTHER: i32 = 8;
-/// A rule of code: the line ended.
+/// Stop rule for code: the line ended.
 pub const CODEGEEX_FINISH_END_OF_LINE: i32 = 9;
-/// A rule of code: the block ended.
+/// Stop rule for code: the block ended.
 pub const CODEGEEX_FINISH_END_OF_BLOCK: i32 = 10;
-/// A rule of code: the function ended.
+/// Stop rule for code: the function ended.
 pub const CODEGEEX_FINISH_END_OF_FUNCTION: i32 = 11;
-/// A rule of code: a line began in the first column.
+/// Stop rule for code: a line started in the first column.
 pub const CODEGEEX_FINISH_UNINDENTED_LINE: i32 = 12;
-/// A rule of code: where the reference ends the generation for HumanEval-X.
+/// Stop rule for code: the point where the CodeGeeX reference ends a HumanEval-X generation.
 pub const CODEGEEX_FINISH_HUMANEVAL: i32 = 13;
 
 pub(super) fn finish_number(reason: FinishReason) -> i32 {
@@ -65,8 +65,9 @@ pub(super) fn finish_number(reason: FinishReason) -> i32 {
 }
 
 /// The name of a reason: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`, `deadline`,
-/// `prefill_limit`, and of the rules of code `end_of_line`, `end_of_block`, `end_of_function`,
-/// `unindented_line`, `humaneval`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for what is none.
+/// `prefill_limit`, and for stop rules for code `end_of_line`, `end_of_block`, `end_of_function`,
+/// `unindented_line`, `humaneval`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for an
+/// unknown number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_finish_reason_name(reason: i32) -> *const c_char {
     guard_value!(std::ptr::null(), |_call| {
@@ -90,7 +91,7 @@ pub unsafe extern "C" fn codegeex_finish_reason_name(reason: i32) -> *const c_ch
     })
 }
 
-/// A token with its log-probability under the model, before any sampler.
+/// A token with its log-probability under the model, before sampling.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[allow(non_camel_case_types)]
@@ -101,31 +102,33 @@ pub struct codegeex_token_logprob {
     pub logprob: f32,
 }
 
-/// What happened. Later releases may add fields at the end; `struct_size` says which are there.
+/// An event of a generation. Later releases may add fields at the end; `struct_size` says which
+/// fields are present.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct codegeex_event {
     /// Size of this struct in bytes.
     pub struct_size: usize,
-    /// One of `CODEGEEX_EVENT_*`; those that are not known are to be passed over.
+    /// One of `CODEGEEX_EVENT_*`. Ignore unknown kinds.
     pub kind: i32,
-    /// For an end: one of `CODEGEEX_FINISH_*`.
+    /// For an end event: one of `CODEGEEX_FINISH_*`.
     pub finish_reason: i32,
-    /// Which sample, from 0.
+    /// Index of the sample, from 0.
     pub sample: usize,
-    /// For a token: its id.
+    /// For a token event: its id.
     pub id: u32,
-    /// For a token: its log-probability under the model, before any sampler.
+    /// For a token event: its log-probability under the model, before sampling.
     pub logprob: f32,
-    /// The text that is certain now and was not before, UTF-8, not zero-terminated. It may be empty:
-    /// a token may end inside a character, and what may begin a stop string is held back.
+    /// Newly finalized text, UTF-8, not NUL-terminated. It may be empty: a token may end inside a
+    /// character, and a possible beginning of a stop string is held back.
     pub text: *const c_char,
     /// Bytes of `text`.
     pub text_len: usize,
-    /// For a token: the likeliest tokens in its place, best first, as many as the options ask for.
+    /// For a token event: the most likely tokens at its position, best first, as many as
+    /// `top_logprobs` of the options.
     pub top_logprobs: *const codegeex_token_logprob,
-    /// How many of `top_logprobs` there are.
+    /// Number of elements of `top_logprobs`.
     pub top_logprobs_len: usize,
     /// For an end at a stop string: its index in the options; SIZE_MAX for every other event.
     pub stop_index: usize,
@@ -183,9 +186,9 @@ impl codegeex_event {
     }
 }
 
-/// Hears what happens during a generation. The event and what it points to are valid during the
-/// call. Returns 0 to go on, anything else to cancel the generation. It runs on the thread that
-/// called the generation, and must not unwind. It may free handles, those of the running call too.
+/// Event callback of a generation. The event and the data it points to are valid during the
+/// callback. Return 0 to continue, any other value to cancel the generation. It runs on the calling
+/// thread and must not unwind. It may free handles, also those of the running call.
 #[allow(non_camel_case_types)]
 pub type codegeex_event_callback =
     Option<unsafe extern "C" fn(userdata: *mut c_void, event: *const codegeex_event) -> i32>;

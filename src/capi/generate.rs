@@ -15,7 +15,7 @@ use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 use crate::generate::Completion;
 
-/// The token of a call, or one that nobody sets.
+/// The cancel token of a call, or one that is never set.
 pub(super) fn cancel_or_never(cancel: Option<&Held<codegeex_cancel_token>>) -> CancelToken {
     cancel.map_or_else(CancelToken::new, |c| (**c).clone())
 }
@@ -32,10 +32,10 @@ pub(super) fn noted(log: &Log, result: crate::Result<Vec<Completion>>) -> Result
     Ok(completions)
 }
 
-/// Completes a prompt and reports every token as it is drawn.
+/// Completes a prompt and reports every token as it is sampled.
 ///
-/// `options`, `cancel`, `callback` and `completions` may be NULL. When the callback returns nonzero,
-/// or `cancel` is set by any thread, the call succeeds with what was generated so far, and the
+/// `options`, `cancel`, `callback` and `completions` may be NULL. When the callback returns
+/// nonzero, or `cancel` is set by any thread, the call succeeds with the partial result, and the
 /// finish reason is CODEGEEX_FINISH_CANCELLED. `completions` receives a handle; free it with
 /// codegeex_completions_free.
 #[unsafe(no_mangle)]

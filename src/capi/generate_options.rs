@@ -1,4 +1,4 @@
-//! `codegeex_generate_options`: what a generation is asked to do.
+//! `codegeex_generate_options`: options of a generation.
 
 use std::ffi::c_char;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use crate::language::Language;
 use crate::memory::{TryGrow, try_collect, try_copy, try_copy_text};
 use crate::tokenizer::SpecialTokens;
 
-/// What a generation is asked to do. What is not set is as in a new one: greedy, 128 new tokens, one
-/// sample, no stop strings; NULL stands for a new one. Numbers out of range are reported by the call
-/// that uses the options.
+/// Options of a generation. Unset options keep their defaults: greedy, 128 new tokens, one sample,
+/// no stop strings. NULL means all defaults. Values out of range are reported by the call that uses
+/// the options.
 ///
-/// Threads: setters on one thread at a time; any number of threads may use one that does not
-/// change. A call reads the options when it begins.
+/// Threads: set options from one thread at a time. Any number of threads may read options that no
+/// longer change. A call reads the options when it starts.
 #[allow(non_camel_case_types)]
 pub struct codegeex_generate_options(std::convert::Infallible);
 
@@ -40,7 +40,7 @@ impl GenerateSettings {
     pub fn begin(self) -> GenerateOptions {
         let mut options = self.options;
         if self.timeout_ms > 0 {
-            // One that no clock reaches is none.
+            // A timeout beyond the clock's range means none.
             options.limits.deadline =
                 Instant::now().checked_add(Duration::from_millis(self.timeout_ms));
         }
@@ -94,38 +94,40 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     numeric!(
         "max_new_tokens",
         limits.max_new_tokens,
-        "New tokens at most."
+        "Maximum number of new tokens."
     ),
     numeric!(
         "temperature",
         sampling.temperature,
-        "Divides the logits; 0 means greedy."
+        "Sampling temperature; 0 means greedy."
     ),
-    numeric!("top_k", sampling.top_k, off at 0, "Candidates to keep; 0 means all."),
-    numeric!("top_p", sampling.top_p, off at 1.0, "Probability mass to keep; 1 means all."),
+    numeric!("top_k", sampling.top_k, off at 0,
+        "Top-k sampling: keep the k most likely tokens; 0 disables it."),
+    numeric!("top_p", sampling.top_p, off at 1.0,
+        "Top-p (nucleus) sampling: probability mass of the most likely tokens to keep; 1 disables it."),
     numeric!(
         "min_p", sampling.min_p, off at 0.0,
-        "Candidates to keep: those at least this share as likely as the likeliest; 0 means all."
+        "Min-p sampling: keep tokens at least this value times as likely as the top one; 0 disables it."
     ),
     numeric!(
         "typical_p", sampling.typical_p, off at 1.0,
-        "Probability mass of the most typical candidates to keep; 1 means all."
+        "Typical-p sampling: probability mass of the most typical tokens to keep; 1 disables it."
     ),
     numeric!(
         "repetition_penalty", sampling.repetition_penalty, off at 1.0,
-        "Divides positive logits of ids that were there, multiplies negative ones; 1 means none."
+        "Repetition penalty, for ids in the prompt or the generated text; 1 disables it."
     ),
     numeric!(
         "presence_penalty", sampling.presence_penalty, off at 0.0,
-        "Subtracted once from the logits of generated ids; 0 means none."
+        "Presence penalty: subtracted once from the logits of generated ids; 0 disables it."
     ),
     numeric!(
         "frequency_penalty", sampling.frequency_penalty, off at 0.0,
-        "Subtracted from the logits of generated ids each time that they were; 0 means none."
+        "Frequency penalty: subtracted from an id's logit for each occurrence; 0 disables it."
     ),
     Setting {
         key: "logit_bias\0",
-        help: "Ids with what is added to their logits, as a JSON object: {\"198\": -2.5}; null bans.\0",
+        help: "Logit bias, as a JSON object of ids and values to add: {\"198\": -2.5}; null bans an id.\0",
         set: |o, v| {
             let found: std::collections::BTreeMap<u32, Option<f32>> =
                 json(v, "a JSON object of ids and numbers, or null")?;
@@ -142,20 +144,16 @@ const TABLE: &[Setting<GenerateSettings>] = &[
             format!("{{{}}}", pairs.join(","))
         },
     },
-    numeric!(
-        "seed",
-        sampling.seed,
-        "Decides the draws, with the numbers of the sample and the token."
-    ),
+    numeric!("seed", sampling.seed, "Random seed."),
     numeric!(
         "first_sample",
         first_sample,
-        "Number of the first sample, for the draws."
+        "Index of the first sample, for the random numbers."
     ),
-    numeric!("samples", samples, "Completions of the one prompt."),
+    numeric!("samples", samples, "Number of completions of the prompt."),
     Setting {
         key: "stop\0",
-        help: "Texts that end a completion, as a JSON array of strings.\0",
+        help: "Stop strings, as a JSON array.\0",
         set: |o, v| {
             o.options.stops.stop = json(v, "a JSON array of strings")?;
             Ok(())
@@ -185,7 +183,7 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     },
     Setting {
         key: "heal\0",
-        help: "Token healing: a prompt may end inside a word or a run of spaces; true or false.\0",
+        help: "Token healing: re-sample the last tokens of the prompt; true or false.\0",
         set: |o, v| {
             o.options.heal = flag(v)?;
             Ok(())
@@ -194,7 +192,7 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     },
     Setting {
         key: "banned_ids\0",
-        help: "Ids that are never drawn, as a JSON array of numbers.\0",
+        help: "Ids that are never sampled, as a JSON array of numbers.\0",
         set: |o, v| {
             o.options.sampling.banned_ids = json(v, "a JSON array of ids")?;
             Ok(())
@@ -203,7 +201,7 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     },
     Setting {
         key: "special_tokens\0",
-        help: "What a special token spelled out in the prompt means: text or parse.\0",
+        help: "How special tokens in the prompt are encoded: text or parse.\0",
         set: |o, v| {
             o.options.special_tokens = one_of(v, SPECIAL)?;
             Ok(())
@@ -213,11 +211,11 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     numeric!(
         "top_logprobs",
         top_logprobs,
-        "Also reports the likeliest tokens at each place, so many of them."
+        "Reports the N most likely tokens at each position."
     ),
     Setting {
         key: "timeout_ms\0",
-        help: "Ends the generation so many milliseconds after it began; 0 means never.\0",
+        help: "Timeout of the generation in milliseconds; 0 means none.\0",
         set: |o, v| {
             o.timeout_ms = number(v)?;
             Ok(())
@@ -226,7 +224,7 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     },
     Setting {
         key: "prefill_limit\0",
-        help: "Tokens of the prompt that may be computed; none means all.\0",
+        help: "Maximum number of prompt tokens to compute; none means no limit.\0",
         set: |o, v| {
             o.options.limits.prefill_limit = number_or_none(v)?;
             Ok(())
@@ -235,11 +233,11 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     },
     numeric!(
         "threads", limits.threads, off at 0,
-        "Threads that compute at most; 0 means all of the model."
+        "Maximum number of compute threads; 0 means all threads of the model."
     ),
     Setting {
         key: "speculation\0",
-        help: "Guesses at the next tokens: off, lookup, or lookup:N for N tokens a step.\0",
+        help: "Speculative decoding: off, lookup, or lookup:N for N draft tokens per step.\0",
         set: |o, v| {
             o.options.speculation = match v.trim() {
                 "off" => None,
@@ -282,7 +280,7 @@ fn lookup(tokens: usize) -> Speculation {
     speculation
 }
 
-/// Makes options: greedy, 128 new tokens, one sample, no stop strings.
+/// Creates options with the defaults: greedy, 128 new tokens, one sample, no stop strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_new(
     options: *mut *mut codegeex_generate_options,
@@ -295,7 +293,7 @@ pub unsafe extern "C" fn codegeex_generate_options_new(
     })
 }
 
-/// Makes options that are as these are now.
+/// Copies options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_clone(
     options: *const codegeex_generate_options,
@@ -310,8 +308,8 @@ pub unsafe extern "C" fn codegeex_generate_options_clone(
     })
 }
 
-/// Sets an option by its key, both as text. A value that is refused changes nothing. Keys and how
-/// their values are written: codegeex_generate_options_key.
+/// Sets an option by key; key and value are text. A refused value changes nothing. For keys and
+/// value formats, see codegeex_generate_options_key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set(
     options: *mut codegeex_generate_options,
@@ -329,9 +327,9 @@ pub unsafe extern "C" fn codegeex_generate_options_set(
     })
 }
 
-/// The value of an option as text, such as codegeex_generate_options_set takes.
+/// The value of an option as text, in the format of codegeex_generate_options_set.
 ///
-/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_get(
     options: *const codegeex_generate_options,
@@ -349,8 +347,8 @@ pub unsafe extern "C" fn codegeex_generate_options_get(
     })
 }
 
-/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
-/// NULL, receives a static string that says what it is.
+/// The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+/// unless NULL, receives a description of the option; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_key(
     index: usize,
@@ -361,7 +359,7 @@ pub unsafe extern "C" fn codegeex_generate_options_key(
     })
 }
 
-/// New tokens at most.
+/// Maximum number of new tokens.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_max_new_tokens(
     options: *mut codegeex_generate_options,
@@ -375,8 +373,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_max_new_tokens(
     })
 }
 
-/// Divides the logits; 0 means greedy, and top-k, top-p, min-p, typical-p and the seed do nothing
-/// then.
+/// Sampling temperature; 0 means greedy, which ignores top-k, top-p, min-p, typical-p and the seed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_temperature(
     options: *mut codegeex_generate_options,
@@ -390,7 +387,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_temperature(
     })
 }
 
-/// Candidates to keep; 0 means all.
+/// Top-k sampling: keep the k most likely tokens; 0 disables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_top_k(
     options: *mut codegeex_generate_options,
@@ -404,7 +401,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_top_k(
     })
 }
 
-/// Probability mass to keep, above 0 and up to 1; 1 means all.
+/// Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to this value,
+/// above 0 and up to 1; 1 disables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_top_p(
     options: *mut codegeex_generate_options,
@@ -418,7 +416,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_top_p(
     })
 }
 
-/// Candidates to keep: those at least this share as likely as the likeliest; 0 means all.
+/// Min-p sampling: keep tokens whose probability is at least this value times the top probability;
+/// 0 disables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_min_p(
     options: *mut codegeex_generate_options,
@@ -432,7 +431,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_min_p(
     })
 }
 
-/// Probability mass of the most typical candidates to keep; 1 means all.
+/// Typical-p sampling: keep the most typical tokens whose probabilities add up to this value; 1
+/// disables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_typical_p(
     options: *mut codegeex_generate_options,
@@ -446,8 +446,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_typical_p(
     })
 }
 
-/// Divides positive logits of ids in the prompt or the generated text, and multiplies negative ones;
-/// 1 means none.
+/// Repetition penalty, for ids in the prompt or the generated text: positive logits are divided by
+/// it, negative ones multiplied; 1 disables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_repetition_penalty(
     options: *mut codegeex_generate_options,
@@ -461,7 +461,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_repetition_penalty(
     })
 }
 
-/// Subtracted once from the logits of generated ids; 0 means none.
+/// Presence penalty: subtracted once from the logits of generated ids; 0 disables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_presence_penalty(
     options: *mut codegeex_generate_options,
@@ -475,7 +475,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_presence_penalty(
     })
 }
 
-/// Subtracted from the logits of generated ids for each time that they were; 0 means none.
+/// Frequency penalty: subtracted from the logits of generated ids for each occurrence; 0 disables
+/// it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_frequency_penalty(
     options: *mut codegeex_generate_options,
@@ -489,7 +490,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_frequency_penalty(
     })
 }
 
-/// Decides the draws, together with the number of the sample and of the token.
+/// Random seed. The random numbers depend only on it, the index of the sample and the index of the
+/// token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_seed(
     options: *mut codegeex_generate_options,
@@ -503,8 +505,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_seed(
     })
 }
 
-/// Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 of two calls are those of one
-/// call for 0 to 19.
+/// Index of the first sample, for the random numbers: two calls for samples 0 to 9 and 10 to 19
+/// give the same samples as one call for 0 to 19.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_first_sample(
     options: *mut codegeex_generate_options,
@@ -518,7 +520,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_first_sample(
     })
 }
 
-/// Completions of the one prompt, which is computed once for all: 1 to 1024.
+/// Number of completions of the prompt, 1 to 1024. The prompt is computed once for all of them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_samples(
     options: *mut codegeex_generate_options,
@@ -532,7 +534,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_samples(
     })
 }
 
-/// Also reports the likeliest tokens at each place, so many of them, before any sampler.
+/// Reports the N most likely tokens at each position, before sampling.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_top_logprobs(
     options: *mut codegeex_generate_options,
@@ -546,7 +548,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_top_logprobs(
     })
 }
 
-/// Threads that compute at most; 0 means all that the model has.
+/// Maximum number of compute threads; 0 means all threads of the model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_threads(
     options: *mut codegeex_generate_options,
@@ -560,7 +562,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_threads(
     })
 }
 
-/// Ends the generation so many milliseconds after it began, with what there is by then; 0 means never.
+/// Timeout in milliseconds. The generation then ends and returns the partial result. 0 means no
+/// timeout.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_timeout_ms(
     options: *mut codegeex_generate_options,
@@ -574,8 +577,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_timeout_ms(
     })
 }
 
-/// Tokens of the prompt that may be computed; those that a session or a service has already do not
-/// count. SIZE_MAX means all.
+/// Maximum number of prompt tokens to compute. Tokens in the cache of a session or service do not
+/// count. SIZE_MAX means no limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_prefill_limit(
     options: *mut codegeex_generate_options,
@@ -591,8 +594,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_prefill_limit(
     })
 }
 
-/// Ids with what is added to their logits, in place of those that were set before: `biases_len` ids
-/// and as many numbers. Negative infinity bans an id.
+/// Logit bias: `biases_len` ids and the values to add to their logits. Replaces the previous
+/// biases. Negative infinity bans an id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_logit_bias(
     options: *mut codegeex_generate_options,
@@ -612,7 +615,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_logit_bias(
     })
 }
 
-/// Ids that are never drawn, in place of those that were set before.
+/// Ids that are never sampled. Replaces the previous ones.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_banned_ids(
     options: *mut codegeex_generate_options,
@@ -628,7 +631,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_banned_ids(
     })
 }
 
-/// Adds a text that ends a completion. It is not part of the completion's text.
+/// Adds a stop string. It is not part of the completion's text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_add_stop(
     options: *mut codegeex_generate_options,
@@ -664,9 +667,9 @@ pub unsafe extern "C" fn codegeex_generate_options_add_task_stops(
     })
 }
 
-/// Where code of a language, by its name, ends a completion: the first of `rules` that fires, names
-/// with commas between: `line`, `block`, `function`, `unindented`, `humaneval`. Empty rules mean no
-/// end by code. No token is drawn after the one that decides it.
+/// Stop rules for code of a language, by its name. `rules` is a comma-separated list of `line`,
+/// `block`, `function`, `unindented`, `humaneval`; the first rule that matches ends the completion.
+/// An empty list disables them. No token is sampled after the one that matches.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_stop_at(
     options: *mut codegeex_generate_options,
@@ -689,9 +692,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_stop_at(
     })
 }
 
-/// Token healing: whether the last tokens of the prompt are taken back and drawn again among those
-/// that agree with its bytes, so that a prompt may end inside a word or a run of spaces; nonzero is
-/// yes.
+/// Token healing: re-samples the last tokens of the prompt among those that match its bytes, so
+/// that a prompt may end inside a word or a run of spaces. Nonzero enables it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_heal(
     options: *mut codegeex_generate_options,
@@ -705,7 +707,7 @@ pub unsafe extern "C" fn codegeex_generate_options_set_heal(
     })
 }
 
-/// Takes all stop strings away.
+/// Removes all stop strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_clear_stop(
     options: *mut codegeex_generate_options,
@@ -718,7 +720,7 @@ pub unsafe extern "C" fn codegeex_generate_options_clear_stop(
     })
 }
 
-/// What a special token spelled out in the prompt means: one of `CODEGEEX_SPECIAL_*`.
+/// How special tokens in the prompt are encoded: one of `CODEGEEX_SPECIAL_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_special_tokens(
     options: *mut codegeex_generate_options,
@@ -733,8 +735,8 @@ pub unsafe extern "C" fn codegeex_generate_options_set_special_tokens(
     })
 }
 
-/// Guesses at the next tokens from the text so far, up to `tokens` a step; 0 means none. They change
-/// the time that an answer takes, and not the answer.
+/// Speculative decoding by prompt lookup: up to `tokens` draft tokens per step, taken from the text
+/// so far; 0 disables it. It changes latency, never the output.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_speculation_lookup(
     options: *mut codegeex_generate_options,
@@ -749,9 +751,9 @@ pub unsafe extern "C" fn codegeex_generate_options_set_speculation_lookup(
     })
 }
 
-/// Guesses at the next tokens by a smaller model with the same vocabulary, up to `tokens` a step; 0
-/// means none. They change the time that an answer takes, and not the answer. The options keep the
-/// model.
+/// Speculative decoding with a draft model that has the same vocabulary: up to `tokens` draft
+/// tokens per step; 0 disables it. It changes latency, never the output. The options keep the draft
+/// model alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_generate_options_set_speculation_model(
     options: *mut codegeex_generate_options,

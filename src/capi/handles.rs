@@ -13,9 +13,9 @@
 //! that has had 2^38 of them stays empty for good, so no handle ever comes back. Memory is that of the
 //! most handles that were alive at once, 32 bytes for each.
 //!
-//! A shard is locked for a few instructions, and values are dropped outside of it: their destructors
-//! may call the host, and the host this library. What this module does not know: the kinds of
-//! handles.
+//! A shard is locked for a few instructions, and values are dropped outside of it: their
+//! destructors may call the host, and the host this library. This module is independent of the
+//! kinds of handles.
 #![forbid(unsafe_code)]
 
 use std::any::Any;
@@ -28,9 +28,9 @@ const _: () = assert!(size_of::<usize>() == 8, "a handle has 64 bits");
 
 /// A type of which C has pointers and knows nothing else. Values are used by any number of threads.
 pub trait Handle: Send + Sync + 'static {
-    /// What C calls it.
+    /// The name of the type in C.
     const NAME: &'static str;
-    /// What a handle stands for.
+    /// The value behind a handle.
     type Value: Send + Sync + 'static;
 }
 
@@ -40,7 +40,7 @@ pub struct Boxed<H: Handle> {
     value: H::Value,
 }
 
-/// What the table holds, of any kind.
+/// A value in the table, of any kind.
 pub trait Kept: Any + Send + Sync {
     /// Lets no later call use the value.
     fn poison(&self);

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use super::boundary::Out;
 use super::buffer::KeptText;
 
-/// Something failed that was reported as an error as well.
+/// Failures. The call also returns them as errors.
 pub const CODEGEEX_LOG_ERROR: i32 = 1;
-/// Something that may be a mistake of the host's.
+/// Possible mistakes of the caller.
 pub const CODEGEEX_LOG_WARNING: i32 = 2;
-/// Models that are opened, and with which kernels they compute.
+/// Opened models and the kernels they use.
 pub const CODEGEEX_LOG_INFO: i32 = 3;
-/// Every call that computes, with its counts.
+/// Every call that computes, with its token counts.
 pub const CODEGEEX_LOG_DEBUG: i32 = 4;
 
-/// Gets a message of one line, UTF-8, with a zero behind it, valid during the call. `level` is one
-/// of `CODEGEEX_LOG_*`.
+/// Log callback. `message` is one line of NUL-terminated UTF-8, valid during the call. `level` is
+/// one of `CODEGEEX_LOG_*`.
 ///
-/// It runs on the thread whose call has something to say: every thread that uses the handle. It
-/// must not unwind.
+/// It runs on the thread that logs, which can be any thread that uses the handle. It must not
+/// unwind.
 #[allow(non_camel_case_types)]
 pub type codegeex_log_callback = Option<
     unsafe extern "C" fn(
@@ -30,7 +30,7 @@ pub type codegeex_log_callback = Option<
     ),
 >;
 
-/// Gets a userdata back that a handle kept, when nothing will use it any more.
+/// Called once when `userdata` is no longer needed.
 #[allow(non_camel_case_types)]
 pub type codegeex_destroy_callback = Option<unsafe extern "C" fn(userdata: *mut c_void)>;
 
@@ -87,7 +87,7 @@ impl Log {
         if level > sink.level {
             return;
         }
-        // A message for which there is no memory is not said.
+        // Without memory for a message, it is dropped.
         let Ok(text) = KeptText::new(&message()) else {
             return;
         };

@@ -1,5 +1,5 @@
-//! The C ABI, feature `capi`: everything that a user of the library has, behind functions that a C
-//! program can call. Translation alone: no logic of its own.
+//! The C ABI, feature `capi`: the library's functions for C programs. It only translates and
+//! contains no logic.
 //!
 //! `include/codegeex.h` is generated from this module, and its conventions are at the top of
 //! `header.txt` there. One C type is one file here and one section there. `boundary` is where

@@ -21,9 +21,9 @@ use crate::generate::Generator;
 use crate::model::{EstimateOptions, estimate, load};
 use crate::weights::LoadProgress;
 
-/// A model with its tokenizer, ready to compute.
+/// A loaded model with its tokenizer.
 ///
-/// Threads: immutable; any number of threads may use one at once.
+/// Threads: immutable; any number of threads may use one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_model(std::convert::Infallible);
 
@@ -39,8 +39,9 @@ impl Handle for codegeex_model {
     type Value = ModelValue;
 }
 
-/// Hears how far a long call is: `done` of `total`, in the unit that the call names. Returns 0 to go
-/// on, anything else to cancel the call. It runs on the thread of the call and must not unwind.
+/// Progress callback of a long call: `done` of `total`, in the unit that the call documents. Return
+/// 0 to continue, any other value to cancel the call. It runs on the calling thread and must not
+/// unwind.
 #[allow(non_camel_case_types)]
 pub type codegeex_progress_callback =
     Option<unsafe extern "C" fn(userdata: *mut c_void, done: u64, total: u64) -> i32>;
@@ -73,8 +74,8 @@ impl Progress {
 
 /// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors.
 ///
-/// `options`, `cancel` and `progress` may be NULL. `progress` hears bytes that were copied, of all
-/// that will be; both are 0 where all is used where it is mapped.
+/// `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
+/// the total; both are 0 when all weights are used in place in mapped files.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_open(
     path: *const c_char,
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn codegeex_model_open(
     })
 }
 
-/// Sizes of a model. Set `struct_size` to `sizeof` before it is filled; later releases may add fields
+/// Sizes of a model. Set `struct_size` to `sizeof` before the call; later releases may add fields
 /// at the end.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +126,7 @@ pub unsafe extern "C" fn codegeex_model_open(
 pub struct codegeex_model_info {
     /// Size of this struct in bytes.
     pub struct_size: usize,
-    /// Decoder layers, the top query layer not counted.
+    /// Decoder layers, without the top query layer.
     pub num_layers: usize,
     /// Width of the hidden state.
     pub hidden_size: usize,
@@ -133,9 +134,9 @@ pub struct codegeex_model_info {
     pub num_attention_heads: usize,
     /// Key and value heads.
     pub num_kv_heads: usize,
-    /// Ids that logits are computed for; those from the tokenizer's vocabulary size on are padding.
+    /// Number of logits per row. Ids at or above the tokenizer's vocabulary size are padding.
     pub vocab_size: usize,
-    /// Longest sequence.
+    /// Context length in tokens.
     pub max_positions: usize,
     /// Number of parameters.
     pub parameters: u64,
@@ -166,8 +167,8 @@ pub unsafe extern "C" fn codegeex_model_get_info(
     })
 }
 
-/// One line about a model: sizes, backend, kernels, threads. UTF-8, with a zero behind it; it belongs
-/// to the model. NULL for NULL.
+/// A one-line description of a model: sizes, backend, kernels, threads. NUL-terminated UTF-8; it
+/// belongs to the model. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_describe(
     model: *const codegeex_model,
@@ -179,8 +180,7 @@ pub unsafe extern "C" fn codegeex_model_describe(
     })
 }
 
-/// The configuration of a model as JSON, with a zero behind it; it belongs to the model. NULL for
-/// NULL.
+/// The configuration of a model as NUL-terminated JSON; it belongs to the model. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_config_json(
     model: *const codegeex_model,
@@ -202,8 +202,8 @@ pub unsafe extern "C" fn codegeex_model_kernels(model: *const codegeex_model) ->
     })
 }
 
-/// A number that tells a model and its weights from others: states that one saved, another with the
-/// same number can restore. It is taken when it is first asked for, from a sample of the weights.
+/// Identifies a model and its weights. A model can restore states that a model with the same
+/// fingerprint saved. It is computed on the first call, from a sample of the weights.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_fingerprint(
     model: *const codegeex_model,
@@ -226,7 +226,7 @@ fn no_fingerprint() -> crate::Error {
     crate::Error::new(crate::ErrorKind::InvalidArgument, message)
 }
 
-/// The tokenizer of a model, as a handle of its own: free it with codegeex_tokenizer_free.
+/// The tokenizer of a model, as a new handle; free it with codegeex_tokenizer_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_tokenizer(
     model: *const codegeex_model,
@@ -241,14 +241,14 @@ pub unsafe extern "C" fn codegeex_model_tokenizer(
     })
 }
 
-/// Frees a model. Sessions, states and services that use it go on, and its threads end with the last
-/// of them. NULL is allowed.
+/// Frees a model. Sessions, states and services that use it remain valid; its threads end with the
+/// last of them. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_free(model: *mut codegeex_model) {
     free_handle(model)
 }
 
-/// What a model will take, in bytes. Set `struct_size` to `sizeof` before it is filled; later
+/// Memory that a model will need, in bytes. Set `struct_size` to `sizeof` before the call; later
 /// releases may add fields at the end.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -256,22 +256,22 @@ pub unsafe extern "C" fn codegeex_model_free(model: *mut codegeex_model) {
 pub struct codegeex_memory_estimate {
     /// Size of this struct in bytes.
     pub struct_size: usize,
-    /// Weights used where they lie in mapped files, shared between processes.
+    /// Weights used in place in mapped files, shared between processes.
     pub weights_mapped: u64,
-    /// Weights in memory of their own.
+    /// Weights in private memory.
     pub weights_owned: u64,
-    /// Keys and values of one token.
+    /// KV cache of one token.
     pub cache_per_token: u64,
-    /// Keys and values of every sequence at its full length.
+    /// KV cache of all sequences at full length.
     pub cache: u64,
-    /// Activations of the largest call, and logits.
+    /// Activations of the largest call, and its logits.
     pub scratch: u64,
-    /// All of it.
+    /// The sum of the parts above.
     pub total: u64,
 }
 
-/// How much memory a checkpoint will take with these options, for `sequences` at the same time of
-/// `positions` tokens each, without loading it. `options` may be NULL.
+/// Estimates the memory that a checkpoint needs with these options, for `sequences` concurrent
+/// sequences of `positions` tokens each, without loading it. `options` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_estimate_memory(
     path: *const c_char,

@@ -18,10 +18,10 @@ use crate::model::{LoadOptions, ModelConfig};
 use crate::tokenizer::Tokenizer;
 use crate::weights::MemoryMode;
 
-/// How a model is opened. What is not set is as in a new one, and NULL stands for a new one.
+/// Options for opening a model. Unset options keep their defaults; NULL means all defaults.
 ///
-/// Threads: setters on one thread at a time; any number of threads may use one that does not
-/// change.
+/// Threads: set options from one thread at a time. Any number of threads may read options that no
+/// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_open_options(std::convert::Infallible);
 
@@ -37,26 +37,26 @@ impl Handle for codegeex_open_options {
     type Value = Options<OpenSettings>;
 }
 
-/// Files are mapped: opening costs next to nothing, pages are read when they are used. The files
-/// must not be truncated meanwhile.
+/// Memory-map the files: opening is nearly free, and pages are read on first use. Do not truncate
+/// the files while the model is open.
 pub const CODEGEEX_MEMORY_MAP: i32 = 0;
-/// Files are read into memory of their own.
+/// Read the files into private memory.
 pub const CODEGEEX_MEMORY_COPY: i32 = 1;
-/// Files are mapped and locked in memory, so that the system never takes their pages back. Needs a
-/// limit of locked memory (RLIMIT_MEMLOCK) that is as large as the files.
+/// Memory-map and lock the files (mlock), so that their pages are never evicted. RLIMIT_MEMLOCK
+/// must be at least the size of the files.
 pub const CODEGEEX_MEMORY_LOCK: i32 = 2;
 
-/// Keys and values are kept in single precision, as they are computed.
+/// KV cache in FP32, as computed.
 pub const CODEGEEX_KV_F32: i32 = 0;
-/// Keys and values are kept in half precision.
+/// KV cache in FP16.
 pub const CODEGEEX_KV_F16: i32 = 1;
-/// Keys and values are kept in eight bits with a scale for each token and head.
+/// KV cache in INT8 with a scale for each token and head.
 pub const CODEGEEX_KV_INT8: i32 = 2;
 
-/// Inputs of quantized layers are rounded to 16 bits with a scale for each token.
+/// INT16 activations in quantized layers, with a scale for each token.
 pub const CODEGEEX_ACTIVATIONS_INT16: i32 = 0;
-/// Inputs of quantized layers are rounded to 8 bits with a scale for each 256 of a token: faster for
-/// prompts and many sequences, and less exact.
+/// INT8 activations in quantized layers, with a scale for each group of 256 inputs: faster for
+/// prompts and large batches, less exact.
 pub const CODEGEEX_ACTIVATIONS_INT8: i32 = 1;
 
 const MEMORY: &[(&str, MemoryMode)] = &[
@@ -68,7 +68,7 @@ const MEMORY: &[(&str, MemoryMode)] = &[
 const TABLE: &[Setting<OpenSettings>] = &[
     Setting {
         key: "memory\0",
-        help: "How the bytes of the files come into memory: map, copy or lock.\0",
+        help: "How the files are loaded into memory: map, copy or lock.\0",
         set: |o, v| {
             o.load.open.memory = one_of(v, MEMORY)?;
             Ok(())
@@ -80,7 +80,7 @@ const TABLE: &[Setting<OpenSettings>] = &[
     },
     Setting {
         key: "threads\0",
-        help: "Threads that compute, the calling one included; 0 means one for each core.\0",
+        help: "Number of compute threads, including the calling thread; 0 means one for each core.\0",
         set: |o, v| {
             o.load.cpu.threads = number(v).map(|n| (n > 0).then_some(n))?;
             Ok(())
@@ -104,7 +104,7 @@ const TABLE: &[Setting<OpenSettings>] = &[
     },
     Setting {
         key: "kv\0",
-        help: "How keys and values are kept: f32, f16 or int8.\0",
+        help: "Format of the KV cache: f32, f16 or int8.\0",
         set: |o, v| {
             o.load.cpu.kv = one_of(v, &KvFormat::ALL.map(|f| (f.name(), f)))?;
             Ok(())
@@ -113,7 +113,7 @@ const TABLE: &[Setting<OpenSettings>] = &[
     },
     Setting {
         key: "activations\0",
-        help: "How the inputs of quantized layers are rounded: int16 or int8.\0",
+        help: "Precision of activations in quantized layers: int16 or int8.\0",
         set: |o, v| {
             let formats = ActivationFormat::ALL.map(|f| (f.name(), f));
             o.load.cpu.activations = one_of(v, &formats)?;
@@ -123,7 +123,7 @@ const TABLE: &[Setting<OpenSettings>] = &[
     },
     Setting {
         key: "memory_limit\0",
-        help: "The most bytes of keys and values over all sequences; none means no limit.\0",
+        help: "Limit of the KV cache over all sequences, in bytes; none means no limit.\0",
         set: |o, v| {
             o.load.cpu.memory_limit = number_or_none(v)?;
             Ok(())
@@ -132,7 +132,7 @@ const TABLE: &[Setting<OpenSettings>] = &[
     },
     Setting {
         key: "config\0",
-        help: "The model's configuration as JSON, for files that carry none; none means theirs.\0",
+        help: "Model configuration as JSON, for files without one; none means the configuration of the files.\0",
         set: |o, v| {
             o.load.open.config = match v.trim() {
                 "none" => None,
@@ -163,8 +163,8 @@ fn isa(name: &str) -> crate::Result<Option<InstructionSet>> {
     }
 }
 
-/// Makes options: files mapped, all cores, the fastest instruction set, keys and values in single
-/// precision, no limit of memory, the compiled-in tokenizer, no log.
+/// Creates options with the defaults: memory-mapped files, all cores, the fastest instruction set,
+/// KV cache in FP32, no memory limit, the built-in tokenizer, no log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_new(
     options: *mut *mut codegeex_open_options,
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn codegeex_open_options_new(
     })
 }
 
-/// Sets an option by its key, both as text. A value that is refused changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set(
     options: *mut codegeex_open_options,
@@ -195,9 +195,9 @@ pub unsafe extern "C" fn codegeex_open_options_set(
     })
 }
 
-/// The value of an option as text, such as codegeex_open_options_set takes.
+/// The value of an option as text, in the format of codegeex_open_options_set.
 ///
-/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_get(
     options: *const codegeex_open_options,
@@ -215,8 +215,8 @@ pub unsafe extern "C" fn codegeex_open_options_get(
     })
 }
 
-/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
-/// NULL, receives a static string that says what it is.
+/// The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+/// unless NULL, receives a description of the option; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_key(
     index: usize,
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn codegeex_open_options_key(
     })
 }
 
-/// How the bytes of the files come into memory: one of `CODEGEEX_MEMORY_*`.
+/// How the files are loaded into memory: one of `CODEGEEX_MEMORY_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_memory(
     options: *mut codegeex_open_options,
@@ -250,8 +250,7 @@ pub unsafe extern "C" fn codegeex_open_options_set_memory(
     })
 }
 
-/// Threads that compute, the calling one included; 0 means one for each core that the process may
-/// use.
+/// Number of compute threads, including the calling thread; 0 means one for each available core.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_threads(
     options: *mut codegeex_open_options,
@@ -266,7 +265,7 @@ pub unsafe extern "C" fn codegeex_open_options_set_threads(
 }
 
 /// The instruction set of the kernels, by name: `scalar`, `avx2`, … (see codegeex_cpu_tier_name);
-/// `auto` means the fastest. All give the same results to the bit.
+/// `auto` means the fastest. All give bit-identical results.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_isa(
     options: *mut codegeex_open_options,
@@ -282,7 +281,7 @@ pub unsafe extern "C" fn codegeex_open_options_set_isa(
     })
 }
 
-/// How keys and values are kept: one of `CODEGEEX_KV_*`.
+/// Format of the KV cache: one of `CODEGEEX_KV_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_kv(
     options: *mut codegeex_open_options,
@@ -310,7 +309,7 @@ pub(super) fn kv_format(value: i32) -> super::boundary::Result<KvFormat> {
     }
 }
 
-/// How the inputs of quantized layers are rounded: one of `CODEGEEX_ACTIVATIONS_*`.
+/// Precision of activations in quantized layers: one of `CODEGEEX_ACTIVATIONS_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_activations(
     options: *mut codegeex_open_options,
@@ -335,8 +334,8 @@ pub unsafe extern "C" fn codegeex_open_options_set_activations(
     })
 }
 
-/// The most bytes of keys and values that the model may hold over all sequences, 0 for none at all:
-/// what would go beyond is CODEGEEX_OUT_OF_MEMORY. UINT64_MAX means no limit.
+/// Limit of the KV cache over all sequences, in bytes; 0 allows none. Exceeding it is
+/// CODEGEEX_OUT_OF_MEMORY. UINT64_MAX means no limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_memory_limit(
     options: *mut codegeex_open_options,
@@ -351,7 +350,7 @@ pub unsafe extern "C" fn codegeex_open_options_set_memory_limit(
     })
 }
 
-/// The tokenizer of the model; NULL means the compiled-in one.
+/// The tokenizer of the model; NULL means the built-in tokenizer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_tokenizer(
     options: *mut codegeex_open_options,
@@ -366,11 +365,11 @@ pub unsafe extern "C" fn codegeex_open_options_set_tokenizer(
     })
 }
 
-/// Where the messages of the model go that is opened with these options: those of `level` (one of
-/// `CODEGEEX_LOG_*`) and more serious ones. A callback of NULL means nowhere.
+/// Log callback of the model that is opened with these options. It receives messages of `level`
+/// (one of `CODEGEEX_LOG_*`) and more severe ones. NULL disables the log.
 ///
-/// `destroy`, unless NULL, gets `userdata` when neither these options nor a model use it any more,
-/// and at once where this call fails.
+/// `destroy`, unless NULL, is called with `userdata` when neither these options nor a model use it
+/// any more, or immediately if this call fails.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_log(
     options: *mut codegeex_open_options,
@@ -391,7 +390,8 @@ pub unsafe extern "C" fn codegeex_open_options_set_log(
             );
         }
         let log = Log::new(callback, level, kept);
-        // The one before goes when nobody holds the lock: its callback may do anything.
+        // The previous callback is dropped after the lock is released, because it may call the
+        // library.
         let before = options.change(|o| std::mem::replace(&mut o.log, log));
         drop(before);
         Ok(())

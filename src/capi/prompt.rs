@@ -11,7 +11,7 @@ use super::version::zero_terminated;
 use crate::language::Language;
 use crate::prompt::Template;
 
-/// Names and tag lines with a zero behind each.
+/// NUL-terminated names and language tags.
 static C_NAMES: [[[u8; 32]; 2]; Language::COUNT] = {
     let mut names = [[[0; 32]; 2]; Language::COUNT];
     let mut i = 0;
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn codegeex_languages() -> usize {
     Language::COUNT
 }
 
-/// The name of a language by its index from 0, such as `python`; a static string. NULL for an index
+/// The name of a language by index, from 0, such as `python`; a static string. NULL for an index
 /// out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_language_name(index: usize) -> *const c_char {
@@ -42,8 +42,8 @@ pub unsafe extern "C" fn codegeex_language_name(index: usize) -> *const c_char {
     })
 }
 
-/// The tag line of a language by its index from 0, such as `# language: Python`; a static string.
-/// NULL for an index out of range.
+/// The language tag by index, from 0, such as `# language: Python`; a static string. NULL for an
+/// index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_language_tag(index: usize) -> *const c_char {
     guard_value!(std::ptr::null(), |_call| {
@@ -69,9 +69,10 @@ pub unsafe extern "C" fn codegeex_language_find(
     })
 }
 
-/// The prompt for completing code in a language, by its name: the tag line, then the code so far.
+/// The prompt for completing code in a language, by its name: the language tag, then the code so
+/// far.
 ///
-/// `prompt` receives `prompt_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `prompt` receives `prompt_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_prompt_generation(
     language: *const c_char,
@@ -93,10 +94,10 @@ pub unsafe extern "C" fn codegeex_prompt_generation(
     })
 }
 
-/// Puts an input into the places of a template: `<INPUT>` stands for the whole of it, `<INPUT:a,b>`
-/// for its lines from a up to, but without, b.
+/// Replaces the placeholders of a template with an input: `<INPUT>` is the whole input,
+/// `<INPUT:a,b>` its lines from a (inclusive) to b (exclusive).
 ///
-/// `prompt` receives `prompt_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `prompt` receives `prompt_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_template_expand(
     template: *const c_char,

@@ -13,9 +13,9 @@ use super::model::{Progress, codegeex_model, codegeex_progress_callback};
 use super::status::codegeex_status;
 use crate::memory::try_collect;
 
-/// How likely a model finds given tokens.
+/// Log-probabilities of given tokens.
 ///
-/// Threads: immutable; any number of threads may read one at once.
+/// Threads: immutable; any number of threads may read one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_score(std::convert::Infallible);
 
@@ -29,8 +29,8 @@ impl Handle for codegeex_score {
     type Value = ScoreValue;
 }
 
-/// Scores tokens, and ranks the `top` likeliest ids to follow them. `cancel` may be NULL; a call that
-/// is cancelled is CODEGEEX_CANCELLED.
+/// Log-probabilities of given tokens, and the `top` most likely next tokens. `cancel` may be NULL.
+/// A cancelled call returns CODEGEEX_CANCELLED.
 ///
 /// `score` receives a handle; free it with codegeex_score_free.
 #[unsafe(no_mangle)]
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn codegeex_score_logprobs(
     })
 }
 
-/// The likeliest ids to follow the last token, best first. They belong to the score. NULL for NULL.
+/// The most likely next tokens, best first. They belong to the score. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_score_top(
     score: *const codegeex_score,
@@ -89,12 +89,12 @@ pub unsafe extern "C" fn codegeex_score_free(score: *mut codegeex_score) {
     free_handle(score)
 }
 
-/// Perplexity of any number of tokens, at least two, in windows as long as the model has positions:
-/// the exponential of the mean negative log-probability.
+/// Perplexity of two or more tokens, in windows of the context length: the exponential of the mean
+/// negative log-probability.
 ///
-/// `cancel` and `progress` may be NULL; `progress` hears tokens. `value` receives the perplexity;
-/// `log_probability` and `tokens`, which may be NULL, the sum of log-probabilities and how many
-/// tokens were predicted. A call that is cancelled is CODEGEEX_CANCELLED.
+/// `cancel` and `progress` may be NULL; `progress` is called with tokens. `value` receives the
+/// perplexity, `log_probability` the sum of log-probabilities, `tokens` the number of predicted
+/// tokens; the last two may be NULL. A cancelled call returns CODEGEEX_CANCELLED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_model_perplexity(
     model: *const codegeex_model,
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn codegeex_model_perplexity(
         let (log_probability, tokens) =
             (call.out_or_none(log_probability), call.out_or_none(tokens));
         let progress = Progress::new(progress, userdata);
-        // A flag of our own: a callback that cancels this call leaves the caller's alone.
+        // A separate flag: a callback that cancels this call must not set the caller's flag.
         let cancel = cancel.until(None);
         let found = model.generator.perplexity(ids, &cancel, &mut |done| {
             if progress.hear(done as u64, ids.len() as u64) == ControlFlow::Break(()) {

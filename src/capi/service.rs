@@ -1,5 +1,5 @@
-//! `codegeex_service` and `codegeex_ticket`: many requests at once, computed together on a thread of
-//! the service's own.
+//! `codegeex_service` and `codegeex_ticket`: continuous batching of many requests on the service's
+//! own thread.
 
 use std::ffi::c_char;
 
@@ -21,11 +21,11 @@ use crate::error::{Error, ErrorKind};
 use crate::generate::{Completion, Event, Request, SchedulerOptions, Service, Ticket, WhenFull};
 use crate::memory::{try_collect, try_copy, try_copy_text};
 
-/// Bounds of a service. What is not set is as in a new one: 64 sequences at once, 1024 requests that
-/// wait; NULL stands for a new one.
+/// Limits of a service. Unset options keep their defaults: 64 concurrent sequences, 1024 waiting
+/// requests. NULL means all defaults.
 ///
-/// Threads: setters on one thread at a time; any number of threads may use one that does not
-/// change.
+/// Threads: set options from one thread at a time. Any number of threads may read options that no
+/// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_service_options(std::convert::Infallible);
 
@@ -34,10 +34,11 @@ impl Handle for codegeex_service_options {
     type Value = Options<SchedulerOptions>;
 }
 
-/// Computes requests of any number of threads together: the weights are read once a step for all.
+/// Runs requests from any number of threads in one batch (continuous batching): each step reads the
+/// weights once for all of them.
 ///
-/// Threads: any number of threads may use one at once. It has a thread of its own, which ends when
-/// the service is freed; requests that are under way are cancelled then.
+/// Threads: any number of threads may use one concurrently. It runs its own thread. Freeing the
+/// service cancels running requests and ends that thread.
 #[allow(non_camel_case_types)]
 pub struct codegeex_service(std::convert::Infallible);
 
@@ -51,10 +52,10 @@ impl Handle for codegeex_service {
     type Value = ServiceValue;
 }
 
-/// A request that is under way. Freeing it cancels the request.
+/// A submitted request. Freeing the ticket cancels it.
 ///
-/// Threads: codegeex_ticket_cancel from any thread at any time; of the others one call at a time, a
-/// second one is CODEGEEX_BUSY.
+/// Threads: codegeex_ticket_cancel is safe from any thread at any time. The other functions: one
+/// call at a time; a concurrent call returns CODEGEEX_BUSY.
 #[allow(non_camel_case_types)]
 pub struct codegeex_ticket(std::convert::Infallible);
 
@@ -64,13 +65,13 @@ pub struct TicketValue {
     waiting: Exclusive<Waiting>,
 }
 
-/// What whoever waits has.
+/// State of the thread that waits for the ticket.
 struct Waiting {
     ticket: Ticket,
-    /// What the last event lent.
+    /// Data that the last event points to.
     text: String,
     top: Vec<codegeex_token_logprob>,
-    /// How it ended, until it is fetched.
+    /// The result, until it is fetched.
     result: Option<crate::Result<Vec<Completion>>>,
     over: bool,
 }
@@ -96,15 +97,11 @@ macro_rules! numeric {
 }
 
 const TABLE: &[Setting<SchedulerOptions>] = &[
-    numeric!(
-        "sequences",
-        sequences,
-        "Sequences that are computed together at most."
-    ),
+    numeric!("sequences", sequences, "Maximum batch size in sequences."),
     numeric!(
         "prefill_tokens",
         prefill_tokens,
-        "Tokens of prompts that a step computes at most."
+        "Maximum number of prompt tokens per step (chunked prefill)."
     ),
     Setting {
         key: "cache_bytes\0",
@@ -119,12 +116,13 @@ const TABLE: &[Setting<SchedulerOptions>] = &[
     numeric!(
         "prefixes",
         prefixes,
-        "Prompts that are kept after they were computed, for requests that begin the same."
+        "Size of the prompt cache in prompts, for requests that share a prefix."
     ),
-    numeric!("waiting", waiting, "Requests that wait at most."),
+    numeric!("waiting", waiting, "Maximum number of waiting requests."),
 ];
 
-/// Makes options: 64 sequences at once, 8 kept prompts, 1024 requests that wait, no limit of memory.
+/// Creates options with the defaults: 64 concurrent sequences, 8 cached prompts, 1024 waiting
+/// requests, half of the available memory for the KV cache.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_new(
     options: *mut *mut codegeex_service_options,
@@ -137,7 +135,7 @@ pub unsafe extern "C" fn codegeex_service_options_new(
     })
 }
 
-/// Sets an option by its key, both as text. A value that is refused changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set(
     options: *mut codegeex_service_options,
@@ -155,9 +153,9 @@ pub unsafe extern "C" fn codegeex_service_options_set(
     })
 }
 
-/// The value of an option as text, such as codegeex_service_options_set takes.
+/// The value of an option as text, in the format of codegeex_service_options_set.
 ///
-/// `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_get(
     options: *const codegeex_service_options,
@@ -175,8 +173,8 @@ pub unsafe extern "C" fn codegeex_service_options_get(
     })
 }
 
-/// The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
-/// NULL, receives a static string that says what it is.
+/// The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+/// unless NULL, receives a description of the option; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_key(
     index: usize,
@@ -187,7 +185,7 @@ pub unsafe extern "C" fn codegeex_service_options_key(
     })
 }
 
-/// Sequences that are computed together at most, at least 1.
+/// Maximum batch size in sequences, at least 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set_sequences(
     options: *mut codegeex_service_options,
@@ -201,7 +199,7 @@ pub unsafe extern "C" fn codegeex_service_options_set_sequences(
     })
 }
 
-/// Tokens of prompts that a step computes at most, at least 1.
+/// Maximum number of prompt tokens per step (chunked prefill), at least 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set_prefill_tokens(
     options: *mut codegeex_service_options,
@@ -215,7 +213,7 @@ pub unsafe extern "C" fn codegeex_service_options_set_prefill_tokens(
     })
 }
 
-/// Prompts that are kept after they were computed, for requests that begin the same.
+/// Size of the prompt cache in prompts, for requests that share a prefix.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set_prefixes(
     options: *mut codegeex_service_options,
@@ -229,7 +227,7 @@ pub unsafe extern "C" fn codegeex_service_options_set_prefixes(
     })
 }
 
-/// Requests that wait at most.
+/// Maximum number of waiting requests.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set_waiting(
     options: *mut codegeex_service_options,
@@ -243,8 +241,8 @@ pub unsafe extern "C" fn codegeex_service_options_set_waiting(
     })
 }
 
-/// Bytes of KV cache that may be planned for; UINT64_MAX means no limit but the model's. Unless it is
-/// set, half of what the system has available when the service is made.
+/// Limit of the KV cache in bytes; UINT64_MAX means no limit except the model's. The default is
+/// half of the available memory when the service is created.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set_cache_bytes(
     options: *mut codegeex_service_options,
@@ -264,7 +262,7 @@ pub unsafe extern "C" fn codegeex_service_options_free(options: *mut codegeex_se
     free_handle(options)
 }
 
-/// Starts a service. `options` may be NULL. It keeps the model.
+/// Starts a service. `options` may be NULL. The service keeps the model alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_new(
     model: *const codegeex_model,
@@ -285,9 +283,9 @@ pub unsafe extern "C" fn codegeex_service_new(
     })
 }
 
-/// Waits with a request when there is no room: codegeex_service_submit.
+/// codegeex_service_submit blocks while the queue is full.
 pub const CODEGEEX_WHEN_FULL_WAIT: i32 = 0;
-/// Refuses a request when there is no room, with CODEGEEX_BUSY: codegeex_service_submit.
+/// codegeex_service_submit returns CODEGEEX_BUSY when the queue is full.
 pub const CODEGEEX_WHEN_FULL_REFUSE: i32 = 1;
 
 fn when_full(value: i32) -> super::boundary::Result<WhenFull> {
@@ -301,9 +299,9 @@ fn when_full(value: i32) -> super::boundary::Result<WhenFull> {
     }
 }
 
-/// Hands a request in, for a prompt of text. `options` and `cancel` may be NULL. `when_full` is one of
-/// `CODEGEEX_WHEN_FULL_*`. A service with too many waiting requests is CODEGEEX_BUSY; what is wrong
-/// with the request itself comes with the end of the ticket.
+/// Submits a request for a prompt of text. `options` and `cancel` may be NULL. `when_full` is one
+/// of `CODEGEEX_WHEN_FULL_*`. A full queue is CODEGEEX_BUSY. Errors of the request itself are
+/// reported at the end of the ticket.
 ///
 /// `ticket` receives a handle; free it with codegeex_ticket_free.
 #[unsafe(no_mangle)]
@@ -380,23 +378,23 @@ impl ServiceValue {
     }
 }
 
-/// How full a service is. Set `struct_size` to `sizeof` before it is filled; later releases may add
-/// fields at the end.
+/// Load of a service. Set `struct_size` to `sizeof` before the call; later releases may add fields
+/// at the end.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct codegeex_service_progress {
     /// Size of this struct in bytes.
     pub struct_size: usize,
-    /// Requests that wait for room.
+    /// Requests waiting in the queue.
     pub waiting: usize,
-    /// Requests that were admitted.
+    /// Running requests.
     pub running: usize,
-    /// Samples and beams that are being generated.
+    /// Samples and beams being generated.
     pub sequences: usize,
-    /// Bytes of KV cache that are planned for, kept prefixes included.
+    /// Bytes of KV cache reserved, prompt cache included.
     pub cache_bytes: u64,
-    /// Tokens of prompts that were found in kept prefixes, since the beginning.
+    /// Prompt tokens found in the prompt cache since the start.
     pub reused_tokens: u64,
 }
 
@@ -423,19 +421,19 @@ pub unsafe extern "C" fn codegeex_service_get_progress(
     })
 }
 
-/// Cancels what is under way, waits for the service's thread to end and frees the service. Tickets
-/// still get their last events. NULL is allowed.
+/// Cancels running requests, waits for the service's thread to end and frees the service. Tickets
+/// still receive their last events. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_free(service: *mut codegeex_service) {
     free_handle(service)
 }
 
-/// What happens next to a request: with `wait` nonzero waits for it, otherwise an event of the kind
-/// CODEGEEX_EVENT_NONE says that there is nothing yet. After CODEGEEX_EVENT_DONE there is nothing but
-/// that.
+/// The next event of a request. If `wait` is nonzero, the call blocks until there is one; otherwise
+/// the kind CODEGEEX_EVENT_NONE means that there is none yet. After CODEGEEX_EVENT_DONE, every call
+/// returns that.
 ///
-/// Set `event->struct_size` to `sizeof` before. What the event points to is valid until the next call
-/// with this ticket.
+/// Set `event->struct_size` to `sizeof` before the call. The data that the event points to is valid
+/// until the next call with this ticket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_ticket_next(
     ticket: *mut codegeex_ticket,
@@ -514,8 +512,8 @@ impl Waiting {
     }
 }
 
-/// Waits for the end of a request, passing over its events, and fetches all of its samples, or the
-/// error that ended it. They can be fetched once.
+/// Waits for the end of a request, skips its events, and returns all samples or the error that
+/// ended it. The samples can be fetched once.
 ///
 /// `completions` receives a handle; free it with codegeex_completions_free.
 #[unsafe(no_mangle)]
@@ -540,7 +538,8 @@ pub unsafe extern "C" fn codegeex_ticket_wait(
     })
 }
 
-/// Ends a request. It still gets its last events. Any thread may call it, while another waits too.
+/// Cancels a request. It still receives its last events. Safe to call from any thread, also while
+/// another waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_ticket_cancel(
     ticket: *const codegeex_ticket,

@@ -17,10 +17,10 @@ use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 use crate::generate::{Completion, Event, GenerateOptions, Prompt, Session};
 
-/// The tokens that a model was fed last, with their keys and values: a prompt that begins with the
-/// same tokens is computed from where it differs. Answers do not depend on that.
+/// A sequence with its KV cache, kept between calls. A prompt that shares a prefix with it is
+/// computed only from the first different token. Results do not depend on the cache.
 ///
-/// Threads: one call at a time; a second one is CODEGEEX_BUSY, from a callback too.
+/// Threads: one call at a time; a concurrent call, also from a callback, returns CODEGEEX_BUSY.
 #[allow(non_camel_case_types)]
 pub struct codegeex_session(std::convert::Infallible);
 
@@ -58,7 +58,7 @@ impl SessionValue {
     }
 }
 
-/// Makes a session that was fed nothing. It keeps the model.
+/// Creates an empty session. It keeps the model alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_new(
     model: *const codegeex_model,
@@ -76,8 +76,8 @@ pub unsafe extern "C" fn codegeex_session_new(
     })
 }
 
-/// Completes a prompt, as codegeex_model_generate does. Afterwards the session keeps the prompt and
-/// what the first sample was fed.
+/// Completes a prompt, as codegeex_model_generate does. Afterwards the session holds the prompt and
+/// the first sample.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_generate(
     session: *mut codegeex_session,
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn codegeex_session_generate_from(
     })
 }
 
-/// The tokens whose keys and values are kept.
+/// The tokens in the KV cache.
 ///
 /// `ids` receives an array of `ids_len` ids; free it with codegeex_free.
 #[unsafe(no_mangle)]
@@ -151,7 +151,8 @@ pub unsafe extern "C" fn codegeex_session_ids(
     })
 }
 
-/// How many tokens of the last prompt did not have to be computed; 0 for NULL and while a call runs.
+/// Number of tokens of the last prompt that were reused from the cache; 0 for NULL and while a call
+/// runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_reused(session: *const codegeex_session) -> usize {
     guard_value!(0, |call| {
@@ -161,7 +162,7 @@ pub unsafe extern "C" fn codegeex_session_reused(session: *const codegeex_sessio
     })
 }
 
-/// How many tokens of the last prompt were computed; 0 for NULL and while a call runs.
+/// Number of tokens of the last prompt that were computed; 0 for NULL and while a call runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_computed(session: *const codegeex_session) -> usize {
     guard_value!(0, |call| {
@@ -171,7 +172,7 @@ pub unsafe extern "C" fn codegeex_session_computed(session: *const codegeex_sess
     })
 }
 
-/// Bytes of keys and values that are kept; 0 for NULL and while a call runs.
+/// Size of the KV cache in bytes; 0 for NULL and while a call runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_bytes(session: *const codegeex_session) -> usize {
     guard_value!(0, |call| {
@@ -181,7 +182,7 @@ pub unsafe extern "C" fn codegeex_session_bytes(session: *const codegeex_session
     })
 }
 
-/// Forgets all but the first `tokens`; more than there are changes nothing.
+/// Truncates to the first `tokens` tokens. A larger number changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_truncate(
     session: *mut codegeex_session,
@@ -195,7 +196,7 @@ pub unsafe extern "C" fn codegeex_session_truncate(
     })
 }
 
-/// Saves what the session keeps to a file, which is complete or as before; nobody else may read it.
+/// Saves the session to a file. The write is atomic, and only the owner can read the file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_save_file(
     session: *const codegeex_session,
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn codegeex_session_save_file(
     })
 }
 
-/// Saves what the session keeps to memory.
+/// Saves the session to memory.
 ///
 /// `bytes` receives an array of `bytes_len` bytes; free it with codegeex_free.
 #[unsafe(no_mangle)]
@@ -235,8 +236,8 @@ pub unsafe extern "C" fn codegeex_session_save(
     })
 }
 
-/// Reads a session from a file that a model with the same fingerprint saved. It goes on with the
-/// same bits.
+/// Restores a session from a file that a model with the same fingerprint saved. It continues with
+/// bit-identical results.
 ///
 /// `session` receives a handle; free it with codegeex_session_free.
 #[unsafe(no_mangle)]
@@ -258,7 +259,7 @@ pub unsafe extern "C" fn codegeex_session_restore_file(
     })
 }
 
-/// Reads a session from memory, as codegeex_session_restore_file does from a file.
+/// Restores a session from memory, like codegeex_session_restore_file from a file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_session_restore(
     model: *const codegeex_model,

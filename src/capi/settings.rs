@@ -1,5 +1,5 @@
-//! Options as keys and values in text, so that a program that was built before an option came can
-//! set it: for each kind of options a table, which is listed to C as it is.
+//! Options as text keys and values, so that a program can set options that are newer than it: one
+//! table for each kind of options, which C can list.
 
 use std::ffi::c_char;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use super::boundary::{Call, Handle, Held, Out, Result};
 use super::buffer::give_text;
 use crate::error::{Error, ErrorKind, bail, excerpt};
 
-/// An option: its key and what it is, both with a zero behind, and how it is set and read.
+/// An option: its NUL-terminated key and description, and how it is set and read.
 pub struct Setting<T> {
     pub key: &'static str,
     pub help: &'static str,
@@ -18,7 +18,8 @@ pub struct Setting<T> {
     pub get: fn(&T) -> String,
 }
 
-/// Options behind a handle. Calls read a copy, so that any number of them may at once.
+/// Options behind a handle. Calls read a copy, so that any number of calls may use them
+/// concurrently.
 #[derive(Default)]
 pub struct Options<T>(RwLock<T>);
 

@@ -1,4 +1,5 @@
-//! `codegeex_state` and `codegeex_logits`: the forward pass itself, for whoever decodes on their own.
+//! `codegeex_state` and `codegeex_logits`: the forward pass itself, for callers with their own
+//! decoding loop.
 
 use std::sync::Arc;
 
@@ -18,10 +19,9 @@ use crate::generate::{log_probability, top_log_probabilities};
 use crate::memory::{TryGrow, try_collect, try_copy, try_vec};
 use crate::model::{Input, Logits, Model, State, Wanted, feed};
 
-/// The state of one sequence: what a model remembers of the tokens that it was fed. It keeps the
-/// model.
+/// The state of one sequence: its KV cache. It keeps the model alive.
 ///
-/// Threads: one call at a time; a second one is CODEGEEX_BUSY.
+/// Threads: one call at a time; a concurrent call returns CODEGEEX_BUSY.
 #[allow(non_camel_case_types)]
 pub struct codegeex_state(std::convert::Infallible);
 
@@ -42,9 +42,9 @@ fn new_state(model: Arc<dyn Model>, state: Box<dyn State>) -> crate::Result<*mut
     })
 }
 
-/// Logits of a call, row by row.
+/// The logits of a call, one row per token.
 ///
-/// Threads: immutable; any number of threads may read one at once.
+/// Threads: immutable; any number of threads may read one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_logits(std::convert::Infallible);
 
@@ -59,11 +59,11 @@ impl Handle for codegeex_logits {
     type Value = LogitsValue;
 }
 
-/// No logits: the tokens only enter the state.
+/// No logits: the tokens are only added to the state.
 pub const CODEGEEX_LOGITS_NONE: i32 = 0;
-/// The logits that follow the last token.
+/// Logits of the last token only.
 pub const CODEGEEX_LOGITS_LAST: i32 = 1;
-/// The logits that follow each token.
+/// Logits of every token.
 pub const CODEGEEX_LOGITS_ALL: i32 = 2;
 
 fn wanted(value: i32) -> Result<Wanted> {
@@ -88,7 +88,7 @@ fn of_logits(all: &Logits, sequences: usize, vocabulary: usize) -> crate::Result
     Ok(LogitsValue { rows, vocabulary })
 }
 
-/// Makes an empty state.
+/// Creates an empty state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_new(
     model: *const codegeex_model,
@@ -105,10 +105,10 @@ pub unsafe extern "C" fn codegeex_state_new(
     })
 }
 
-/// Feeds the tokens of a prompt, however many, a part at a time. No logits are computed: feed the
-/// last token with codegeex_state_decode.
+/// Prefill: processes any number of prompt tokens, in chunks, without logits. Pass the last token
+/// to codegeex_state_decode.
 ///
-/// After an error the state has the parts that were fed before it. `cancel` may be NULL.
+/// After an error the state holds the chunks that were processed before it. `cancel` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_prefill(
     state: *mut codegeex_state,
@@ -135,10 +135,10 @@ pub unsafe extern "C" fn codegeex_state_prefill(
     })
 }
 
-/// Feeds one or more tokens and returns the logits that are wanted: one of `CODEGEEX_LOGITS_*`. In
-/// any split of the tokens the logits are the same to the bit. After an error the state is as before.
+/// Processes one or more tokens and returns logits; `wanted` is one of `CODEGEEX_LOGITS_*`. The
+/// logits are bit-identical for any chunking of the tokens. After an error the state is unchanged.
 ///
-/// `cancel` may be NULL. `logits` receives a handle, with no rows where none are wanted; free it
+/// `cancel` may be NULL. `logits` receives a handle, without rows if no logits are wanted; free it
 /// with codegeex_logits_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_decode(
@@ -172,11 +172,11 @@ fn some_ids(ids: &[u32]) -> crate::Result<&[u32]> {
     Ok(ids)
 }
 
-/// Feeds one token to each of several states of one model in one call, which reads the weights once
-/// for all: state `i` gets `ids[i]`. The states have to be different ones.
+/// Batched decode: processes one token for each of several states of one model, reading the weights
+/// once: `ids[i]` for state `i`. The states must be distinct.
 ///
-/// `cancel` may be NULL. `logits` receives a handle whose row `i` follows `ids[i]`; free it with
-/// codegeex_logits_free. After an error all states are as before.
+/// `cancel` may be NULL. `logits` receives a handle whose row `i` is for `ids[i]`; free it with
+/// codegeex_logits_free. After an error all states are unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_states_decode(
     states: *const *mut codegeex_state,
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn codegeex_states_decode(
     })
 }
 
-/// Tokens that a state was fed, which is the position of the next one; 0 for NULL and while a call
+/// Number of tokens in a state, which is the position of the next one; 0 for NULL and while a call
 /// runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_len(state: *const codegeex_state) -> usize {
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn codegeex_state_len(state: *const codegeex_state) -> usi
     })
 }
 
-/// Bytes of memory, those shared with forks counted in full; 0 for NULL and while a call runs.
+/// Size in bytes, including memory shared with forks; 0 for NULL and while a call runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_bytes(state: *const codegeex_state) -> usize {
     guard_value!(0, |call| {
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn codegeex_state_bytes(state: *const codegeex_state) -> u
     })
 }
 
-/// Forgets all but the first `tokens`; more than there are changes nothing.
+/// Truncates to the first `tokens` tokens. A larger number changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_state_truncate(
     state: *mut codegeex_state,
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn codegeex_state_truncate(
     })
 }
 
-/// A second state with the same tokens. Memory is shared until one of the two is fed.
+/// Copies a state. Memory is shared until one of the two processes new tokens.
 ///
 /// `fork` receives a handle; free it with codegeex_state_free.
 #[unsafe(no_mangle)]
@@ -285,8 +285,8 @@ pub unsafe extern "C" fn codegeex_state_save(
     })
 }
 
-/// Reads a state from memory that a model with the same fingerprint saved. It goes on with the same
-/// bits.
+/// Restores a state from memory that a model with the same fingerprint saved. It continues with
+/// bit-identical results.
 ///
 /// `state` receives a handle; free it with codegeex_state_free.
 #[unsafe(no_mangle)]
@@ -314,13 +314,13 @@ pub unsafe extern "C" fn codegeex_state_free(state: *mut codegeex_state) {
     free_handle(state)
 }
 
-/// How many rows there are; 0 for NULL.
+/// Number of rows; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_logits_rows(logits: *const codegeex_logits) -> usize {
     guard_value!(0, |call| { Ok(call.get(logits, "logits")?.rows.len()) })
 }
 
-/// How many logits a row has; 0 for NULL.
+/// Number of logits per row; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_logits_vocab_size(logits: *const codegeex_logits) -> usize {
     guard_value!(0, |call| { Ok(call.get(logits, "logits")?.vocabulary) })
@@ -359,7 +359,7 @@ fn checked_row<R>(
     }
 }
 
-/// The log-probability of an id after a row.
+/// The log-probability of an id given a row of logits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_logits_log_probability(
     logits: *const codegeex_logits,
@@ -382,7 +382,7 @@ pub unsafe extern "C" fn codegeex_logits_log_probability(
     })
 }
 
-/// The `count` likeliest ids after a row with their log-probabilities, best first.
+/// The `count` most likely ids of a row with their log-probabilities, best first.
 ///
 /// `top` receives an array of `top_len` pairs; free it with codegeex_free.
 #[unsafe(no_mangle)]

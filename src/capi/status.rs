@@ -6,59 +6,57 @@ use std::ffi::c_char;
 use super::boundary::{Failure, guard_value};
 use crate::error::ErrorKind;
 
-/// What a function returns: `CODEGEEX_OK` or the number of an error. Numbers are grouped by
-/// hundreds and never reused; later releases may add some.
+/// A status code: `CODEGEEX_OK` or an error. Codes are grouped by hundreds and never reused. Later
+/// releases may add codes.
 #[allow(non_camel_case_types)]
 pub type codegeex_status = i32;
 
-/// The function did what it was asked to.
+/// Success.
 pub const CODEGEEX_OK: codegeex_status = 0;
-/// An argument is outside what the function accepts, NULL where something is needed included.
+/// An argument is invalid, or a required argument is NULL.
 pub const CODEGEEX_INVALID_ARGUMENT: codegeex_status = 100;
-/// A token id is not below the vocabulary size.
+/// A token id is out of range for the vocabulary.
 pub const CODEGEEX_TOKEN_OUT_OF_RANGE: codegeex_status = 101;
-/// A sequence would grow past the positions that the model has.
+/// A sequence would exceed the context length.
 pub const CODEGEEX_CONTEXT_OVERFLOW: codegeex_status = 102;
-/// A state was handed to a model that did not make it.
+/// A state belongs to another model.
 pub const CODEGEEX_STATE_MISMATCH: codegeex_status = 103;
-/// Reading or writing failed in the operating system.
+/// The operating system reported an I/O error.
 pub const CODEGEEX_IO: codegeex_status = 200;
 /// A file or folder does not exist.
 pub const CODEGEEX_NOT_FOUND: codegeex_status = 201;
-/// A file breaks the rules of its own format: truncated, overlapping, overflowing.
+/// A file violates its own format: truncated, overlapping or overflowing.
 pub const CODEGEEX_MALFORMED_FILE: codegeex_status = 300;
-/// A file is well-formed but uses something that this library does not read.
+/// A well-formed file uses a feature that this library does not support.
 pub const CODEGEEX_UNSUPPORTED_FILE: codegeex_status = 301;
 /// A checkpoint lacks a tensor that the model needs.
 pub const CODEGEEX_MISSING_TENSOR: codegeex_status = 302;
-/// A tensor has another shape than the model's configuration says.
+/// A tensor's shape differs from the model configuration.
 pub const CODEGEEX_SHAPE_MISMATCH: codegeex_status = 303;
-/// Nothing says how the model is configured.
+/// The model configuration is missing.
 pub const CODEGEEX_MISSING_CONFIG: codegeex_status = 304;
-/// A model configuration contradicts itself or is outside what is supported.
+/// A model configuration is inconsistent or unsupported.
 pub const CODEGEEX_INVALID_CONFIG: codegeex_status = 305;
-/// Bytes are not valid UTF-8 where text is needed.
+/// Text is not valid UTF-8.
 pub const CODEGEEX_INVALID_UTF8: codegeex_status = 400;
 /// A tokenizer vocabulary is inconsistent.
 pub const CODEGEEX_INVALID_VOCABULARY: codegeex_status = 401;
-/// A computation met NaN or infinity where a number is needed.
+/// A computation produced NaN or infinity.
 pub const CODEGEEX_NON_FINITE: codegeex_status = 500;
-/// An allocation was refused, by the system or by a limit that was set.
+/// An allocation failed or exceeded a configured limit.
 pub const CODEGEEX_OUT_OF_MEMORY: codegeex_status = 501;
-/// A backend or an instruction set is not there on this machine.
+/// A backend or instruction set is not available on this machine.
 pub const CODEGEEX_BACKEND_UNAVAILABLE: codegeex_status = 502;
-/// There is no room at the moment, or the handle serves another call; the same call may succeed
-/// later.
+/// The queue is full, or the handle is in use by another call. Retry later.
 pub const CODEGEEX_BUSY: codegeex_status = 503;
-/// The caller asked to stop.
+/// The call was cancelled.
 pub const CODEGEEX_CANCELLED: codegeex_status = 600;
-/// A broken invariant of this library: please report it.
+/// A broken invariant of this library. Please report it.
 pub const CODEGEEX_INTERNAL: codegeex_status = 900;
-/// A panic inside this library, which was caught: please report it with its message. The handles
-/// of the call are poisoned.
+/// A panic inside this library, caught at the boundary. Please report it with its message. The
+/// handles of the call are poisoned.
 pub const CODEGEEX_PANIC: codegeex_status = 901;
-/// An earlier call with the same handle panicked; all that can be done with the handle is to free
-/// it.
+/// An earlier call with the same handle panicked. The handle can only be freed.
 pub const CODEGEEX_POISONED: codegeex_status = 902;
 
 /// Every status with its name.
@@ -98,8 +96,8 @@ impl Failure {
     }
 }
 
-/// The name of a status in a few words, such as `out of memory`; a static string. `unknown status`
-/// for a number that is none.
+/// The name of a status, such as `out of memory`; a static string. `unknown status` for an unknown
+/// number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_status_name(status: codegeex_status) -> *const c_char {
     guard_value!(std::ptr::null(), |_call| {

@@ -1,4 +1,4 @@
-//! `codegeex_task`: what a model can be asked to do with code.
+//! `codegeex_task`: prompts for the tasks of a model.
 
 use std::ffi::c_char;
 
@@ -10,9 +10,9 @@ use crate::language::Language;
 use crate::memory::try_collect_ok;
 use crate::prompt::{Task, Template};
 
-/// A prompt with what is needed to use the answer.
+/// A prompt with its stop strings and the text around the answer.
 ///
-/// Threads: immutable; any number of threads may read one at once.
+/// Threads: immutable; any number of threads may read one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_task(std::convert::Infallible);
 
@@ -41,7 +41,7 @@ fn new_task(task: Task) -> crate::Result<*mut codegeex_task> {
     })
 }
 
-/// Code to go on with, after the tag line of its language.
+/// Completion of code, with the language tag in front.
 ///
 /// `task` receives a handle; free it with codegeex_task_free.
 #[unsafe(no_mangle)]
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn codegeex_task_complete(
     })
 }
 
-/// The same code with a comment before every line that says what the line does.
+/// Explanation of code: the same code with a comment before every line.
 ///
 /// `task` receives a handle; free it with codegeex_task_free.
 #[unsafe(no_mangle)]
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn codegeex_task_explain(
     })
 }
 
-/// The documentation of a function or a type, in the form that is usual for the language.
+/// Documentation of a function or a type, in the usual form of the language.
 ///
 /// `task` receives a handle; free it with codegeex_task_free.
 #[unsafe(no_mangle)]
@@ -104,8 +104,8 @@ pub unsafe extern "C" fn codegeex_task_docstring(
     })
 }
 
-/// The translation of code into another language. `declaration` is how it begins, and may be empty:
-/// then the model chooses.
+/// Translation of code into another language. `declaration` is the beginning of the translation. If
+/// it is empty, the model chooses one.
 ///
 /// `task` receives a handle; free it with codegeex_task_free.
 #[unsafe(no_mangle)]
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn codegeex_task_translate(
     })
 }
 
-/// What a template of the caller's makes of code, see codegeex_template_expand. The template says
-/// everything, a tag line included.
+/// A custom prompt from a template, see codegeex_template_expand. The template is the whole prompt,
+/// including a language tag.
 ///
 /// `task` receives a handle; free it with codegeex_task_free.
 #[unsafe(no_mangle)]
@@ -157,8 +157,7 @@ pub unsafe extern "C" fn codegeex_task_custom(
     })
 }
 
-/// What the model continues. UTF-8, with a zero behind it; it belongs to the task.
-/// NULL for NULL.
+/// The prompt. NUL-terminated UTF-8; it belongs to the task. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_prompt(
     task: *const codegeex_task,
@@ -170,9 +169,8 @@ pub unsafe extern "C" fn codegeex_task_prompt(
     })
 }
 
-/// The end of the prompt that is the beginning of the answer, such as the opening quotes of a
-/// docstring: to be shown before the completion. UTF-8, with a zero behind it; it belongs to the task.
-/// NULL for NULL.
+/// The end of the prompt that belongs to the answer, such as the opening quotes of a docstring.
+/// Show it before the completion. NUL-terminated UTF-8; it belongs to the task. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_lead(
     task: *const codegeex_task,
@@ -184,8 +182,8 @@ pub unsafe extern "C" fn codegeex_task_lead(
     })
 }
 
-/// What belongs after a completion that has ended, such as the closing quotes. UTF-8, with a zero behind it; it belongs to the task.
-/// NULL for NULL.
+/// Text to append to a finished completion, such as the closing quotes. NUL-terminated UTF-8; it
+/// belongs to the task. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_tail(
     task: *const codegeex_task,
@@ -197,8 +195,8 @@ pub unsafe extern "C" fn codegeex_task_tail(
     })
 }
 
-/// The name of the language of the answer. UTF-8, with a zero behind it; it belongs to the task.
-/// NULL for NULL.
+/// The name of the language of the answer. NUL-terminated UTF-8; it belongs to the task. NULL for
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_language(
     task: *const codegeex_task,
@@ -210,14 +208,14 @@ pub unsafe extern "C" fn codegeex_task_language(
     })
 }
 
-/// How many stop strings a task has; 0 for NULL.
+/// Number of stop strings of a task; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_stops(task: *const codegeex_task) -> usize {
     guard_value!(0, |call| { Ok(call.get(task, "task")?.stop.len()) })
 }
 
-/// A stop string of a task: where a completion goes on with something else. UTF-8, with a zero
-/// behind it; it belongs to the task. NULL for NULL or an index out of range.
+/// A stop string of a task. NUL-terminated UTF-8; it belongs to the task. NULL for NULL or an index
+/// out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_task_stop(
     task: *const codegeex_task,

@@ -1,6 +1,6 @@
-//! What only tests need, and no library that is installed has: it is compiled with
-//! `--cfg codegeex_capi_test` alone, which `tests/capi/run.sh` gives, and which no feature can switch
-//! on by accident.
+//! Functions for tests only, absent from installed libraries: compiled with `--cfg
+//! codegeex_capi_test` alone, which `tests/capi/run.sh` gives, and which no feature can switch on
+//! by accident.
 
 use super::boundary::guard;
 use super::error::codegeex_error;

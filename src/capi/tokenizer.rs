@@ -12,7 +12,7 @@ use crate::tokenizer::{CodeGeexTokenizer, InvalidUtf8, SpecialTokens, StreamDeco
 
 /// Text to token ids and back.
 ///
-/// Threads: immutable; any number of threads may use one at once.
+/// Threads: immutable; any number of threads may use one concurrently.
 #[allow(non_camel_case_types)]
 pub struct codegeex_tokenizer(std::convert::Infallible);
 
@@ -21,15 +21,15 @@ impl Handle for codegeex_tokenizer {
     type Value = Arc<dyn Tokenizer>;
 }
 
-/// A special token such as `<|endoftext|>` that is spelled out in a text is text like any other:
-/// no text can produce a control token.
+/// Special tokens in the input, such as `<|endoftext|>`, are encoded as plain text: no input can
+/// produce a control token.
 pub const CODEGEEX_SPECIAL_AS_TEXT: i32 = 0;
-/// A special token that is spelled out in a text is the token that it spells.
+/// Special tokens in the input are encoded as the tokens that they name.
 pub const CODEGEEX_SPECIAL_PARSE: i32 = 1;
 
-/// Bytes that are not UTF-8 become U+FFFD.
+/// Replace invalid UTF-8 with U+FFFD.
 pub const CODEGEEX_INVALID_UTF8_REPLACE: i32 = 0;
-/// Bytes that are not UTF-8 are an error.
+/// Report invalid UTF-8 as an error.
 pub const CODEGEEX_INVALID_UTF8_REFUSE: i32 = 1;
 
 pub(super) fn special_tokens(value: i32) -> Result<SpecialTokens> {
@@ -77,7 +77,7 @@ pub(super) fn forget() {
     *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Weak::new();
 }
 
-/// Makes the tokenizer of CodeGeeX's published checkpoints, which is compiled in.
+/// Creates the built-in tokenizer of the published CodeGeeX checkpoints.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_new(
     tokenizer: *mut *mut codegeex_tokenizer,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_new(
     })
 }
 
-/// Reads `vocab.json`, `merges.txt` and `added_tokens.json` in a folder.
+/// Reads `vocab.json`, `merges.txt` and `added_tokens.json` from a folder.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
     path: *const c_char,
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
     })
 }
 
-/// The ids of a text. `special` is one of `CODEGEEX_SPECIAL_*`.
+/// Encodes a text to token ids. `special` is one of `CODEGEEX_SPECIAL_*`.
 ///
 /// `ids` receives an array of `ids_len` ids; free it with codegeex_free.
 #[unsafe(no_mangle)]
@@ -132,10 +132,10 @@ pub unsafe extern "C" fn codegeex_tokenizer_encode(
     })
 }
 
-/// The text of ids. `invalid_utf8` is one of `CODEGEEX_INVALID_UTF8_*`: ids may end inside a
-/// character.
+/// Decodes token ids to text. `invalid_utf8` is one of `CODEGEEX_INVALID_UTF8_*`: ids may end
+/// inside a character.
 ///
-/// `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+/// `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_decode(
     tokenizer: *const codegeex_tokenizer,
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_decode(
     })
 }
 
-/// The bytes that an id stands for, which may end inside a UTF-8 character.
+/// The bytes of a token, which may end inside a UTF-8 character.
 ///
 /// `bytes` receives an array of `bytes_len` bytes; free it with codegeex_free.
 #[unsafe(no_mangle)]
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_token_bytes(
     })
 }
 
-/// One more than the largest id; 0 for NULL.
+/// The vocabulary size: one more than the largest id; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_vocab_size(
     tokenizer: *const codegeex_tokenizer,
@@ -196,7 +196,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_vocab_size(
     })
 }
 
-/// The id that ends a text; 0 for NULL.
+/// The end-of-text id; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_end_of_text(
     tokenizer: *const codegeex_tokenizer,
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_end_of_text(
     })
 }
 
-/// Frees a tokenizer. Models and decoders that use it go on. NULL is allowed.
+/// Frees a tokenizer. Models and decoders that use it remain valid. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_free(tokenizer: *mut codegeex_tokenizer) {
     free_handle(tokenizer)

@@ -5,28 +5,27 @@ use std::ffi::c_char;
 use super::boundary::guard_value;
 use crate::backend::InstructionSet;
 
-/// The major number of the ABI, which is in the soname: programs of one number run with every
-/// library of the same number that is not older.
+/// The major version of the ABI, which is part of the soname. A program runs with every library of
+/// the same major version that is not older than its header.
 pub const CODEGEEX_ABI_MAJOR: u32 = 0;
-/// Counts the additions to the ABI.
+/// The minor version of the ABI. Every addition raises it.
 pub const CODEGEEX_ABI_MINOR: u32 = 1;
 
-/// The ABI of the library that runs: `CODEGEEX_ABI_MAJOR * 65536 + CODEGEEX_ABI_MINOR` of its own
+/// The ABI version of the loaded library: `CODEGEEX_ABI_MAJOR * 65536 + CODEGEEX_ABI_MINOR` of its
 /// header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_abi_version() -> u32 {
     CODEGEEX_ABI_MAJOR << 16 | CODEGEEX_ABI_MINOR
 }
 
-/// The version of the library that runs, such as `0.1.0`; a static string.
+/// The version of the loaded library, such as `0.1.0`; a static string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The name of an instruction set that this machine has and the kernels can use, as a static
-/// string: index 0 is `scalar`, the last is the fastest, which a model uses unless told otherwise.
-/// NULL for an index out of range.
+/// The name of an instruction set that the kernels can use on this machine; a static string. Index
+/// 0 is `scalar`; the last one is the fastest and the default. NULL for an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cpu_tier_name(index: usize) -> *const c_char {
     guard_value!(std::ptr::null(), |_call| {
@@ -37,13 +36,13 @@ pub unsafe extern "C" fn codegeex_cpu_tier_name(index: usize) -> *const c_char {
     })
 }
 
-/// How many names `codegeex_cpu_tier_name` has.
+/// Number of names that `codegeex_cpu_tier_name` returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cpu_tiers() -> usize {
     guard_value!(0, |_call| { Ok(InstructionSet::available().len()) })
 }
 
-/// The name of the fastest instruction set that this machine has and the kernels can use; a static
+/// The name of the fastest instruction set that the kernels can use on this machine; a static
 /// string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_cpu_tier() -> *const c_char {
@@ -53,8 +52,7 @@ pub unsafe extern "C" fn codegeex_cpu_tier() -> *const c_char {
     })
 }
 
-/// Whether the library was built with a feature, by name: 1 or 0. There are none yet but `capi`
-/// itself; `cuda` is asked for the same way.
+/// Whether the library was built with a feature, by name: 1 or 0. Currently only `capi` exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_has_feature(name: *const c_char, name_len: usize) -> i32 {
     guard_value!(0, |call| {
@@ -63,7 +61,7 @@ pub unsafe extern "C" fn codegeex_has_feature(name: *const c_char, name_len: usi
     })
 }
 
-/// When the library is unloaded, or the process ends, forgets what is remembered.
+/// Frees cached data when the library is unloaded or the process ends.
 #[cfg(target_os = "linux")]
 #[used]
 // SAFETY: the section is an array of such functions, which the system's loader calls.
@@ -80,7 +78,7 @@ static AT_UNLOAD: extern "C" fn() = {
 
 const FEATURES: &[&str] = &["capi"];
 
-/// The names with a zero behind each, which the library's own do not have.
+/// NUL-terminated names; the library's own names are not.
 static TIER_NAMES: [[u8; 32]; InstructionSet::ALL.len()] = {
     let mut names = [[0; 32]; InstructionSet::ALL.len()];
     let mut i = 0;

@@ -5,8 +5,8 @@
     CODEGEEX_LIBRARY=/tmp/codegeex/lib/libcodegeex.so \\
         python bindings/python/examples/complete.py models/codegeex_tiny.safetensors
 
-The same program exists in Rust (examples/hello.rs), which says what it prints to the byte, and in
-the other languages of bindings/.
+The same program exists in Rust (examples/hello.rs, which documents its exact output), and in the
+other languages of bindings/.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def main(path: str) -> None:
         (done,) = stream.completions
         out.write(f"\n-- {len(done.ids)} tokens, {done.finish_reason}\n")
 
-        # Closing the stream would cancel as well, once tokens of later may have been drawn; a
-        # callback that returns False ends it after exactly so many. The other way is a CancelToken.
+        # Closing the stream also cancels, but more tokens may have been sampled by then. A callback
+        # that returns False ends the generation after exactly N tokens. Another way is a
+        # CancelToken.
         left = 5
 
         def count_down(event: codegeex.Event) -> bool:

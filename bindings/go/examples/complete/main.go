@@ -1,6 +1,6 @@
 // Command complete completes code with the model whose path is given, streamed, and cancels a second
-// completion. The same program exists in Rust (examples/hello.rs), which says what it prints to the
-// byte, in C (examples/c/complete.c), and in the other languages of bindings/.
+// completion. The same program exists in Rust (examples/hello.rs, which documents its exact output),
+// in C (examples/c/complete.c), and in the other languages of bindings/.
 package main
 
 import (
@@ -45,7 +45,7 @@ func run(path string) error {
 	}
 	fmt.Printf("\n-- %d tokens, %s\n", len(done[0].IDs), done[0].FinishReason)
 
-	// The other ways are to cancel the context, and to leave the loop over model.Stream.
+	// Other ways to cancel: the context, and leaving the loop over model.Stream.
 	left := 5
 	options = &codegeex.GenerateOptions{MaxNewTokens: 512}
 	done, err = model.GenerateFunc(ctx, prompt, options, func(token codegeex.Token) error {

@@ -1,6 +1,6 @@
-// Command overhead measures what a token costs with a function that hears it, as a stream, and without
-// either, with the model whose path is given. benches/capi/callback.c and benches/callback.rs do the same
-// in C and Rust: one thread, the ways in turns, and the median of the rounds counts.
+// Command overhead measures the time per token with a callback, as a stream, and without either, for
+// the model whose path is given. benches/capi/callback.c and benches/callback.rs do the same in C and
+// Rust: one thread, the variants in turns, the median of all rounds.
 package main
 
 import (
@@ -77,7 +77,7 @@ func run(path string) error {
 			times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/1e3/tokens)
 		}
 	}
-	// Every token was heard, and the end, twice a round.
+	// Each round reported every token and the end twice.
 	if expected := 2 * rounds * (tokens + 1); heard != expected {
 		return fmt.Errorf("%d events were heard, expected %d", heard, expected)
 	}

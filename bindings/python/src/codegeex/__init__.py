@@ -7,9 +7,8 @@
         for text in model.stream(prompt, max_new_tokens=48).texts():
             print(text, end="", flush=True)
 
-Everything that owns memory of the library is a context manager, and is freed when it is collected
-too, in any order. Errors are classes under :class:`Error`. Nothing but the standard library is
-needed.
+Every object that owns memory of the library is a context manager; garbage collection frees it too,
+in any order. Errors are subclasses of :class:`Error`. The package needs only the standard library.
 """
 
 from __future__ import annotations
@@ -103,23 +102,23 @@ __all__ += errors.__all__
 
 
 def library_version() -> str:
-    """The version of the library that runs."""
+    """The version of the loaded library."""
     return static_text(library().codegeex_version())
 
 
 def abi_version() -> tuple[int, int]:
-    """The ABI of the library that runs: major and minor number."""
+    """The ABI version of the loaded library: major and minor number."""
     return divmod(int(library().codegeex_abi_version()), 65536)
 
 
 def cpu_tiers() -> list[str]:
-    """The instruction sets that this machine has and the kernels can use, the fastest last."""
+    """The instruction sets that the kernels can use on this machine, the fastest last."""
     lib = library()
     return [static_text(lib.codegeex_cpu_tier_name(i)) for i in range(lib.codegeex_cpu_tiers())]
 
 
 def cpu_tier() -> str:
-    """The fastest of them, which a model uses unless told otherwise."""
+    """The fastest of them, which is the default."""
     return static_text(library().codegeex_cpu_tier())
 
 

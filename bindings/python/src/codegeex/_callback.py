@@ -1,8 +1,8 @@
-"""Functions of Python's that the library calls.
+"""Python callbacks of the library.
 
-There is one C function of each kind for the whole process, which is never freed: its userdata is
-the number of what Python registered. What a function raises cancels the call and is raised again
-after it.
+There is one C function of each kind for the whole process, which is never freed. Its userdata is
+the number of the registered Python callback. An exception of a callback cancels the call and is
+raised again after it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Listener:
 def _hear_event(userdata: int, event: Any) -> int:
     listener: Listener = _registered[userdata]
     heard = event_of(event.contents)
-    # Kinds that came after this package are passed over.
+    # Ignore kinds that are newer than this package.
     return 0 if heard is None else listener.hear(heard)
 
 
@@ -76,12 +76,12 @@ _PROGRESS = _abi.ProgressCallback(_hear_progress)
 
 
 def events(function: Callable[[Token | End], object] | None) -> Listener:
-    """A callback that hears events; ``False`` cancels."""
+    """An event callback; ``False`` cancels."""
     return Listener(function, _EVENT)
 
 
 def progress(function: Callable[[int, int], object] | None) -> Listener:
-    """A callback that hears how far a call is; ``False`` cancels."""
+    """A progress callback; ``False`` cancels."""
     return Listener(function, _PROGRESS)
 
 

@@ -1,4 +1,4 @@
-"""A generation, which models and sessions begin alike."""
+"""Generation, shared by models and sessions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(
 ) -> list[Completion]:
     """Generates on this thread."""
     with _callback.events(on_event) as (pointer, userdata):
-        # Owned at once: what the callback raised leaves here.
+        # Take ownership first: an exception of the callback leaves here.
         held = Completions._of(handle(function, owner, *prompt, options, cancel, pointer, userdata))
     return copy_completions(held)
 
@@ -66,10 +66,10 @@ def stream(
     options: GenerateOptions | None,
     cancel: CancelToken | None,
 ) -> Stream:
-    """Generates on a thread of its own."""
+    """Generates on a separate thread."""
     function, *given = prompt_argument(f"codegeex_{kind}_generate", prompt)
     data, length = given
-    # What is wrong with the handle is better heard here than from the stream.
+    # Report an invalid handle here rather than from the stream.
     owner._cell.acquire()
     owner._cell.release()
     return Stream(

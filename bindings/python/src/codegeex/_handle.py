@@ -1,7 +1,7 @@
 """Handles of the library, and calls with them.
 
-Memory is managed here: a handle is freed when its object is closed or collected, and not while a
-call uses it or memory that it lent is still there.
+A handle is freed when its object is closed or collected, but not while a call or a view of its
+memory uses it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Self = TypeVar("Self", bound="Handle")
 
 
 class _Cell:
-    """A pointer with the number of those who use it. It is freed when it is closed and unused."""
+    """A pointer with a use count. It is freed when it is closed and unused."""
 
     __slots__ = ("_closed", "_free", "_lock", "_pointer", "_users", "kind")
 
@@ -240,7 +240,7 @@ def _raw(arguments: tuple[Any, ...], cells: list[_Cell]) -> list[Any]:
 
 
 def _error(status: int, pointer: int | None) -> errors.Error:
-    """An error of the library's as one of this package; frees it."""
+    """Converts an error of the library and frees it."""
     lib = library()
     if pointer is None:
         return errors.of_status(status)(static_text(lib.codegeex_status_name(status)), (), status)

@@ -112,5 +112,5 @@ def _quietly(cancel: Callable[[], None]) -> None:
     try:
         cancel()
     except Exception:
-        # What was closed meanwhile needs no cancelling.
+        # A closed object needs no cancelling.
         pass

@@ -1,4 +1,4 @@
-"""Ends running calls from any thread."""
+"""Cancels running calls from any thread."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["CancelToken"]
 
 
 class CancelToken(Handle):
-    """A flag that asks running calls to stop, set once and never cleared, from any thread.
+    """A flag that cancels running calls. Any thread can set it; it is never cleared.
 
     With ``timeout``, in seconds, it sets itself after that time. One token serves any number of
-    calls. What interrupts a call, such as Ctrl-C, sets the token of that call.
+    calls. An interrupt of a call, such as Ctrl-C, sets its token.
     """
 
     _kind = "cancel_token"
@@ -22,7 +22,7 @@ class CancelToken(Handle):
         self._own(handle("codegeex_cancel_token_new", unsigned(milliseconds, 64, "timeout")))
 
     def cancel(self) -> None:
-        """Sets the token: calls that were given it return as soon as they see it."""
+        """Sets the token. Calls that use it return as soon as they see it."""
         check("codegeex_cancel_token_cancel", self)
 
     @property

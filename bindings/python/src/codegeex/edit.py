@@ -22,33 +22,33 @@ __all__ = ["AcceptPart", "EditSession", "EditUpdate"]
 
 
 class AcceptPart(enum.IntEnum):
-    """How much of a suggestion is accepted."""
+    """Which part of a suggestion is accepted."""
 
-    #: White space, then a word or a run of other characters.
+    #: The next word or run of other characters, with the whitespace before it.
     WORD = _abi.ACCEPT_WORD
-    #: The first line that is not blank, with its line break and the blank ones before it.
+    #: The first non-blank line, with its line break and the blank lines before it.
     LINE = _abi.ACCEPT_LINE
     ALL = _abi.ACCEPT_ALL
 
 
 class EditUpdate(NamedTuple):
-    """What a new text changed."""
+    """Effect of an update of the text."""
 
-    #: Bytes from the beginning of the text that the model does not see, because it is too long.
+    #: Bytes cut from the beginning of the text because it is too long for the model.
     clipped_bytes: int
-    #: Line breaks in them.
+    #: Line breaks in those bytes.
     clipped_lines: int
-    #: Whether what the model sees begins elsewhere than before, so that it will be read anew.
+    #: Whether the visible text now starts at another place, so that the KV cache is computed again.
     moved: bool
-    #: Whether a suggestion agrees with what was typed: nothing need be computed.
+    #: Whether a suggestion still matches the text, so that nothing needs to be computed.
     is_alive: bool
 
 
 class EditSession(Handle):
-    """Suggests code at a cursor while the text around it changes.
+    """Inline code suggestions at a cursor while the text around it changes.
 
-    For one call at a time; a second one gets :class:`~codegeex.BusyError`. It keeps the model. How
-    it suggests is said by :class:`EditOptions` or its attributes as keywords.
+    It serves one call at a time; a concurrent call raises :class:`~codegeex.BusyError`. It keeps
+    the model alive. Pass options as :class:`EditOptions` or as keywords.
     """
 
     _kind = "edit_session"
@@ -66,7 +66,7 @@ class EditSession(Handle):
         self._own(handle("codegeex_edit_session_new", model, *given, options))
 
     def update(self, before: str, after: str = "") -> EditUpdate:
-        """Takes the text in, as it is now before and after the cursor. Computes nothing."""
+        """Sets the current text before and after the cursor. Does not run the model."""
         found = _abi.EditUpdate(struct_size=ctypes.sizeof(_abi.EditUpdate))
         given = (*text_argument(before), *text_argument(after))
         check("codegeex_edit_session_update", self, *given, byref(found))
@@ -77,9 +77,9 @@ class EditSession(Handle):
     def suggest(
         self, *, on_event: OnEvent | None = None, cancel: CancelToken | None = None
     ) -> list[str]:
-        """Suggests what might follow the cursor, best first: what there is already and agrees with
-        the text, or else what the model says. ``on_event`` hears of that as it comes, before
-        post-processing. Cancelled, it suggests what there is by then."""
+        """Suggests text at the cursor, best first: earlier suggestions that still match the text,
+        or else new ones from the model. ``on_event`` receives the events as they come, before
+        post-processing. If cancelled, it returns the partial result."""
         token = cancel if cancel is not None else CancelToken()
 
         def run() -> list[str]:
@@ -93,7 +93,8 @@ class EditSession(Handle):
 
     @property
     def suggestions(self) -> list[str]:
-        """What of the suggestions that agree with the text is not typed or accepted yet."""
+        """The suggestions that match the current text, without the part that is already typed or
+        accepted."""
         count = value("codegeex_edit_session_suggestions", self)
         return [
             text("codegeex_edit_session_suggestion", self, size(index, "index"))
@@ -102,9 +103,9 @@ class EditSession(Handle):
 
     def accept(self, part: AcceptPart = AcceptPart.ALL) -> str:
         """Accepts the best suggestion or a part of it, as if it were typed, and returns what was
-        inserted: nothing where there is no suggestion."""
+        inserted: nothing if there is no suggestion."""
         return text("codegeex_edit_session_accept", self, int(part))
 
     def dismiss(self) -> None:
-        """Drops the suggestions, so that the next ones are computed."""
+        """Drops the suggestions. The next call computes new ones."""
         check("codegeex_edit_session_dismiss", self)

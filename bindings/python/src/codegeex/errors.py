@@ -1,4 +1,4 @@
-"""What goes wrong: one class for each status, under :class:`Error`."""
+"""Errors: one class for each status, under :class:`Error`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ __all__ = [
 
 
 class Error(Exception):
-    """Something that the library reports.
+    """An error of the library.
 
     ``message`` says what was found, what was expected and what to do; ``causes`` are the messages
-    of the errors behind it, the nearest first; ``status`` is the number of codegeex.h.
+    of the causes, nearest first; ``status`` is the number of codegeex.h.
     """
 
     status = 0
@@ -50,31 +50,31 @@ class Error(Exception):
 
 
 class InvalidArgumentError(Error, ValueError):
-    """An argument is outside what is accepted, or a handle was closed."""
+    """An argument is invalid, or a handle was closed."""
 
     status = _abi.INVALID_ARGUMENT
 
 
 class TokenOutOfRangeError(InvalidArgumentError):
-    """A token id is not below the vocabulary size."""
+    """A token id is out of range for the vocabulary."""
 
     status = _abi.TOKEN_OUT_OF_RANGE
 
 
 class ContextOverflowError(Error):
-    """A sequence would grow past the positions that the model has."""
+    """A sequence would exceed the context length."""
 
     status = _abi.CONTEXT_OVERFLOW
 
 
 class StateMismatchError(Error):
-    """A state was handed to a model that did not make it."""
+    """A state belongs to another model."""
 
     status = _abi.STATE_MISMATCH
 
 
 class IoError(Error, OSError):
-    """Reading or writing failed in the operating system."""
+    """The operating system reported an I/O error."""
 
     status = _abi.IO
 
@@ -86,13 +86,13 @@ class NotFoundError(IoError, FileNotFoundError):
 
 
 class MalformedFileError(Error):
-    """A file breaks the rules of its own format."""
+    """A file violates its own format."""
 
     status = _abi.MALFORMED_FILE
 
 
 class UnsupportedFileError(Error):
-    """A file is well-formed but uses something that the library does not read."""
+    """A well-formed file uses a feature that the library does not support."""
 
     status = _abi.UNSUPPORTED_FILE
 
@@ -104,25 +104,25 @@ class MissingTensorError(Error):
 
 
 class ShapeMismatchError(Error):
-    """A tensor has another shape than the model's configuration says."""
+    """A tensor's shape differs from the model configuration."""
 
     status = _abi.SHAPE_MISMATCH
 
 
 class MissingConfigError(Error):
-    """Nothing says how the model is configured."""
+    """The model configuration is missing."""
 
     status = _abi.MISSING_CONFIG
 
 
 class InvalidConfigError(Error):
-    """A model configuration contradicts itself or is outside what is supported."""
+    """A model configuration is inconsistent or unsupported."""
 
     status = _abi.INVALID_CONFIG
 
 
 class InvalidUtf8Error(Error, ValueError):
-    """Bytes are not valid UTF-8 where text is needed."""
+    """Text is not valid UTF-8."""
 
     status = _abi.INVALID_UTF8
 
@@ -134,43 +134,43 @@ class InvalidVocabularyError(Error):
 
 
 class NonFiniteError(Error, ArithmeticError):
-    """A computation met NaN or infinity where a number is needed."""
+    """A computation produced NaN or infinity."""
 
     status = _abi.NON_FINITE
 
 
 class OutOfMemoryError(Error, MemoryError):
-    """An allocation was refused, by the system or by a limit that was set."""
+    """An allocation failed or exceeded a configured limit."""
 
     status = _abi.OUT_OF_MEMORY
 
 
 class BackendUnavailableError(Error):
-    """A backend or an instruction set is not there on this machine."""
+    """A backend or instruction set is not available on this machine."""
 
     status = _abi.BACKEND_UNAVAILABLE
 
 
 class BusyError(Error):
-    """There is no room at the moment, or the handle serves another call."""
+    """The queue is full, or the handle is in use by another call."""
 
     status = _abi.BUSY
 
 
 class CancelledError(Error):
-    """The caller asked to stop."""
+    """The call was cancelled."""
 
     status = _abi.CANCELLED
 
 
 class InternalError(Error):
-    """A broken invariant of the library: please report it."""
+    """A broken invariant of the library. Please report it."""
 
     status = _abi.INTERNAL
 
 
 class PanicError(InternalError):
-    """A panic inside the library, which was caught: please report it."""
+    """A panic inside the library, caught at the boundary. Please report it."""
 
     status = _abi.PANIC
 

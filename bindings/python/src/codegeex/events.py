@@ -1,4 +1,4 @@
-"""What happens during a generation, and what comes of it."""
+"""Events and results of a generation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Completion", "End", "Event", "FinishReason", "Token", "TokenLogprob"
 
 
 class FinishReason(enum.IntEnum):
-    """Why a completion ended. ``str`` gives its name as the library writes it."""
+    """The finish reason of a completion. ``str`` gives its name as the library writes it."""
 
     NONE = _abi.FINISH_NONE
     END_OF_TEXT = _abi.FINISH_END_OF_TEXT
@@ -43,31 +43,32 @@ class FinishReason(enum.IntEnum):
 
 
 class TokenLogprob(NamedTuple):
-    """A token with its log-probability under the model, before any sampler."""
+    """A token with its log-probability under the model, before sampling."""
 
     id: int
     logprob: float
 
 
 class Token(NamedTuple):
-    """A token was drawn."""
+    """A token was sampled."""
 
-    #: Which sample, from 0.
+    #: Index of the sample, from 0.
     sample: int
     id: int
-    #: Its log-probability under the model, before any sampler.
+    #: Its log-probability under the model, before sampling.
     logprob: float
-    #: What is certain now and was not before. It may be empty: a token may end inside a character,
-    #: and what may begin a stop string is held back.
+    #: Newly finalized text. It may be empty: a token may end inside a character, and a possible
+    #: beginning of a stop string is held back.
     text: str
-    #: The likeliest tokens in its place, best first, as many as the options ask for.
+    #: The most likely tokens at its position, best first, as many as ``top_logprobs`` of the
+    #: options.
     top_logprobs: list[TokenLogprob]
 
 
 class End(NamedTuple):
     """A sample is complete."""
 
-    #: Which sample, from 0.
+    #: Index of the sample, from 0.
     sample: int
     #: The rest of its text.
     text: str
@@ -85,23 +86,24 @@ class Completion:
 
     #: Without the stop string that ended it.
     text: str
-    #: Those of the stop string included.
+    #: Including those of the stop string.
     ids: list[int]
-    #: Of each token under the model, before any sampler.
+    #: Of each token under the model, before sampling.
     logprobs: list[float]
-    #: The likeliest tokens in the place of each, best first; empty where none were asked for.
+    #: The most likely tokens at each position, best first; empty if none were requested.
     top_logprobs: list[list[TokenLogprob]]
     finish_reason: FinishReason
     #: The index in the options of the stop string that ended it.
     stop_index: int | None
-    #: For a beam its score by the rules of the search, for a sample the sum of its logprobs.
+    #: The score of a beam by the rules of the search; for a sample, the sum of its
+    #: log-probabilities.
     score: float
-    #: Tokens that were guessed by speculation.
+    #: Draft tokens proposed by speculative decoding.
     drafted: int
-    #: Guessed tokens that the model chose as well.
+    #: Draft tokens accepted by the model.
     accepted: int
-    #: Bytes of the prompt that the first tokens stand for, where the options heal: the text begins
-    #: after them.
+    #: With token healing: bytes of the prompt that the first tokens cover. The text begins after
+    #: them.
     healed: int
 
 

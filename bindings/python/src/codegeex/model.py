@@ -1,4 +1,4 @@
-"""Models: opening one, and everything that one does."""
+"""Models: opening, generation, scoring, conversion."""
 
 from __future__ import annotations
 
@@ -58,30 +58,30 @@ OnProgress = Callable[[int, int], object]
 class ModelInfo(NamedTuple):
     """Sizes of a model."""
 
-    #: Decoder layers, the top query layer not counted.
+    #: Decoder layers, without the top query layer.
     num_layers: int
     hidden_size: int
     num_attention_heads: int
     num_kv_heads: int
-    #: Ids that logits are computed for; those from the tokenizer's vocabulary size on are padding.
+    #: Number of logits per row. Ids at or above the tokenizer's vocabulary size are padding.
     vocab_size: int
-    #: Longest sequence.
+    #: Context length in tokens.
     max_positions: int
     parameters: int
 
 
 class MemoryEstimate(NamedTuple):
-    """What a model will take, in bytes."""
+    """Memory that a model will need, in bytes."""
 
-    #: Weights used where they lie in mapped files, shared between processes.
+    #: Weights used in place in mapped files, shared between processes.
     weights_mapped: int
-    #: Weights in memory of their own.
+    #: Weights in private memory.
     weights_owned: int
-    #: Keys and values of one token.
+    #: KV cache of one token.
     cache_per_token: int
-    #: Keys and values of every sequence at its full length.
+    #: KV cache of all sequences at full length.
     cache: int
-    #: Activations of the largest call, and logits.
+    #: Activations of the largest call, and its logits.
     scratch: int
     total: int
 
@@ -102,7 +102,7 @@ class Perplexity(NamedTuple):
     value: float
     #: The sum of log-probabilities.
     log_probability: float
-    #: How many tokens were predicted.
+    #: Number of predicted tokens.
     tokens: int
 
 
@@ -112,15 +112,15 @@ class _Score(Handle):
 
 
 class Model(Handle):
-    """A model with its tokenizer, ready to compute. Any number of threads may use one at once.
+    """A loaded model with its tokenizer. Any number of threads may use one concurrently.
 
-    ``path`` is a ``.pt`` file, a folder of ``mp_rank_*`` shards, or safetensors. How it is opened
-    is said by :class:`OpenOptions` or its attributes as keywords. ``progress`` is called with bytes
-    that were copied and of how many; when it returns ``False``, or ``cancel`` is set, the call ends
-    with :class:`~codegeex.CancelledError`.
+    ``path`` is a ``.pt`` file, a folder of ``mp_rank_*`` shards, or safetensors. Pass options as
+    :class:`OpenOptions` or as keywords. ``progress`` is called with the bytes copied and the total.
+    If it returns ``False``, or ``cancel`` is set, the call raises
+    :class:`~codegeex.CancelledError`.
 
-    Long calls can be interrupted: Ctrl-C cancels them. For that, those of the main thread run on
-    another one, and so do their callbacks.
+    Ctrl-C cancels long calls. For that, long calls of the main thread run on a second thread, and
+    so do their callbacks.
     """
 
     _kind = "model"
@@ -154,7 +154,7 @@ class Model(Handle):
         return ModelInfo(*(getattr(info, name) for name in ModelInfo._fields))
 
     def describe(self) -> str:
-        """One line about the model: sizes, backend, kernels, threads."""
+        """A one-line description of the model: sizes, backend, kernels, threads."""
         return lent_text("codegeex_model_describe", self)
 
     @property
@@ -169,15 +169,15 @@ class Model(Handle):
 
     @property
     def fingerprint(self) -> int:
-        """Tells a model and its weights from others: one with the same number can restore what
-        another saved."""
+        """Identifies a model and its weights. A model can restore what a model with the same
+        fingerprint saved."""
         found = c_uint64()
         check("codegeex_model_fingerprint", self, byref(found))
         return found.value
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the model, as an object of its own."""
+        """The tokenizer of the model, as a separate object."""
         return Tokenizer._of(handle("codegeex_model_tokenizer", self))
 
     def generate(
@@ -191,9 +191,9 @@ class Model(Handle):
     ) -> list[Completion]:
         """Completes a prompt, a text or ids: one completion for each sample.
 
-        ``on_event`` hears every token as it is drawn. When it returns ``False``, or ``cancel`` is
-        set by any thread, the call returns what was generated so far; what it raises cancels as
-        well, and is raised from here.
+        ``on_event`` receives every token as it is sampled. If it returns ``False``, or any thread
+        sets ``cancel``, the call returns the partial result. An exception that it raises also
+        cancels, and is raised from this call.
         """
         options = options_or_settings(GenerateOptions, options, settings)
         return _generate.generate("model", self, prompt, options, on_event, cancel)
@@ -206,7 +206,7 @@ class Model(Handle):
         cancel: CancelToken | None = None,
         **settings: Unpack[GenerateSettings],
     ) -> Stream:
-        """Completes a prompt on a thread of its own, and iterates over what happens."""
+        """Completes a prompt on a separate thread, and iterates over the events."""
         options = options_or_settings(GenerateOptions, options, settings)
         return _generate.stream("model", self, prompt, options, cancel)
 
@@ -218,9 +218,9 @@ class Model(Handle):
         cancel: CancelToken | None = None,
         **settings: Unpack[BeamSettings],
     ) -> list[Completion]:
-        """Searches for the likeliest continuations of a prompt, best first.
+        """Beam search for the most likely completions of a prompt, best first.
 
-        Once ``cancel`` is set, the beams of that moment are the result.
+        If ``cancel`` is set, the result is the current beams.
         """
         options = options_or_settings(BeamOptions, options, settings)
         function, *given = _generate.prompt_argument("codegeex_model_beam_search", prompt)
@@ -292,8 +292,8 @@ def estimate_memory(
     options: OpenOptions | None = None,
     **settings: Unpack[OpenSettings],
 ) -> MemoryEstimate:
-    """How much memory a checkpoint will take for ``sequences`` at the same time of ``positions``
-    tokens each, without loading it."""
+    """Estimates the memory that a checkpoint needs for ``sequences`` concurrent sequences of
+    ``positions`` tokens each, without loading it."""
     options = options_or_settings(OpenOptions, options, settings)
     found = _abi.MemoryEstimate(struct_size=ctypes.sizeof(_abi.MemoryEstimate))
     counts = size(sequences, "sequences"), size(positions, "positions")
@@ -312,9 +312,10 @@ def convert(
     cancel: CancelToken | None = None,
     **settings: Unpack[ConvertSettings],
 ) -> None:
-    """Converts a checkpoint in any form into one safetensors file, quantized if the options say so.
+    """Converts a checkpoint of any supported format to one safetensors file, with optional
+    quantization.
 
-    A call that fails or is cancelled leaves ``out`` as it was. ``progress`` is called with bytes
+    A call that fails or is cancelled leaves ``out`` unchanged. ``progress`` is called with bytes
     written and in total; ``False`` cancels.
     """
     options = options_or_settings(ConvertOptions, options, settings)

@@ -83,14 +83,14 @@ class ActivationType(enum.IntEnum):
 
 
 class BeamRules(enum.IntEnum):
-    """How beams are scored and when a search ends."""
+    """How beams are scored and when the search ends."""
 
     REFERENCE = _abi.BEAM_RULES_REFERENCE
     HUGGING_FACE = _abi.BEAM_RULES_HUGGING_FACE
 
 
 class EarlyStopping(enum.IntEnum):
-    """With the rules of Hugging Face: whether a search looks for better beams."""
+    """Early stopping of the Hugging Face rules."""
 
     NO = _abi.EARLY_STOPPING_NO
     YES = _abi.EARLY_STOPPING_YES
@@ -253,7 +253,7 @@ class OpenSettings(TypedDict, total=False):
 
 
 class OpenOptions(Options):
-    """How a model is opened."""
+    """Options for opening a model."""
 
     _kind = "open_options"
     __slots__ = ()
@@ -289,7 +289,7 @@ class OpenOptions(Options):
         super()._apply(settings)
 
     def set_tokenizer(self, tokenizer: Tokenizer | None) -> None:
-        """The tokenizer of the model; ``None`` means the compiled-in one."""
+        """The tokenizer of the model; ``None`` means the built-in tokenizer."""
         check("codegeex_open_options_set_tokenizer", self, tokenizer)
 
     def set_log(self, logger: logging.Logger | None, level: int | None = None) -> None:
@@ -406,7 +406,7 @@ class GenerateOptions(Options):
     )
     stop_at = _Option[str](
         str, None, str,
-        doc="Where code ends a completion: ``none``, or a language and rules, as in "
+        doc="Stop rules for code: ``none``, or a language and rules, as in "
         "``go:block,function``; rules are ``line``, ``block``, ``function``, "
         "``unindented``, ``humaneval``.",
     )
@@ -422,7 +422,7 @@ class GenerateOptions(Options):
         return made
 
     def add_stop(self, stop: str) -> None:
-        """Adds a text that ends a completion."""
+        """Adds a stop string."""
         check("codegeex_generate_options_add_stop", self, *text_argument(stop))
 
     def add_task_stops(self, task: Task) -> None:
@@ -473,16 +473,16 @@ class BeamOptions(Options):
     max_new_tokens = _size(doc="Maximum number of new tokens.")
     rules = _one_of(BeamRules, doc="How beams are scored and when a search ends.")
     length_penalty = _number(
-        doc="With the rules of Hugging Face: the power of the length that divides a score.",
+        doc="Length penalty of the Hugging Face rules: scores are divided by length to this power.",
     )
     early_stopping = _one_of(
         EarlyStopping,
-        doc="With the rules of Hugging Face: whether a search looks for better beams.",
+        doc="Early stopping of the Hugging Face rules.",
     )
     stop: _Option[list[str]] = _json_list(
         doc="Stop strings: they end a beam and are not part of it.",
     )
-    banned_ids = _ids(doc="Ids that no beam contains.")
+    banned_ids = _ids(doc="Token ids that are excluded from all beams.")
     special_tokens = _one_of(
         SpecialTokens,
         doc="How special tokens spelled out in the prompt are encoded.",
@@ -492,7 +492,7 @@ class BeamOptions(Options):
         super().__init__(settings)
 
     def add_stop(self, stop: str) -> None:
-        """Adds a text that ends a beam."""
+        """Adds a stop string."""
         check("codegeex_beam_options_add_stop", self, *text_argument(stop))
 
 
@@ -531,15 +531,15 @@ class EditOptions(Options):
     __slots__ = ()
 
     clip_step = _text_size(doc="Step in tokens by which the start of the model's window moves.")
-    reindent = _text_flag(doc="Whether suggestions get the indentation of the file.")
-    cut_at_scope = _text_flag(doc="Whether nothing is suggested beyond the scope of the cursor.")
+    reindent = _text_flag(doc="Re-indent suggestions to the style of the file.")
+    cut_at_scope = _text_flag(doc="Cut suggestions at the end of the cursor's scope.")
     without_overlap = _text_flag(
-        doc="Whether nothing is suggested that follows the cursor already.",
+        doc="Remove text that already follows the cursor.",
     )
-    distinct = _text_flag(doc="Whether nothing is suggested twice.")
-    rank = _text_flag(doc="Whether the best comes first, by the log-probabilities of tokens.")
+    distinct = _text_flag(doc="Remove duplicate suggestions.")
+    rank = _text_flag(doc="Rank suggestions by log-probability.")
     suffix_tokens = _text_size(
-        doc="Tokens of the text after the cursor that suggestions are ranked by, at most.",
+        doc="Maximum number of tokens after the cursor used for ranking.",
     )
 
     def __init__(self, **settings: Unpack[EditSettings]) -> None:
@@ -567,19 +567,18 @@ class ConvertSettings(TypedDict, total=False):
 
 
 class ConvertOptions(Options):
-    """How a checkpoint is converted."""
+    """Options of a conversion."""
 
     _kind = "convert_options"
     __slots__ = ()
 
-    dtype = _name(doc="What is not quantized: ``keep``, ``f32``, ``f16`` or ``bf16``.")
-    quantize = _name(doc="The linear layers: ``none``, ``int8`` or ``int4``.")
+    dtype = _name(doc="Type of unquantized tensors: ``keep``, ``f32``, ``f16`` or ``bf16``.")
+    quantize = _name(doc="Quantization of the linear layers: ``none``, ``int8`` or ``int4``.")
     quantize_head = _flag(
-        doc="Whether the word embedding, which is the LM head as well, is quantized to eight "
-        "bits.",
+        doc="Whether the word embedding, which is also the LM head, is quantized to INT8.",
     )
-    threads = _size(doc="Threads that quantize; 0 means one for each core.")
-    overwrite = _flag(doc="Whether a file that is there already may be replaced.")
+    threads = _size(doc="Number of threads for quantization; 0 means one for each core.")
+    overwrite = _flag(doc="Whether an existing file may be replaced.")
 
     def __init__(self, **settings: Unpack[ConvertSettings]) -> None:
         super().__init__(settings)

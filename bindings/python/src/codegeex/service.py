@@ -1,4 +1,4 @@
-"""A service: requests of any number of threads, computed together."""
+"""A service: requests from any number of threads in one batch."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ __all__ = ["Service", "ServiceProgress", "Ticket", "WhenFull"]
 
 
 class WhenFull(enum.IntEnum):
-    """What becomes of a request when there is no room."""
+    """What happens to a request when the queue is full."""
 
     WAIT = _abi.WHEN_FULL_WAIT
     REFUSE = _abi.WHEN_FULL_REFUSE
 
 
 class ServiceProgress(NamedTuple):
-    """How full a service is."""
+    """Load of a service."""
 
-    #: Requests that wait for room.
+    #: Requests waiting in the queue.
     waiting: int
-    #: Requests that were admitted.
+    #: Running requests.
     running: int
-    #: Samples that are being generated.
+    #: Samples and beams being generated.
     sequences: int
-    #: Bytes of keys and values that are planned for, kept prefixes included.
+    #: Bytes of KV cache reserved, prompt cache included.
     cache_bytes: int
-    #: Tokens of prompts that were found in kept prefixes, since the beginning.
+    #: Prompt tokens found in the prompt cache since the start.
     reused_tokens: int
 
 
 class Ticket(Handle, Iterator[Event]):
-    """A request that is under way: an iterator over what happens to it.
+    """A submitted request: an iterator over its events.
 
-    Closing it cancels the request, and so does what interrupts a wait for it, such as Ctrl-C.
-    :meth:`cancel` may be called by any thread; of the rest one call at a time, a second one gets
-    :class:`~codegeex.BusyError`.
+    Closing the ticket cancels the request; so does an interrupt of a wait for it, such as Ctrl-C.
+    :meth:`cancel` is safe from any thread. The other methods serve one call at a time; a concurrent
+    call raises :class:`~codegeex.BusyError`.
     """
 
     _kind = "ticket"
@@ -72,21 +72,21 @@ class Ticket(Handle, Iterator[Event]):
         return event
 
     def poll(self) -> Event | None:
-        """What happened, without waiting; ``None`` for nothing yet, and at the end."""
+        """The next event, without waiting; ``None`` if there is none yet, and at the end."""
         found = self._next(False)
         event: Event | None = None if found is _DONE else found
         return event
 
     def wait(self) -> list[Completion]:
-        """Waits for the end, passing over events, and fetches all samples, or raises the error that
-        ended the request. They can be fetched once."""
+        """Waits for the end, skips events, and returns all samples, or raises the error that ended
+        the request. They can be fetched once."""
         return interruptible(
             lambda: copy_completions(Completions._of(handle("codegeex_ticket_wait", self))),
             self.cancel,
         )
 
     def cancel(self) -> None:
-        """Ends the request. It still gets its last events."""
+        """Cancels the request. It still receives its last events."""
         check("codegeex_ticket_cancel", self)
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class Ticket(Handle, Iterator[Event]):
                 return _DONE
             if event.kind == _abi.EVENT_NONE:
                 return None
-            # Kinds that came after this package are passed over.
+            # Ignore kinds that are newer than this package.
             found = event_of(event)
             if found is not None:
                 return found
@@ -114,10 +114,11 @@ _DONE = object()
 
 
 class Service(Handle):
-    """Computes requests of any number of threads together: a step reads the weights once for all.
+    """Runs requests from any number of threads in one batch (continuous batching): each step reads
+    the weights once for all of them.
 
-    Bounds are given by :class:`ServiceOptions` or its attributes as keywords. Closing it cancels
-    what is under way.
+    Pass limits as :class:`ServiceOptions` or as keywords. Closing the service cancels running
+    requests.
     """
 
     _kind = "service"
@@ -141,15 +142,15 @@ class Service(Handle):
         cancel: CancelToken | None = None,
         **settings: Unpack[GenerateSettings],
     ) -> Ticket:
-        """Hands a request in. A service with too many waiting requests raises
-        :class:`~codegeex.BusyError`; what is wrong with the request itself comes with its end."""
+        """Submits a request. A full queue raises :class:`~codegeex.BusyError`. Errors of the
+        request itself are raised at its end."""
         options = options_or_settings(GenerateOptions, options, settings)
         function, *given = prompt_argument("codegeex_service_submit", prompt)
         return Ticket._of(handle(function, self, *given, options, int(when_full), cancel))
 
     @property
     def progress(self) -> ServiceProgress:
-        """How full it is."""
+        """The load of the service."""
         found = _abi.ServiceProgress(struct_size=ctypes.sizeof(_abi.ServiceProgress))
         check("codegeex_service_get_progress", self, byref(found))
         return ServiceProgress(*(getattr(found, name) for name in ServiceProgress._fields))

@@ -1,4 +1,4 @@
-"""Sessions: prompts that begin alike are computed from where they differ."""
+"""Sessions: prefix reuse between prompts."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ __all__ = ["Session"]
 
 
 class Session(Handle):
-    """The tokens that a model was fed last, with their keys and values.
+    """A sequence with its KV cache, kept between calls.
 
-    For one call at a time; a second one gets :class:`~codegeex.BusyError`. It keeps the model.
+    It serves one call at a time; a concurrent call raises :class:`~codegeex.BusyError`. It keeps
+    the model alive.
     """
 
     _kind = "session"
@@ -44,12 +45,12 @@ class Session(Handle):
 
     @classmethod
     def restore(cls, model: Model, data: Any) -> Session:
-        """Reads a session from bytes that a model with the same fingerprint saved."""
+        """Restores a session from bytes that a model with the same fingerprint saved."""
         return cls._of(handle("codegeex_session_restore", model, *bytes_argument(data)))
 
     @classmethod
     def restore_file(cls, model: Model, path: str | os.PathLike[str]) -> Session:
-        """Reads a session from a file that a model with the same fingerprint saved."""
+        """Restores a session from a file that a model with the same fingerprint saved."""
         given = text_argument(os.fspath(path))
         return cls._of(handle("codegeex_session_restore_file", model, *given))
 
@@ -62,8 +63,8 @@ class Session(Handle):
         cancel: CancelToken | None = None,
         **settings: Unpack[GenerateSettings],
     ) -> list[Completion]:
-        """Completes a prompt as :meth:`Model.generate` does. Afterwards the session keeps the
-        prompt and what the first sample was fed."""
+        """Completes a prompt as :meth:`Model.generate` does. Afterwards the session holds the
+        prompt and the first sample."""
         options = options_or_settings(GenerateOptions, options, settings)
         return _generate.generate("session", self, prompt, options, on_event, cancel)
 
@@ -81,32 +82,32 @@ class Session(Handle):
 
     @property
     def ids(self) -> list[int]:
-        """The tokens whose keys and values are kept."""
+        """The tokens in the KV cache."""
         return id_list("codegeex_session_ids", self)
 
     @property
     def reused(self) -> int:
-        """How many tokens of the last prompt did not have to be computed."""
+        """Number of tokens of the last prompt that were reused from the cache."""
         return int(value("codegeex_session_reused", self))
 
     @property
     def computed(self) -> int:
-        """How many tokens of the last prompt were computed."""
+        """Number of tokens of the last prompt that were computed."""
         return int(value("codegeex_session_computed", self))
 
     @property
     def nbytes(self) -> int:
-        """Bytes of keys and values that are kept."""
+        """Size of the KV cache in bytes."""
         return int(value("codegeex_session_bytes", self))
 
     def truncate(self, tokens: int) -> None:
-        """Forgets all but the first ``tokens``."""
+        """Truncates to the first ``tokens`` tokens."""
         check("codegeex_session_truncate", self, size(tokens, "tokens"))
 
     def save(self) -> bytes:
-        """What the session keeps, as bytes."""
+        """The session as bytes."""
         return octets("codegeex_session_save", self)
 
     def save_file(self, path: str | os.PathLike[str]) -> None:
-        """Saves what the session keeps to a file, which is complete or as before."""
+        """Saves the session to a file. The write is atomic."""
         check("codegeex_session_save_file", self, *text_argument(os.fspath(path)))

@@ -1,4 +1,4 @@
-"""States and logits: decoding by hand."""
+"""States and logits: low-level decoding."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class WantedLogits(enum.IntEnum):
 
 
 class Logits(Handle):
-    """Logits of a call: a sequence of rows. Any number of threads may read one at once."""
+    """Logits of a call: a sequence of rows. Any number of threads may read one concurrently."""
 
     _kind = "logits"
     __slots__ = ()
@@ -51,7 +51,7 @@ class Logits(Handle):
 
     @property
     def vocab_size(self) -> int:
-        """How many logits a row has."""
+        """Number of logits per row."""
         return int(value("codegeex_logits_vocab_size", self))
 
     def __getitem__(self, row: int) -> memoryview[float]:
@@ -78,14 +78,14 @@ class Logits(Handle):
         return (self[row] for row in range(len(self)))
 
     def log_probability(self, id: int, row: int = -1) -> float:
-        """The log-probability of an id after a row."""
+        """The log-probability of an id given a row of logits."""
         found = c_float()
         arguments = self._row(row), unsigned(id, 32, "an id")
         check("codegeex_logits_log_probability", self, *arguments, byref(found))
         return found.value
 
     def top(self, count: int, row: int = -1) -> list[TokenLogprob]:
-        """The ``count`` likeliest ids after a row, best first."""
+        """The ``count`` most likely ids of a row, best first."""
         arguments = self._row(row), size(count, "count")
         return pairs(records("codegeex_logits_top", 8, self, *arguments))
 
@@ -97,9 +97,10 @@ class Logits(Handle):
 
 
 class State(Handle):
-    """The state of one sequence: what a model remembers of the tokens that it was fed.
+    """The state of one sequence: its KV cache.
 
-    For one call at a time; a second one gets :class:`~codegeex.BusyError`. It keeps the model.
+    It serves one call at a time; a concurrent call raises :class:`~codegeex.BusyError`. It keeps
+    the model alive.
     """
 
     _kind = "state"
@@ -110,12 +111,13 @@ class State(Handle):
 
     @classmethod
     def restore(cls, model: Model, data: Any) -> State:
-        """Reads a state from bytes that a model with the same fingerprint saved."""
+        """Restores a state from bytes that a model with the same fingerprint saved."""
         return cls._of(handle("codegeex_state_restore", model, *bytes_argument(data)))
 
     def prefill(self, ids: Iterable[int], *, cancel: CancelToken | None = None) -> None:
-        """Feeds the tokens of a prompt, however many, without computing logits: feed the last token
-        with :meth:`decode`. After an error the state has the parts that were fed before it."""
+        """Prefill: processes any number of prompt tokens, in chunks, without logits. Pass the last
+        token to :meth:`decode`. After an error the state holds the chunks that were processed
+        before it."""
         arguments = ids_argument(ids)
         token = cancel if cancel is not None else CancelToken()
         interruptible(
@@ -129,8 +131,8 @@ class State(Handle):
         *,
         cancel: CancelToken | None = None,
     ) -> Logits:
-        """Feeds one or more tokens and returns the logits that are wanted. In any split of the
-        tokens they are the same to the bit. After an error the state is as before."""
+        """Processes one or more tokens and returns the wanted logits. They are bit-identical for
+        any chunking of the tokens. After an error the state is unchanged."""
         given = ids_argument((ids,) if isinstance(ids, int) else ids)
         arguments = ("codegeex_state_decode", self, *given, int(wanted))
         if given[1] <= 1:
@@ -143,9 +145,9 @@ class State(Handle):
     def decode_together(
         states: Sequence[State], ids: Sequence[int], *, cancel: CancelToken | None = None
     ) -> Logits:
-        """Feeds one token to each of several states of one model, which reads the weights once for
-        all: state ``i`` gets ``ids[i]``, and row ``i`` follows it. After an error all states are as
-        before."""
+        """Batched decode: processes one token for each of several states of one model, reading the
+        weights once. Row ``i`` of the logits is for state ``i`` and ``ids[i]``. After an error all
+        states are unchanged."""
         given, count = ids_argument(ids)
         if count != len(states):
             raise InvalidArgumentError(f"{len(states)} states, but {count} ids")
@@ -161,20 +163,20 @@ class State(Handle):
                 cell.release()
 
     def __len__(self) -> int:
-        """Tokens that it was fed."""
+        """Number of tokens in the state."""
         return int(value("codegeex_state_len", self))
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory, those shared with forks counted in full."""
+        """Size in bytes, including memory shared with forks."""
         return int(value("codegeex_state_bytes", self))
 
     def truncate(self, tokens: int) -> None:
-        """Forgets all but the first ``tokens``."""
+        """Truncates to the first ``tokens`` tokens."""
         check("codegeex_state_truncate", self, size(tokens, "tokens"))
 
     def fork(self) -> State:
-        """A second state with the same tokens; memory is shared until one of the two is fed."""
+        """A copy of the state. Memory is shared until one of the two processes new tokens."""
         return State._of(handle("codegeex_state_fork", self))
 
     def save(self) -> bytes:

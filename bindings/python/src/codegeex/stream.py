@@ -26,8 +26,8 @@ class _Over:
 
 
 class _Flow:
-    """What the thread and the stream share. The thread does not hold the stream, so that a stream
-    that nobody holds any more ends."""
+    """State shared by the thread and the stream. The thread does not refer to the stream, so that
+    an unreachable stream is collected."""
 
     def __init__(self, cancel: CancelToken | None) -> None:
         self.queue: queue.SimpleQueue[Event | _Over] = queue.SimpleQueue()
@@ -69,11 +69,11 @@ def _join() -> None:
 
 
 class Stream(Iterator[Event]):
-    """The events of a generation, as they come; a context manager that ends it.
+    """The events of a generation as they come; a context manager that cancels it on exit.
 
-    The generation runs on a thread of its own and does not wait for the reader. It is cancelled
-    when the stream is closed, when nobody holds it any more, and by what interrupts the reader
-    inside a ``with`` block, such as Ctrl-C.
+    The generation runs on a separate thread and does not wait for the reader. It is cancelled when
+    the stream is closed or garbage-collected, and when the reader is interrupted inside a ``with``
+    block, such as by Ctrl-C.
     """
 
     def __init__(self, run: Run, cancel: CancelToken | None = None) -> None:
@@ -99,7 +99,7 @@ class Stream(Iterator[Event]):
         raise StopIteration
 
     def texts(self) -> Iterator[str]:
-        """The text of each event that has some. Closing the iterator cancels the generation."""
+        """The non-empty texts of the events. Closing the iterator cancels the generation."""
         try:
             for event in self:
                 if event.text:
@@ -115,7 +115,7 @@ class Stream(Iterator[Event]):
 
     @property
     def completions(self) -> list[Completion]:
-        """The samples, once the generation has ended or was closed: then as far as they came."""
+        """The samples, after the generation has ended; partial if it was closed before."""
         return [] if self._over is None else self._over.completions
 
     def close(self) -> None:

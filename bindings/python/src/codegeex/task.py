@@ -12,7 +12,7 @@ __all__ = ["Language", "Task", "expand_template", "find_language", "languages", 
 
 
 class Language(NamedTuple):
-    """A programming language by one of its names, such as ``python``, with its tag line."""
+    """A programming language by one of its names, such as ``python``, with its language tag."""
 
     name: str
     tag: str
@@ -25,60 +25,60 @@ def _language(index: int) -> Language:
 
 
 def languages() -> list[Language]:
-    """The names of languages; some languages have two."""
+    """The names of the languages, including aliases."""
     return [_language(index) for index in range(library().codegeex_languages())]
 
 
 def find_language(name: str) -> Language:
-    """The language of a name; upper and lower case are equal."""
+    """The language of a name; case-insensitive."""
     index = c_size_t()
     check("codegeex_language_find", *text_argument(name), byref(index))
     return _language(index.value)
 
 
 def prompt(language: str, code: str) -> str:
-    """The prompt for completing code: the tag line of its language, then the code so far."""
+    """The prompt for completing code: the language tag, then the code so far."""
     return text("codegeex_prompt_generation", *text_argument(language), *text_argument(code))
 
 
 def expand_template(template: str, input: str) -> str:
-    """Puts an input into the places of a template.
+    """Replaces the placeholders of a template with an input.
 
-    ``<INPUT>`` stands for the whole of it, ``<INPUT:a,b>`` for its lines from a up to, but
-    without, b.
+    ``<INPUT>`` is the whole input, ``<INPUT:a,b>`` its lines from a (inclusive) to b (exclusive).
     """
     return text("codegeex_template_expand", *text_argument(template), *text_argument(input))
 
 
 class Task(Handle):
-    """A prompt with what is needed to use the answer."""
+    """A prompt with its stop strings and the text around the answer."""
 
     _kind = "task"
     __slots__ = ()
 
     @classmethod
     def complete(cls, language: str, code: str) -> Task:
-        """Code to go on with."""
+        """Completion of code."""
         return cls._make("complete", language, code)
 
     @classmethod
     def explain(cls, language: str, code: str) -> Task:
-        """The same code with a comment before every line that says what the line does."""
+        """Explanation of code: the same code with a comment before every line."""
         return cls._make("explain", language, code)
 
     @classmethod
     def docstring(cls, language: str, code: str) -> Task:
-        """The documentation of a function or a type."""
+        """Documentation of a function or a type."""
         return cls._make("docstring", language, code)
 
     @classmethod
     def translate(cls, source: str, code: str, target: str, declaration: str = "") -> Task:
-        """The translation of code into another language; ``declaration`` is how it begins."""
+        """Translation of code into another language. ``declaration`` is the beginning of the
+        translation."""
         return cls._make("translate", source, code, target, declaration)
 
     @classmethod
     def custom(cls, template: str, language: str, code: str) -> Task:
-        """What a template makes of code, see :func:`expand_template`."""
+        """A custom prompt from a template, see :func:`expand_template`."""
         return cls._make("custom", template, language, code)
 
     @classmethod
@@ -88,17 +88,17 @@ class Task(Handle):
 
     @property
     def prompt(self) -> str:
-        """What the model continues."""
+        """The prompt."""
         return lent_text("codegeex_task_prompt", self)
 
     @property
     def lead(self) -> str:
-        """The end of the prompt that is the beginning of the answer."""
+        """The end of the prompt that belongs to the answer."""
         return lent_text("codegeex_task_lead", self)
 
     @property
     def tail(self) -> str:
-        """What belongs after a completion that has ended."""
+        """Text to append to a finished completion."""
         return lent_text("codegeex_task_tail", self)
 
     @property
@@ -108,6 +108,6 @@ class Task(Handle):
 
     @property
     def stops(self) -> list[str]:
-        """Stop strings: where a completion goes on with something else."""
+        """The stop strings."""
         count = value("codegeex_task_stops", self)
         return [lent_text("codegeex_task_stop", self, index) for index in range(count)]

@@ -23,24 +23,24 @@ __all__ = ["Decoder", "InvalidUtf8", "SpecialTokens", "Tokenizer"]
 
 
 class SpecialTokens(enum.IntEnum):
-    """What a special token such as ``<|endoftext|>`` that is spelled out in a text is."""
+    """How special tokens in a text, such as ``<|endoftext|>``, are encoded."""
 
     AS_TEXT = _abi.SPECIAL_AS_TEXT
     PARSE = _abi.SPECIAL_PARSE
 
 
 class InvalidUtf8(enum.IntEnum):
-    """What becomes of bytes that are not UTF-8: U+FFFD, or an error."""
+    """How invalid UTF-8 is handled: U+FFFD, or an error."""
 
     REPLACE = _abi.INVALID_UTF8_REPLACE
     REFUSE = _abi.INVALID_UTF8_REFUSE
 
 
 class Tokenizer(Handle):
-    """Text to token ids and back. Any number of threads may use one at once.
+    """Text to token ids and back. Any number of threads may use one concurrently.
 
-    Without a folder it is that of CodeGeeX's published checkpoints, which is compiled in;
-    otherwise ``vocab.json``, ``merges.txt`` and ``added_tokens.json`` of the folder are read.
+    Without a folder it is the built-in tokenizer of the published CodeGeeX checkpoints. With a
+    folder it reads ``vocab.json``, ``merges.txt`` and ``added_tokens.json`` from it.
     """
 
     _kind = "tokenizer"
@@ -54,26 +54,26 @@ class Tokenizer(Handle):
             self._own(handle("codegeex_tokenizer_from_folder", *path))
 
     def encode(self, text: str, special_tokens: SpecialTokens = SpecialTokens.AS_TEXT) -> list[int]:
-        """The ids of a text."""
+        """Encodes a text to token ids."""
         given = text_argument(text)
         return id_list("codegeex_tokenizer_encode", self, *given, int(special_tokens))
 
     def decode(self, ids: Iterable[int], invalid_utf8: InvalidUtf8 = InvalidUtf8.REPLACE) -> str:
-        """The text of ids, which may end inside a character."""
+        """Decodes token ids to text. Ids may end inside a character."""
         return text("codegeex_tokenizer_decode", self, *ids_argument(ids), int(invalid_utf8))
 
     def token_bytes(self, id: int) -> bytes:
-        """The bytes that an id stands for, which may end inside a character."""
+        """The bytes of a token, which may end inside a character."""
         return octets("codegeex_tokenizer_token_bytes", self, unsigned(id, 32, "an id"))
 
     @property
     def vocab_size(self) -> int:
-        """One more than the largest id."""
+        """The vocabulary size: one more than the largest id."""
         return int(value("codegeex_tokenizer_vocab_size", self))
 
     @property
     def end_of_text(self) -> int:
-        """The id that ends a text."""
+        """The end-of-text id."""
         return int(value("codegeex_tokenizer_end_of_text", self))
 
     def decoder(self, invalid_utf8: InvalidUtf8 = InvalidUtf8.REPLACE) -> Decoder:
@@ -82,9 +82,9 @@ class Tokenizer(Handle):
 
 
 class Decoder(Handle):
-    """Decodes ids one after the other and gives out text as soon as it is certain.
+    """A streaming decoder: takes ids one at a time and returns text as soon as it is final.
 
-    For one thread at a time; a second one gets :class:`~codegeex.BusyError`.
+    It serves one thread at a time; a concurrent call raises :class:`~codegeex.BusyError`.
     """
 
     _kind = "decoder"
@@ -96,14 +96,14 @@ class Decoder(Handle):
         self._own(handle("codegeex_decoder_new", tokenizer, int(invalid_utf8)))
 
     def push(self, id: int) -> str:
-        """The text that ``id`` completes, which may be empty."""
+        """Adds an id and returns the newly finalized text, which may be empty."""
         return text("codegeex_decoder_push", self, unsigned(id, 32, "an id"))
 
     @property
     def is_pending(self) -> bool:
-        """Whether bytes are held back."""
+        """Whether bytes of an incomplete character are held back."""
         return bool(value("codegeex_decoder_is_pending", self))
 
     def finish(self) -> str:
-        """Ends the text; afterwards the decoder is at the beginning of another one."""
+        """Ends the text. The decoder can then start another one."""
         return text("codegeex_decoder_finish", self)

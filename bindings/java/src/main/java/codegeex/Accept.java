@@ -1,12 +1,12 @@
 package codegeex;
 
-/** What of a suggestion is accepted. */
+/** Which part of a suggestion is accepted. */
 public enum Accept {
-    /** White space, then a word or a run of other characters. */
+    /** The next word or run of other characters, with the whitespace before it. */
     WORD(Native.ACCEPT_WORD),
-    /** The first line that is not blank, with its line break and the blank ones before it. */
+    /** The first non-blank line, with its line break and the blank lines before it. */
     LINE(Native.ACCEPT_LINE),
-    /** All of it. */
+    /** The whole suggestion. */
     ALL(Native.ACCEPT_ALL);
 
     final int number;

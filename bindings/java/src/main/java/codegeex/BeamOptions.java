@@ -3,8 +3,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a beam search is asked to do. What is not set is as usual: four beams of at most 128 tokens by the
- * rules of the reference. Immutable.
+ * Options of a beam search. Unset options keep their defaults: four beams of at most 128 tokens by the rules of
+ * the CodeGeeX reference. Immutable.
  */
 public final class BeamOptions {
     final Handle own;
@@ -16,7 +16,7 @@ public final class BeamOptions {
     }
 
     /**
-     * Begins options.
+     * Creates a builder.
      *
      * @return a builder with nothing set
      */
@@ -25,7 +25,7 @@ public final class BeamOptions {
     }
 
     /**
-     * Begins options that are as these.
+     * Creates a builder with a copy of these options.
      *
      * @return a builder
      */
@@ -34,7 +34,7 @@ public final class BeamOptions {
     }
 
     /**
-     * Every option that can be set by its key.
+     * All options that can be set by key.
      *
      * @return the keys
      */
@@ -46,7 +46,7 @@ public final class BeamOptions {
      * The value of an option as text.
      *
      * @param key the key
-     * @return such a value as {@link Builder#set} takes
+     * @return the value, in the format of {@link Builder#set}
      */
     public String get(String key) {
         return Settings.get(own, key, Native::beam_options_get);
@@ -57,7 +57,7 @@ public final class BeamOptions {
         return options == null ? Handle.NULL : options.own.use();
     }
 
-    /** Sets options one after the other; a later one wins. */
+    /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
 
@@ -66,7 +66,7 @@ public final class BeamOptions {
         }
 
         /**
-         * Beams that run at a time and results at most: 1 to 1024.
+         * Number of beams, which is also the maximum number of results: 1 to 1024.
          *
          * @param numBeams the value
          * @return this
@@ -78,7 +78,7 @@ public final class BeamOptions {
         }
 
         /**
-         * New tokens at most.
+         * Maximum number of new tokens.
          *
          * @param maxNewTokens the value
          * @return this
@@ -90,7 +90,7 @@ public final class BeamOptions {
         }
 
         /**
-         * How beams are scored and when a search ends.
+         * How beams are scored and when the search ends.
          *
          * @param rules the value
          * @return this
@@ -101,7 +101,8 @@ public final class BeamOptions {
         }
 
         /**
-         * With the rules of Hugging Face: the power of the length that divides a score, from -64 to 64; 1 unless set.
+         * Length penalty of the Hugging Face rules: scores are divided by length to this power, -64 to 64;
+         * default 1.
          *
          * @param lengthPenalty the value
          * @return this
@@ -112,7 +113,7 @@ public final class BeamOptions {
         }
 
         /**
-         * With the rules of Hugging Face: when a search ends.
+         * Early stopping of the Hugging Face rules.
          *
          * @param earlyStopping the value
          * @return this
@@ -123,7 +124,7 @@ public final class BeamOptions {
         }
 
         /**
-         * Adds a text that ends a beam.
+         * Adds a stop string.
          *
          * @param text the text
          * @return this
@@ -137,7 +138,7 @@ public final class BeamOptions {
         }
 
         /**
-         * Ids that no beam contains, in place of those that were set before.
+         * Ids that are excluded from all beams. Replaces the previous ones.
          *
          * @param bannedIds the ids
          * @return this
@@ -152,7 +153,7 @@ public final class BeamOptions {
         }
 
         /**
-         * What a special token spelled out in the prompt means.
+         * How special tokens in the prompt are encoded.
          *
          * @param specialTokens the value
          * @return this
@@ -163,7 +164,8 @@ public final class BeamOptions {
         }
 
         /**
-         * Sets an option by its key, both as text: what is newer than this package.
+         * Sets an option by key; key and value are text. This also reaches options that are newer than this
+         * package.
          *
          * @param key the key, see {@link #keys}
          * @param value the value
@@ -175,10 +177,10 @@ public final class BeamOptions {
         }
 
         /**
-         * Makes the options.
+         * Builds the options.
          *
          * @return the options
-         * @throws CodegeexException where one is refused
+         * @throws CodegeexException if a value is refused
          */
         public BeamOptions build() {
             return new BeamOptions(setters);

@@ -1,6 +1,6 @@
 package codegeex;
 
-/** How beams are scored and when a search ends. */
+/** How beams are scored and when the search ends. */
 public enum BeamRules {
     /** The rules of the CodeGeeX reference: the score is the sum of the log-probabilities. */
     REFERENCE(Native.BEAM_RULES_REFERENCE),

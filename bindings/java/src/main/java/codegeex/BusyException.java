@@ -3,7 +3,7 @@ package codegeex;
 import java.io.Serial;
 import java.util.List;
 
-/** There is no room at the moment, or the object serves another call; the same call may succeed later. */
+/** The queue is full, or the object is in use by another call. Retry later. */
 public final class BusyException extends CodegeexException {
     @Serial
     private static final long serialVersionUID = 1;

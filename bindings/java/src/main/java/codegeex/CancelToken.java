@@ -5,8 +5,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * A flag that asks running calls to stop, set once and never cleared. One token serves any number of
- * calls, at the same time too, and any thread may set it.
+ * A flag that cancels running calls. It is set once, from any thread, and never cleared. One token serves any
+ * number of calls, also concurrent ones.
  */
 public final class CancelToken {
     private final Set<Running> running = ConcurrentHashMap.newKeySet();
@@ -14,7 +14,7 @@ public final class CancelToken {
     private final boolean timed;
     private volatile boolean cancelled;
 
-    /** Makes a token that is not set. */
+    /** Creates a token that is not set. */
     public CancelToken() {
         timed = false;
         deadline = 0;
@@ -26,7 +26,7 @@ public final class CancelToken {
     }
 
     /**
-     * Makes a token that sets itself.
+     * Creates a token that sets itself after a timeout.
      *
      * @param timeout how long from now, at most 292 years
      * @return the token
@@ -35,7 +35,7 @@ public final class CancelToken {
         return new CancelToken(timeout);
     }
 
-    /** Sets the token: calls that were given it return as soon as they see it. */
+    /** Sets the token. Calls that use it return as soon as they see it. */
     public void cancel() {
         cancelled = true;
         running.forEach(Running::cancel);

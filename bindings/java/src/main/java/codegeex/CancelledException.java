@@ -3,7 +3,7 @@ package codegeex;
 import java.io.Serial;
 import java.util.List;
 
-/** The call was cancelled: by its token, by an interrupt of its thread, or because its service is gone. */
+/** The call was cancelled: by its token, by an interrupt of its thread, or because its service was closed. */
 public final class CancelledException extends CodegeexException {
     @Serial
     private static final long serialVersionUID = 1;

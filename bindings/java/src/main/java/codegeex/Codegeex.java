@@ -9,7 +9,7 @@ public final class Codegeex {
     private Codegeex() {}
 
     /**
-     * The version of the library that runs.
+     * The version of the loaded library.
      *
      * @return such as {@code 0.1.0}
      */
@@ -18,7 +18,7 @@ public final class Codegeex {
     }
 
     /**
-     * The ABI of the library that runs.
+     * The ABI version of the loaded library.
      *
      * @return the major number, which is in the soname, times 65536, and the minor one
      */
@@ -27,7 +27,7 @@ public final class Codegeex {
     }
 
     /**
-     * The fastest instruction set that this machine has and the kernels can use.
+     * The fastest instruction set that the kernels can use on this machine.
      *
      * @return its name
      */
@@ -36,7 +36,7 @@ public final class Codegeex {
     }
 
     /**
-     * All instruction sets that this machine has and the kernels can use.
+     * All instruction sets that the kernels can use on this machine.
      *
      * @return their names, from {@code scalar} to the fastest
      */
@@ -58,15 +58,15 @@ public final class Codegeex {
     }
 
     /**
-     * Converts a checkpoint in any form into one safetensors file. A call that fails or is cancelled leaves
-     * the file as it was.
+     * Converts a checkpoint of any supported format to one safetensors file. A call that fails or is cancelled
+     * leaves the file unchanged.
      *
      * @param path the checkpoint
      * @param out the file
-     * @param options how, or null
-     * @param open how the checkpoint is read, of which memory and configuration count, or null
-     * @param progress hears how many bytes were written, of all that will be, or null
-     * @param cancel ends the call when it is set, or null
+     * @param options the options, or null for the defaults
+     * @param open how the checkpoint is read (only memory and configuration are used), or null
+     * @param progress receives the bytes written and the total, or null
+     * @param cancel cancels the call when it is set, or null
      */
     public static void convert(
             Path path, Path out, ConvertOptions options, OpenOptions open, ProgressListener progress, CancelToken cancel) {
@@ -86,7 +86,7 @@ public final class Codegeex {
      *
      * @param path the checkpoint
      * @param out the file
-     * @param options how, or null
+     * @param options the options, or null for the defaults
      */
     public static void convert(Path path, Path out, ConvertOptions options) {
         convert(path, out, options, null, null, null);

@@ -5,12 +5,15 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What the library reports: a status, a sentence that says what was found, what was expected and what to do, and the causes. */
+/**
+ * An error of the library: a status, a message that says what was found, what was expected and what to do, and
+ * the causes.
+ */
 public class CodegeexException extends RuntimeException {
     @Serial
     private static final long serialVersionUID = 1;
 
-    /** What kind. */
+    /** The kind of the error. */
     private final Status status;
 
     /** Messages of the causes. */
@@ -29,7 +32,7 @@ public class CodegeexException extends RuntimeException {
     }
 
     /**
-     * What kind of error it is.
+     * The kind of the error.
      *
      * @return the status
      */
@@ -38,7 +41,7 @@ public class CodegeexException extends RuntimeException {
     }
 
     /**
-     * The messages of the errors beneath, the nearest first.
+     * The messages of the causes, nearest first.
      *
      * @return the messages
      */
@@ -46,7 +49,7 @@ public class CodegeexException extends RuntimeException {
         return List.copyOf(causes);
     }
 
-    /** Makes an exception of an error of the library's, which it frees. */
+    /** Converts an error of the library to an exception and frees it. */
     static CodegeexException take(int number, MemorySegment error) {
         try (Frame frame = new Frame()) {
             Status status = Status.of(number);

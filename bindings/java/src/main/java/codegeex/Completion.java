@@ -10,15 +10,15 @@ import java.util.List;
  * A finished sample, or a beam.
  *
  * @param text the text, without the stop string that ended it
- * @param ids the tokens, those of the stop string included
- * @param logprobs the log-probability of each token under the model, before any sampler
- * @param top the likeliest tokens in the place of each; empty where none were asked for
+ * @param ids the tokens, including those of the stop string
+ * @param logprobs the log-probability of each token under the model, before sampling
+ * @param top the most likely tokens at each position; empty if none were requested
  * @param finishReason why it ended
- * @param stopIndex the index in the options of the stop string that ended it; -1 where none did
- * @param score for a beam that of the search, for a sample the sum of its log-probabilities
- * @param drafted how many tokens were guessed by speculation
- * @param accepted how many of these the model chose as well
- * @param healed how many bytes of the prompt the first tokens stand for, where the options heal: the text
+ * @param stopIndex the index in the options of the stop string that ended it; -1 if none did
+ * @param score the score of a beam; for a sample, the sum of its log-probabilities
+ * @param drafted draft tokens proposed by speculative decoding
+ * @param accepted draft tokens accepted by the model
+ * @param healed with token healing, the number of bytes of the prompt that the first tokens cover; the text
  *     begins after them
  */
 public record Completion(

@@ -3,8 +3,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How a checkpoint is converted. What is not set is as usual: every type as it is, nothing quantized, no file
- * replaced. Immutable.
+ * Options of a conversion. Unset options keep their defaults: element types unchanged, no quantization, no
+ * overwriting. Immutable.
  */
 public final class ConvertOptions {
     final Handle own;
@@ -16,7 +16,7 @@ public final class ConvertOptions {
     }
 
     /**
-     * Begins options.
+     * Creates a builder.
      *
      * @return a builder with nothing set
      */
@@ -25,7 +25,7 @@ public final class ConvertOptions {
     }
 
     /**
-     * Begins options that are as these.
+     * Creates a builder with a copy of these options.
      *
      * @return a builder
      */
@@ -34,7 +34,7 @@ public final class ConvertOptions {
     }
 
     /**
-     * Every option that can be set by its key.
+     * All options that can be set by key.
      *
      * @return the keys
      */
@@ -46,7 +46,7 @@ public final class ConvertOptions {
      * The value of an option as text.
      *
      * @param key the key
-     * @return such a value as {@link Builder#set} takes
+     * @return the value, in the format of {@link Builder#set}
      */
     public String get(String key) {
         return Settings.get(own, key, Native::convert_options_get);
@@ -57,7 +57,7 @@ public final class ConvertOptions {
         return options == null ? Handle.NULL : options.own.use();
     }
 
-    /** Sets options one after the other; a later one wins. */
+    /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
 
@@ -66,7 +66,7 @@ public final class ConvertOptions {
         }
 
         /**
-         * The element type of every tensor that is not quantized, by name: {@code keep}, {@code f32}, {@code f16} or
+         * The element type of tensors that are not quantized, by name: {@code keep}, {@code f32}, {@code f16} or
          * {@code bf16}.
          *
          * @param dtype the name
@@ -81,7 +81,7 @@ public final class ConvertOptions {
         }
 
         /**
-         * What the linear layers are quantized to, by name: {@code none}, {@code int8} or {@code int4}.
+         * Quantization of the linear layers, by name: {@code none}, {@code int8} or {@code int4}.
          *
          * @param quantize the name
          * @return this
@@ -95,7 +95,7 @@ public final class ConvertOptions {
         }
 
         /**
-         * Whether the word embedding, which is the LM head as well, is quantized to eight bits.
+         * Whether the word embedding, which is also the LM head, is quantized to INT8.
          *
          * @param quantizeHead the value
          * @return this
@@ -106,7 +106,7 @@ public final class ConvertOptions {
         }
 
         /**
-         * Threads that quantize; 0 means one for each core that the process may use.
+         * Number of threads for quantization; 0 means one for each available core.
          *
          * @param threads the value
          * @return this
@@ -118,7 +118,7 @@ public final class ConvertOptions {
         }
 
         /**
-         * Whether a file that is there already may be replaced, as a whole and at the end.
+         * Whether an existing file may be replaced, atomically at the end.
          *
          * @param overwrite the value
          * @return this
@@ -129,7 +129,8 @@ public final class ConvertOptions {
         }
 
         /**
-         * Sets an option by its key, both as text: what is newer than this package.
+         * Sets an option by key; key and value are text. This also reaches options that are newer than this
+         * package.
          *
          * @param key the key, see {@link #keys}
          * @param value the value
@@ -141,10 +142,10 @@ public final class ConvertOptions {
         }
 
         /**
-         * Makes the options.
+         * Builds the options.
          *
          * @return the options
-         * @throws CodegeexException where one is refused
+         * @throws CodegeexException if a value is refused
          */
         public ConvertOptions build() {
             return new ConvertOptions(setters);

@@ -2,7 +2,10 @@ package codegeex;
 
 import java.lang.foreign.MemorySegment;
 
-/** Decodes ids one after the other, and gives out text as soon as it is certain: a token may end inside a character. */
+/**
+ * A streaming decoder: takes ids one at a time and returns text as soon as it is final. A token may end inside a
+ * character.
+ */
 public final class Decoder implements AutoCloseable {
     private final Handle own;
 
@@ -11,8 +14,8 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * The text that an id completes. Where bytes that cannot become a character are refused, they are
-     * dropped, and the decoder goes on with the next call.
+     * Adds an id and returns the newly finalized text. If invalid UTF-8 is refused, the decoder drops the invalid
+     * bytes and can continue.
      *
      * @param id the id
      * @return the text, which may be empty
@@ -27,9 +30,9 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Whether bytes are held back.
+     * Whether bytes of an incomplete character are held back.
      *
-     * @return whether they are
+     * @return whether bytes are held back
      */
     public boolean isPending() {
         try (Handle.Use decoder = own.use()) {
@@ -38,9 +41,9 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Ends the text. Afterwards the decoder is at the beginning of another one.
+     * Ends the text. The decoder can then start another one.
      *
-     * @return what was held back, as U+FFFD if it is not refused
+     * @return U+FFFD for incomplete bytes, unless they are refused
      */
     public String finish() {
         try (Frame frame = new Frame(); Handle.Use decoder = own.use()) {

@@ -1,12 +1,12 @@
 package codegeex;
 
-/** When a search by the rules of Hugging Face ends. */
+/** When a search by the Hugging Face rules ends. */
 public enum EarlyStopping {
-    /** Looks for better beams until the best running one is no better than the worst finished one. */
+    /** {@code False} in transformers: stops when the best running beam scores no better than the worst finished one. */
     NO(Native.EARLY_STOPPING_NO),
-    /** Does not look for better beams. */
+    /** {@code True} in transformers: stops as soon as {@code num_beams} beams have finished. */
     YES(Native.EARLY_STOPPING_YES),
-    /** Looks for better beams as long as one could be better. */
+    /** {@code "never"} in transformers: stops only when no running beam can improve the result. */
     NEVER(Native.EARLY_STOPPING_NEVER);
 
     final int number;

@@ -3,7 +3,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How an edit session suggests. What is not set is as usual: 64 tokens at most, healed, with all
+ * Options of an edit session. Unset options keep their defaults: at most 64 tokens, token healing, all
  * post-processing. Immutable.
  */
 public final class EditOptions {
@@ -16,7 +16,7 @@ public final class EditOptions {
     }
 
     /**
-     * Begins options.
+     * Creates a builder.
      *
      * @return a builder with nothing set
      */
@@ -25,7 +25,7 @@ public final class EditOptions {
     }
 
     /**
-     * Begins options that are as these.
+     * Creates a builder with a copy of these options.
      *
      * @return a builder
      */
@@ -34,7 +34,7 @@ public final class EditOptions {
     }
 
     /**
-     * Every option that can be set by its key.
+     * All options that can be set by key.
      *
      * @return the keys
      */
@@ -46,7 +46,7 @@ public final class EditOptions {
      * The value of an option as text.
      *
      * @param key the key
-     * @return such a value as {@link Builder#set} takes
+     * @return the value, in the format of {@link Builder#set}
      */
     public String get(String key) {
         return Settings.get(own, key, Native::edit_options_get);
@@ -57,7 +57,7 @@ public final class EditOptions {
         return options == null ? Handle.NULL : options.own.use();
     }
 
-    /** Sets options one after the other; a later one wins. */
+    /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
 
@@ -66,8 +66,8 @@ public final class EditOptions {
         }
 
         /**
-         * How suggestions are generated, in place of 64 tokens at most and healed. Text is only ever text here,
-         * whatever these options say of special tokens.
+         * How suggestions are generated, instead of at most 64 tokens with token healing. Special tokens in the
+         * text are always encoded as plain text.
          *
          * @param options the options
          * @return this
@@ -82,7 +82,8 @@ public final class EditOptions {
         }
 
         /**
-         * Sets an option by its key, both as text: what is newer than this package.
+         * Sets an option by key; key and value are text. This also reaches options that are newer than this
+         * package.
          *
          * @param key the key, see {@link #keys}
          * @param value the value
@@ -94,10 +95,10 @@ public final class EditOptions {
         }
 
         /**
-         * Makes the options.
+         * Builds the options.
          *
          * @return the options
-         * @throws CodegeexException where one is refused
+         * @throws CodegeexException if a value is refused
          */
         public EditOptions build() {
             return new EditOptions(setters);

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Suggests code at a cursor while the text around it changes. It keeps what it needs of the model. */
+/** Inline code suggestions at a cursor while the text around it changes. It keeps the model alive. */
 public final class EditSession implements AutoCloseable {
     private final Handle own;
 
@@ -16,11 +16,11 @@ public final class EditSession implements AutoCloseable {
     }
 
     /**
-     * Takes the text in, as it is now. Computes nothing.
+     * Sets the current text. Does not run the model.
      *
      * @param before the text before the cursor
      * @param after the text after the cursor
-     * @return what that changed
+     * @return the effect of the update
      */
     public EditUpdate update(String before, String after) {
         try (Frame frame = new Frame(); Handle.Use session = own.use()) {
@@ -36,11 +36,12 @@ public final class EditSession implements AutoCloseable {
     }
 
     /**
-     * Suggests what might follow the cursor: what there is already and agrees with the text, or else what the
-     * model says. Cancelled, it suggests what there is by then.
+     * Suggests text at the cursor: earlier suggestions that still match the text, or else new ones from the
+     * model. If cancelled, it returns the partial result.
      *
-     * @param listener hears of that as it comes, before post-processing, and may end it, or null
-     * @param cancel ends the call when it is set, or null
+     * @param listener receives the tokens as they are sampled, before post-processing, and may end the call, or
+     *     null
+     * @param cancel cancels the call when it is set, or null
      * @return the suggestions, best first
      */
     public List<String> suggest(TokenListener listener, CancelToken cancel) {
@@ -61,9 +62,9 @@ public final class EditSession implements AutoCloseable {
     }
 
     /**
-     * The suggestions that agree with the text as it is now.
+     * The suggestions that match the current text.
      *
-     * @return what of each is not typed or accepted yet, best first; none while a call runs
+     * @return the part of each that is not typed or accepted yet, best first; none while a call runs
      */
     public List<String> suggestions() {
         try (Frame frame = new Frame(); Handle.Use session = own.use()) {
@@ -81,8 +82,8 @@ public final class EditSession implements AutoCloseable {
     /**
      * Accepts the best suggestion or a part of it, as if it were typed.
      *
-     * @param what how much of it
-     * @return what was inserted; nothing where there is no suggestion
+     * @param what which part
+     * @return what was inserted; nothing if there is no suggestion
      */
     public String accept(Accept what) {
         try (Frame frame = new Frame(); Handle.Use session = own.use()) {
@@ -93,7 +94,7 @@ public final class EditSession implements AutoCloseable {
         }
     }
 
-    /** Drops the suggestions, so that the next ones are computed. */
+    /** Drops the suggestions. The next call computes new ones. */
     public void dismiss() {
         try (Frame frame = new Frame(); Handle.Use session = own.use()) {
             frame.check(Native.edit_session_dismiss(session.at(), frame.error));

@@ -1,12 +1,11 @@
 package codegeex;
 
 /**
- * What a new text changed.
+ * Effect of an update of the text.
  *
- * @param clippedBytes bytes from the beginning of the text that the model does not see, because it is too
- *     long
- * @param clippedLines line breaks in them
- * @param moved whether what the model sees begins elsewhere than before, so that it will be read anew
- * @param isAlive whether a suggestion agrees with what was typed: nothing need be computed
+ * @param clippedBytes bytes cut from the beginning of the text because it is too long for the model
+ * @param clippedLines line breaks in those bytes
+ * @param moved whether the visible text now starts at another place, so that the KV cache is computed again
+ * @param isAlive whether a suggestion still matches the text, so that nothing needs to be computed
  */
 public record EditUpdate(long clippedBytes, long clippedLines, boolean moved, boolean isAlive) {}

@@ -3,7 +3,7 @@ package codegeex;
 import java.io.Serial;
 import java.util.List;
 
-/** A checkpoint or a saved state cannot be read: the status says what is wrong with it. */
+/** A checkpoint or a saved state cannot be read: the status says why. */
 public final class FileFormatException extends CodegeexException {
     @Serial
     private static final long serialVersionUID = 1;

@@ -1,6 +1,6 @@
 package codegeex;
 
-/** Why a completion ended. */
+/** The finish reason of a completion. */
 public enum FinishReason {
     /** It has not ended. */
     NONE(Native.FINISH_NONE),
@@ -8,27 +8,27 @@ public enum FinishReason {
     END_OF_TEXT(Native.FINISH_END_OF_TEXT),
     /** A stop string appeared. */
     STOP(Native.FINISH_STOP),
-    /** As many tokens as were asked for. */
+    /** The maximum number of new tokens was reached. */
     LENGTH(Native.FINISH_LENGTH),
-    /** Every position of the model is taken. */
+    /** The context length was reached. */
     CONTEXT_FULL(Native.FINISH_CONTEXT_FULL),
-    /** The token was set, the thread was interrupted, or the listener asked to stop. */
+    /** The token was set, the thread was interrupted, or the listener cancelled. */
     CANCELLED(Native.FINISH_CANCELLED),
-    /** The time of the options was up. */
+    /** The timeout of the options expired. */
     DEADLINE(Native.FINISH_DEADLINE),
-    /** The prompt has more tokens to compute than allowed. */
+    /** The prompt has more tokens to compute than the prefill limit. */
     PREFILL_LIMIT(Native.FINISH_PREFILL_LIMIT),
-    /** A rule of code: the line ended. */
+    /** Stop rule for code: the line ended. */
     END_OF_LINE(Native.FINISH_END_OF_LINE),
-    /** A rule of code: the block ended. */
+    /** Stop rule for code: the block ended. */
     END_OF_BLOCK(Native.FINISH_END_OF_BLOCK),
-    /** A rule of code: the function ended. */
+    /** Stop rule for code: the function ended. */
     END_OF_FUNCTION(Native.FINISH_END_OF_FUNCTION),
-    /** A rule of code: a line began in the first column. */
+    /** Stop rule for code: a line started in the first column. */
     UNINDENTED_LINE(Native.FINISH_UNINDENTED_LINE),
-    /** A rule of code: where the reference ends the generation for HumanEval-X. */
+    /** Stop rule for code: the point where the CodeGeeX reference ends a HumanEval-X generation. */
     HUMANEVAL(Native.FINISH_HUMANEVAL),
-    /** A reason that came after this package. */
+    /** A reason that is newer than this package. */
     OTHER(Native.FINISH_OTHER);
 
     private final int number;
@@ -47,7 +47,7 @@ public enum FinishReason {
     }
 
     /**
-     * The name that every language has for it, such as {@code end_of_text}.
+     * The name of the reason in all bindings, such as {@code end_of_text}.
      *
      * @return the name
      */

@@ -109,7 +109,7 @@ final class Frame implements AutoCloseable {
         return new String(at.reinterpret(len).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
     }
 
-    /** Copies a static text with a zero behind it; null for NULL. */
+    /** Copies a static NUL-terminated text; null for NULL. */
     static String text(MemorySegment at) {
         return at.address() == 0 ? null : at.reinterpret(Long.MAX_VALUE).getString(0);
     }

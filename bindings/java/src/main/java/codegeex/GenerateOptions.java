@@ -6,8 +6,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What a generation is asked to do. What is not set is as usual: greedy, 128 new tokens, one sample, no
- * stop strings. Immutable; numbers out of range are reported by the call that uses the options.
+ * Options of a generation. Unset options keep their defaults: greedy, 128 new tokens, one sample, no stop
+ * strings. Immutable. Values out of range are reported by the call that uses the options.
  */
 public final class GenerateOptions {
     final Handle own;
@@ -19,7 +19,7 @@ public final class GenerateOptions {
     }
 
     /**
-     * Begins options.
+     * Creates a builder.
      *
      * @return a builder with nothing set
      */
@@ -28,7 +28,7 @@ public final class GenerateOptions {
     }
 
     /**
-     * Begins options that are as these.
+     * Creates a builder with a copy of these options.
      *
      * @return a builder
      */
@@ -37,7 +37,7 @@ public final class GenerateOptions {
     }
 
     /**
-     * Every option that can be set by its key.
+     * All options that can be set by key.
      *
      * @return the keys
      */
@@ -49,7 +49,7 @@ public final class GenerateOptions {
      * The value of an option as text.
      *
      * @param key the key
-     * @return such a value as {@link Builder#set} takes
+     * @return the value, in the format of {@link Builder#set}
      */
     public String get(String key) {
         return Settings.get(own, key, Native::generate_options_get);
@@ -60,7 +60,7 @@ public final class GenerateOptions {
         return options == null ? Handle.NULL : options.own.use();
     }
 
-    /** Sets options one after the other; a later one wins. */
+    /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
 
@@ -69,7 +69,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * New tokens at most.
+         * Maximum number of new tokens.
          *
          * @param maxNewTokens the value
          * @return this
@@ -81,7 +81,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Divides the logits; 0 means greedy, and top-k, top-p, min-p, typical-p and the seed do nothing then.
+         * Sampling temperature; 0 means greedy, which ignores top-k, top-p, min-p, typical-p and the seed.
          *
          * @param temperature the value
          * @return this
@@ -92,7 +92,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Candidates to keep; 0 means all.
+         * Top-k sampling: keep the k most likely tokens; 0 disables it.
          *
          * @param topK the value
          * @return this
@@ -104,7 +104,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Probability mass to keep, above 0 and up to 1; 1 means all.
+         * Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to this value, above 0
+         * and up to 1; 1 disables it.
          *
          * @param topP the value
          * @return this
@@ -115,7 +116,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Candidates to keep: those at least this share as likely as the likeliest; 0 means all.
+         * Min-p sampling: keep tokens whose probability is at least this value times the top probability; 0
+         * disables it.
          *
          * @param minP the value
          * @return this
@@ -126,7 +128,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Probability mass of the most typical candidates to keep; 1 means all.
+         * Typical-p sampling: keep the most typical tokens whose probabilities add up to this value; 1 disables
+         * it.
          *
          * @param typicalP the value
          * @return this
@@ -137,8 +140,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Divides positive logits of ids in the prompt or the generated text, and multiplies negative ones; 1
-         * means none.
+         * Repetition penalty, for ids in the prompt or the generated text: positive logits are divided by it,
+         * negative ones multiplied; 1 disables it.
          *
          * @param repetitionPenalty the value
          * @return this
@@ -149,7 +152,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Subtracted once from the logits of generated ids; 0 means none.
+         * Presence penalty: subtracted once from the logits of generated ids; 0 disables it.
          *
          * @param presencePenalty the value
          * @return this
@@ -160,7 +163,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Subtracted from the logits of generated ids for each time that they were; 0 means none.
+         * Frequency penalty: subtracted from the logits of generated ids for each occurrence; 0 disables it.
          *
          * @param frequencyPenalty the value
          * @return this
@@ -171,8 +174,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Decides the draws, together with the number of the sample and of the token; the bits count, as of an
-         * unsigned number.
+         * Random seed, an unsigned 64-bit number. The same seed gives the same samples.
          *
          * @param seed the value
          * @return this
@@ -183,7 +185,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Number of the first sample, for the draws.
+         * Index of the first sample, for the random numbers.
          *
          * @param firstSample the value
          * @return this
@@ -194,7 +196,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Completions of the one prompt, which is computed once for all: 1 to 1024.
+         * Number of completions of the prompt, 1 to 1024. The prompt is computed once for all of them.
          *
          * @param samples the value
          * @return this
@@ -206,7 +208,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Also reports the likeliest tokens at each place, so many of them, before any sampler.
+         * Reports the N most likely tokens at each position, before sampling.
          *
          * @param topLogprobs the value
          * @return this
@@ -218,7 +220,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Threads that compute at most; 0 means all that the model has.
+         * Maximum number of compute threads; 0 means all threads of the model.
          *
          * @param threads the value
          * @return this
@@ -230,9 +232,9 @@ public final class GenerateOptions {
         }
 
         /**
-         * Ends the generation so long after it began, with what there is by then; zero means never.
+         * Timeout of the generation, which then returns the partial result; zero means none.
          *
-         * @param timeout how long, in whole milliseconds
+         * @param timeout the timeout, in whole milliseconds
          * @return this
          */
         public Builder timeout(Duration timeout) {
@@ -242,7 +244,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Tokens of the prompt that may be computed; those that a session or a service has already do not count.
+         * Maximum number of prompt tokens to compute. Tokens in the cache of a session or service do not count.
          *
          * @param prefillLimit the value
          * @return this
@@ -254,8 +256,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Ids with what is added to their logits, in place of those that were set before. Negative infinity bans an
-         * id.
+         * Logit bias: ids and the values to add to their logits. Replaces the previous biases. Negative infinity
+         * bans an id.
          *
          * @param biases the biases by id
          * @return this
@@ -275,7 +277,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Ids that are never drawn, in place of those that were set before.
+         * Ids that are never sampled. Replaces the previous ones.
          *
          * @param bannedIds the ids
          * @return this
@@ -290,7 +292,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Adds a text that ends a completion. It is not part of the completion's text.
+         * Adds a stop string. It is not part of the completion's text.
          *
          * @param text the text
          * @return this
@@ -317,7 +319,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * Takes all stop strings away.
+         * Removes all stop strings.
          *
          * @return this
          */
@@ -327,7 +329,7 @@ public final class GenerateOptions {
         }
 
         /**
-         * What a special token spelled out in the prompt means.
+         * How special tokens in the prompt are encoded.
          *
          * @param specialTokens the value
          * @return this
@@ -338,12 +340,12 @@ public final class GenerateOptions {
         }
 
         /**
-         * Where code of a language, by its name, ends a completion: the first of some rules that fires. No token is
-         * drawn after the one that decides it.
+         * Stop rules for code of a language, by its name: the first rule that matches ends the completion. No
+         * token is sampled after the one that matches.
          *
          * @param language the name of the language
-         * @param rules names with commas between: {@code line}, {@code block}, {@code function}, {@code unindented},
-         *     {@code humaneval}; empty means no end by code
+         * @param rules a comma-separated list of {@code line}, {@code block}, {@code function}, {@code
+         *     unindented}, {@code humaneval}; empty disables them
          * @return this
          */
         public Builder stopAt(String language, String rules) {
@@ -356,8 +358,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Token healing: whether the last tokens of the prompt are taken back and drawn again among those that
-         * agree with its bytes, so that a prompt may end inside a word or a run of spaces.
+         * Token healing: re-samples the last tokens of the prompt among those that match its bytes, so that a
+         * prompt may end inside a word or a run of spaces.
          *
          * @param heal the value
          * @return this
@@ -368,10 +370,10 @@ public final class GenerateOptions {
         }
 
         /**
-         * Guesses at the next tokens from the text so far. Guesses change the time that an answer takes, and not the
-         * answer.
+         * Speculative decoding by prompt lookup: draft tokens are taken from the text so far. It changes latency,
+         * never the output.
          *
-         * @param tokens up to so many tokens a step; 0 means none
+         * @param tokens the maximum number of draft tokens per step; 0 disables it
          * @return this
          */
         public Builder speculationLookup(long tokens) {
@@ -381,10 +383,10 @@ public final class GenerateOptions {
         }
 
         /**
-         * Guesses at the next tokens by a smaller model with the same vocabulary. The options keep it.
+         * Speculative decoding with a draft model that has the same vocabulary. The options keep it alive.
          *
-         * @param draft the smaller model
-         * @param tokens up to so many tokens a step; 0 means none
+         * @param draft the draft model
+         * @param tokens the maximum number of draft tokens per step; 0 disables it
          * @return this
          */
         public Builder speculationModel(Model draft, long tokens) {
@@ -398,7 +400,8 @@ public final class GenerateOptions {
         }
 
         /**
-         * Sets an option by its key, both as text: what is newer than this package.
+         * Sets an option by key; key and value are text. This also reaches options that are newer than this
+         * package.
          *
          * @param key the key, see {@link #keys}
          * @param value the value
@@ -410,10 +413,10 @@ public final class GenerateOptions {
         }
 
         /**
-         * Makes the options.
+         * Builds the options.
          *
          * @return the options
-         * @throws CodegeexException where one is refused
+         * @throws CodegeexException if a value is refused
          */
         public GenerateOptions build() {
             return new GenerateOptions(setters);

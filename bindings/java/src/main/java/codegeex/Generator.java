@@ -2,16 +2,16 @@ package codegeex;
 
 import java.util.List;
 
-/** What completes prompts: a {@link Model} or a {@link Session}. */
+/** Completes prompts: a {@link Model} or a {@link Session}. */
 public sealed interface Generator permits Model, Session {
     /**
-     * Completes a prompt. Where it is cancelled, what there is by then is the result, and the reason is
-     * {@link FinishReason#CANCELLED}.
+     * Completes a prompt. If it is cancelled, the result is partial, and the reason is {@link
+     * FinishReason#CANCELLED}.
      *
-     * @param prompt what to continue
-     * @param options what to do, or null
-     * @param listener hears every token as it is drawn, and may end the generation, or null
-     * @param cancel ends the generation when it is set, or null
+     * @param prompt the prompt
+     * @param options the options, or null for the defaults
+     * @param listener receives every token as it is sampled and may end the generation, or null
+     * @param cancel cancels the generation when it is set, or null
      * @return the samples
      */
     List<Completion> generate(Prompt prompt, GenerateOptions options, TokenListener listener, CancelToken cancel);
@@ -20,7 +20,7 @@ public sealed interface Generator permits Model, Session {
      * Completes a text.
      *
      * @param prompt the text to continue
-     * @param options what to do, or null
+     * @param options the options, or null for the defaults
      * @return the samples
      */
     default List<Completion> generate(String prompt, GenerateOptions options) {
@@ -31,8 +31,8 @@ public sealed interface Generator permits Model, Session {
      * Completes a text.
      *
      * @param prompt the text to continue
-     * @param options what to do, or null
-     * @param listener hears every token as it is drawn, and may end the generation, or null
+     * @param options the options, or null for the defaults
+     * @param listener receives every token as it is sampled and may end the generation, or null
      * @return the samples
      */
     default List<Completion> generate(String prompt, GenerateOptions options, TokenListener listener) {
@@ -40,12 +40,11 @@ public sealed interface Generator permits Model, Session {
     }
 
     /**
-     * Completes a prompt token by token, on a thread of the stream's own. Close the stream: that ends the
-     * generation.
+     * Completes a prompt token by token, on a separate thread. Close the stream to end the generation.
      *
-     * @param prompt what to continue
-     * @param options what to do, or null
-     * @param cancel ends the generation when it is set, or null
+     * @param prompt the prompt
+     * @param options the options, or null for the defaults
+     * @param cancel cancels the generation when it is set, or null
      * @return the tokens
      */
     TokenStream stream(Prompt prompt, GenerateOptions options, CancelToken cancel);
@@ -54,7 +53,7 @@ public sealed interface Generator permits Model, Session {
      * Completes a text token by token.
      *
      * @param prompt the text to continue
-     * @param options what to do, or null
+     * @param options the options, or null for the defaults
      * @return the tokens
      */
     default TokenStream stream(String prompt, GenerateOptions options) {
@@ -62,7 +61,7 @@ public sealed interface Generator permits Model, Session {
     }
 
     /**
-     * Completes a text token by token, with the usual options.
+     * Completes a text token by token, with the default options.
      *
      * @param prompt the text to continue
      * @return the tokens

@@ -42,7 +42,7 @@ final class Handle {
         void close();
     }
 
-    /** NULL, which nobody owns. */
+    /** NULL, which needs no owner. */
     static final Use NULL = new Use() {
         @Override
         public MemorySegment at() {
@@ -53,7 +53,7 @@ final class Handle {
         public void close() {}
     };
 
-    /** What the cleaner keeps, which must not know the handle. */
+    /** The state of the cleaner, which must not refer to the handle. */
     private static final class Owned implements Runnable, Use {
         private final String what;
         private final MemorySegment pointer;

@@ -1,10 +1,10 @@
 package codegeex;
 
-/** What becomes of bytes that are not UTF-8 when ids are decoded, which may end inside a character. */
+/** How invalid UTF-8 is handled when ids are decoded: ids may end inside a character. */
 public enum InvalidUtf8 {
-    /** They become U+FFFD. */
+    /** Replace it with U+FFFD. */
     REPLACE(Native.INVALID_UTF8_REPLACE),
-    /** They are an error. */
+    /** Report an error. */
     REFUSE(Native.INVALID_UTF8_REFUSE);
 
     final int number;

@@ -1,12 +1,12 @@
 package codegeex;
 
-/** How keys and values are kept. */
+/** Format of the KV cache. */
 public enum KvFormat {
-    /** In single precision, as they are computed. */
+    /** FP32, as computed. */
     F32(Native.KV_F32),
-    /** In half precision. */
+    /** FP16. */
     F16(Native.KV_F16),
-    /** In eight bits with a scale for each token and head. */
+    /** INT8 with a scale for each token and head. */
     INT8(Native.KV_INT8);
 
     final int number;

@@ -7,10 +7,10 @@ import java.util.List;
 import java.util.stream.LongStream;
 
 /**
- * A language that the model knows.
+ * A programming language of the model.
  *
- * @param name its name, such as {@code python}; some languages have two
- * @param tag the line that begins a prompt, such as {@code # language: Python}
+ * @param name its name, such as {@code python}; some languages have aliases
+ * @param tag the language tag at the beginning of a prompt, such as {@code # language: Python}
  */
 public record Language(String name, String tag) {
     private static Language at(long index) {
@@ -18,7 +18,7 @@ public record Language(String name, String tag) {
     }
 
     /**
-     * All that there are.
+     * All languages.
      *
      * @return the languages
      */
@@ -27,7 +27,7 @@ public record Language(String name, String tag) {
     }
 
     /**
-     * Finds a language by its name; upper and lower case are equal.
+     * Finds a language by its name; case-insensitive.
      *
      * @param name the name
      * @return the language

@@ -59,7 +59,7 @@ final class Library {
                 Files.deleteIfExists(copy);
                 Files.deleteIfExists(folder);
             } catch (IOException inUse) {
-                // A system that does not delete what is loaded.
+                // Some systems cannot delete a loaded library.
                 folder.toFile().deleteOnExit();
                 copy.toFile().deleteOnExit();
             }

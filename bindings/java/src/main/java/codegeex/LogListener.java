@@ -1,18 +1,18 @@
 package codegeex;
 
-/** Gets the messages of a model, on every thread that uses it. */
+/** Log callback of a model. It runs on any thread that uses the model. */
 @FunctionalInterface
 public interface LogListener {
     /**
-     * Something is to be said.
+     * Called for each log message.
      *
-     * @param level how serious it is: ERROR, WARNING, INFO or DEBUG
+     * @param level the severity: ERROR, WARNING, INFO or DEBUG
      * @param message one line
      */
     void onMessage(System.Logger.Level level, String message);
 
     /**
-     * A listener that hands on to a logger.
+     * A listener that forwards to a logger.
      *
      * @param logger the logger
      * @return the listener

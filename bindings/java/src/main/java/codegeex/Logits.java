@@ -6,7 +6,7 @@ import static codegeex.Native.L;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** Logits of a call, row by row. They never change. */
+/** The logits of a call, one row per token. Immutable. */
 public final class Logits implements AutoCloseable {
     private final Handle own;
 
@@ -15,7 +15,7 @@ public final class Logits implements AutoCloseable {
     }
 
     /**
-     * How many rows there are.
+     * Number of rows.
      *
      * @return how many
      */
@@ -26,7 +26,7 @@ public final class Logits implements AutoCloseable {
     }
 
     /**
-     * How many logits a row has.
+     * Number of logits per row.
      *
      * @return how many
      */
@@ -39,7 +39,7 @@ public final class Logits implements AutoCloseable {
     /**
      * A row.
      *
-     * @param row which, from 0
+     * @param row the index of the row, from 0
      * @return a copy
      */
     public float[] row(int row) {
@@ -54,9 +54,9 @@ public final class Logits implements AutoCloseable {
     }
 
     /**
-     * The log-probability of an id after a row.
+     * The log-probability of an id given a row of logits.
      *
-     * @param row which, from 0
+     * @param row the index of the row, from 0
      * @param id the id
      * @return its log-probability
      */
@@ -69,9 +69,9 @@ public final class Logits implements AutoCloseable {
     }
 
     /**
-     * The likeliest ids after a row.
+     * The most likely ids of a row.
      *
-     * @param row which, from 0
+     * @param row the index of the row, from 0
      * @param count how many
      * @return the ids, best first
      */

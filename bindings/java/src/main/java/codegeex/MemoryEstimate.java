@@ -1,14 +1,14 @@
 package codegeex;
 
 /**
- * What a model will take, in bytes.
+ * Memory that a model will need, in bytes.
  *
- * @param weightsMapped weights used where they lie in mapped files, shared between processes
- * @param weightsOwned weights in memory of their own
- * @param cachePerToken keys and values of one token
- * @param cache keys and values of every sequence at its full length
+ * @param weightsMapped weights used in place in mapped files, shared between processes
+ * @param weightsOwned weights in private memory
+ * @param cachePerToken KV cache of one token
+ * @param cache KV cache of all sequences at full length
  * @param scratch activations of the largest call, and logits
- * @param total all of it
+ * @param total the sum of the parts
  */
 public record MemoryEstimate(
         long weightsMapped, long weightsOwned, long cachePerToken, long cache, long scratch, long total) {}

@@ -1,12 +1,12 @@
 package codegeex;
 
-/** How the bytes of a checkpoint come into memory. */
+/** How the files of a checkpoint are loaded into memory. */
 public enum MemoryMode {
-    /** Files are mapped: opening costs next to nothing. They must not be truncated meanwhile. */
+    /** Memory-map the files: opening is nearly free. Do not truncate them while the model is open. */
     MAP(Native.MEMORY_MAP),
-    /** Files are read into memory of their own. */
+    /** Read the files into private memory. */
     COPY(Native.MEMORY_COPY),
-    /** Files are mapped and locked in memory, which needs a limit of locked memory as large as they are. */
+    /** Memory-map and lock the files (mlock). RLIMIT_MEMLOCK must be at least their size. */
     LOCK(Native.MEMORY_LOCK);
 
     final int number;

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A checkpoint with its tokenizer, ready to compute. It never changes. */
+/** A loaded checkpoint with its tokenizer. Immutable and safe for concurrent use. */
 public final class Model implements Generator, AutoCloseable {
     final Handle own;
     private final Generation generation;
@@ -32,7 +32,7 @@ public final class Model implements Generator, AutoCloseable {
      * Opens a checkpoint.
      *
      * @param path the file or folder
-     * @param options how, or null
+     * @param options the options, or null for the defaults
      * @return the model
      */
     public static Model open(Path path, OpenOptions options) {
@@ -43,9 +43,9 @@ public final class Model implements Generator, AutoCloseable {
      * Opens a checkpoint.
      *
      * @param path the file or folder
-     * @param options how, or null
-     * @param progress hears how many bytes were copied, of all that will be, or null
-     * @param cancel ends the call when it is set, or null
+     * @param options the options, or null for the defaults
+     * @param progress receives the bytes copied and the total, or null
+     * @param cancel cancels the call when it is set, or null
      * @return the model
      */
     public static Model open(Path path, OpenOptions options, ProgressListener progress, CancelToken cancel) {
@@ -67,7 +67,7 @@ public final class Model implements Generator, AutoCloseable {
         int call(MemorySegment callback, MemorySegment userdata);
     }
 
-    /** Makes a call with a listener that may be null; undo frees its result where the listener threw. */
+    /** Makes a call with a listener, which may be null; undo frees the result if the listener threw. */
     static void withProgress(Frame frame, ProgressListener listener, ProgressCall call, Runnable undo) {
         if (listener == null) {
             frame.check(call.call(MemorySegment.NULL, MemorySegment.NULL));
@@ -90,12 +90,12 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * How much memory a checkpoint will take, without loading it.
+     * Estimates the memory that a checkpoint needs, without loading it.
      *
      * @param path the file or folder
-     * @param options how it will be opened, or null
-     * @param sequences how many at the same time
-     * @param positions how many tokens each
+     * @param options how it will be opened, or null for the defaults
+     * @param sequences the number of concurrent sequences
+     * @param positions the number of tokens of each
      * @return the bytes
      */
     public static MemoryEstimate estimateMemory(Path path, OpenOptions options, long sequences, long positions) {
@@ -128,7 +128,7 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * One line about the model: sizes, backend, kernels, threads.
+     * A one-line description of the model: sizes, backend, kernels, threads.
      *
      * @return the line
      */
@@ -161,8 +161,7 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * A number that tells the model and its weights from others: what one saved, another with the same
-     * number can restore.
+     * Identifies the model and its weights. A model can restore what a model with the same fingerprint saved.
      *
      * @return 64 bits
      */
@@ -177,7 +176,7 @@ public final class Model implements Generator, AutoCloseable {
     /**
      * The tokenizer of the model, which may outlive it.
      *
-     * @return an object of its own, to be closed
+     * @return a separate object; close it
      */
     public Tokenizer tokenizer() {
         try (Frame frame = new Frame(); Handle.Use model = own.use()) {
@@ -198,12 +197,12 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Searches for the likeliest continuations of a prompt. Where it is cancelled, the beams of that moment
-     * are the result.
+     * Beam search for the most likely completions of a prompt. If it is cancelled, the result is the current
+     * beams.
      *
-     * @param prompt what to continue
-     * @param options what to do, or null
-     * @param cancel ends the search when it is set, or null
+     * @param prompt the prompt
+     * @param options the options, or null for the defaults
+     * @param cancel cancels the search when it is set, or null
      * @return at most as many as there are beams, best first
      */
     public List<Completion> beamSearch(Prompt prompt, BeamOptions options, CancelToken cancel) {
@@ -230,11 +229,11 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Scores tokens, and ranks the likeliest ids to follow them.
+     * Log-probabilities of given tokens, and the most likely next tokens.
      *
      * @param ids the tokens
-     * @param top how many to rank
-     * @param cancel ends the call when it is set, or null
+     * @param top the number of next tokens
+     * @param cancel cancels the call when it is set, or null
      * @return the scores
      */
     public Score score(int[] ids, long top, CancelToken cancel) {
@@ -248,11 +247,11 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * The perplexity of any number of tokens, at least two, in windows as long as the model has positions.
+     * The perplexity of two or more tokens, in windows of the context length.
      *
      * @param ids the tokens
-     * @param progress hears how many tokens are done, or null
-     * @param cancel ends the call when it is set, or null
+     * @param progress receives the tokens done and the total, or null
+     * @param cancel cancels the call when it is set, or null
      * @return the perplexity
      */
     public Perplexity perplexity(int[] ids, ProgressListener progress, CancelToken cancel) {
@@ -268,7 +267,7 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Makes a session that was fed nothing. It keeps what it needs of the model.
+     * Creates an empty session. It keeps the model alive.
      *
      * @return the session
      */
@@ -281,10 +280,10 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Makes an edit session. It keeps what it needs of the model.
+     * Creates an edit session. It keeps the model alive.
      *
      * @param language the name of the language that is edited
-     * @param options how it suggests, or null
+     * @param options the options, or null for the defaults
      * @return the session
      */
     public EditSession newEditSession(String language, EditOptions options) {
@@ -297,10 +296,10 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Reads a session from a file that a model with the same fingerprint saved.
+     * Restores a session from a file that a model with the same fingerprint saved.
      *
      * @param path the file
-     * @return the session, which goes on with the same bits
+     * @return the session, which continues with bit-identical results
      */
     public Session restoreSession(Path path) {
         try (Frame frame = new Frame(); Handle.Use model = own.use()) {
@@ -312,10 +311,10 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Reads a session that a model with the same fingerprint saved.
+     * Restores a session that a model with the same fingerprint saved.
      *
      * @param bytes what {@link Session#save()} returned
-     * @return the session, which goes on with the same bits
+     * @return the session, which continues with bit-identical results
      */
     public Session restoreSession(byte[] bytes) {
         try (Frame frame = new Frame(); Handle.Use model = own.use()) {
@@ -327,7 +326,7 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Makes an empty state.
+     * Creates an empty state.
      *
      * @return the state
      */
@@ -340,10 +339,10 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Reads a state that a model with the same fingerprint saved.
+     * Restores a state that a model with the same fingerprint saved.
      *
      * @param bytes what {@link State#save} returned
-     * @return the state, which goes on with the same bits
+     * @return the state, which continues with bit-identical results
      */
     public State restoreState(byte[] bytes) {
         try (Frame frame = new Frame(); Handle.Use model = own.use()) {
@@ -355,9 +354,9 @@ public final class Model implements Generator, AutoCloseable {
     }
 
     /**
-     * Starts a service, which keeps what it needs of the model.
+     * Starts a service. It keeps the model alive.
      *
-     * @param options its bounds, or null
+     * @param options the options, or null for the defaults
      * @return the service
      */
     public Service newService(ServiceOptions options) {
@@ -368,7 +367,7 @@ public final class Model implements Generator, AutoCloseable {
         }
     }
 
-    /** Gives the memory and the threads back, once nothing else uses them. */
+    /** Frees the memory and the threads once nothing else uses them. */
     @Override
     public void close() {
         own.close();

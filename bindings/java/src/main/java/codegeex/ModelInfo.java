@@ -3,12 +3,12 @@ package codegeex;
 /**
  * The sizes of a model.
  *
- * @param numLayers decoder layers, the top query layer not counted
+ * @param numLayers decoder layers, without the top query layer
  * @param hiddenSize width of the hidden state
  * @param numAttentionHeads query heads
  * @param numKvHeads key and value heads
- * @param vocabSize ids that logits are computed for, padding included
- * @param maxPositions longest sequence
+ * @param vocabSize number of logits per row, padding included
+ * @param maxPositions context length in tokens
  * @param parameters number of parameters
  */
 public record ModelInfo(

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How a model is opened. What is not set is as usual: files mapped, all cores, the fastest instruction set,
- * keys and values in single precision, no limit of memory, the compiled-in tokenizer, no log. Immutable.
+ * Options for opening a model. Unset options keep their defaults: memory-mapped files, all cores, the fastest
+ * instruction set, KV cache in FP32, no memory limit, the built-in tokenizer, no log. Immutable.
  */
 public final class OpenOptions {
     final Handle own;
@@ -17,7 +17,7 @@ public final class OpenOptions {
     }
 
     /**
-     * Begins options.
+     * Creates a builder.
      *
      * @return a builder with nothing set
      */
@@ -26,7 +26,7 @@ public final class OpenOptions {
     }
 
     /**
-     * Begins options that are as these.
+     * Creates a builder with a copy of these options.
      *
      * @return a builder
      */
@@ -35,7 +35,7 @@ public final class OpenOptions {
     }
 
     /**
-     * Every option that can be set by its key.
+     * All options that can be set by key.
      *
      * @return the keys
      */
@@ -47,7 +47,7 @@ public final class OpenOptions {
      * The value of an option as text.
      *
      * @param key the key
-     * @return such a value as {@link Builder#set} takes
+     * @return the value, in the format of {@link Builder#set}
      */
     public String get(String key) {
         return Settings.get(own, key, Native::open_options_get);
@@ -58,7 +58,7 @@ public final class OpenOptions {
         return options == null ? Handle.NULL : options.own.use();
     }
 
-    /** Sets options one after the other; a later one wins. */
+    /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
 
@@ -67,7 +67,7 @@ public final class OpenOptions {
         }
 
         /**
-         * How the bytes of the files come into memory.
+         * How the files are loaded into memory.
          *
          * @param memory the value
          * @return this
@@ -78,7 +78,7 @@ public final class OpenOptions {
         }
 
         /**
-         * Threads that compute, the calling one included; 0 means one for each core that the process may use.
+         * Number of compute threads, including the calling thread; 0 means one for each available core.
          *
          * @param threads the value
          * @return this
@@ -91,7 +91,7 @@ public final class OpenOptions {
 
         /**
          * The instruction set of the kernels, by name (see {@link Codegeex#cpuTiers}); {@code auto} means the
-         * fastest. All give the same results to the bit.
+         * fastest. All give bit-identical results.
          *
          * @param isa the name
          * @return this
@@ -105,7 +105,7 @@ public final class OpenOptions {
         }
 
         /**
-         * How keys and values are kept.
+         * Format of the KV cache.
          *
          * @param kv the value
          * @return this
@@ -116,7 +116,7 @@ public final class OpenOptions {
         }
 
         /**
-         * How the inputs of quantized layers are rounded.
+         * Precision of activations in quantized layers.
          *
          * @param activations the value
          * @return this
@@ -127,7 +127,7 @@ public final class OpenOptions {
         }
 
         /**
-         * The most bytes of keys and values that the model may hold over all sequences.
+         * Limit of the KV cache over all sequences, in bytes.
          *
          * @param memoryLimit the value
          * @return this
@@ -154,10 +154,10 @@ public final class OpenOptions {
         }
 
         /**
-         * Where the messages of the model go: those of a level and more serious ones.
+         * Log callback of the model, for messages of a level and more severe ones.
          *
-         * @param level the least serious level
-         * @param listener gets the messages
+         * @param level the least severe level
+         * @param listener receives the messages
          * @return this
          */
         public Builder log(System.Logger.Level level, LogListener listener) {
@@ -175,7 +175,8 @@ public final class OpenOptions {
         }
 
         /**
-         * Sets an option by its key, both as text: what is newer than this package.
+         * Sets an option by key; key and value are text. This also reaches options that are newer than this
+         * package.
          *
          * @param key the key, see {@link #keys}
          * @param value the value
@@ -187,10 +188,10 @@ public final class OpenOptions {
         }
 
         /**
-         * Makes the options.
+         * Builds the options.
          *
          * @return the options
-         * @throws CodegeexException where one is refused
+         * @throws CodegeexException if a value is refused
          */
         public OpenOptions build() {
             return new OpenOptions(setters);

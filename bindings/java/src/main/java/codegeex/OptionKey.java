@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.function.BiFunction;
 
 /**
- * An option that can be set by its key.
+ * An option that can be set by key.
  *
  * @param key the key, such as {@code temperature}
- * @param help what it is, and how its value is written
+ * @param help the description, with the format of the value
  */
 public record OptionKey(String key, String help) {
     static List<OptionKey> list(BiFunction<Long, MemorySegment, MemorySegment> key) {

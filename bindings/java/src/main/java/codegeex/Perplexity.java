@@ -5,6 +5,6 @@ package codegeex;
  *
  * @param value the exponential of the mean negative log-probability
  * @param logProbability the sum of log-probabilities
- * @param tokens how many were predicted
+ * @param tokens the number of predicted tokens
  */
 public record Perplexity(double value, double logProbability, long tokens) {}

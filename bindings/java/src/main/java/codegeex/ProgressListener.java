@@ -1,14 +1,14 @@
 package codegeex;
 
-/** Hears how far a call is. */
+/** Progress callback of a long call. */
 @FunctionalInterface
 public interface ProgressListener {
     /**
-     * A part was done.
+     * Called after each part.
      *
-     * @param done how much, in the unit that the call names
+     * @param done the amount done, in the unit that the call documents
      * @param total of how much
-     * @return true to go on, false to cancel the call
+     * @return true to continue, false to cancel the call
      */
     boolean onProgress(long done, long total);
 }

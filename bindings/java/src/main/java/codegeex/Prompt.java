@@ -1,6 +1,6 @@
 package codegeex;
 
-/** What a model continues: a text or token ids. */
+/** The input of a generation: a text or token ids. */
 public sealed interface Prompt {
     /**
      * A prompt of text.
@@ -17,7 +17,7 @@ public sealed interface Prompt {
     record Ids(int... ids) implements Prompt {}
 
     /**
-     * Makes a prompt of text.
+     * Creates a prompt of text.
      *
      * @param text the text
      * @return the prompt
@@ -27,7 +27,7 @@ public sealed interface Prompt {
     }
 
     /**
-     * Makes a prompt of token ids.
+     * Creates a prompt of token ids.
      *
      * @param ids the ids
      * @return the prompt

@@ -2,12 +2,12 @@ package codegeex;
 
 import java.lang.foreign.MemorySegment;
 
-/** Texts that the model continues. */
+/** Functions that build prompts. */
 public final class Prompts {
     private Prompts() {}
 
     /**
-     * The prompt for completing code: the tag line of its language, then the code so far.
+     * The prompt for completing code: the language tag, then the code so far.
      *
      * @param language the name of the language
      * @param code the code
@@ -25,8 +25,8 @@ public final class Prompts {
     }
 
     /**
-     * Puts an input into the places of a template: {@code <INPUT>} stands for the whole of it,
-     * {@code <INPUT:a,b>} for its lines from a up to, but without, b.
+     * Replaces the placeholders of a template with an input: {@code <INPUT>} is the whole input, {@code
+     * <INPUT:a,b>} its lines from a (inclusive) to b (exclusive).
      *
      * @param template the template
      * @param input the input

@@ -6,12 +6,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A call that can be cancelled: by tokens, and by an interrupt of its thread, for which a thread of ours
- * looks a hundred times a second as long as there are such calls.
+ * A call that can be cancelled by tokens and by an interrupt of its thread. A watcher thread polls for interrupts
+ * 100 times a second while such calls run.
  */
 final class Running implements AutoCloseable {
     private static final Set<Watch> WATCHED = ConcurrentHashMap.newKeySet();
-    /** Whether the watcher has nothing to do. It says so before it looks, so that nobody is missed. */
+    /** Whether the watcher is idle. It sets this before it checks, so that no thread is missed. */
     private static volatile boolean idle;
 
     private static final Thread WATCHER = new Thread(Running::lookAtAll, "codegeex-interrupts");
@@ -74,7 +74,7 @@ final class Running implements AutoCloseable {
         return watch;
     }
 
-    /** Ends the watch of the thread that began the call, which goes on without it. */
+    /** Stops watching the thread that started the call; the call continues. */
     void detach() {
         watch.close();
     }

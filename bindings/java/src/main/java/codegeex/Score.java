@@ -6,10 +6,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * How likely a model finds given tokens.
+ * Log-probabilities of given tokens.
  *
  * @param logprobs the log-probability of each token given those before it; NaN for the first
- * @param top the likeliest ids to follow the last token, best first
+ * @param top the most likely next tokens, best first
  */
 public record Score(float[] logprobs, List<TokenLogprob> top) {
     static Score take(MemorySegment score) {

@@ -5,8 +5,8 @@ import static codegeex.Native.L;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Computes requests of any number of threads together: the weights are read once a step for all. It has a
- * thread of its own.
+ * Runs requests from any number of threads in one batch (continuous batching): each step reads the weights once
+ * for all of them. It runs its own thread.
  */
 public final class Service implements AutoCloseable {
     private final Handle own;
@@ -16,12 +16,12 @@ public final class Service implements AutoCloseable {
     }
 
     /**
-     * Hands a request in. What is wrong with the request itself is thrown by its ticket.
+     * Submits a request. Errors of the request itself are thrown by its ticket.
      *
-     * @param prompt what to continue
-     * @param options what to do, or null
-     * @param whenFull what becomes of it when there is no room
-     * @param cancel ends the request when it is set, or null
+     * @param prompt the prompt
+     * @param options the options, or null for the defaults
+     * @param whenFull what happens when the queue is full
+     * @param cancel cancels the request when it is set, or null
      * @return the ticket, to be closed
      */
     public Ticket submit(Prompt prompt, GenerateOptions options, WhenFull whenFull, CancelToken cancel) {
@@ -50,10 +50,10 @@ public final class Service implements AutoCloseable {
     }
 
     /**
-     * Hands a request in, for a text; it waits when there is no room.
+     * Submits a request for a text. It blocks while the queue is full.
      *
      * @param prompt the text to continue
-     * @param options what to do, or null
+     * @param options the options, or null for the defaults
      * @return the ticket, to be closed
      */
     public Ticket submit(String prompt, GenerateOptions options) {
@@ -61,9 +61,9 @@ public final class Service implements AutoCloseable {
     }
 
     /**
-     * How full the service is.
+     * Returns the load of the service.
      *
-     * @return how full
+     * @return the load
      */
     public ServiceProgress progress() {
         try (Frame frame = new Frame(); Handle.Use service = own.use()) {
@@ -75,7 +75,7 @@ public final class Service implements AutoCloseable {
         }
     }
 
-    /** Cancels what is under way, and waits for the service's thread to end. Tickets still get their last tokens. */
+    /** Cancels running requests and waits for the service's thread to end. Tickets still receive their last tokens. */
     @Override
     public void close() {
         own.close();

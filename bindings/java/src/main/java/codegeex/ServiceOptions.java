@@ -3,8 +3,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Bounds of a service. What is not set is as usual: 64 sequences at once, 8 kept prompts, 1024 requests that
- * wait, no limit of memory. Immutable.
+ * Limits of a service. Unset options keep their defaults: 64 concurrent sequences, 8 cached prompts, 1024 waiting
+ * requests, half of the available memory for the KV cache. Immutable.
  */
 public final class ServiceOptions {
     final Handle own;
@@ -16,7 +16,7 @@ public final class ServiceOptions {
     }
 
     /**
-     * Begins options.
+     * Creates a builder.
      *
      * @return a builder with nothing set
      */
@@ -25,7 +25,7 @@ public final class ServiceOptions {
     }
 
     /**
-     * Begins options that are as these.
+     * Creates a builder with a copy of these options.
      *
      * @return a builder
      */
@@ -34,7 +34,7 @@ public final class ServiceOptions {
     }
 
     /**
-     * Every option that can be set by its key.
+     * All options that can be set by key.
      *
      * @return the keys
      */
@@ -46,7 +46,7 @@ public final class ServiceOptions {
      * The value of an option as text.
      *
      * @param key the key
-     * @return such a value as {@link Builder#set} takes
+     * @return the value, in the format of {@link Builder#set}
      */
     public String get(String key) {
         return Settings.get(own, key, Native::service_options_get);
@@ -57,7 +57,7 @@ public final class ServiceOptions {
         return options == null ? Handle.NULL : options.own.use();
     }
 
-    /** Sets options one after the other; a later one wins. */
+    /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
 
@@ -66,7 +66,7 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sequences that are computed together at most, at least 1.
+         * Maximum batch size in sequences, at least 1.
          *
          * @param sequences the value
          * @return this
@@ -78,7 +78,7 @@ public final class ServiceOptions {
         }
 
         /**
-         * Tokens of prompts that a step computes at most, at least 1.
+         * Maximum number of prompt tokens per step (chunked prefill), at least 1.
          *
          * @param prefillTokens the value
          * @return this
@@ -90,7 +90,7 @@ public final class ServiceOptions {
         }
 
         /**
-         * Prompts that are kept after they were computed, for requests that begin the same.
+         * Size of the prompt cache in prompts, for requests that share a prefix.
          *
          * @param prefixes the value
          * @return this
@@ -102,7 +102,7 @@ public final class ServiceOptions {
         }
 
         /**
-         * Requests that wait at most.
+         * Maximum number of waiting requests.
          *
          * @param waiting the value
          * @return this
@@ -114,7 +114,8 @@ public final class ServiceOptions {
         }
 
         /**
-         * The most bytes of keys and values that may be planned for.
+         * Limit of the KV cache in bytes. The default is half of the available memory when the service is
+         * created.
          *
          * @param cacheBytes the value
          * @return this
@@ -126,7 +127,8 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sets an option by its key, both as text: what is newer than this package.
+         * Sets an option by key; key and value are text. This also reaches options that are newer than this
+         * package.
          *
          * @param key the key, see {@link #keys}
          * @param value the value
@@ -138,10 +140,10 @@ public final class ServiceOptions {
         }
 
         /**
-         * Makes the options.
+         * Builds the options.
          *
          * @return the options
-         * @throws CodegeexException where one is refused
+         * @throws CodegeexException if a value is refused
          */
         public ServiceOptions build() {
             return new ServiceOptions(setters);

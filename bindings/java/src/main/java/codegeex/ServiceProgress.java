@@ -1,12 +1,12 @@
 package codegeex;
 
 /**
- * How full a service is.
+ * Load of a service.
  *
- * @param waiting requests that wait for room
- * @param running requests that were admitted
- * @param sequences samples that are being generated
- * @param cacheBytes bytes of keys and values that are planned for, kept prefixes included
- * @param reusedTokens tokens of prompts that were found in kept prefixes, since the beginning
+ * @param waiting requests waiting in the queue
+ * @param running running requests
+ * @param sequences samples and beams being generated
+ * @param cacheBytes bytes of KV cache reserved, prompt cache included
+ * @param reusedTokens prompt tokens found in the prompt cache since the start
  */
 public record ServiceProgress(long waiting, long running, long sequences, long cacheBytes, long reusedTokens) {}

@@ -5,8 +5,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The tokens that a model was fed last, with their keys and values: a prompt that begins with the same
- * tokens is computed from where it differs. Answers do not depend on that.
+ * A sequence with its KV cache, kept between calls. A prompt that shares a prefix with it is computed only from
+ * the first different token. Results do not depend on the cache.
  */
 public final class Session implements Generator, AutoCloseable {
     private final Handle own;
@@ -17,7 +17,7 @@ public final class Session implements Generator, AutoCloseable {
         generation = new Generation(own, Native::session_generate, Native::session_generate_from);
     }
 
-    /** Completes a prompt. Afterwards the session keeps it, and what the first sample was fed. */
+    /** Completes a prompt. Afterwards the session holds the prompt and the first sample. */
     @Override
     public List<Completion> generate(Prompt prompt, GenerateOptions options, TokenListener listener, CancelToken cancel) {
         return generation.run(prompt, options, listener, cancel);
@@ -29,7 +29,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * The tokens whose keys and values are kept.
+     * The tokens in the KV cache.
      *
      * @return the ids
      */
@@ -43,7 +43,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * How many tokens of the last prompt did not have to be computed.
+     * Number of tokens of the last prompt that were reused from the cache.
      *
      * @return how many; 0 while a call runs
      */
@@ -54,7 +54,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * How many tokens of the last prompt were computed.
+     * Number of tokens of the last prompt that were computed.
      *
      * @return how many; 0 while a call runs
      */
@@ -65,7 +65,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * The size of the keys and values that are kept.
+     * The size of the KV cache.
      *
      * @return bytes; 0 while a call runs
      */
@@ -76,7 +76,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * Forgets all but the first tokens; more than there are changes nothing.
+     * Keeps only the first tokens. A larger number changes nothing.
      *
      * @param tokens how many to keep
      */
@@ -87,7 +87,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * Saves what the session keeps.
+     * Saves the session.
      *
      * @return bytes for {@link Model#restoreSession(byte[])}
      */
@@ -101,7 +101,7 @@ public final class Session implements Generator, AutoCloseable {
     }
 
     /**
-     * Saves what the session keeps to a file, which is complete or as before; nobody else may read it.
+     * Saves the session to a file. The write is atomic, and only the owner can read the file.
      *
      * @param path the file
      */

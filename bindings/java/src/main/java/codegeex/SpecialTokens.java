@@ -1,10 +1,10 @@
 package codegeex;
 
-/** What a special token such as {@code <|endoftext|>} means that is spelled out in a text. */
+/** How special tokens in a text, such as {@code <|endoftext|>}, are encoded. */
 public enum SpecialTokens {
-    /** Text like any other: no text can produce a control token. */
+    /** Encoded as plain text: no input can produce a control token. */
     AS_TEXT(Native.SPECIAL_AS_TEXT),
-    /** The token that it spells. */
+    /** Encoded as the token that it names. */
     PARSE(Native.SPECIAL_PARSE);
 
     final int number;

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What a model remembers of the tokens of one sequence. */
+/** The state of one sequence: its KV cache. */
 public final class State implements AutoCloseable {
     private final Handle own;
 
@@ -13,11 +13,11 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * Feeds the tokens of a prompt, a part at a time, without computing logits: feed the last token with
-     * {@link #decode}. After an error the state has the parts that were fed before it.
+     * Prefill: processes any number of prompt tokens, in chunks, without logits. Pass the last token to {@link
+     * #decode}. After an error the state holds the chunks that were processed before it.
      *
      * @param ids the tokens
-     * @param cancel ends the call when it is set, or null
+     * @param cancel cancels the call when it is set, or null
      */
     public void prefill(int[] ids, CancelToken cancel) {
         try (Frame frame = new Frame(); Handle.Use state = own.use(); Running running = new Running(cancel)) {
@@ -27,12 +27,12 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * Feeds one or more tokens. In any split of the tokens the logits are the same to the bit. After an
-     * error the state is as before.
+     * Processes one or more tokens. The logits are bit-identical for any chunking of the tokens. After an error
+     * the state is unchanged.
      *
      * @param ids the tokens
      * @param wanted which logits
-     * @param cancel ends the call when it is set, or null
+     * @param cancel cancels the call when it is set, or null
      * @return the logits
      */
     public Logits decode(int[] ids, Wanted wanted, CancelToken cancel) {
@@ -46,12 +46,12 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * Feeds one token to each of several different states of one model, and reads the weights once for all.
-     * After an error all states are as before.
+     * Batched decode: processes one token for each of several distinct states of one model, reading the weights
+     * once. After an error all states are unchanged.
      *
      * @param states the states
      * @param ids a token for each
-     * @param cancel ends the call when it is set, or null
+     * @param cancel cancels the call when it is set, or null
      * @return logits, a row for each state
      */
     public static Logits decode(List<State> states, int[] ids, CancelToken cancel) {
@@ -74,7 +74,7 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * How many tokens the state was fed, which is the position of the next one.
+     * The number of tokens in the state.
      *
      * @return how many; 0 while a call runs
      */
@@ -85,7 +85,7 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * The size of its memory, what is shared with forks counted in full.
+     * The size of its memory, including memory shared with forks.
      *
      * @return bytes; 0 while a call runs
      */
@@ -96,7 +96,7 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * Forgets all but the first tokens; more than there are changes nothing.
+     * Keeps only the first tokens. A larger number changes nothing.
      *
      * @param tokens how many to keep
      */
@@ -107,7 +107,7 @@ public final class State implements AutoCloseable {
     }
 
     /**
-     * Makes a second state with the same tokens. Memory is shared until one of the two is fed.
+     * Copies the state. Memory is shared until one of the two processes new tokens.
      *
      * @return the state
      */

@@ -1,52 +1,55 @@
 package codegeex;
 
-/** What kind of error happened. Numbers are the same in every release; later releases may add some. */
+/** Kinds of errors. Numbers are the same in every release; later releases may add some. */
 public enum Status {
-    /** An argument is outside what the function accepts, NULL where something is needed included. */
+    /** An argument is invalid, or a required argument is NULL. */
     INVALID_ARGUMENT(100),
-    /** A token id is not below the vocabulary size. */
+    /** A token id is out of range for the vocabulary. */
     TOKEN_OUT_OF_RANGE(101),
-    /** A sequence would grow past the positions that the model has. */
+    /** A sequence would exceed the context length. */
     CONTEXT_OVERFLOW(102),
-    /** A state was handed to a model that did not make it. */
+    /** A state belongs to another model. */
     STATE_MISMATCH(103),
-    /** Reading or writing failed in the operating system. */
+    /** The operating system reported an I/O error. */
     IO(200),
     /** A file or folder does not exist. */
     NOT_FOUND(201),
-    /** A file breaks the rules of its own format: truncated, overlapping, overflowing. */
+    /** A file violates its own format: truncated, overlapping or overflowing. */
     MALFORMED_FILE(300),
-    /** A file is well-formed but uses something that this library does not read. */
+    /** A well-formed file uses a feature that this library does not support. */
     UNSUPPORTED_FILE(301),
     /** A checkpoint lacks a tensor that the model needs. */
     MISSING_TENSOR(302),
-    /** A tensor has another shape than the model's configuration says. */
+    /** A tensor's shape differs from the model configuration. */
     SHAPE_MISMATCH(303),
-    /** Nothing says how the model is configured. */
+    /** The model configuration is missing. */
     MISSING_CONFIG(304),
-    /** A model configuration contradicts itself or is outside what is supported. */
+    /** A model configuration is inconsistent or unsupported. */
     INVALID_CONFIG(305),
-    /** Bytes are not valid UTF-8 where text is needed. */
+    /** Text is not valid UTF-8. */
     INVALID_UTF8(400),
     /** A tokenizer vocabulary is inconsistent. */
     INVALID_VOCABULARY(401),
-    /** A computation met NaN or infinity where a number is needed. */
+    /** A computation produced NaN or infinity. */
     NON_FINITE(500),
-    /** An allocation was refused, by the system or by a limit that was set. */
+    /** An allocation failed or exceeded a configured limit. */
     OUT_OF_MEMORY(501),
-    /** A backend or an instruction set is not there on this machine. */
+    /** A backend or instruction set is not available on this machine. */
     BACKEND_UNAVAILABLE(502),
-    /** There is no room at the moment, or the handle serves another call; the same call may succeed later. */
+    /** The queue is full, or the handle is in use by another call. Retry later. */
     BUSY(503),
-    /** The caller asked to stop. */
+    /** The call was cancelled. */
     CANCELLED(600),
-    /** A broken invariant of this library: please report it. */
+    /** A broken invariant of this library. Please report it. */
     INTERNAL(900),
-    /** A panic inside this library, which was caught: please report it with its message. The handles of the call are poisoned. */
+    /**
+     * A panic inside this library, caught at the boundary. Please report it with its message. The handles of the
+     * call are poisoned.
+     */
     PANIC(901),
-    /** An earlier call with the same handle panicked; all that can be done with the handle is to free it. */
+    /** An earlier call with the same handle panicked. The handle can only be freed. */
     POISONED(902),
-    /** A status that came after this package. */
+    /** A status that is newer than this package. */
     UNKNOWN(-1);
 
     private final int number;

@@ -5,14 +5,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A prompt with what is needed to use the answer: lead, completion and tail together are the result.
+ * A prompt with its stop strings and the text around the answer. The result is lead + completion + tail.
  *
- * @param prompt what the model continues
- * @param lead the end of the prompt that is the beginning of the answer
- * @param tail what belongs after a completion that has ended
+ * @param prompt the prompt
+ * @param lead the end of the prompt that belongs to the answer
+ * @param tail text to append to a finished completion
  * @param language the name of the language of the answer
- * @param stops where a completion goes on with something else, for
- *     {@link GenerateOptions.Builder#addStops}
+ * @param stops the stop strings, for {@link GenerateOptions.Builder#addStops}
  */
 public record Task(String prompt, String lead, String tail, String language, List<String> stops) {
     @FunctionalInterface
@@ -41,7 +40,7 @@ public record Task(String prompt, String lead, String tail, String language, Lis
     }
 
     /**
-     * Code to go on with, after the tag line of its language.
+     * Completion of code, with the language tag in front.
      *
      * @param language the name of its language
      * @param code the code
@@ -56,7 +55,7 @@ public record Task(String prompt, String lead, String tail, String language, Lis
     }
 
     /**
-     * The same code with a comment before every line that says what the line does.
+     * Explanation of code: the same code with a comment before every line.
      *
      * @param language the name of its language
      * @param code the code
@@ -71,7 +70,7 @@ public record Task(String prompt, String lead, String tail, String language, Lis
     }
 
     /**
-     * The documentation of a function or a type, in the form that is usual for the language.
+     * Documentation of a function or a type, in the usual form of the language.
      *
      * @param language the name of its language
      * @param code the code
@@ -86,12 +85,12 @@ public record Task(String prompt, String lead, String tail, String language, Lis
     }
 
     /**
-     * The translation of code into another language.
+     * Translation of code into another language.
      *
      * @param from the name of its language
      * @param code the code
      * @param to the name of the other language
-     * @param declaration how the translation begins; empty lets the model choose
+     * @param declaration the beginning of the translation; if empty, the model chooses one
      * @return the task
      */
     public static Task translate(String from, String code, String to, String declaration) {
@@ -106,8 +105,8 @@ public record Task(String prompt, String lead, String tail, String language, Lis
     }
 
     /**
-     * What a template makes of code, see {@link Prompts#expand}. The template says everything, a tag line
-     * included.
+     * A custom prompt from a template, see {@link Prompts#expand}. The template is the whole prompt, including a
+     * language tag.
      *
      * @param template the template
      * @param language the name of the language of the answer

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A request that is under way. It serves one call at a time, but for {@link #cancel} and {@link #close}. A
- * call that waits ends, as the request does, when its thread is interrupted.
+ * A submitted request. It serves one call at a time, except {@link #cancel} and {@link #close}. An interrupt of a
+ * waiting thread cancels the request and ends the call.
  */
 public final class Ticket implements AutoCloseable {
     private final Handle own;
@@ -23,7 +23,7 @@ public final class Ticket implements AutoCloseable {
     }
 
     /**
-     * Waits for what happens next.
+     * Waits for the next token.
      *
      * @return a token, or the end of a sample; empty at the end of the request
      */
@@ -34,7 +34,7 @@ public final class Ticket implements AutoCloseable {
     }
 
     /**
-     * What has happened and was not seen yet, without waiting.
+     * The next token, without waiting.
      *
      * @return a token, or the end of a sample, or nothing
      */
@@ -60,8 +60,7 @@ public final class Ticket implements AutoCloseable {
     }
 
     /**
-     * Waits for the end of the request, passing over its tokens, and fetches its samples, which can be done
-     * once.
+     * Waits for the end of the request, skips its tokens, and returns its samples. They can be fetched once.
      *
      * @return the samples
      * @throws CodegeexException what ended the request
@@ -74,7 +73,7 @@ public final class Ticket implements AutoCloseable {
         }
     }
 
-    /** Ends the request, from any thread. It still gets its last tokens. */
+    /** Cancels the request, from any thread. It still receives its last tokens. */
     public void cancel() {
         try (Frame frame = new Frame(); Handle.Use ticket = own.use()) {
             frame.check(Native.ticket_cancel(ticket.at(), frame.error));

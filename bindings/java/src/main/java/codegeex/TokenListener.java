@@ -1,13 +1,13 @@
 package codegeex;
 
-/** Hears what happens during a generation. */
+/** Event callback of a generation. */
 @FunctionalInterface
 public interface TokenListener {
     /**
-     * A token was drawn, or a sample ended.
+     * A token was sampled, or a sample ended.
      *
-     * @param token what happened
-     * @return true to go on, false to end the generation
+     * @param token the token, or the end of a sample
+     * @return true to continue, false to end the generation
      */
     boolean onToken(Token token);
 }

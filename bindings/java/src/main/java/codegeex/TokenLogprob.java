@@ -1,7 +1,7 @@
 package codegeex;
 
 /**
- * A token with its log-probability under the model, before any sampler.
+ * A token with its log-probability under the model, before sampling.
  *
  * @param id the token
  * @param logprob its log-probability

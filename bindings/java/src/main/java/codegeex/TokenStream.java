@@ -13,9 +13,9 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * The tokens of a generation, which runs on a thread of its own and some tokens ahead. Closing ends it;
- * so does an interrupt of the thread that waits for a token, which is a {@link CancelledException} then.
- * A stream that is forgotten is ended some time after it became garbage. One thread at a time may use it.
+ * The tokens of a generation, which runs on a separate thread, some tokens ahead. Closing the stream cancels it;
+ * so does an interrupt of the thread that waits for a token, which throws a {@link CancelledException}. An
+ * unreachable stream is cancelled after garbage collection. One thread at a time may use a stream.
  */
 public final class TokenStream implements Iterator<Token>, AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();
@@ -33,7 +33,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
         thread.start();
     }
 
-    /** What runs on the thread; it must not know the stream. */
+    /** The job of the thread; it must not refer to the stream. */
     private static final class Pump implements Runnable {
         private final BlockingQueue<Object> queue = new ArrayBlockingQueue<>(AHEAD);
         private final CancelToken ended = new CancelToken();
@@ -62,7 +62,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
             put(last);
         }
 
-        /** Hands something over; false once nobody takes it any more. */
+        /** Queues an element; false after the stream was closed. */
         private boolean put(Object next) {
             try {
                 while (!ended.isCancelled()) {
@@ -71,7 +71,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
                     }
                 }
             } catch (InterruptedException e) {
-                // Nobody has this thread to interrupt it; if somebody does, the stream ends.
+                // No other code has this thread; an interrupt ends the stream.
                 Thread.currentThread().interrupt();
             }
             return false;
@@ -130,7 +130,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
     }
 
     /**
-     * Waits for the end, passing over the tokens that are left.
+     * Waits for the end and skips the remaining tokens.
      *
      * @return the samples
      */
@@ -142,7 +142,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
     }
 
     /**
-     * The tokens that are left, as a stream; closing that closes this.
+     * The remaining tokens as a {@link java.util.stream.Stream}; closing it closes this.
      *
      * @return a stream for one thread
      */
@@ -151,7 +151,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
         return StreamSupport.stream(Spliterators.spliteratorUnknownSize(this, kind), false).onClose(this::close);
     }
 
-    /** Ends the generation, and waits until it has ended. */
+    /** Cancels the generation and waits for its end. */
     @Override
     public void close() {
         forgotten.clean();

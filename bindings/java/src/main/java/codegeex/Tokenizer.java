@@ -3,7 +3,7 @@ package codegeex;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 
-/** Text to token ids and back. It never changes. */
+/** A tokenizer: text to token ids and back. Immutable. */
 public final class Tokenizer implements AutoCloseable {
     final Handle own;
 
@@ -11,7 +11,7 @@ public final class Tokenizer implements AutoCloseable {
         own = new Handle("tokenizer", pointer, Native::tokenizer_free);
     }
 
-    /** Makes the tokenizer of CodeGeeX's published checkpoints, which is compiled in. */
+    /** Creates the built-in tokenizer of the published CodeGeeX checkpoints. */
     public Tokenizer() {
         this(compiledIn());
     }
@@ -25,7 +25,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Reads {@code vocab.json}, {@code merges.txt} and {@code added_tokens.json} in a folder.
+     * Reads {@code vocab.json}, {@code merges.txt} and {@code added_tokens.json} from a folder.
      *
      * @param folder the folder
      * @return the tokenizer
@@ -40,7 +40,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The ids of a text; special tokens that are spelled out are text like any other.
+     * Encodes a text to token ids. Special tokens in it are encoded as plain text.
      *
      * @param text the text
      * @return the ids
@@ -50,10 +50,10 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The ids of a text.
+     * Encodes a text to token ids.
      *
      * @param text the text
-     * @param special what a special token means that is spelled out
+     * @param special how special tokens are encoded
      * @return the ids
      */
     public int[] encode(String text, SpecialTokens special) {
@@ -68,10 +68,10 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The text of ids, which may end inside a character.
+     * Decodes token ids to text. Ids may end inside a character.
      *
      * @param ids the ids
-     * @param invalid what becomes of bytes that are not UTF-8
+     * @param invalid how invalid UTF-8 is handled
      * @return the text
      */
     public String decode(int[] ids, InvalidUtf8 invalid) {
@@ -86,7 +86,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The bytes that an id stands for, which may end inside a character.
+     * The bytes of a token, which may end inside a character.
      *
      * @param id the id
      * @return the bytes
@@ -101,7 +101,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * One more than the largest id.
+     * The vocabulary size: one more than the largest id.
      *
      * @return the size
      */
@@ -112,7 +112,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The id that ends a text.
+     * The end-of-text id.
      *
      * @return the id
      */
@@ -123,9 +123,9 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Makes a decoder at the beginning of a text.
+     * Creates a decoder at the beginning of a text.
      *
-     * @param invalid what becomes of bytes that are not UTF-8
+     * @param invalid how invalid UTF-8 is handled
      * @return the decoder
      */
     public Decoder newDecoder(InvalidUtf8 invalid) {
@@ -136,7 +136,7 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Frees the tokenizer. Models and decoders that use it go on. */
+    /** Frees the tokenizer. Models and decoders that use it remain valid. */
     @Override
     public void close() {
         own.close();

@@ -44,7 +44,7 @@ final class Upcalls {
         }
     }
 
-    /** What was thrown by the listener of a call, until the call is back. */
+    /** The exception of a listener, until the call has returned. */
     static class Listening implements AutoCloseable {
         private final MemorySegment userdata = remember(this);
         private Throwable thrown;
@@ -53,7 +53,7 @@ final class Upcalls {
             return userdata;
         }
 
-        /** Runs a listener, and says what to return: 0 to go on. */
+        /** Runs a listener and returns the status for the library: 0 to continue. */
         int hear(java.util.function.BooleanSupplier listener) {
             if (thrown != null) {
                 return 1;
@@ -155,7 +155,7 @@ final class Upcalls {
             };
             ((LogListener) LISTENERS.get(userdata.address())).onMessage(of, Frame.text(message, len));
         } catch (Throwable t) {
-            // The thread may be one of the library's, which has nobody to tell.
+            // The thread may belong to the library, where an exception has no caller.
         }
     }
 

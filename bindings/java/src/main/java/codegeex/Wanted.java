@@ -2,11 +2,11 @@ package codegeex;
 
 /** Which logits {@link State#decode} returns. */
 public enum Wanted {
-    /** None: the tokens only enter the state. */
+    /** None: the tokens are only added to the state. */
     NONE(Native.LOGITS_NONE),
-    /** Those that follow the last token. */
+    /** Logits of the last token only. */
     LAST(Native.LOGITS_LAST),
-    /** Those that follow each token. */
+    /** Logits of every token. */
     ALL(Native.LOGITS_ALL);
 
     final int number;

@@ -1,10 +1,10 @@
 package codegeex;
 
-/** What becomes of a request when there is no room. */
+/** What happens to a request when the queue is full. */
 public enum WhenFull {
-    /** It waits. */
+    /** The call blocks until there is room. */
     WAIT(Native.WHEN_FULL_WAIT),
-    /** It is refused, with a {@link BusyException}. */
+    /** The call throws a {@link BusyException}. */
     REFUSE(Native.WHEN_FULL_REFUSE);
 
     final int number;

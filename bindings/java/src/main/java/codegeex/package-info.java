@@ -1,6 +1,5 @@
 /**
- * The CodeGeeX code model in the process, on {@code libcodegeex.so} by the Foreign Function and Memory
- * API.
+ * The CodeGeeX code model in-process, with {@code libcodegeex.so} through the Foreign Function and Memory API.
  *
  * <pre>{@code
  * try (Model model = Model.open(Path.of("codegeex_tiny.safetensors"));
@@ -11,28 +10,26 @@
  * }
  * }</pre>
  *
- * <p><b>Library.</b> It is looked for in the file that the system property {@code codegeex.library} or
- * else the environment variable {@code CODEGEEX_LIBRARY} names, in the folders of
- * {@code java.library.path}, and where the system's loader looks. Native access has to be allowed:
- * {@code --enable-native-access=ALL-UNNAMED}, or the name of the module, {@code codegeex}.
+ * <p><b>Library.</b> It is searched in this order: the system property {@code codegeex.library}, the environment
+ * variable {@code CODEGEEX_LIBRARY}, the folders of {@code java.library.path}, the jar, and the paths of the
+ * system's loader. Allow native access with {@code --enable-native-access=ALL-UNNAMED}, or the name of the
+ * module, {@code codegeex}.
  *
- * <p><b>Closing.</b> What is {@link java.lang.AutoCloseable} holds memory outside of the heap. Closing
- * works in any order, twice, and while another thread's call runs, which then ends as usual. What is
- * forgotten is closed some time after it became garbage. Methods of what was closed throw
- * {@link java.lang.IllegalStateException}.
+ * <p><b>Closing.</b> {@link java.lang.AutoCloseable} objects hold memory outside the heap. You may close them in
+ * any order, twice, and while another thread's call runs; that call completes normally. Unreachable objects are
+ * closed after garbage collection. Methods of a closed object throw {@link java.lang.IllegalStateException}.
  *
- * <p><b>Threads.</b> Models, tokenizers, options and services serve any number of threads at once.
- * Sessions, states, decoders, streams and tickets serve one call at a time; a second one is a
- * {@link codegeex.BusyException}.
+ * <p><b>Threads.</b> Models, tokenizers, options and services are safe for concurrent use. Sessions, states,
+ * decoders, streams and tickets serve one call at a time; a concurrent call throws {@link
+ * codegeex.BusyException}.
  *
- * <p><b>Cancelling.</b> Calls that take a while take a {@link codegeex.CancelToken}, which any thread may
- * set, and end soon after it is, whatever they are at. So they do when the calling thread is
- * interrupted; it stays interrupted. Generations return what there is by then, other calls throw
- * {@link codegeex.CancelledException}.
+ * <p><b>Cancelling.</b> Long calls take a {@link codegeex.CancelToken}, which any thread may set, and end soon
+ * after it is set. An interrupt of the calling thread also cancels the call; the thread stays interrupted.
+ * Cancelled generations return the partial result, other calls throw {@link codegeex.CancelledException}.
  *
- * <p><b>Callbacks.</b> They run on the thread of the call, before it returns; log listeners also on
- * threads of a service. What a listener throws ends the call, and is thrown by it; what a log listener
- * throws is dropped.
+ * <p><b>Callbacks.</b> Listeners run on the calling thread, before the call returns; log listeners also run on
+ * threads of a service. An exception of a listener ends the call and is thrown by it. Exceptions of log listeners
+ * are dropped.
  *
  * <p><b>null.</b> Options, cancel tokens and listeners may be null, which means none.
  */

@@ -37,7 +37,7 @@ public final class Complete {
             }).getFirst();
             out.print("\n-- " + done.ids().length + " tokens, " + done.finishReason() + "\n");
 
-            // The other ways are a CancelToken, an interrupt of this thread, and closing a model.stream.
+            // Other ways to cancel: a CancelToken, an interrupt of this thread, closing a model.stream.
             options = options.toBuilder().maxNewTokens(512).temperature(0).build();
             int[] left = {5};
             done = model.generate(prompt, options, token -> --left[0] != 0).getFirst();

@@ -11,9 +11,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Measures what a token costs with a listener that hears it, as a stream, and without either.
- * {@code benches/capi/callback.c} and {@code benches/callback.rs} do the same in C and Rust: one thread, the
- * ways in turns, and the median of the rounds counts.
+ * Measures the time per token with a listener, as a stream, and without either. {@code benches/capi/callback.c}
+ * and {@code benches/callback.rs} do the same in C and Rust: one thread, the variants in turns, the median of all
+ * rounds.
  */
 public final class Overhead {
     private static final int ROUNDS = 15;
@@ -59,7 +59,7 @@ public final class Overhead {
                             (System.nanoTime() - start) / 1e3 / TOKENS;
                 });
             }
-            // Every token was heard, and the end, twice a round.
+            // Each round reported every token and the end twice.
             check(2L * ROUNDS * (TOKENS + 1), heard[0]);
             System.out.println("Java, kernels " + model.kernels());
             times.forEach((name, all) -> {
