@@ -1,8 +1,6 @@
 //! The scheduler against one token after the other, each computed from nothing.
 #![allow(clippy::field_reassign_with_default)]
 
-mod groups;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
