@@ -165,7 +165,7 @@ impl Bytes {
     ///
     /// # Errors
     /// [`ErrorKind::OutOfMemory`] when the file is large and more than what this process can
-    /// still take (see [`memory`]), before anything is allocated; and what reading reports.
+    /// still take (see `memory`), before anything is allocated; and what reading reports.
     pub fn read(path: &Path) -> Result<Self> {
         Self::read_watched(path, &mut |_| Ok(()))
     }

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! `path` is a checkpoint in any of its published forms, or one that [`model::convert`] has written.
+//! `path` is a checkpoint in any of its published forms, or one that [`model::convert`](fn@model::convert) has written.
 //!
 //! # Which type to use
 //!

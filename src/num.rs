@@ -1,7 +1,7 @@
 //! Element types of tensors, and the elementary functions and casts whose results must not
 //! depend on the platform.
 //!
-//! Lossy `as` casts of the crate live here. [`exp`], [`ln`], [`pow`] and, for MinGW, `fma` are written out because the
+//! Lossy `as` casts of the crate live here. `exp`, `ln`, `pow` and, for MinGW, `fma` are written out because the
 //! system's own differ in the last bit from one C library to the next, and a seed must give the
 //! same tokens on every one. What this module does not do: vectorise. The kernels have the same
 //! polynomial over SIMD lanes.

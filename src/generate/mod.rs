@@ -174,8 +174,8 @@ impl Generator {
     /// `added_tokens.json` in the same folder, or without them CodeGeeX's own.
     ///
     /// # Errors
-    /// Those of [`load`](crate::model::load) and
-    /// [`CodeGeexTokenizer::from_folder`](crate::tokenizer::CodeGeexTokenizer::from_folder).
+    /// Those of [`load`] and
+    /// [`CodeGeexTokenizer::from_folder`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &LoadOptions::new())
     }

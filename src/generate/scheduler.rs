@@ -316,7 +316,7 @@ impl Scheduler {
     /// Queues a request. Nothing is computed yet.
     ///
     /// # Errors
-    /// Those of [`Generator::generate_from`] for the prompt and the options,
+    /// Those of [`Generator::generate`] for the prompt and the options,
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for more beams than there are sequences,
     /// [`OutOfMemory`](ErrorKind::OutOfMemory) for a request that could never fit, and
     /// [`Busy`](ErrorKind::Busy) when too many wait, or when one that does not want to wait would

@@ -1,7 +1,7 @@
 //! An allocator with a reserve for the moment when the system refuses.
 //!
 //! Everything whose size follows from outside is allocated so that a refusal is an error
-//! ([`grow`](super::grow)). What is left are allocations of a small, fixed size: the count of an
+//! (`super::grow`). What is left are allocations of a small, fixed size: the count of an
 //! `Arc`, an error's message, what the standard library needs to start a thread. Rust ends the process
 //! when one of those is refused, and a host of the C library must never be ended. So the C library
 //! allocates by this: a small request that the system refuses is served from a static megabyte. With

@@ -80,7 +80,7 @@ impl<B: Backend> Transformer<B> {
     /// # Errors
     /// What reading a tensor or the backend reports, and
     /// [`Cancelled`](crate::ErrorKind::Cancelled) when
-    /// [`OpenOptions::watch`](super::OpenOptions::watch) of the checkpoint says so.
+    /// [`OpenOptions::progress`](super::OpenOptions::progress) of the checkpoint says so.
     pub fn new(backend: B, checkpoint: &Checkpoint) -> Result<Self> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
