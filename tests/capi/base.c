@@ -181,7 +181,7 @@ static void prompts(void)
     const char *lent;
     size_t len = 0, at = 0, i;
 
-    CHECK(codegeex_languages() == 56);
+    CHECK(codegeex_languages() == 52);
     for (i = 0; i < codegeex_languages(); i++) {
         const char *name = codegeex_language_name(i);
         CHECK(strstr(codegeex_language_tag(i), "language:") != NULL);
