@@ -21,6 +21,7 @@
 mod cores;
 mod crew;
 
+use std::alloc::{GlobalAlloc, System};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -233,6 +234,26 @@ pub struct ThreadPool {
     workers: Vec<JoinHandle<()>>,
 }
 
+/// Refuses to start a thread where memory is short. The standard library asks the system itself for
+/// what it keeps of a thread, some fifty bytes, and ends the process without them; whoever has just
+/// been given far more gets these.
+///
+/// # Errors
+/// [`OutOfMemory`](ErrorKind::OutOfMemory).
+pub(crate) fn can_start_thread() -> Result<()> {
+    let layout = std::alloc::Layout::new::<[u64; 8192]>();
+    // SAFETY: the size is not zero; what was given is given back, and never read.
+    unsafe {
+        // Seen by the compiler as used, or it would not be asked for at all.
+        let probe = std::hint::black_box(System.alloc(layout));
+        if probe.is_null() {
+            return Err(Error::out_of_memory("another thread"));
+        }
+        System.dealloc(probe, layout);
+    }
+    Ok(())
+}
+
 impl ThreadPool {
     /// A pool of `threads` in all, the caller's included: it starts one fewer. `None` means one
     /// for each core that this process may use: logical CPUs of one core count once, affinity
@@ -256,6 +277,7 @@ impl ThreadPool {
         };
         for i in 1..threads {
             let shared = Arc::clone(&pool.shared);
+            can_start_thread()?;
             let worker = std::thread::Builder::new()
                 .name(format!("codegeex-{i}"))
                 .spawn(move || work_until_shutdown(&shared, i - 1))

@@ -203,7 +203,7 @@ fn texts_and_arrays_are_looked_at() {
 #[test]
 fn errors_keep_their_causes() {
     let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
-    let failure = crate::Error::io(std::path::Path::new("x"), "open", cause);
+    let failure = crate::Error::new(ErrorKind::NotFound, "x: cannot open").with_source(cause);
     let error = codegeex_error::of(Failure::Library(failure)).unwrap();
     // SAFETY: the error lives until it is freed by `taken`.
     unsafe {

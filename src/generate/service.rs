@@ -14,6 +14,7 @@ use super::step::{FinishedRequest, Sink, StepContext};
 use super::{Candidates, Completion, Event, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::can_start_thread;
 
 /// Runs a [`Scheduler`] on a thread of its own, for programs whose requests come from many threads.
 /// Dropping it cancels the requests that are under way.
@@ -188,6 +189,7 @@ impl Service {
             wake: Condvar::new(),
             shutdown: AtomicBool::new(false),
         });
+        can_start_thread()?;
         let worker = std::thread::Builder::new()
             .name("codegeex-service".into())
             .spawn({

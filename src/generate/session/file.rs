@@ -17,6 +17,7 @@ use super::Session;
 use crate::checksum::{SealedReader, SealedWriter, Xxh64};
 use crate::error::{Error, Result, bail};
 use crate::generate::Generator;
+use crate::memory::try_collect_ok;
 
 const LABEL: [u8; 16] = *b"codegeex tokens\0";
 const VERSION: u32 = 1;
@@ -119,9 +120,7 @@ impl Generator {
                 config.max_position_embeddings
             );
         }
-        let ids = (0..tokens)
-            .map(|_| number())
-            .collect::<Result<Vec<u32>>>()?;
+        let ids = try_collect_ok((0..tokens).map(|_| number()))?;
         sealed.check(TOKENS)?;
         if let Some(id) = (ids.iter()).find(|&&id| id as usize >= config.padded_vocab_size) {
             bail!(
@@ -226,6 +225,9 @@ impl Read for Withholding<'_> {
             self.buffer.drain(..self.passed);
             self.passed = 0;
             let before = self.buffer.len();
+            if self.buffer.try_reserve(BUFFER).is_err() {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
             self.buffer.resize(before + BUFFER, 0);
             let read = loop {
                 match self.input.read(&mut self.buffer[before..]) {
