@@ -21,7 +21,7 @@ const PARAMS: &[&str] = &[
     "@return their average",
 ];
 
-const SHOTS: &[Shot] = &[
+static SHOTS: &[Shot] = &[
     Shot {
         languages: &["python"],
         lines: &[

@@ -155,7 +155,7 @@ proptest! {
 
     #[test]
     fn pieces_do_not_matter(
-        which in 0usize..56,
+        which in 0..Language::COUNT,
         before in source(),
         text in source(),
         rules in proptest::sample::subsequence(vec![LINE, BLOCK, FUNCTION, UNINDENTED], 1..=3),
