@@ -32,6 +32,7 @@ use super::text::Text;
 use super::{Completion, Event, Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::memory::TryGrow;
 use crate::model::{Logits, State, Wanted};
 use crate::num;
 use crate::tokenizer::Tokenizer;
@@ -211,12 +212,13 @@ impl BeamGroup {
             };
             self.banned.apply(candidates, history)?;
             best.clear();
-            best.extend_from_slice(candidates.as_slice());
+            best.try_extend(candidates.as_slice())?;
             if best.len() > keep {
                 best.select_nth_unstable_by(keep - 1, Candidate::rank);
                 best.truncate(keep);
             }
             let log_sum = log_sum_exp(row);
+            found.try_reserve(best.len())?;
             found.extend(best.iter().map(|c| {
                 let logprob = (f64::from(c.logit) - log_sum) as f32;
                 Continuation {

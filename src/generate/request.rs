@@ -11,6 +11,7 @@ use super::step::{FinishedRequest, RequestContext, StepContext, StepInput};
 use super::{Completion, Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory::try_copy;
 use crate::model::{Logits, Model, State, Wanted};
 
 /// The sequences of a request once its prompt was read: samples or beams.
@@ -460,7 +461,10 @@ impl RequestState {
             Phase::Nothing | Phase::Prompt(0) => {}
             Phase::Prompt(tokens) => {
                 self.computed += tokens;
-                self.row = logits.last(row).map(<[f32]>::to_vec);
+                match logits.last(row).map(try_copy).transpose() {
+                    Ok(row) => self.row = row,
+                    Err(refused) => self.fail(refused.into()),
+                }
             }
             Phase::Sequences => {
                 let mut context = context.of_request(self.id, &mut self.stopped);

@@ -4,6 +4,7 @@
 use super::{History, Sampler};
 use crate::error::Result;
 use crate::generate::candidates::Candidates;
+use crate::memory::try_collect;
 use crate::num;
 
 /// Keeps the most likely candidate alone, the one with the smallest id of equals. Two passes.
@@ -32,7 +33,7 @@ impl Sampler for TopK {
         if self.0 == 0 || self.0 >= candidates.as_slice().len() {
             return Ok(());
         }
-        let mut logits: Vec<f32> = candidates.as_slice().iter().map(|c| c.logit).collect();
+        let mut logits = try_collect(candidates.as_slice().iter().map(|c| c.logit))?;
         let (_, &mut least, _) = logits.select_nth_unstable_by(self.0 - 1, |a, b| b.total_cmp(a));
         candidates.retain(|c| c.logit >= least);
         Ok(())

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use super::{History, Sampler};
 use crate::error::Result;
 use crate::generate::candidates::{Candidate, Candidates};
+use crate::memory::try_collect;
 use crate::num::exp_constants;
 
 /// Keeps the smallest set of most likely candidates whose probabilities add up to more than p
@@ -24,7 +25,8 @@ impl Sampler for TopP {
     fn apply(&self, candidates: &mut Candidates, _: History<'_>) -> Result<()> {
         let (weights, sum) = candidates.weights()?;
         let target = f64::from(self.0) * sum;
-        let mut weighted: Vec<_> = candidates.as_slice().iter().copied().zip(weights).collect();
+        let all = candidates.as_slice().iter().copied();
+        let mut weighted = try_collect(all.zip(weights))?;
         let last = last_of_prefix(&mut weighted, Candidate::rank, |mass| mass > target);
         if let Some(last) = last {
             candidates.retain(|c| Candidate::rank(c, &last).is_le());
@@ -72,7 +74,7 @@ impl Sampler for TypicalP {
         let mean = total / sum;
         let distance = |c: &Candidate| (below(c) - mean).abs();
         let all = candidates.as_slice().iter();
-        let mut weighted: Vec<_> = all.map(|c| (distance(c), c.id)).zip(weights).collect();
+        let mut weighted = try_collect(all.map(|c| (distance(c), c.id)).zip(weights))?;
         let nearest = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
         let target = f64::from(self.0) * sum;
         if let Some((farthest, _)) = last_of_prefix(&mut weighted, nearest, |mass| mass >= target) {

@@ -6,6 +6,7 @@
 use super::{History, Sampler};
 use crate::error::Result;
 use crate::generate::candidates::Candidates;
+use crate::memory::try_copy;
 
 /// Makes every id of the prompt and of the generated text less likely, once, however often it
 /// occurs: `logit / p` where the logit is positive, `logit * p` where it is not (CTRL, arXiv
@@ -46,7 +47,7 @@ pub struct PresenceFrequencyPenalty {
 
 impl Sampler for PresenceFrequencyPenalty {
     fn apply(&self, candidates: &mut Candidates, history: History<'_>) -> Result<()> {
-        let mut generated = history.generated.to_vec();
+        let mut generated = try_copy(history.generated)?;
         generated.sort_unstable();
         let penalties = generated
             .chunk_by(|a, b| a == b)
