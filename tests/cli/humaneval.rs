@@ -83,7 +83,7 @@ fn killed_and_started_again_it_writes_the_same_file() {
         std::fs::write(&broken, &expected[..there.len() + 9]).unwrap();
     }
     let said = generate(&broken, &more);
-    let end = format!("24 of 24 samples, {resumed} of them from before\n");
+    let end = format!("24 of 24 samples, {resumed} of them from an earlier run\n");
     assert!(said.ends_with(&end), "{said}");
     assert_eq!(std::fs::read(&broken).unwrap(), expected);
 }
@@ -99,7 +99,7 @@ fn an_interrupt_ends_it_with_whole_records() {
     assert_eq!((ended.code, &*ended.stderr), (Some(130), ""));
     let said = String::from_utf8(ended.stdout).unwrap();
     assert!(
-        said.ends_with("; the same command goes on from there\n"),
+        said.ends_with("; run the same command again to continue\n"),
         "{said}"
     );
     let records = json_lines(&std::fs::read_to_string(&out).unwrap());
