@@ -245,7 +245,7 @@ impl Backend for Cpu {
             ActivationFormat::Int8 => ", int8 activations",
         };
         format!(
-            "cpu {}, {} threads, {} keys and values{activations}",
+            "cpu {}, {} threads, {} KV cache{activations}",
             self.isa.name(),
             self.pool.threads(),
             self.kv

@@ -52,7 +52,7 @@ impl Budget {
         let wanted = (pages as u64).saturating_mul(bytes as u64);
         let refused = |why: &str| {
             let message = format!(
-                "{wanted} more bytes are needed for keys and values, but {why}; shorten the \
+                "{wanted} more bytes are needed for the KV cache, but {why}; shorten the \
                  prompt, drop other sequences or use a smaller format of the cache"
             );
             Error::new(ErrorKind::OutOfMemory, message)
