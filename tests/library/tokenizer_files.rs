@@ -304,27 +304,24 @@ fn files_that_cannot_be_read() {
 /// A file of a few lines can ask for tokens of any length.
 #[test]
 fn merges_that_double_without_end() {
-    let mut files = Files::codegeex(0);
-    for n in 0..24 {
-        let half = "a".repeat(1 << n);
-        files.merges.push(format!("{half} {half}"));
-        files.vocab.insert(half.repeat(2), 0);
-    }
-    let tokens = files.vocab.len() as u64;
-    files
-        .vocab
-        .values_mut()
-        .zip(0..)
-        .for_each(|(id, n)| *id = n);
-    files
-        .added
-        .values_mut()
-        .zip(tokens..)
-        .for_each(|(id, n)| *id = n);
-    refused(
-        &files,
-        &["merges.txt", "line 12", "2048 bytes", "at most 1024"],
-    );
+    let doubled = |times: u32| {
+        let mut files = Files::codegeex(0);
+        for n in 0..times {
+            let half = "a".repeat(1 << n);
+            files.merges.push(format!("{half} {half}"));
+            files.vocab.insert(half.repeat(2), 0);
+        }
+        let tokens = files.vocab.len() as u64;
+        let ids = files.vocab.values_mut().zip(0..);
+        ids.for_each(|(id, n)| *id = n);
+        let ids = files.added.values_mut().zip(tokens..);
+        ids.for_each(|(id, n)| *id = n);
+        files
+    };
+    let expected = ["merges.txt", "line 12", "2048 bytes", "at most 1024"];
+    refused(&doubled(12), &expected);
+    // A string that no token can be is refused before the merges are looked at.
+    refused(&doubled(24), &["vocab.json", "8193 bytes", "at most 1024"]);
 }
 
 proptest! {
