@@ -311,7 +311,7 @@ def test_bytes_are_no_token_ids(model: Model) -> None:
     for wrong in (b"def f(", bytearray(b"def f("), memoryview(b"def f(")):
         for call in (model.generate, model.stream, model.beam_search, model.score):
             with pytest.raises(TypeError, match=type(wrong).__name__):
-                call(wrong)  # type: ignore[operator]
+                call(wrong)
         with pytest.raises(TypeError, match=type(wrong).__name__):
             model.tokenizer.decode(wrong)
     with pytest.raises(TypeError, match="str"):
