@@ -37,7 +37,7 @@ fn main() {
             &format!("batch, {threads} threads"),
             &peers,
             corpus,
-            |peer, texts| peer.encode_batch(texts).unwrap(),
+            |peer, texts| peer.encode_batch(texts),
         );
     }
 }
