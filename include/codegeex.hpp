@@ -1553,10 +1553,11 @@ class service_options
   self prefixes(std::size_t count) { return change(codegeex_service_options_set_prefixes, count); }
   /// Maximum number of waiting requests.
   self waiting(std::size_t count) { return change(codegeex_service_options_set_waiting, count); }
-  /// Limit of the KV cache in bytes; nothing means no limit except the model's. The default is half
-  /// of the available memory.
+  /// Limit of the KV cache in bytes; nothing, the default, means half of the available memory, and
+  /// UINT64_MAX no limit except the model's.
   self cache_bytes(std::optional<std::uint64_t> bytes) {
-    return change(codegeex_service_options_set_cache_bytes, bytes.value_or(UINT64_MAX));
+    return bytes ? change(codegeex_service_options_set_cache_bytes, *bytes)
+                 : set("cache_bytes", "none");
   }
 };
 

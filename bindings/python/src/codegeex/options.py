@@ -606,9 +606,11 @@ class ServiceOptions(Options):
         doc="Number of prompts in the prompt cache, for requests with the same beginning.",
     )
     waiting = _size(doc="Maximum number of waiting requests.")
-    cache_bytes = _limit(
-        64,
-        doc="Maximum bytes of KV cache; ``None`` uses a share of the available memory.",
+    cache_bytes: _Option[int | None] = _Option(
+        lambda text: None if text == "none" else int(text),
+        None,
+        lambda value: "none" if value is None else str(unsigned(value, 64, "cache_bytes")),
+        doc="Maximum bytes of KV cache; ``None``, the default, uses half of the available memory.",
     )
 
     def __init__(self, **settings: Unpack[ServiceSettings]) -> None:
