@@ -41,7 +41,7 @@ struct Memory {
 pub struct Reserve<A = System> {
     inner: A,
     locked: AtomicBool,
-    /// One bit for each block; for whoever has the lock.
+    /// One bit for each block; guarded by the lock.
     used: UnsafeCell<[u64; BLOCKS / 64]>,
     /// Parts belong to those that they were handed to.
     memory: UnsafeCell<Memory>,

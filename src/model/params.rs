@@ -64,7 +64,7 @@ impl<B: Backend> Params<B> {
     ///
     /// # Errors
     /// What reading a tensor or the backend reports, and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled) when who looks on ends it.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) when the progress callback ends it.
     pub fn load(backend: &B, checkpoint: &Checkpoint) -> Result<Self> {
         let loader = Loader {
             backend,

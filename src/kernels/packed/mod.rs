@@ -10,7 +10,7 @@
 //! them, or 256. The sums within a group are sums of integers and exact, and what is rounded
 //! (activations to integers, a group's sum to `f32`, the products with the scales, the sum of the
 //! groups in their order) is rounded for one token and one row at a time. So the result has the
-//! same bits for any number of threads, any company in a batch, and any instruction set.
+//! same bits for any number of threads, any other requests in the batch, and any instruction set.
 //!
 //! # Layout
 //!
