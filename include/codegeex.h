@@ -31,16 +31,23 @@
  * from one thread at a time. A second concurrent call on a session, state, decoder or ticket
  * returns CODEGEEX_BUSY.
  *
- * Text. Text is UTF-8, passed as a pointer and a length in bytes; NUL termination is optional.
- * (NULL, 0) is the empty text. Texts and arrays that a function returns to the caller are freed
- * with codegeex_free. Other texts and arrays belong to a handle and are valid until it is freed.
- * Paths are text.
+ * Text. Text is UTF-8, passed as a pointer and a length in bytes. The length CODEGEEX_STRLEN means
+ * that the text ends at its NUL; with any other length, NUL termination is optional. (NULL, 0) is
+ * the empty text. Texts and arrays that a function returns to the caller are freed with
+ * codegeex_free. Other texts and arrays belong to a handle and are valid until it is freed. Paths
+ * are text.
+ *
+ * Options. Options are set by key: codegeex_generate_options_set(options, "top_k", CODEGEEX_STRLEN,
+ * "40", CODEGEEX_STRLEN, &error). The documentation of each _set function lists its keys; the
+ * functions whose names end in _key list those of the library at run time. The options that programs
+ * set most have functions of their own. Numbers have a decimal point in every locale.
  *
  * Structs. Structs that the library fills start with `struct_size`; set it to sizeof before the
  * call. New fields are only added at the end.
  *
  * Callbacks. A callback receives the `userdata` of the call. It runs on the calling thread, before
- * the call returns. It must not unwind or longjmp out. It may call the library.
+ * the call returns, unless its documentation says otherwise. It must not unwind or longjmp out. It
+ * may call the library.
  *
  * Memory. A failed allocation is CODEGEEX_OUT_OF_MEMORY, not an abort. The library keeps a reserve
  * of one megabyte for small allocations, so that a call can report the failure; in the worst case
@@ -59,6 +66,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/** The length of a text that ends at its NUL. */
+#define CODEGEEX_STRLEN SIZE_MAX
 
 /** The version of this header. */
 #define CODEGEEX_VERSION "0.1.0"
@@ -120,47 +130,59 @@
 #define CODEGEEX_INVALID_UTF8_REFUSE 1
 
 /**
- * Memory-map the files: opening is nearly free, and pages are read on first use. Do not truncate
- * the files while the model is open.
+ * A space, tab or other blank in code, except a line break.
  */
-#define CODEGEEX_MEMORY_MAP 0
+#define CODEGEEX_CODE_BLANK 0
 
 /**
- * Read the files into private memory.
+ * A line break in code, or at the end of a line comment.
  */
-#define CODEGEEX_MEMORY_COPY 1
+#define CODEGEEX_CODE_NEWLINE 1
 
 /**
- * Memory-map and lock the files (mlock), so that their pages are never evicted. RLIMIT_MEMLOCK
- * must be at least the size of the files.
+ * A word, a number, or a keyword that neither opens nor closes a block.
  */
-#define CODEGEEX_MEMORY_LOCK 2
+#define CODEGEEX_CODE_WORD 2
 
 /**
- * KV cache in FP32, as computed.
+ * A bracket or keyword that opens.
  */
-#define CODEGEEX_KV_F32 0
+#define CODEGEEX_CODE_OPENER 3
 
 /**
- * KV cache in FP16.
+ * A bracket or keyword that closes what was open.
  */
-#define CODEGEEX_KV_F16 1
+#define CODEGEEX_CODE_CLOSER 4
 
 /**
- * KV cache in INT8 with a scale for each token and head.
+ * A closer without an opener.
  */
-#define CODEGEEX_KV_INT8 2
+#define CODEGEEX_CODE_STRAY 5
 
 /**
- * INT16 activations in quantized layers, with a scale for each token.
+ * Any other character of code.
  */
-#define CODEGEEX_ACTIVATIONS_INT16 0
+#define CODEGEEX_CODE_SYMBOL 6
 
 /**
- * INT8 activations in quantized layers, with a scale for each group of 256 inputs: faster for
- * prompts and large batches, less exact.
+ * A string with its delimiters, or part of one.
  */
-#define CODEGEEX_ACTIVATIONS_INT8 1
+#define CODEGEEX_CODE_STRING 7
+
+/**
+ * A comment with its delimiters, or part of one.
+ */
+#define CODEGEEX_CODE_COMMENT 8
+
+/**
+ * Indentation by tabs.
+ */
+#define CODEGEEX_INDENT_TABS 0
+
+/**
+ * Unknown indentation. A positive number is that many spaces.
+ */
+#define CODEGEEX_INDENT_UNKNOWN -1
 
 /**
  * No event yet. codegeex_ticket_next reports it when it does not wait.
@@ -253,32 +275,6 @@
 #define CODEGEEX_FINISH_HUMANEVAL 13
 
 /**
- * The rules of the CodeGeeX reference: the score is the sum of the log-probabilities.
- */
-#define CODEGEEX_BEAM_RULES_REFERENCE 0
-
-/**
- * The rules of `generate` in Hugging Face transformers.
- */
-#define CODEGEEX_BEAM_RULES_HUGGING_FACE 1
-
-/**
- * `False` in transformers: stops when the best running beam scores no better than the worst
- * finished one.
- */
-#define CODEGEEX_EARLY_STOPPING_NO 0
-
-/**
- * `True` in transformers: stops as soon as `num_beams` beams have finished.
- */
-#define CODEGEEX_EARLY_STOPPING_YES 1
-
-/**
- * `"never"` in transformers: stops only when no running beam can improve the result.
- */
-#define CODEGEEX_EARLY_STOPPING_NEVER 2
-
-/**
  * The next word or run of other characters, with the whitespace before it.
  */
 #define CODEGEEX_ACCEPT_WORD 0
@@ -334,6 +330,14 @@ typedef struct codegeex_beam_options codegeex_beam_options;
  * Threads: safe to call from any thread at any time.
  */
 typedef struct codegeex_cancel_token codegeex_cancel_token;
+
+/**
+ * Finds where code ends while text is added piece by piece, by the stop rules of
+ * codegeex_generate_options_set.
+ *
+ * Threads: one call at a time; a concurrent call returns CODEGEEX_BUSY.
+ */
+typedef struct codegeex_code_stop codegeex_code_stop;
 
 /**
  * The finished samples of a generation, or the beams of a beam search, best first.
@@ -581,6 +585,146 @@ typedef struct codegeex_memory_estimate {
      */
     uint64_t total;
 } codegeex_memory_estimate;
+
+/**
+ * A text, UTF-8.
+ */
+typedef struct codegeex_text {
+    /**
+     * The text; NULL if it is empty.
+     */
+    const char *data;
+    /**
+     * Its length in bytes, or CODEGEEX_STRLEN.
+     */
+    size_t len;
+} codegeex_text;
+
+/**
+ * What codegeex_code_rank needs to know about a candidate: natural logarithms of probabilities.
+ */
+typedef struct codegeex_likelihood {
+    /**
+     * The log-probability of each token of the candidate.
+     */
+    const float *logprobs;
+    /**
+     * Number of elements of `logprobs`.
+     */
+    size_t logprobs_len;
+    /**
+     * The log-probability of each token of the text after the cursor, given the text before the
+     * cursor and the candidate; NULL if unknown.
+     */
+    const float *suffix;
+    /**
+     * Number of elements of `suffix`.
+     */
+    size_t suffix_len;
+} codegeex_likelihood;
+
+/**
+ * A candidate in its rank.
+ */
+typedef struct codegeex_ranked {
+    /**
+     * Index of the candidate.
+     */
+    size_t index;
+    /**
+     * Its score: mean log-probability per token, higher is better; never NaN.
+     */
+    double score;
+} codegeex_ranked;
+
+/**
+ * A token of source code. The tokens of a text cover all of it.
+ */
+typedef struct codegeex_code_token {
+    /**
+     * First byte in the text.
+     */
+    size_t start;
+    /**
+     * Length in bytes.
+     */
+    size_t len;
+    /**
+     * Number of open brackets and blocks after this token.
+     */
+    size_t depth;
+    /**
+     * One of `CODEGEEX_CODE_*`. Later releases may add kinds.
+     */
+    int32_t kind;
+    /**
+     * Always 0.
+     */
+    int32_t reserved;
+} codegeex_code_token;
+
+/**
+ * A candidate for the next token.
+ */
+typedef struct codegeex_candidate {
+    /**
+     * The token.
+     */
+    uint32_t id;
+    /**
+     * Its logit.
+     */
+    float logit;
+} codegeex_candidate;
+
+/**
+ * The input of a sampler. Later releases may add fields at the end; `struct_size` says which
+ * fields are present.
+ */
+typedef struct codegeex_sampler_input {
+    /**
+     * Size of this struct in bytes.
+     */
+    size_t struct_size;
+    /**
+     * Ids of the prompt.
+     */
+    const uint32_t *prompt;
+    /**
+     * Number of ids in `prompt`.
+     */
+    size_t prompt_len;
+    /**
+     * Ids generated so far.
+     */
+    const uint32_t *generated;
+    /**
+     * Number of ids in `generated`.
+     */
+    size_t generated_len;
+    /**
+     * The candidates in ascending order of their ids. Change logits in place; negative infinity
+     * removes a candidate.
+     */
+    struct codegeex_candidate *candidates;
+    /**
+     * Number of candidates, at least 1.
+     */
+    size_t candidates_len;
+} codegeex_sampler_input;
+
+/**
+ * Sampler callback: changes the logits of the candidates for the next token. `input` is valid
+ * during the callback. Return 0 on success; any other value ends the generation with
+ * CODEGEEX_CANCELLED.
+ *
+ * It must depend on `input` alone, so that the same input gives the same output; with speculative
+ * decoding it may run several times for one position. It runs on the thread that computes: the
+ * calling thread, a thread of a concurrent call on the same model, or the thread of a service. It
+ * must not unwind.
+ */
+typedef int32_t (*codegeex_sampler_callback)(void *userdata,
+                                             const struct codegeex_sampler_input *input);
 
 /**
  * A token with its log-probability under the model, before sampling.
@@ -1049,7 +1193,24 @@ codegeex_status codegeex_open_options_new(struct codegeex_open_options **options
                                           struct codegeex_error **error);
 
 /**
- * Sets an option by key; key and value are text. A refused value changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `memory`: How the files are loaded: map (memory-map: opening is nearly free, pages are read on
+ *   first use; do not truncate the files meanwhile), copy (read into private memory) or lock
+ *   (memory-map and mlock, within RLIMIT_MEMLOCK). Default: `map`.
+ * - `threads`: Number of compute threads, including the calling thread; 0 means one for each core.
+ *   Default: `0`.
+ * - `isa`: Instruction set of the kernels, by name (see codegeex_cpu_tier_name); auto means the
+ *   fastest. All give bit-identical results. Default: `auto`.
+ * - `kv`: Format of the KV cache: f32 (as computed), f16, or int8 (with a scale for each token and
+ *   head). Default: `f32`.
+ * - `activations`: Precision of activations in quantized layers: int16 (a scale for each token),
+ *   or int8 (a scale for each group of 256 inputs: faster for prompts and large batches, less
+ *   exact). Default: `int16`.
+ * - `memory_limit`: Limit of the KV cache over all sequences, in bytes; none means no limit.
+ *   Exceeding it is CODEGEEX_OUT_OF_MEMORY. Default: `none`.
+ * - `config`: Model configuration as JSON, for files without one; none means the configuration of
+ *   the files. Default: `none`.
  */
 codegeex_status codegeex_open_options_set(struct codegeex_open_options *options,
                                           const char *key,
@@ -1077,49 +1238,11 @@ codegeex_status codegeex_open_options_get(const struct codegeex_open_options *op
 const char *codegeex_open_options_key(size_t index, const char **help);
 
 /**
- * How the files are loaded into memory: one of `CODEGEEX_MEMORY_*`.
- */
-codegeex_status codegeex_open_options_set_memory(struct codegeex_open_options *options,
-                                                 int32_t memory,
-                                                 struct codegeex_error **error);
-
-/**
  * Number of compute threads, including the calling thread; 0 means one for each available core.
  */
 codegeex_status codegeex_open_options_set_threads(struct codegeex_open_options *options,
                                                   size_t threads,
                                                   struct codegeex_error **error);
-
-/**
- * The instruction set of the kernels, by name: `scalar`, `avx2`, … (see codegeex_cpu_tier_name);
- * `auto` means the fastest. All give bit-identical results.
- */
-codegeex_status codegeex_open_options_set_isa(struct codegeex_open_options *options,
-                                              const char *name,
-                                              size_t name_len,
-                                              struct codegeex_error **error);
-
-/**
- * Format of the KV cache: one of `CODEGEEX_KV_*`.
- */
-codegeex_status codegeex_open_options_set_kv(struct codegeex_open_options *options,
-                                             int32_t kv,
-                                             struct codegeex_error **error);
-
-/**
- * Precision of activations in quantized layers: one of `CODEGEEX_ACTIVATIONS_*`.
- */
-codegeex_status codegeex_open_options_set_activations(struct codegeex_open_options *options,
-                                                      int32_t activations,
-                                                      struct codegeex_error **error);
-
-/**
- * Limit of the KV cache over all sequences, in bytes; 0 allows none. Exceeding it is
- * CODEGEEX_OUT_OF_MEMORY. UINT64_MAX means no limit.
- */
-codegeex_status codegeex_open_options_set_memory_limit(struct codegeex_open_options *options,
-                                                       uint64_t bytes,
-                                                       struct codegeex_error **error);
 
 /**
  * The tokenizer of the model; NULL means the built-in tokenizer.
@@ -1208,13 +1331,13 @@ void codegeex_model_free(struct codegeex_model *model);
 
 /**
  * Estimates the memory that a checkpoint needs with these options, for `sequences` concurrent
- * sequences of `positions` tokens each, without loading it. `options` may be NULL.
+ * sequences of `context_length` tokens each, without loading it. `options` may be NULL.
  */
 codegeex_status codegeex_estimate_memory(const char *path,
                                          size_t path_len,
                                          const struct codegeex_open_options *options,
                                          size_t sequences,
-                                         size_t positions,
+                                         size_t context_length,
                                          struct codegeex_memory_estimate *result,
                                          struct codegeex_error **error);
 
@@ -1379,6 +1502,163 @@ codegeex_status codegeex_template_expand(const char *template_,
                                          struct codegeex_error **error);
 
 /**
+ * Creates a code stop for a completion that follows `before`, the text left of the cursor.
+ * `rules` is a comma-separated list of `line`, `block`, `function`, `unindented`, `humaneval`; the
+ * first rule that matches ends the completion.
+ *
+ * `stop` receives a handle; free it with codegeex_code_stop_free.
+ */
+codegeex_status codegeex_code_stop_new(const char *language,
+                                       size_t language_len,
+                                       const char *rules,
+                                       size_t rules_len,
+                                       const char *before,
+                                       size_t before_len,
+                                       struct codegeex_code_stop **stop,
+                                       struct codegeex_error **error);
+
+/**
+ * Adds a piece of the completion and returns the text that is certainly part of it, which may be
+ * empty. `finish_reason` receives CODEGEEX_FINISH_NONE, or the `CODEGEEX_FINISH_END_OF_*` of the
+ * rule that matched; text that is added after that is dropped.
+ *
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_stop_push(struct codegeex_code_stop *stop,
+                                        const char *piece,
+                                        size_t piece_len,
+                                        char **text,
+                                        size_t *text_len,
+                                        int32_t *finish_reason,
+                                        struct codegeex_error **error);
+
+/**
+ * Ends the completion and returns the text that was held back, which may be empty.
+ *
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_stop_finish(struct codegeex_code_stop *stop,
+                                          char **text,
+                                          size_t *text_len,
+                                          struct codegeex_error **error);
+
+/**
+ * Frees a code stop. NULL is allowed.
+ */
+void codegeex_code_stop_free(struct codegeex_code_stop *stop);
+
+/**
+ * Where the first stop rule ends a whole completion: `len` receives the number of bytes to keep.
+ * `finish_reason`, unless NULL, receives CODEGEEX_FINISH_NONE or the number of the rule. For
+ * `rules` and `before`, see codegeex_code_stop_new.
+ */
+codegeex_status codegeex_code_cut(const char *language,
+                                  size_t language_len,
+                                  const char *rules,
+                                  size_t rules_len,
+                                  const char *before,
+                                  size_t before_len,
+                                  const char *completion,
+                                  size_t completion_len,
+                                  size_t *len,
+                                  int32_t *finish_reason,
+                                  struct codegeex_error **error);
+
+/**
+ * Where the scope of the cursor ends in a completion: `len` receives the number of bytes to keep.
+ * `before` is the text left of the cursor.
+ */
+codegeex_status codegeex_code_cut_at_scope(const char *language,
+                                           size_t language_len,
+                                           const char *before,
+                                           size_t before_len,
+                                           const char *completion,
+                                           size_t completion_len,
+                                           size_t *len,
+                                           struct codegeex_error **error);
+
+/**
+ * The part of a completion that the text after the cursor does not repeat: `len` receives the
+ * number of bytes to keep. `before` and `after` are the texts left and right of the cursor.
+ */
+codegeex_status codegeex_code_without_overlap(const char *language,
+                                              size_t language_len,
+                                              const char *before,
+                                              size_t before_len,
+                                              const char *completion,
+                                              size_t completion_len,
+                                              const char *after,
+                                              size_t after_len,
+                                              size_t *len,
+                                              struct codegeex_error **error);
+
+/**
+ * The indentation of a text: CODEGEEX_INDENT_TABS, a number of spaces from 1 to 16, or
+ * CODEGEEX_INDENT_UNKNOWN.
+ */
+codegeex_status codegeex_code_indentation(const char *language,
+                                          size_t language_len,
+                                          const char *text,
+                                          size_t text_len,
+                                          int32_t *indentation,
+                                          struct codegeex_error **error);
+
+/**
+ * A completion with the indentation of the file: CODEGEEX_INDENT_TABS or a number of spaces from 1
+ * to 16. `before` is the text left of the cursor.
+ *
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_reindent(const char *language,
+                                       size_t language_len,
+                                       int32_t indentation,
+                                       const char *before,
+                                       size_t before_len,
+                                       const char *completion,
+                                       size_t completion_len,
+                                       char **text,
+                                       size_t *text_len,
+                                       struct codegeex_error **error);
+
+/**
+ * The candidates worth showing: neither blank nor equal to an earlier candidate, ignoring white
+ * space at the end.
+ *
+ * `indices` receives `indices_len` ascending indices of candidates; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_distinct(const struct codegeex_text *candidates,
+                                       size_t candidates_len,
+                                       size_t **indices,
+                                       size_t *indices_len,
+                                       struct codegeex_error **error);
+
+/**
+ * Ranks candidates by mean log-probability per token, best first. If all candidates have `suffix`,
+ * its mean is added.
+ *
+ * `ranked` receives `ranked_len` elements; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_rank(const struct codegeex_likelihood *candidates,
+                                   size_t candidates_len,
+                                   struct codegeex_ranked **ranked,
+                                   size_t *ranked_len,
+                                   struct codegeex_error **error);
+
+/**
+ * The tokens of source code: what is code, string or comment, and how many brackets and blocks are
+ * open.
+ *
+ * `tokens` receives `tokens_len` elements; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_scan(const char *language,
+                                   size_t language_len,
+                                   const char *text,
+                                   size_t text_len,
+                                   struct codegeex_code_token **tokens,
+                                   size_t *tokens_len,
+                                   struct codegeex_error **error);
+
+/**
  * Creates options with the defaults: greedy, 128 new tokens, one sample, no stop strings.
  */
 codegeex_status codegeex_generate_options_new(struct codegeex_generate_options **options,
@@ -1392,8 +1672,49 @@ codegeex_status codegeex_generate_options_clone(const struct codegeex_generate_o
                                                 struct codegeex_error **error);
 
 /**
- * Sets an option by key; key and value are text. A refused value changes nothing. For keys and
- * value formats, see codegeex_generate_options_key.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `max_new_tokens`: Maximum number of new tokens. Default: `128`.
+ * - `temperature`: Sampling temperature; 0 means greedy. Default: `0`.
+ * - `top_k`: Top-k sampling: keep the k most likely tokens; 0 disables it. Default: `0`.
+ * - `top_p`: Top-p (nucleus) sampling: probability mass of the most likely tokens to keep; 1
+ *   disables it. Default: `1`.
+ * - `min_p`: Min-p sampling: keep tokens at least this value times as likely as the top one; 0
+ *   disables it. Default: `0`.
+ * - `typical_p`: Typical-p sampling: probability mass of the most typical tokens to keep; 1
+ *   disables it. Default: `1`.
+ * - `repetition_penalty`: Repetition penalty, for ids in the prompt or the generated text; 1
+ *   disables it. Default: `1`.
+ * - `presence_penalty`: Presence penalty: subtracted once from the logits of generated ids; 0
+ *   disables it. Default: `0`.
+ * - `frequency_penalty`: Frequency penalty: subtracted from an id's logit for each occurrence; 0
+ *   disables it. Default: `0`.
+ * - `logit_bias`: Logit bias, as a JSON object of ids and values to add: {"198": -2.5}; null bans
+ *   an id. Default: `{}`.
+ * - `banned_ids`: Ids that are never sampled, as a JSON array of numbers. Default: `[]`.
+ * - `seed`: Random seed. Default: `0`.
+ * - `samples`: Number of completions of the prompt, 1 to 1024; the prompt is computed once.
+ *   Default: `1`.
+ * - `first_sample`: Index of the first sample, for the random numbers. Default: `0`.
+ * - `stop`: Stop strings, as a JSON array; they are not part of the completion. Default: `[]`.
+ * - `stop_at`: Where code ends a completion: none, or a language and rules, as in
+ *   go:block,function; rules are line, block, function, unindented, humaneval; the first that
+ *   matches ends the completion. Default: `none`.
+ * - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
+ *   Default: `none`.
+ * - `heal`: Token healing: re-samples the last tokens of the prompt among those that match its
+ *   bytes, so that a prompt may end inside a word; true or false. Default: `false`.
+ * - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
+ *   (as plain text) or parse (as the tokens that they name). Default: `text`.
+ * - `top_logprobs`: Reports the N most likely tokens at each position, before sampling. Default:
+ *   `0`.
+ * - `speculation`: Speculative decoding by prompt lookup: off, lookup, or lookup:N for up to N
+ *   draft tokens per step. It changes latency, never the output. Default: `off`.
+ * - `timeout_ms`: Timeout in milliseconds, after which the call returns the partial result; 0
+ *   means none. Default: `0`.
+ * - `prefill_limit`: Maximum number of prompt tokens to compute, without cached ones; none means
+ *   no limit. Default: `none`.
+ * - `threads`: Maximum number of compute threads; 0 means all threads of the model. Default: `0`.
  */
 codegeex_status codegeex_generate_options_set(struct codegeex_generate_options *options,
                                               const char *key,
@@ -1435,13 +1756,6 @@ codegeex_status codegeex_generate_options_set_temperature(struct codegeex_genera
                                                           struct codegeex_error **error);
 
 /**
- * Top-k sampling: keep the k most likely tokens; 0 disables it.
- */
-codegeex_status codegeex_generate_options_set_top_k(struct codegeex_generate_options *options,
-                                                    size_t top_k,
-                                                    struct codegeex_error **error);
-
-/**
  * Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to this value,
  * above 0 and up to 1; 1 disables it.
  */
@@ -1450,114 +1764,12 @@ codegeex_status codegeex_generate_options_set_top_p(struct codegeex_generate_opt
                                                     struct codegeex_error **error);
 
 /**
- * Min-p sampling: keep tokens whose probability is at least this value times the top probability;
- * 0 disables it.
- */
-codegeex_status codegeex_generate_options_set_min_p(struct codegeex_generate_options *options,
-                                                    float min_p,
-                                                    struct codegeex_error **error);
-
-/**
- * Typical-p sampling: keep the most typical tokens whose probabilities add up to this value; 1
- * disables it.
- */
-codegeex_status codegeex_generate_options_set_typical_p(struct codegeex_generate_options *options,
-                                                        float typical_p,
-                                                        struct codegeex_error **error);
-
-/**
- * Repetition penalty, for ids in the prompt or the generated text: positive logits are divided by
- * it, negative ones multiplied; 1 disables it.
- */
-codegeex_status codegeex_generate_options_set_repetition_penalty(struct codegeex_generate_options *options,
-                                                                 float repetition_penalty,
-                                                                 struct codegeex_error **error);
-
-/**
- * Presence penalty: subtracted once from the logits of generated ids; 0 disables it.
- */
-codegeex_status codegeex_generate_options_set_presence_penalty(struct codegeex_generate_options *options,
-                                                               float presence_penalty,
-                                                               struct codegeex_error **error);
-
-/**
- * Frequency penalty: subtracted from the logits of generated ids for each occurrence; 0 disables
- * it.
- */
-codegeex_status codegeex_generate_options_set_frequency_penalty(struct codegeex_generate_options *options,
-                                                                float frequency_penalty,
-                                                                struct codegeex_error **error);
-
-/**
  * Random seed. The random numbers depend only on it, the index of the sample and the index of the
  * token.
  */
 codegeex_status codegeex_generate_options_set_seed(struct codegeex_generate_options *options,
                                                    uint64_t seed,
                                                    struct codegeex_error **error);
-
-/**
- * Index of the first sample, for the random numbers: two calls for samples 0 to 9 and 10 to 19
- * give the same samples as one call for 0 to 19.
- */
-codegeex_status codegeex_generate_options_set_first_sample(struct codegeex_generate_options *options,
-                                                           uint32_t first_sample,
-                                                           struct codegeex_error **error);
-
-/**
- * Number of completions of the prompt, 1 to 1024. The prompt is computed once for all of them.
- */
-codegeex_status codegeex_generate_options_set_samples(struct codegeex_generate_options *options,
-                                                      size_t samples,
-                                                      struct codegeex_error **error);
-
-/**
- * Reports the N most likely tokens at each position, before sampling.
- */
-codegeex_status codegeex_generate_options_set_top_logprobs(struct codegeex_generate_options *options,
-                                                           size_t top_logprobs,
-                                                           struct codegeex_error **error);
-
-/**
- * Maximum number of compute threads; 0 means all threads of the model.
- */
-codegeex_status codegeex_generate_options_set_threads(struct codegeex_generate_options *options,
-                                                      size_t threads,
-                                                      struct codegeex_error **error);
-
-/**
- * Timeout in milliseconds. The generation then ends and returns the partial result. 0 means no
- * timeout.
- */
-codegeex_status codegeex_generate_options_set_timeout_ms(struct codegeex_generate_options *options,
-                                                         uint64_t timeout_ms,
-                                                         struct codegeex_error **error);
-
-/**
- * Maximum number of prompt tokens to compute. Tokens in the cache of a session or service do not
- * count. SIZE_MAX means no limit.
- */
-codegeex_status codegeex_generate_options_set_prefill_limit(struct codegeex_generate_options *options,
-                                                            size_t prefill_limit,
-                                                            struct codegeex_error **error);
-
-/**
- * Logit bias: `biases_len` ids and the values to add to their logits. Replaces the previous
- * biases. Negative infinity bans an id.
- */
-codegeex_status codegeex_generate_options_set_logit_bias(struct codegeex_generate_options *options,
-                                                         const uint32_t *ids,
-                                                         const float *biases,
-                                                         size_t biases_len,
-                                                         struct codegeex_error **error);
-
-/**
- * Ids that are never sampled. Replaces the previous ones.
- */
-codegeex_status codegeex_generate_options_set_banned_ids(struct codegeex_generate_options *options,
-                                                         const uint32_t *ids,
-                                                         size_t ids_len,
-                                                         struct codegeex_error **error);
 
 /**
  * Adds a stop string. It is not part of the completion's text.
@@ -1575,47 +1787,6 @@ codegeex_status codegeex_generate_options_add_task_stops(struct codegeex_generat
                                                          struct codegeex_error **error);
 
 /**
- * Stop rules for code of a language, by its name. `rules` is a comma-separated list of `line`,
- * `block`, `function`, `unindented`, `humaneval`; the first rule that matches ends the completion.
- * An empty list disables them. No token is sampled after the one that matches.
- */
-codegeex_status codegeex_generate_options_set_stop_at(struct codegeex_generate_options *options,
-                                                      const char *language,
-                                                      size_t language_len,
-                                                      const char *rules,
-                                                      size_t rules_len,
-                                                      struct codegeex_error **error);
-
-/**
- * Token healing: re-samples the last tokens of the prompt among those that match its bytes, so
- * that a prompt may end inside a word or a run of spaces. Nonzero enables it.
- */
-codegeex_status codegeex_generate_options_set_heal(struct codegeex_generate_options *options,
-                                                   int32_t heal,
-                                                   struct codegeex_error **error);
-
-/**
- * Removes all stop strings.
- */
-codegeex_status codegeex_generate_options_clear_stop(struct codegeex_generate_options *options,
-                                                     struct codegeex_error **error);
-
-/**
- * How special tokens in the prompt are encoded: one of `CODEGEEX_SPECIAL_*`.
- */
-codegeex_status codegeex_generate_options_set_special_tokens(struct codegeex_generate_options *options,
-                                                             int32_t special,
-                                                             struct codegeex_error **error);
-
-/**
- * Speculative decoding by prompt lookup: up to `tokens` draft tokens per step, taken from the text
- * so far; 0 disables it. It changes latency, never the output.
- */
-codegeex_status codegeex_generate_options_set_speculation_lookup(struct codegeex_generate_options *options,
-                                                                 size_t tokens,
-                                                                 struct codegeex_error **error);
-
-/**
  * Speculative decoding with a draft model that has the same vocabulary: up to `tokens` draft
  * tokens per step; 0 disables it. It changes latency, never the output. The options keep the draft
  * model alive.
@@ -1629,6 +1800,20 @@ codegeex_status codegeex_generate_options_set_speculation_model(struct codegeex_
  * Frees options. NULL is allowed.
  */
 void codegeex_generate_options_free(struct codegeex_generate_options *options);
+
+/**
+ * Adds a sampler callback. Samplers run in the order in which they were added: after banned ids,
+ * logit bias and penalties, before temperature, top-k, top-p, min-p and typical-p, and also with
+ * greedy decoding. Beam search has no samplers.
+ *
+ * `destroy`, unless NULL, is called with `userdata` when neither these options, their copies nor a
+ * call use it any more, or immediately if this call fails.
+ */
+codegeex_status codegeex_generate_options_add_sampler(struct codegeex_generate_options *options,
+                                                      codegeex_sampler_callback callback,
+                                                      void *userdata,
+                                                      codegeex_destroy_callback destroy,
+                                                      struct codegeex_error **error);
 
 /**
  * The name of a reason: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`, `deadline`,
@@ -1756,7 +1941,33 @@ codegeex_status codegeex_beam_options_new(struct codegeex_beam_options **options
                                           struct codegeex_error **error);
 
 /**
- * Sets an option by key; key and value are text. A refused value changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `num_beams`: Number of beams, which is also the maximum number of results, 1 to 1024. Default:
+ *   `4`.
+ * - `max_new_tokens`: Maximum number of new tokens. Default: `128`.
+ * - `rules`: How beams are scored: reference (the CodeGeeX reference; the score is the sum of the
+ *   log-probabilities) or hugging_face (generate in transformers). Default: `reference`.
+ * - `length_penalty`: Length penalty of the hugging_face rules: scores are divided by length to
+ *   this power, -64 to 64. Default: `1`.
+ * - `early_stopping`: Early stopping of the hugging_face rules, as in transformers: no (stops when
+ *   the best running beam scores no better than the worst finished one), yes (stops as soon as
+ *   num_beams beams have finished) or never (stops when no running beam can improve the result).
+ *   Default: `no`.
+ * - `banned_ids`: Ids that are excluded from all beams, as a JSON array of numbers. Default: `[]`.
+ * - `stop`: Stop strings, as a JSON array; they are not part of the completion. Default: `[]`.
+ * - `stop_at`: Where code ends a completion: none, or a language and rules, as in
+ *   go:block,function; rules are line, block, function, unindented, humaneval; the first that
+ *   matches ends the completion. Default: `none`.
+ * - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
+ *   Default: `none`.
+ * - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
+ *   (as plain text) or parse (as the tokens that they name). Default: `text`.
+ * - `timeout_ms`: Timeout in milliseconds, after which the call returns the partial result; 0
+ *   means none. Default: `0`.
+ * - `prefill_limit`: Maximum number of prompt tokens to compute, without cached ones; none means
+ *   no limit. Default: `none`.
+ * - `threads`: Maximum number of compute threads; 0 means all threads of the model. Default: `0`.
  */
 codegeex_status codegeex_beam_options_set(struct codegeex_beam_options *options,
                                           const char *key,
@@ -1782,65 +1993,6 @@ codegeex_status codegeex_beam_options_get(const struct codegeex_beam_options *op
  * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_beam_options_key(size_t index, const char **help);
-
-/**
- * Number of beams, which is also the maximum number of results: 1 to 1024.
- */
-codegeex_status codegeex_beam_options_set_num_beams(struct codegeex_beam_options *options,
-                                                    size_t num_beams,
-                                                    struct codegeex_error **error);
-
-/**
- * Maximum number of new tokens.
- */
-codegeex_status codegeex_beam_options_set_max_new_tokens(struct codegeex_beam_options *options,
-                                                         size_t max_new_tokens,
-                                                         struct codegeex_error **error);
-
-/**
- * How beams are scored and when the search ends: one of `CODEGEEX_BEAM_RULES_*`.
- */
-codegeex_status codegeex_beam_options_set_rules(struct codegeex_beam_options *options,
-                                                int32_t rules,
-                                                struct codegeex_error **error);
-
-/**
- * Length penalty of the Hugging Face rules: scores are divided by length to this power, -64 to 64;
- * default 1.
- */
-codegeex_status codegeex_beam_options_set_length_penalty(struct codegeex_beam_options *options,
-                                                         float length_penalty,
-                                                         struct codegeex_error **error);
-
-/**
- * Early stopping of the Hugging Face rules: one of `CODEGEEX_EARLY_STOPPING_*`.
- */
-codegeex_status codegeex_beam_options_set_early_stopping(struct codegeex_beam_options *options,
-                                                         int32_t early_stopping,
-                                                         struct codegeex_error **error);
-
-/**
- * Adds a stop string.
- */
-codegeex_status codegeex_beam_options_add_stop(struct codegeex_beam_options *options,
-                                               const char *text,
-                                               size_t text_len,
-                                               struct codegeex_error **error);
-
-/**
- * Ids that are excluded from all beams. Replaces the previous ones.
- */
-codegeex_status codegeex_beam_options_set_banned_ids(struct codegeex_beam_options *options,
-                                                     const uint32_t *ids,
-                                                     size_t ids_len,
-                                                     struct codegeex_error **error);
-
-/**
- * How special tokens in the prompt are encoded: one of `CODEGEEX_SPECIAL_*`.
- */
-codegeex_status codegeex_beam_options_set_special_tokens(struct codegeex_beam_options *options,
-                                                         int32_t special,
-                                                         struct codegeex_error **error);
 
 /**
  * Frees options. NULL is allowed.
@@ -2041,7 +2193,18 @@ codegeex_status codegeex_edit_options_new(struct codegeex_edit_options **options
                                           struct codegeex_error **error);
 
 /**
- * Sets an option by key; key and value are text. A refused value changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `clip_step`: Step in tokens by which the beginning of the visible text moves, approximately.
+ *   Default: `512`.
+ * - `reindent`: Re-indent suggestions to the style of the file: true or false. Default: `true`.
+ * - `cut_at_scope`: Cut suggestions at the end of the cursor's scope: true or false. Default:
+ *   `true`.
+ * - `without_overlap`: Remove text that already follows the cursor: true or false. Default:
+ *   `true`.
+ * - `distinct`: Remove duplicate suggestions: true or false. Default: `true`.
+ * - `rank`: Rank suggestions by log-probability: true or false. Default: `true`.
+ * - `suffix_tokens`: Maximum number of tokens after the cursor used for ranking. Default: `32`.
  */
 codegeex_status codegeex_edit_options_set(struct codegeex_edit_options *options,
                                           const char *key,
@@ -2308,7 +2471,15 @@ codegeex_status codegeex_convert_options_new(struct codegeex_convert_options **o
                                              struct codegeex_error **error);
 
 /**
- * Sets an option by key; key and value are text. A refused value changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `dtype`: Element type of tensors that are not quantized: keep, f32, f16 or bf16. Default:
+ *   `keep`.
+ * - `quantize`: Quantization of the linear layers: none, int8 or int4. Default: `none`.
+ * - `quantize_head`: Quantize the word embedding, which is also the LM head, to INT8: true or
+ *   false. Default: `false`.
+ * - `threads`: Number of threads for quantization; 0 means one for each core. Default: `0`.
+ * - `overwrite`: Whether an existing file may be replaced: true or false. Default: `false`.
  */
 codegeex_status codegeex_convert_options_set(struct codegeex_convert_options *options,
                                              const char *key,
@@ -2334,43 +2505,6 @@ codegeex_status codegeex_convert_options_get(const struct codegeex_convert_optio
  * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_convert_options_key(size_t index, const char **help);
-
-/**
- * The element type of tensors that are not quantized, by name: `keep`, `f32`, `f16` or `bf16`.
- */
-codegeex_status codegeex_convert_options_set_dtype(struct codegeex_convert_options *options,
-                                                   const char *name,
-                                                   size_t name_len,
-                                                   struct codegeex_error **error);
-
-/**
- * Quantization of the linear layers, by name: `none`, `int8` or `int4`.
- */
-codegeex_status codegeex_convert_options_set_quantize(struct codegeex_convert_options *options,
-                                                      const char *name,
-                                                      size_t name_len,
-                                                      struct codegeex_error **error);
-
-/**
- * Whether the word embedding, which is also the LM head, is quantized to INT8. Nonzero enables it.
- */
-codegeex_status codegeex_convert_options_set_quantize_head(struct codegeex_convert_options *options,
-                                                           int32_t quantize,
-                                                           struct codegeex_error **error);
-
-/**
- * Number of threads for quantization; 0 means one for each available core.
- */
-codegeex_status codegeex_convert_options_set_threads(struct codegeex_convert_options *options,
-                                                     size_t threads,
-                                                     struct codegeex_error **error);
-
-/**
- * Whether an existing file may be replaced, atomically at the end. Nonzero enables it.
- */
-codegeex_status codegeex_convert_options_set_overwrite(struct codegeex_convert_options *options,
-                                                       int32_t overwrite,
-                                                       struct codegeex_error **error);
 
 /**
  * Frees options. NULL is allowed.
@@ -2403,7 +2537,16 @@ codegeex_status codegeex_service_options_new(struct codegeex_service_options **o
                                              struct codegeex_error **error);
 
 /**
- * Sets an option by key; key and value are text. A refused value changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `sequences`: Maximum batch size in sequences, at least 1. Default: `64`.
+ * - `prefill_tokens`: Maximum number of prompt tokens per step (chunked prefill), at least 1.
+ *   Default: `512`.
+ * - `cache_bytes`: Limit of the KV cache of all requests together, in bytes: none means half of
+ *   the memory that the system has available, unlimited no limit. Default: `none`.
+ * - `prefixes`: Size of the prompt cache in prompts, for requests that share a prefix. Default:
+ *   `8`.
+ * - `waiting`: Maximum number of waiting requests. Default: `1024`.
  */
 codegeex_status codegeex_service_options_set(struct codegeex_service_options *options,
                                              const char *key,
@@ -2429,42 +2572,6 @@ codegeex_status codegeex_service_options_get(const struct codegeex_service_optio
  * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_service_options_key(size_t index, const char **help);
-
-/**
- * Maximum batch size in sequences, at least 1.
- */
-codegeex_status codegeex_service_options_set_sequences(struct codegeex_service_options *options,
-                                                       size_t sequences,
-                                                       struct codegeex_error **error);
-
-/**
- * Maximum number of prompt tokens per step (chunked prefill), at least 1.
- */
-codegeex_status codegeex_service_options_set_prefill_tokens(struct codegeex_service_options *options,
-                                                            size_t prefill_tokens,
-                                                            struct codegeex_error **error);
-
-/**
- * Size of the prompt cache in prompts, for requests that share a prefix.
- */
-codegeex_status codegeex_service_options_set_prefixes(struct codegeex_service_options *options,
-                                                      size_t prefixes,
-                                                      struct codegeex_error **error);
-
-/**
- * Maximum number of waiting requests.
- */
-codegeex_status codegeex_service_options_set_waiting(struct codegeex_service_options *options,
-                                                     size_t waiting,
-                                                     struct codegeex_error **error);
-
-/**
- * Limit of the KV cache in bytes; UINT64_MAX means no limit except the model's. The default is
- * half of the available memory when the service is created.
- */
-codegeex_status codegeex_service_options_set_cache_bytes(struct codegeex_service_options *options,
-                                                         uint64_t cache_bytes,
-                                                         struct codegeex_error **error);
 
 /**
  * Frees options. NULL is allowed.

@@ -6,7 +6,7 @@
 //! or a finalizer. Mutable values are behind a lock that is tried, never waited for.
 
 use std::collections::TryReserveError;
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
@@ -65,6 +65,9 @@ impl<T> Exclusive<T> {
     }
 }
 
+/// `CODEGEEX_STRLEN` of the header: the length of a text that ends at its NUL.
+pub const STRLEN: usize = usize::MAX;
+
 /// One call of an entry.
 #[derive(Default)]
 pub struct Call {
@@ -74,7 +77,7 @@ pub struct Call {
     more: Vec<Arc<dyn Kept>>,
 }
 
-fn null(what: &str) -> Failure {
+pub fn null(what: &str) -> Failure {
     Error::new(
         ErrorKind::InvalidArgument,
         format!("{what} is NULL; this argument is needed"),
@@ -117,18 +120,25 @@ impl Call {
         Ok(Some(held))
     }
 
-    /// A text.
+    /// A text; with [`STRLEN`] one that ends at its NUL.
     ///
     /// # Safety
-    /// `len` bytes at `text` are readable, if there are any.
+    /// `len` bytes at `text` are readable, if there are any; with [`STRLEN`] those up to a NUL.
     pub unsafe fn text<'a>(
         &mut self,
         text: *const c_char,
         len: usize,
         what: &str,
     ) -> Result<&'a str> {
+        if len == STRLEN && text.is_null() {
+            return Err(null(what));
+        }
         // SAFETY: the caller's promise.
-        let bytes = unsafe { self.slice(text.cast::<u8>(), len, what) }?;
+        let bytes = match len {
+            STRLEN => unsafe { CStr::from_ptr(text) }.to_bytes(),
+            // SAFETY: the same.
+            _ => unsafe { self.slice(text.cast::<u8>(), len, what) }?,
+        };
         std::str::from_utf8(bytes).map_err(|e| {
             let message = format!("{what} is no UTF-8 from byte {} on", e.valid_up_to());
             Error::new(ErrorKind::InvalidUtf8, message)

@@ -61,13 +61,17 @@ pub fn give_text(text: &str, data: Out<*mut c_char>, len: Out<usize>) -> Result<
     Ok(())
 }
 
-/// A file in memory, which grows in a way that can be refused.
+/// What is written, in memory that can be refused.
 #[derive(Debug, Default)]
 pub struct Saved(Vec<u8>);
 
 impl Saved {
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 }
 

@@ -9,7 +9,9 @@ use super::error::codegeex_error;
 use super::generate::cancel_or_never;
 use super::model::{Progress, codegeex_progress_callback};
 use super::open_options::codegeex_open_options;
-use super::settings::{self, Options, Setting, copy_or_default, flag, number, one_of};
+use super::settings::{
+    self, Options, Setting, copy_or_default, flag, name_of, number, one_of, setting,
+};
 use super::status::codegeex_status;
 use crate::model::{Checkpoint, ConvertOptions, convert};
 use crate::num::DType;
@@ -43,57 +45,37 @@ const SCHEMES: &[(&str, Option<PackedScheme>)] = &[
 ];
 
 const TABLE: &[Setting<ConvertOptions>] = &[
-    Setting {
-        key: "dtype\0",
-        help: "Element type of tensors that are not quantized: keep, f32, f16 or bf16.\0",
-        set: |o, v| {
-            o.dtype = one_of(v, DTYPES)?;
-            Ok(())
-        },
-        get: |o| name_of(DTYPES, o.dtype),
-    },
-    Setting {
-        key: "quantize\0",
-        help: "Quantization of the linear layers: none, int8 or int4.\0",
-        set: |o, v| {
-            o.quantize = one_of(v, SCHEMES)?;
-            Ok(())
-        },
-        get: |o| name_of(SCHEMES, o.quantize),
-    },
-    Setting {
-        key: "quantize_head\0",
-        help: "Quantize the word embedding, which is also the LM head, to INT8.\0",
-        set: |o, v| {
-            o.quantize_head = flag(v)?;
-            Ok(())
-        },
-        get: |o| o.quantize_head.to_string(),
-    },
-    Setting {
-        key: "threads\0",
-        help: "Number of threads for quantization; 0 means one for each core.\0",
-        set: |o, v| {
-            o.threads = number(v).map(|n| (n > 0).then_some(n))?;
-            Ok(())
-        },
-        get: |o| o.threads.unwrap_or(0).to_string(),
-    },
-    Setting {
-        key: "overwrite\0",
-        help: "Whether an existing file may be replaced: true or false.\0",
-        set: |o, v| {
-            o.overwrite = flag(v)?;
-            Ok(())
-        },
-        get: |o| o.overwrite.to_string(),
-    },
+    setting!(
+        "dtype",
+        "Element type of tensors that are not quantized: keep, f32, f16 or bf16.",
+        |o, v| o.dtype = one_of(v, DTYPES)?,
+        name_of(DTYPES, o.dtype)
+    ),
+    setting!(
+        "quantize",
+        "Quantization of the linear layers: none, int8 or int4.",
+        |o, v| o.quantize = one_of(v, SCHEMES)?,
+        name_of(SCHEMES, o.quantize)
+    ),
+    setting!(
+        "quantize_head",
+        "Quantize the word embedding, which is also the LM head, to INT8: true or false.",
+        |o, v| o.quantize_head = flag(v)?,
+        o.quantize_head.to_string()
+    ),
+    setting!(
+        "threads",
+        "Number of threads for quantization; 0 means one for each core.",
+        |o, v| o.threads = number(v).map(|n| (n > 0).then_some(n))?,
+        o.threads.unwrap_or(0).to_string()
+    ),
+    setting!(
+        "overwrite",
+        "Whether an existing file may be replaced: true or false.",
+        |o, v| o.overwrite = flag(v)?,
+        o.overwrite.to_string()
+    ),
 ];
-
-fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
-    let found = names.iter().find(|(_, v)| *v == value);
-    found.map_or("", |(name, _)| name).to_owned()
-}
 
 /// Creates options with the defaults: element types unchanged, no quantization, no overwriting.
 #[unsafe(no_mangle)]
@@ -108,7 +90,15 @@ pub unsafe extern "C" fn codegeex_convert_options_new(
     })
 }
 
-/// Sets an option by key; key and value are text. A refused value changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+///
+/// - `dtype`: Element type of tensors that are not quantized: keep, f32, f16 or bf16. Default:
+///   `keep`.
+/// - `quantize`: Quantization of the linear layers: none, int8 or int4. Default: `none`.
+/// - `quantize_head`: Quantize the word embedding, which is also the LM head, to INT8: true or
+///   false. Default: `false`.
+/// - `threads`: Number of threads for quantization; 0 means one for each core. Default: `0`.
+/// - `overwrite`: Whether an existing file may be replaced: true or false. Default: `false`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_convert_options_set(
     options: *mut codegeex_convert_options,
@@ -155,78 +145,6 @@ pub unsafe extern "C" fn codegeex_convert_options_key(
 ) -> *const c_char {
     guard_value!(std::ptr::null(), |call| {
         Ok(settings::key(call, TABLE, index, help))
-    })
-}
-
-/// The element type of tensors that are not quantized, by name: `keep`, `f32`, `f16` or `bf16`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_convert_options_set_dtype(
-    options: *mut codegeex_convert_options,
-    name: *const c_char,
-    name_len: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let name = call.text(name, name_len, "name")?;
-        settings::set(TABLE, &options, "dtype", name)
-    })
-}
-
-/// Quantization of the linear layers, by name: `none`, `int8` or `int4`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_convert_options_set_quantize(
-    options: *mut codegeex_convert_options,
-    name: *const c_char,
-    name_len: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let name = call.text(name, name_len, "name")?;
-        settings::set(TABLE, &options, "quantize", name)
-    })
-}
-
-/// Whether the word embedding, which is also the LM head, is quantized to INT8. Nonzero enables it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_convert_options_set_quantize_head(
-    options: *mut codegeex_convert_options,
-    quantize: i32,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.quantize_head = quantize != 0);
-        Ok(())
-    })
-}
-
-/// Number of threads for quantization; 0 means one for each available core.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_convert_options_set_threads(
-    options: *mut codegeex_convert_options,
-    threads: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.threads = (threads > 0).then_some(threads));
-        Ok(())
-    })
-}
-
-/// Whether an existing file may be replaced, atomically at the end. Nonzero enables it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_convert_options_set_overwrite(
-    options: *mut codegeex_convert_options,
-    overwrite: i32,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.overwrite = overwrite != 0);
-        Ok(())
     })
 }
 

@@ -11,7 +11,7 @@ use super::generate::cancel_or_never;
 use super::generate_options::codegeex_generate_options;
 use super::log::Log;
 use super::model::codegeex_model;
-use super::settings::{self, Options, Setting, copy_or_default, flag, number};
+use super::settings::{self, Options, Setting, copy_or_default, flag, number, setting};
 use super::status::codegeex_status;
 use crate::edit::{Accept, EditOptions, EditSession};
 use crate::generate::Event;
@@ -47,57 +47,49 @@ impl Handle for codegeex_edit_session {
     type Value = EditValue;
 }
 
-/// A setting that is true or false.
-macro_rules! polish {
-    ($key:literal, $field:ident, $help:literal) => {
-        Setting {
-            key: concat!($key, "\0"),
-            help: concat!($help, "\0"),
-            set: |o, v| {
-                o.polish.$field = flag(v)?;
-                Ok(())
-            },
-            get: |o| o.polish.$field.to_string(),
-        }
-    };
-}
-
 const TABLE: &[Setting<EditOptions>] = &[
-    Setting {
-        key: "clip_step\0",
-        help: "Step in tokens by which the beginning of the visible text moves, approximately.\0",
-        set: |o, v| {
-            o.clip_step = number(v)?;
-            Ok(())
-        },
-        get: |o| o.clip_step.to_string(),
-    },
-    polish!(
+    setting!(
+        "clip_step",
+        "Step in tokens by which the beginning of the visible text moves, approximately.",
+        |o, v| o.clip_step = number(v)?,
+        o.clip_step.to_string()
+    ),
+    setting!(
         "reindent",
-        reindent,
-        "Re-indent suggestions to the style of the file."
+        "Re-indent suggestions to the style of the file: true or false.",
+        |o, v| o.polish.reindent = flag(v)?,
+        o.polish.reindent.to_string()
     ),
-    polish!(
+    setting!(
         "cut_at_scope",
-        cut_at_scope,
-        "Cut suggestions at the end of the cursor's scope."
+        "Cut suggestions at the end of the cursor's scope: true or false.",
+        |o, v| o.polish.cut_at_scope = flag(v)?,
+        o.polish.cut_at_scope.to_string()
     ),
-    polish!(
+    setting!(
         "without_overlap",
-        without_overlap,
-        "Remove text that already follows the cursor."
+        "Remove text that already follows the cursor: true or false.",
+        |o, v| o.polish.without_overlap = flag(v)?,
+        o.polish.without_overlap.to_string()
     ),
-    polish!("distinct", distinct, "Remove duplicate suggestions."),
-    polish!("rank", rank, "Rank suggestions by log-probability."),
-    Setting {
-        key: "suffix_tokens\0",
-        help: "Maximum number of tokens after the cursor used for ranking.\0",
-        set: |o, v| {
-            o.polish.suffix_tokens = number(v)?;
-            Ok(())
-        },
-        get: |o| o.polish.suffix_tokens.to_string(),
-    },
+    setting!(
+        "distinct",
+        "Remove duplicate suggestions: true or false.",
+        |o, v| o.polish.distinct = flag(v)?,
+        o.polish.distinct.to_string()
+    ),
+    setting!(
+        "rank",
+        "Rank suggestions by log-probability: true or false.",
+        |o, v| o.polish.rank = flag(v)?,
+        o.polish.rank.to_string()
+    ),
+    setting!(
+        "suffix_tokens",
+        "Maximum number of tokens after the cursor used for ranking.",
+        |o, v| o.polish.suffix_tokens = number(v)?,
+        o.polish.suffix_tokens.to_string()
+    ),
 ];
 
 /// Creates options with the defaults: at most 64 tokens, token healing, all post-processing.
@@ -113,7 +105,18 @@ pub unsafe extern "C" fn codegeex_edit_options_new(
     })
 }
 
-/// Sets an option by key; key and value are text. A refused value changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+///
+/// - `clip_step`: Step in tokens by which the beginning of the visible text moves, approximately.
+///   Default: `512`.
+/// - `reindent`: Re-indent suggestions to the style of the file: true or false. Default: `true`.
+/// - `cut_at_scope`: Cut suggestions at the end of the cursor's scope: true or false. Default:
+///   `true`.
+/// - `without_overlap`: Remove text that already follows the cursor: true or false. Default:
+///   `true`.
+/// - `distinct`: Remove duplicate suggestions: true or false. Default: `true`.
+/// - `rank`: Rank suggestions by log-probability: true or false. Default: `true`.
+/// - `suffix_tokens`: Maximum number of tokens after the cursor used for ranking. Default: `32`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_set(
     options: *mut codegeex_edit_options,

@@ -49,18 +49,22 @@ pub(super) fn finish_number(reason: FinishReason) -> i32 {
     match reason {
         FinishReason::EndOfText => CODEGEEX_FINISH_END_OF_TEXT,
         FinishReason::Stop(_) => CODEGEEX_FINISH_STOP,
-        FinishReason::Code(rule) => match rule {
-            StopRule::Line => CODEGEEX_FINISH_END_OF_LINE,
-            StopRule::Block => CODEGEEX_FINISH_END_OF_BLOCK,
-            StopRule::Function => CODEGEEX_FINISH_END_OF_FUNCTION,
-            StopRule::Unindented => CODEGEEX_FINISH_UNINDENTED_LINE,
-            StopRule::HumanEval => CODEGEEX_FINISH_HUMANEVAL,
-        },
+        FinishReason::Code(rule) => rule_number(rule),
         FinishReason::Length => CODEGEEX_FINISH_LENGTH,
         FinishReason::ContextFull => CODEGEEX_FINISH_CONTEXT_FULL,
         FinishReason::Cancelled => CODEGEEX_FINISH_CANCELLED,
         FinishReason::Deadline => CODEGEEX_FINISH_DEADLINE,
         FinishReason::PrefillLimit => CODEGEEX_FINISH_PREFILL_LIMIT,
+    }
+}
+
+pub(super) fn rule_number(rule: StopRule) -> i32 {
+    match rule {
+        StopRule::Line => CODEGEEX_FINISH_END_OF_LINE,
+        StopRule::Block => CODEGEEX_FINISH_END_OF_BLOCK,
+        StopRule::Function => CODEGEEX_FINISH_END_OF_FUNCTION,
+        StopRule::Unindented => CODEGEEX_FINISH_UNINDENTED_LINE,
+        StopRule::HumanEval => CODEGEEX_FINISH_HUMANEVAL,
     }
 }
 

@@ -271,14 +271,14 @@ pub struct codegeex_memory_estimate {
 }
 
 /// Estimates the memory that a checkpoint needs with these options, for `sequences` concurrent
-/// sequences of `positions` tokens each, without loading it. `options` may be NULL.
+/// sequences of `context_length` tokens each, without loading it. `options` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_estimate_memory(
     path: *const c_char,
     path_len: usize,
     options: *const codegeex_open_options,
     sequences: usize,
-    positions: usize,
+    context_length: usize,
     result: *mut codegeex_memory_estimate,
     error: *mut *mut codegeex_error,
 ) -> codegeex_status {
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn codegeex_estimate_memory(
         let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
         let result = call.sized(result, "result")?;
         let load = options.load;
-        let wanted = EstimateOptions::new(sequences, positions).kv(load.cpu.kv);
+        let wanted = EstimateOptions::new(sequences, context_length).kv(load.cpu.kv);
         let found = estimate(Path::new(path), &load.open, &wanted)?;
         result.set(codegeex_memory_estimate {
             struct_size: 0,

@@ -9,7 +9,9 @@ use super::log::{
     CODEGEEX_LOG_DEBUG, CODEGEEX_LOG_ERROR, Kept, Log, codegeex_destroy_callback,
     codegeex_log_callback,
 };
-use super::settings::{self, Options, Setting, number, number_or_none, one_of, or_none};
+use super::settings::{
+    self, Options, Setting, name_of, number, number_or_none, one_of, or_none, setting,
+};
 use super::status::codegeex_status;
 use super::tokenizer::codegeex_tokenizer;
 use crate::backend::{ActivationFormat, InstructionSet, KvFormat};
@@ -37,28 +39,6 @@ impl Handle for codegeex_open_options {
     type Value = Options<OpenSettings>;
 }
 
-/// Memory-map the files: opening is nearly free, and pages are read on first use. Do not truncate
-/// the files while the model is open.
-pub const CODEGEEX_MEMORY_MAP: i32 = 0;
-/// Read the files into private memory.
-pub const CODEGEEX_MEMORY_COPY: i32 = 1;
-/// Memory-map and lock the files (mlock), so that their pages are never evicted. RLIMIT_MEMLOCK
-/// must be at least the size of the files.
-pub const CODEGEEX_MEMORY_LOCK: i32 = 2;
-
-/// KV cache in FP32, as computed.
-pub const CODEGEEX_KV_F32: i32 = 0;
-/// KV cache in FP16.
-pub const CODEGEEX_KV_F16: i32 = 1;
-/// KV cache in INT8 with a scale for each token and head.
-pub const CODEGEEX_KV_INT8: i32 = 2;
-
-/// INT16 activations in quantized layers, with a scale for each token.
-pub const CODEGEEX_ACTIVATIONS_INT16: i32 = 0;
-/// INT8 activations in quantized layers, with a scale for each group of 256 inputs: faster for
-/// prompts and large batches, less exact.
-pub const CODEGEEX_ACTIVATIONS_INT8: i32 = 1;
-
 const MEMORY: &[(&str, MemoryMode)] = &[
     ("map", MemoryMode::Map),
     ("copy", MemoryMode::Copy),
@@ -66,83 +46,69 @@ const MEMORY: &[(&str, MemoryMode)] = &[
 ];
 
 const TABLE: &[Setting<OpenSettings>] = &[
-    Setting {
-        key: "memory\0",
-        help: "How the files are loaded into memory: map, copy or lock.\0",
-        set: |o, v| {
-            o.load.open.memory = one_of(v, MEMORY)?;
-            Ok(())
+    setting!(
+        "memory",
+        "How the files are loaded: map (memory-map: opening is nearly free, pages are read on first \
+         use; do not truncate the files meanwhile), copy (read into private memory) or lock \
+         (memory-map and mlock, within RLIMIT_MEMLOCK).",
+        |o, v| o.load.open.memory = one_of(v, MEMORY)?,
+        name_of(MEMORY, o.load.open.memory)
+    ),
+    setting!(
+        "threads",
+        "Number of compute threads, including the calling thread; 0 means one for each core.",
+        |o, v| o.load.cpu.threads = number(v).map(|n| (n > 0).then_some(n))?,
+        o.load.cpu.threads.unwrap_or(0).to_string()
+    ),
+    setting!(
+        "isa",
+        "Instruction set of the kernels, by name (see codegeex_cpu_tier_name); auto means the \
+         fastest. All give bit-identical results.",
+        |o, v| o.load.cpu.isa = isa(v)?,
+        o.load
+            .cpu
+            .isa
+            .map_or("auto", InstructionSet::name)
+            .to_owned()
+    ),
+    setting!(
+        "kv",
+        "Format of the KV cache: f32 (as computed), f16, or int8 (with a scale for each token and \
+         head).",
+        |o, v| o.load.cpu.kv = one_of(v, &KvFormat::ALL.map(|f| (f.name(), f)))?,
+        o.load.cpu.kv.name().to_owned()
+    ),
+    setting!(
+        "activations",
+        "Precision of activations in quantized layers: int16 (a scale for each token), or int8 (a \
+         scale for each group of 256 inputs: faster for prompts and large batches, less exact).",
+        |o, v| {
+            o.load.cpu.activations = one_of(v, &ActivationFormat::ALL.map(|f| (f.name(), f)))?
         },
-        get: |o| {
-            let found = MEMORY.iter().find(|(_, m)| *m == o.load.open.memory);
-            found.map_or("", |(name, _)| name).to_owned()
-        },
-    },
-    Setting {
-        key: "threads\0",
-        help: "Number of compute threads, including the calling thread; 0 means one for each core.\0",
-        set: |o, v| {
-            o.load.cpu.threads = number(v).map(|n| (n > 0).then_some(n))?;
-            Ok(())
-        },
-        get: |o| o.load.cpu.threads.unwrap_or(0).to_string(),
-    },
-    Setting {
-        key: "isa\0",
-        help: "Instruction set of the kernels, by name; auto means the fastest of this machine.\0",
-        set: |o, v| {
-            o.load.cpu.isa = isa(v)?;
-            Ok(())
-        },
-        get: |o| {
-            o.load
-                .cpu
-                .isa
-                .map_or("auto", InstructionSet::name)
-                .to_owned()
-        },
-    },
-    Setting {
-        key: "kv\0",
-        help: "Format of the KV cache: f32, f16 or int8.\0",
-        set: |o, v| {
-            o.load.cpu.kv = one_of(v, &KvFormat::ALL.map(|f| (f.name(), f)))?;
-            Ok(())
-        },
-        get: |o| o.load.cpu.kv.name().to_owned(),
-    },
-    Setting {
-        key: "activations\0",
-        help: "Precision of activations in quantized layers: int16 or int8.\0",
-        set: |o, v| {
-            let formats = ActivationFormat::ALL.map(|f| (f.name(), f));
-            o.load.cpu.activations = one_of(v, &formats)?;
-            Ok(())
-        },
-        get: |o| o.load.cpu.activations.name().to_owned(),
-    },
-    Setting {
-        key: "memory_limit\0",
-        help: "Limit of the KV cache over all sequences, in bytes; none means no limit.\0",
-        set: |o, v| {
-            o.load.cpu.memory_limit = number_or_none(v)?;
-            Ok(())
-        },
-        get: |o| or_none(o.load.cpu.memory_limit),
-    },
-    Setting {
-        key: "config\0",
-        help: "Model configuration as JSON, for files without one; none means the configuration of the files.\0",
-        set: |o, v| {
-            o.load.open.config = match v.trim() {
-                "none" => None,
-                json => Some(ModelConfig::from_json(json)?),
-            };
-            Ok(())
-        },
-        get: |o| or_none(o.load.open.config.as_ref().map(ModelConfig::to_json)),
-    },
+        o.load.cpu.activations.name().to_owned()
+    ),
+    setting!(
+        "memory_limit",
+        "Limit of the KV cache over all sequences, in bytes; none means no limit. Exceeding it is \
+         CODEGEEX_OUT_OF_MEMORY.",
+        |o, v| o.load.cpu.memory_limit = number_or_none(v)?,
+        or_none(o.load.cpu.memory_limit)
+    ),
+    setting!(
+        "config",
+        "Model configuration as JSON, for files without one; none means the configuration of the \
+         files.",
+        |o, v| o.load.open.config = config(v)?,
+        or_none(o.load.open.config.as_ref().map(ModelConfig::to_json))
+    ),
 ];
+
+fn config(text: &str) -> crate::Result<Option<ModelConfig>> {
+    match text.trim() {
+        "none" => Ok(None),
+        json => ModelConfig::from_json(json).map(Some),
+    }
+}
 
 fn isa(name: &str) -> crate::Result<Option<InstructionSet>> {
     match name.trim() {
@@ -177,7 +143,24 @@ pub unsafe extern "C" fn codegeex_open_options_new(
     })
 }
 
-/// Sets an option by key; key and value are text. A refused value changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+///
+/// - `memory`: How the files are loaded: map (memory-map: opening is nearly free, pages are read on
+///   first use; do not truncate the files meanwhile), copy (read into private memory) or lock
+///   (memory-map and mlock, within RLIMIT_MEMLOCK). Default: `map`.
+/// - `threads`: Number of compute threads, including the calling thread; 0 means one for each core.
+///   Default: `0`.
+/// - `isa`: Instruction set of the kernels, by name (see codegeex_cpu_tier_name); auto means the
+///   fastest. All give bit-identical results. Default: `auto`.
+/// - `kv`: Format of the KV cache: f32 (as computed), f16, or int8 (with a scale for each token and
+///   head). Default: `f32`.
+/// - `activations`: Precision of activations in quantized layers: int16 (a scale for each token),
+///   or int8 (a scale for each group of 256 inputs: faster for prompts and large batches, less
+///   exact). Default: `int16`.
+/// - `memory_limit`: Limit of the KV cache over all sequences, in bytes; none means no limit.
+///   Exceeding it is CODEGEEX_OUT_OF_MEMORY. Default: `none`.
+/// - `config`: Model configuration as JSON, for files without one; none means the configuration of
+///   the files. Default: `none`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set(
     options: *mut codegeex_open_options,
@@ -227,29 +210,6 @@ pub unsafe extern "C" fn codegeex_open_options_key(
     })
 }
 
-/// How the files are loaded into memory: one of `CODEGEEX_MEMORY_*`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_open_options_set_memory(
-    options: *mut codegeex_open_options,
-    memory: i32,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let memory = match memory {
-            CODEGEEX_MEMORY_MAP => MemoryMode::Map,
-            CODEGEEX_MEMORY_COPY => MemoryMode::Copy,
-            CODEGEEX_MEMORY_LOCK => MemoryMode::Lock,
-            _ => {
-                let expected = "CODEGEEX_MEMORY_MAP, CODEGEEX_MEMORY_COPY, CODEGEEX_MEMORY_LOCK";
-                return unknown("memory", memory, expected);
-            }
-        };
-        options.change(|o| o.load.open.memory = memory);
-        Ok(())
-    })
-}
-
 /// Number of compute threads, including the calling thread; 0 means one for each available core.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_threads(
@@ -260,92 +220,6 @@ pub unsafe extern "C" fn codegeex_open_options_set_threads(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         options.change(|o| o.load.cpu.threads = (threads > 0).then_some(threads));
-        Ok(())
-    })
-}
-
-/// The instruction set of the kernels, by name: `scalar`, `avx2`, … (see codegeex_cpu_tier_name);
-/// `auto` means the fastest. All give bit-identical results.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_open_options_set_isa(
-    options: *mut codegeex_open_options,
-    name: *const c_char,
-    name_len: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let set = isa(call.text(name, name_len, "name")?)?;
-        options.change(|o| o.load.cpu.isa = set);
-        Ok(())
-    })
-}
-
-/// Format of the KV cache: one of `CODEGEEX_KV_*`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_open_options_set_kv(
-    options: *mut codegeex_open_options,
-    kv: i32,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let kv = kv_format(kv)?;
-        options.change(|o| o.load.cpu.kv = kv);
-        Ok(())
-    })
-}
-
-pub(super) fn kv_format(value: i32) -> super::boundary::Result<KvFormat> {
-    match value {
-        CODEGEEX_KV_F32 => Ok(KvFormat::F32),
-        CODEGEEX_KV_F16 => Ok(KvFormat::F16),
-        CODEGEEX_KV_INT8 => Ok(KvFormat::Int8),
-        _ => unknown(
-            "kv",
-            value,
-            "CODEGEEX_KV_F32, CODEGEEX_KV_F16, CODEGEEX_KV_INT8",
-        ),
-    }
-}
-
-/// Precision of activations in quantized layers: one of `CODEGEEX_ACTIVATIONS_*`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_open_options_set_activations(
-    options: *mut codegeex_open_options,
-    activations: i32,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let format = match activations {
-            CODEGEEX_ACTIVATIONS_INT16 => ActivationFormat::Int16,
-            CODEGEEX_ACTIVATIONS_INT8 => ActivationFormat::Int8,
-            _ => {
-                return unknown(
-                    "activations",
-                    activations,
-                    "CODEGEEX_ACTIVATIONS_INT16, CODEGEEX_ACTIVATIONS_INT8",
-                );
-            }
-        };
-        options.change(|o| o.load.cpu.activations = format);
-        Ok(())
-    })
-}
-
-/// Limit of the KV cache over all sequences, in bytes; 0 allows none. Exceeding it is
-/// CODEGEEX_OUT_OF_MEMORY. UINT64_MAX means no limit.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_open_options_set_memory_limit(
-    options: *mut codegeex_open_options,
-    bytes: u64,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        let limit = (bytes != u64::MAX).then_some(bytes);
-        options.change(|o| o.load.cpu.memory_limit = limit);
         Ok(())
     })
 }

@@ -14,7 +14,9 @@ use super::generate::{cancel_or_never, noted};
 use super::generate_options::codegeex_generate_options;
 use super::log::Log;
 use super::model::codegeex_model;
-use super::settings::{self, Options, Setting, copy_or_default, number, number_or_none, or_none};
+use super::settings::{
+    self, Options, Setting, copy_or_default, number, number_or_none, or_none, setting,
+};
 use super::status::codegeex_status;
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
@@ -81,45 +83,49 @@ impl Handle for codegeex_ticket {
     type Value = TicketValue;
 }
 
-/// A setting that is a number in a field of the options.
-macro_rules! numeric {
-    ($key:literal, $field:ident, $help:literal) => {
-        Setting {
-            key: concat!($key, "\0"),
-            help: concat!($help, "\0"),
-            set: |o, v| {
-                o.$field = number(v)?;
-                Ok(())
-            },
-            get: |o| o.$field.to_string(),
-        }
-    };
-}
-
 const TABLE: &[Setting<SchedulerOptions>] = &[
-    numeric!("sequences", sequences, "Maximum batch size in sequences."),
-    numeric!(
+    setting!(
+        "sequences",
+        "Maximum batch size in sequences, at least 1.",
+        |o, v| o.sequences = number(v)?,
+        o.sequences.to_string()
+    ),
+    setting!(
         "prefill_tokens",
-        prefill_tokens,
-        "Maximum number of prompt tokens per step (chunked prefill)."
+        "Maximum number of prompt tokens per step (chunked prefill), at least 1.",
+        |o, v| o.prefill_tokens = number(v)?,
+        o.prefill_tokens.to_string()
     ),
-    Setting {
-        key: "cache_bytes\0",
-        help: "Bytes of KV cache that may be planned for; none means half of what the system has \
-               available, 18446744073709551615 no limit.\0",
-        set: |o, v| {
-            o.cache_bytes = number_or_none(v)?;
-            Ok(())
-        },
-        get: |o| or_none(o.cache_bytes),
-    },
-    numeric!(
+    setting!(
+        "cache_bytes",
+        "Limit of the KV cache of all requests together, in bytes: none means half of the memory \
+         that the system has available, unlimited no limit.",
+        |o, v| o.cache_bytes = cache_bytes(v)?,
+        match o.cache_bytes {
+            Some(SchedulerOptions::UNLIMITED) => "unlimited".to_owned(),
+            bytes => or_none(bytes),
+        }
+    ),
+    setting!(
         "prefixes",
-        prefixes,
-        "Size of the prompt cache in prompts, for requests that share a prefix."
+        "Size of the prompt cache in prompts, for requests that share a prefix.",
+        |o, v| o.prefixes = number(v)?,
+        o.prefixes.to_string()
     ),
-    numeric!("waiting", waiting, "Maximum number of waiting requests."),
+    setting!(
+        "waiting",
+        "Maximum number of waiting requests.",
+        |o, v| o.waiting = number(v)?,
+        o.waiting.to_string()
+    ),
 ];
+
+fn cache_bytes(text: &str) -> crate::Result<Option<u64>> {
+    match text.trim() {
+        "unlimited" => Ok(Some(SchedulerOptions::UNLIMITED)),
+        text => number_or_none(text),
+    }
+}
 
 /// Creates options with the defaults: 64 concurrent sequences, 8 cached prompts, 1024 waiting
 /// requests, half of the available memory for the KV cache.
@@ -135,7 +141,16 @@ pub unsafe extern "C" fn codegeex_service_options_new(
     })
 }
 
-/// Sets an option by key; key and value are text. A refused value changes nothing.
+/// Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+///
+/// - `sequences`: Maximum batch size in sequences, at least 1. Default: `64`.
+/// - `prefill_tokens`: Maximum number of prompt tokens per step (chunked prefill), at least 1.
+///   Default: `512`.
+/// - `cache_bytes`: Limit of the KV cache of all requests together, in bytes: none means half of
+///   the memory that the system has available, unlimited no limit. Default: `none`.
+/// - `prefixes`: Size of the prompt cache in prompts, for requests that share a prefix. Default:
+///   `8`.
+/// - `waiting`: Maximum number of waiting requests. Default: `1024`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_service_options_set(
     options: *mut codegeex_service_options,
@@ -182,77 +197,6 @@ pub unsafe extern "C" fn codegeex_service_options_key(
 ) -> *const c_char {
     guard_value!(std::ptr::null(), |call| {
         Ok(settings::key(call, TABLE, index, help))
-    })
-}
-
-/// Maximum batch size in sequences, at least 1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_service_options_set_sequences(
-    options: *mut codegeex_service_options,
-    sequences: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.sequences = sequences);
-        Ok(())
-    })
-}
-
-/// Maximum number of prompt tokens per step (chunked prefill), at least 1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_service_options_set_prefill_tokens(
-    options: *mut codegeex_service_options,
-    prefill_tokens: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.prefill_tokens = prefill_tokens);
-        Ok(())
-    })
-}
-
-/// Size of the prompt cache in prompts, for requests that share a prefix.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_service_options_set_prefixes(
-    options: *mut codegeex_service_options,
-    prefixes: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.prefixes = prefixes);
-        Ok(())
-    })
-}
-
-/// Maximum number of waiting requests.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_service_options_set_waiting(
-    options: *mut codegeex_service_options,
-    waiting: usize,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.waiting = waiting);
-        Ok(())
-    })
-}
-
-/// Limit of the KV cache in bytes; UINT64_MAX means no limit except the model's. The default is
-/// half of the available memory when the service is created.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn codegeex_service_options_set_cache_bytes(
-    options: *mut codegeex_service_options,
-    cache_bytes: u64,
-    error: *mut *mut codegeex_error,
-) -> codegeex_status {
-    guard!(error, |call| {
-        let options = call.get(options, "options")?;
-        options.change(|o| o.cache_bytes = Some(cache_bytes));
-        Ok(())
     })
 }
 

@@ -2,20 +2,175 @@
 //! table for each kind of options, which C can list.
 
 use std::ffi::c_char;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use super::boundary::{Call, Handle, Held, Out, Result};
-use super::buffer::give_text;
+use super::buffer::{Saved, give_text};
+use crate::code::StopRule;
 use crate::error::{Error, ErrorKind, bail, excerpt};
+use crate::generate::{Limits, StopAt, Stops};
+use crate::language::Language;
+use crate::memory::{TryGrow, try_copy_text};
+use crate::tokenizer::SpecialTokens;
 
 /// An option: its NUL-terminated key and description, and how it is set and read.
 pub struct Setting<T> {
     pub key: &'static str,
     pub help: &'static str,
+    /// Changes nothing if the value is refused.
     pub set: fn(&mut T, &str) -> crate::Result<()>,
-    pub get: fn(&T) -> String,
+    pub get: fn(&T) -> crate::Result<String>,
+}
+
+/// An option, with one expression that sets it to a text `v` and one that reads it back.
+macro_rules! setting {
+    ($key:literal, $help:literal, |$o:ident, $v:ident| $set:expr, $get:expr $(,)?) => {
+        $crate::capi::settings::Setting {
+            key: concat!($key, "\0"),
+            help: concat!($help, "\0"),
+            set: |$o, $v| {
+                $set;
+                Ok(())
+            },
+            get: |$o| Ok($get),
+        }
+    };
+}
+pub(super) use setting;
+
+/// An option that a generation and a beam search have in common. The type has `options` with the
+/// groups, and `timeout_ms` and `stop_before` beside them.
+macro_rules! common {
+    (max_new_tokens) => {
+        setting!(
+            "max_new_tokens",
+            "Maximum number of new tokens.",
+            |o, v| o.options.limits.max_new_tokens = number(v)?,
+            o.options.limits.max_new_tokens.to_string()
+        )
+    };
+    (stop) => {
+        setting!(
+            "stop",
+            "Stop strings, as a JSON array; they are not part of the completion.",
+            |o, v| o.options.stops.stop = settings::texts(v)?,
+            settings::to_json(&o.options.stops.stop)?
+        )
+    };
+    (stop_at) => {
+        setting!(
+            "stop_at",
+            "Where code ends a completion: none, or a language and rules, as in go:block,function; \
+             rules are line, block, function, unindented, humaneval; the first that matches ends the \
+             completion.",
+            |o, v| o.options.stops.stop_at = settings::stop_at(v)?,
+            settings::stop_at_text(o.options.stops.stop_at.as_ref())
+        )
+    };
+    (stop_before) => {
+        setting!(
+            "stop_before",
+            "Code left of the cursor, for stop_at, as a JSON string; none means the prompt.",
+            |o, v| o.stop_before = settings::text_or_none(v)?,
+            settings::text_or_none_json(o.stop_before.as_deref())?
+        )
+    };
+    (special_tokens) => {
+        setting!(
+            "special_tokens",
+            "How special tokens in the prompt, such as <|endoftext|>, are encoded: text (as plain \
+             text) or parse (as the tokens that they name).",
+            |o, v| o.options.special_tokens = one_of(v, settings::SPECIAL)?,
+            settings::name_of(settings::SPECIAL, o.options.special_tokens)
+        )
+    };
+    (timeout_ms) => {
+        setting!(
+            "timeout_ms",
+            "Timeout in milliseconds, after which the call returns the partial result; 0 means none.",
+            |o, v| o.timeout_ms = number(v)?,
+            o.timeout_ms.to_string()
+        )
+    };
+    (prefill_limit) => {
+        setting!(
+            "prefill_limit",
+            "Maximum number of prompt tokens to compute, without cached ones; none means no limit.",
+            |o, v| o.options.limits.prefill_limit = number_or_none(v)?,
+            or_none(o.options.limits.prefill_limit)
+        )
+    };
+    (threads) => {
+        setting!(
+            "threads",
+            "Maximum number of compute threads; 0 means all threads of the model.",
+            |o, v| o.options.limits.threads = number(v).map(|n| (n > 0).then_some(n))?,
+            o.options.limits.threads.unwrap_or(0).to_string()
+        )
+    };
+}
+pub(super) use common;
+
+pub const SPECIAL: &[(&str, SpecialTokens)] = &[
+    ("text", SpecialTokens::AsText),
+    ("parse", SpecialTokens::Parse),
+];
+
+/// `none`, or a language and the names of rules.
+pub fn stop_at(text: &str) -> crate::Result<Option<StopAt>> {
+    match text.trim() {
+        "none" => Ok(None),
+        other => match other.split_once(':') {
+            Some((language, rules)) => {
+                let language = Language::from_name(language.trim())?;
+                Ok(Some(StopAt::new(language, stop_rules(rules)?)))
+            }
+            None => bail!(
+                InvalidArgument,
+                "{} is neither none nor LANGUAGE:RULES",
+                excerpt(other)
+            ),
+        },
+    }
+}
+
+/// The names of stop rules, with commas between.
+pub fn stop_rules(names: &str) -> crate::Result<Vec<StopRule>> {
+    let mut rules = Vec::new();
+    for name in names.split(',') {
+        let rule: StopRule = name.trim().parse()?;
+        // The first of equal rules decides.
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    Ok(rules)
+}
+
+/// How [`stop_at`] is read back.
+pub fn stop_at_text(at: Option<&StopAt>) -> String {
+    or_none(at.map(|at| {
+        let rules: Vec<&str> = at.rules.iter().map(|rule| rule.name()).collect();
+        format!("{}:{}", at.language.name(), rules.join(","))
+    }))
+}
+
+/// The options of a call that begins now: its deadline, and what code stops read before it.
+pub fn begin(limits: &mut Limits, stops: &mut Stops, timeout_ms: u64, before: Option<String>) {
+    if timeout_ms > 0 {
+        // A timeout beyond the clock's range means none.
+        limits.deadline = Instant::now().checked_add(Duration::from_millis(timeout_ms));
+    }
+    if let Some(at) = &mut stops.stop_at {
+        at.before = before;
+    }
 }
 
 /// Options behind a handle. Calls read a copy, so that any number of calls may use them
@@ -23,17 +178,24 @@ pub struct Setting<T> {
 #[derive(Default)]
 pub struct Options<T>(RwLock<T>);
 
-impl<T: Clone> Options<T> {
+impl<T> Options<T> {
     pub fn new(value: T) -> Self {
         Self(RwLock::new(value))
     }
 
     /// The options as they are now.
-    pub fn copy(&self) -> T {
+    pub fn copy(&self) -> T
+    where
+        T: Clone,
+    {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
+        f(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn change<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
@@ -66,31 +228,27 @@ fn find<T>(table: &'static [Setting<T>], key: &str) -> crate::Result<&'static Se
     }
 }
 
-/// Sets an option of a copy first, so that a value that is refused changes nothing.
-pub fn set<T: Clone>(
+/// Sets an option; a value that is refused changes nothing.
+pub fn set<T>(
     table: &'static [Setting<T>],
     options: &Options<T>,
     key: &str,
     value: &str,
 ) -> Result<()> {
     let setting = find(table, key)?;
-    options.change(|options| {
-        let mut changed = options.clone();
-        (setting.set)(&mut changed, value)
-            .map_err(|e| e.within(setting.key.trim_end_matches('\0')))?;
-        *options = changed;
-        Ok(())
-    })
+    let set = options.change(|options| (setting.set)(options, value));
+    Ok(set.map_err(|e| e.within(setting.key.trim_end_matches('\0')))?)
 }
 
-pub fn get<T: Clone>(
+pub fn get<T>(
     table: &'static [Setting<T>],
     options: &Options<T>,
     key: &str,
     value: Out<*mut c_char>,
     len: Out<usize>,
 ) -> Result<()> {
-    let text = (find(table, key)?.get)(&options.copy());
+    let setting = find(table, key)?;
+    let text = options.read(setting.get)?;
     give_text(&text, value, len)
 }
 
@@ -146,12 +304,180 @@ pub fn flag(text: &str) -> crate::Result<bool> {
     }
 }
 
-/// JSON: for lists.
-pub fn json<T: serde::de::DeserializeOwned>(text: &str, expected: &str) -> crate::Result<T> {
-    serde_json::from_str(text).map_err(|e| {
-        let message = format!("{} is not {expected}: {e}", excerpt(text));
+/// The most bytes of a JSON value with texts in it. The parser unescapes each text in memory of its
+/// own, which the reserve of the C library has for so many bytes.
+const MAX_TEXTS: usize = crate::memory::reserve::LARGEST;
+
+/// A JSON array of texts.
+pub fn texts(json: &str) -> crate::Result<Vec<String>> {
+    if json.len() > MAX_TEXTS {
+        bail!(
+            InvalidArgument,
+            "a JSON array of strings of {} bytes; it may have {MAX_TEXTS}",
+            json.len()
+        );
+    }
+    Ok(parse::<List<Text>>(json, "a JSON array of strings")?
+        .0
+        .into_iter()
+        .map(|text| text.0)
+        .collect())
+}
+
+/// A JSON text, or `none`.
+pub fn text_or_none(json: &str) -> crate::Result<Option<String>> {
+    match json.trim() {
+        "none" => Ok(None),
+        json if json.len() > MAX_TEXTS => bail!(
+            InvalidArgument,
+            "a JSON string of {} bytes; it may have {MAX_TEXTS}",
+            json.len()
+        ),
+        json => Ok(Some(parse::<Text>(json, "a JSON string, or none")?.0)),
+    }
+}
+
+/// A JSON array of ids.
+pub fn ids(json: &str) -> crate::Result<Vec<u32>> {
+    Ok(parse::<List<u32>>(json, "a JSON array of ids")?.0)
+}
+
+/// A JSON object of ids and numbers, or null for negative infinity.
+pub fn biases(json: &str) -> crate::Result<Vec<(u32, f32)>> {
+    Ok(parse::<Biases>(json, "a JSON object of ids and numbers, or null")?.0)
+}
+
+/// JSON that is read into memory that can be refused.
+fn parse<'a, T: Deserialize<'a>>(json: &'a str, expected: &str) -> crate::Result<T> {
+    serde_json::from_str(json).map_err(|e| {
+        // serde carries nothing but a message from a type to its caller.
+        let message = e.to_string();
+        if message.starts_with(NO_MEMORY) {
+            return Error::new(ErrorKind::OutOfMemory, NO_MEMORY);
+        }
+        let message = format!("{} is not {expected}: {message}", excerpt(json));
         Error::new(ErrorKind::InvalidArgument, message)
     })
+}
+
+const NO_MEMORY: &str = "cannot allocate memory for a list of options";
+
+fn no_memory<E: serde::de::Error>(_: std::collections::TryReserveError) -> E {
+    E::custom(NO_MEMORY)
+}
+
+struct List<T>(Vec<T>);
+
+impl<'a, T: Deserialize<'a>> Deserialize<'a> for List<T> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Elements<T>(PhantomData<T>);
+
+        impl<'a, T: Deserialize<'a>> Visitor<'a> for Elements<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'a>>(
+                self,
+                mut values: A,
+            ) -> std::result::Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(value) = values.next_element()? {
+                    list.try_push(value).map_err(no_memory)?;
+                }
+                Ok(List(list))
+            }
+        }
+
+        deserializer.deserialize_seq(Elements(PhantomData))
+    }
+}
+
+struct Text(String);
+
+impl<'a> Deserialize<'a> for Text {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Copied;
+
+        impl Visitor<'_> for Copied {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<Text, E> {
+                try_copy_text(text).map(Text).map_err(no_memory)
+            }
+        }
+
+        deserializer.deserialize_str(Copied)
+    }
+}
+
+struct Biases(Vec<(u32, f32)>);
+
+impl<'a> Deserialize<'a> for Biases {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'a> Visitor<'a> for Pairs {
+            type Value = Biases;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'a>>(
+                self,
+                mut values: A,
+            ) -> std::result::Result<Biases, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((id, bias)) = values.next_entry::<u32, Option<f32>>()? {
+                    let pair = (id, bias.unwrap_or(f32::NEG_INFINITY));
+                    pairs.try_push(pair).map_err(no_memory)?;
+                }
+                Ok(Biases(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// A list or a text as JSON.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> crate::Result<String> {
+    let mut written = Saved::default();
+    let json = serde_json::to_writer(&mut written, value).ok();
+    let json = json.and_then(|()| String::from_utf8(written.into_bytes()).ok());
+    json.ok_or_else(|| Error::new(ErrorKind::OutOfMemory, NO_MEMORY))
+}
+
+/// How [`text_or_none`] is read back.
+pub fn text_or_none_json(text: Option<&str>) -> crate::Result<String> {
+    text.map_or_else(|| Ok("none".to_owned()), to_json)
+}
+
+/// How [`biases`] are read back.
+pub fn biases_json(biases: &[(u32, f32)]) -> crate::Result<String> {
+    struct Pairs<'a>(&'a [(u32, f32)]);
+
+    impl Serialize for Pairs<'_> {
+        fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+            // Negative infinity is null in JSON.
+            to.collect_map(self.0.iter().copied())
+        }
+    }
+
+    to_json(&Pairs(biases))
+}
+
+/// The name of a value that [`one_of`] reads.
+pub fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
+    let found = names.iter().find(|(_, v)| *v == value);
+    found.map_or("", |(name, _)| name).to_owned()
 }
 
 /// One of several names.

@@ -1,9 +1,11 @@
 //! The boundary: what it lets in and what it keeps from getting out. The C tests have the rest.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::ptr::{null, null_mut};
 
-use super::boundary::{Exclusive, Failure, Handle, free_handle, guard, guard_value, new_handle};
+use super::boundary::{
+    Exclusive, Failure, Handle, STRLEN, free_handle, guard, guard_value, new_handle,
+};
 use super::buffer::{KeptText, codegeex_free, give};
 use super::error::{
     codegeex_error, codegeex_error_cause, codegeex_error_causes, codegeex_error_code,
@@ -179,10 +181,13 @@ fn texts_and_arrays_are_looked_at() {
     assert_eq!(text(null(), 0), Ok(String::new()));
     assert_eq!(text(null(), 1), Err(CODEGEEX_INVALID_ARGUMENT));
     assert_eq!(text(bytes.as_ptr(), 3), Err(CODEGEEX_INVALID_UTF8));
-    assert_eq!(
-        text(bytes.as_ptr(), usize::MAX),
-        Err(CODEGEEX_INVALID_ARGUMENT)
-    );
+    let longest = usize::MAX - 1;
+    let refused = Err(CODEGEEX_INVALID_ARGUMENT);
+    assert_eq!(text(bytes.as_ptr(), longest), refused);
+    assert_eq!(text(c"until here".as_ptr().cast(), STRLEN), Ok("until here".into()));
+    assert_eq!(text(c"".as_ptr().cast(), STRLEN), Ok(String::new()));
+    assert_eq!(text(null(), STRLEN), refused);
+    assert_eq!(text(c"\xff".as_ptr().cast(), STRLEN), Err(CODEGEEX_INVALID_UTF8));
     let ids = [0u32; 4];
     let slice = |data: *const u32, len| {
         let result = super::boundary::run(|call| {
@@ -258,4 +263,104 @@ fn numbers_of_this_boundary_are_nobody_elses() {
     for kind in ErrorKind::ALL {
         assert!(![CODEGEEX_PANIC, CODEGEEX_POISONED].contains(&kind.code()));
     }
+}
+
+/// The keys of options with descriptions and defaults, as the header lists them.
+fn listed<H>(
+    new: unsafe extern "C" fn(*mut *mut H, *mut *mut codegeex_error) -> codegeex_status,
+    key: unsafe extern "C" fn(usize, *mut *const c_char) -> *const c_char,
+    get: unsafe extern "C" fn(
+        *const H,
+        *const c_char,
+        usize,
+        *mut *mut c_char,
+        *mut usize,
+        *mut *mut codegeex_error,
+    ) -> codegeex_status,
+    free: unsafe extern "C" fn(*mut H),
+) -> Vec<String> {
+    let text = |text: *const c_char| {
+        // SAFETY: a text with a NUL of the library.
+        unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_owned()
+    };
+    let mut list = Vec::new();
+    // SAFETY: handles and texts live until they are freed here.
+    unsafe {
+        let mut options = null_mut();
+        assert_eq!(new(&mut options, null_mut()), CODEGEEX_OK);
+        let mut help = null();
+        loop {
+            let name = key(list.len(), &mut help);
+            if name.is_null() {
+                break;
+            }
+            let (mut value, mut len) = (null_mut(), 0);
+            let found = get(options, name, STRLEN, &mut value, &mut len, null_mut());
+            assert_eq!(found, CODEGEEX_OK);
+            list.push(format!(
+                "- `{}`: {} Default: `{}`.",
+                text(name),
+                text(help),
+                text(value)
+            ));
+            codegeex_free(value.cast());
+        }
+        free(options);
+    }
+    list
+}
+
+#[test]
+fn the_header_lists_every_option() {
+    let header = include_str!("../../include/codegeex.h").replace("\n * ", " ");
+    let header = header.split_whitespace().collect::<Vec<_>>().join(" ");
+    macro_rules! check {
+        ($module:ident, $($function:ident),+) => {
+            for line in listed($(super::$module::$function),+) {
+                assert!(header.contains(&line), "include/codegeex.h lacks\n{line}");
+            }
+        };
+    }
+    check!(
+        generate_options,
+        codegeex_generate_options_new,
+        codegeex_generate_options_key,
+        codegeex_generate_options_get,
+        codegeex_generate_options_free
+    );
+    check!(
+        open_options,
+        codegeex_open_options_new,
+        codegeex_open_options_key,
+        codegeex_open_options_get,
+        codegeex_open_options_free
+    );
+    check!(
+        convert,
+        codegeex_convert_options_new,
+        codegeex_convert_options_key,
+        codegeex_convert_options_get,
+        codegeex_convert_options_free
+    );
+    check!(
+        beam,
+        codegeex_beam_options_new,
+        codegeex_beam_options_key,
+        codegeex_beam_options_get,
+        codegeex_beam_options_free
+    );
+    check!(
+        service,
+        codegeex_service_options_new,
+        codegeex_service_options_key,
+        codegeex_service_options_get,
+        codegeex_service_options_free
+    );
+    check!(
+        edit,
+        codegeex_edit_options_new,
+        codegeex_edit_options_key,
+        codegeex_edit_options_get,
+        codegeex_edit_options_free
+    );
 }

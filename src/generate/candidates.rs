@@ -6,7 +6,8 @@ use crate::memory::try_collect;
 use crate::num;
 
 /// A token that may come next.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub struct Candidate {
     /// Token id.
     pub id: u32,

@@ -106,46 +106,45 @@ static int is_value(const codegeex_generate_options *options, const char *key, c
 
 static void options_as_text(void)
 {
-    const uint32_t ids[2] = {198, 628};
-    const float biases[2] = {-2.5f, 1.0f};
     const char *wrong = "0.5x";
     codegeex_error *error = NULL;
     codegeex_generate_options *options = NULL, *clone = NULL;
 
     OPTIONS(open_options, 7);
-    OPTIONS(generate_options, 23);
-    OPTIONS(beam_options, 8);
+    OPTIONS(generate_options, 24);
+    OPTIONS(beam_options, 13);
     OPTIONS(convert_options, 5);
     OPTIONS(service_options, 5);
     OPTIONS(edit_options, 7);
 
-    /* Setters and text are two ways to one thing. */
+    /* Functions and keys are two ways to one option. */
     CHECK_OK(codegeex_generate_options_new(&options, &error));
     CHECK(is_value(options, "max_new_tokens", "128"));
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(options, 7, &error));
     CHECK_OK(codegeex_generate_options_set_temperature(options, 0.25f, &error));
-    CHECK_OK(codegeex_generate_options_set_top_k(options, 3, &error));
+    CHECK_OK(SET(generate, options, "top_k", "3", &error));
     CHECK_OK(codegeex_generate_options_set_top_p(options, 0.5f, &error));
-    CHECK_OK(codegeex_generate_options_set_min_p(options, 0.125f, &error));
-    CHECK_OK(codegeex_generate_options_set_typical_p(options, 0.75f, &error));
-    CHECK_OK(codegeex_generate_options_set_repetition_penalty(options, 1.5f, &error));
-    CHECK_OK(codegeex_generate_options_set_presence_penalty(options, 0.5f, &error));
-    CHECK_OK(codegeex_generate_options_set_frequency_penalty(options, 2.0f, &error));
+    CHECK_OK(SET(generate, options, "min_p", "0.125", &error));
+    CHECK_OK(SET(generate, options, "typical_p", "0.75", &error));
+    CHECK_OK(SET(generate, options, "repetition_penalty", "1.5", &error));
+    CHECK_OK(SET(generate, options, "presence_penalty", "0.5", &error));
+    CHECK_OK(SET(generate, options, "frequency_penalty", "2.0", &error));
     CHECK_OK(codegeex_generate_options_set_seed(options, UINT64_MAX, &error));
-    CHECK_OK(codegeex_generate_options_set_first_sample(options, 4, &error));
-    CHECK_OK(codegeex_generate_options_set_samples(options, 5, &error));
-    CHECK_OK(codegeex_generate_options_set_top_logprobs(options, 6, &error));
-    CHECK_OK(codegeex_generate_options_set_threads(options, 1, &error));
-    CHECK_OK(codegeex_generate_options_set_timeout_ms(options, 9, &error));
-    CHECK_OK(codegeex_generate_options_set_prefill_limit(options, 11, &error));
-    CHECK_OK(codegeex_generate_options_set_logit_bias(options, ids, biases, 2, &error));
-    CHECK_OK(codegeex_generate_options_set_banned_ids(options, ids, 2, &error));
+    CHECK_OK(SET(generate, options, "first_sample", "4", &error));
+    CHECK_OK(SET(generate, options, "samples", "5", &error));
+    CHECK_OK(SET(generate, options, "top_logprobs", "6", &error));
+    CHECK_OK(SET(generate, options, "threads", "1", &error));
+    CHECK_OK(SET(generate, options, "timeout_ms", "9", &error));
+    CHECK_OK(SET(generate, options, "prefill_limit", "11", &error));
+    CHECK_OK(SET(generate, options, "logit_bias", "{\"198\":-2.5,\"628\":1}", &error));
+    CHECK_OK(SET(generate, options, "banned_ids", "[198,628]", &error));
     CHECK_OK(codegeex_generate_options_add_stop(options, "\n\n", 2, &error));
-    CHECK_OK(codegeex_generate_options_set_special_tokens(options, CODEGEEX_SPECIAL_PARSE, &error));
-    CHECK_OK(codegeex_generate_options_set_speculation_lookup(options, 6, &error));
-    CHECK_OK(codegeex_generate_options_set_stop_at(options, "Go", 2, "block,function", 14, &error));
-    REFUSED(codegeex_generate_options_set_stop_at(options, "go", 2, "blocks", 6, &error));
-    CHECK_OK(codegeex_generate_options_set_heal(options, 1, &error));
+    CHECK_OK(SET(generate, options, "special_tokens", "parse", &error));
+    CHECK_OK(SET(generate, options, "speculation", "lookup:6", &error));
+    CHECK_OK(SET(generate, options, "stop_at", "Go:block,function", &error));
+    REFUSED(SET(generate, options, "stop_at", "go:blocks", &error));
+    CHECK_OK(SET(generate, options, "stop_before", "\"if x {\\n\"", &error));
+    CHECK_OK(SET(generate, options, "heal", "true", &error));
     CHECK_OK(codegeex_generate_options_clone(options, &clone, &error));
     codegeex_generate_options_free(options);
     CHECK(is_value(clone, "max_new_tokens", "7") && is_value(clone, "temperature", "0.25"));
@@ -162,7 +161,8 @@ static void options_as_text(void)
     CHECK(is_value(clone, "banned_ids", "[198,628]") && is_value(clone, "stop", "[\"\\n\\n\"]"));
     CHECK(is_value(clone, "special_tokens", "parse") && is_value(clone, "speculation", "lookup:6"));
     CHECK(is_value(clone, "stop_at", "go:block,function") && is_value(clone, "heal", "true"));
-    CHECK_OK(codegeex_generate_options_clear_stop(clone, &error));
+    CHECK(is_value(clone, "stop_before", "\"if x {\\n\""));
+    CHECK_OK(SET(generate, clone, "stop", "[]", &error));
     CHECK(is_value(clone, "stop", "[]"));
 
     /* A value that is refused changes nothing. */

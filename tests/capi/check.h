@@ -35,6 +35,10 @@ static inline void check_ok(codegeex_status status, codegeex_error **error, cons
 
 #define CHECK_OK(call) check_ok(call, &error, #call, __FILE__, __LINE__)
 
+/* Sets an option by its key: SET(generate, options, "top_k", "40", &error). */
+#define SET(kind, options, key, value, error) \
+    codegeex_##kind##_options_set(options, key, CODEGEEX_STRLEN, value, CODEGEEX_STRLEN, error)
+
 /* A call that fails with this status, and an error that says so and why. */
 static inline void check_status(codegeex_status status, codegeex_status expected, codegeex_error **error,
                          const char *what, const char *file, int line)

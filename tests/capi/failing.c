@@ -186,16 +186,16 @@ static void requests(const codegeex_model *model)
         OK(codegeex_generate_options_set_max_new_tokens(options, 4, &error));
         OK(codegeex_generate_options_set_temperature(options, 0.8f, &error));
         OK(codegeex_generate_options_set_top_p(options, 0.9f, &error));
-        OK(codegeex_generate_options_set_samples(options, 2, &error));
-        OK(codegeex_generate_options_set_top_logprobs(options, 3, &error));
-        OK(codegeex_generate_options_set_heal(options, healing, &error));
+        OK(SET(generate, options, "samples", "2", &error));
+        OK(SET(generate, options, "top_logprobs", "3", &error));
+        OK(SET(generate, options, "heal", healing ? "true" : "false", &error));
         OK(codegeex_generate_options_add_stop(options, "@@", 2, &error));
     }
     if (OK(codegeex_model_generate(model, code, 400, options, NULL, hear, &heard, &all, &error)))
         codegeex_completions_free(all);
     if (OK(codegeex_beam_options_new(&beam, &error))) {
-        OK(codegeex_beam_options_set_max_new_tokens(beam, 3, &error));
-        OK(codegeex_beam_options_set_num_beams(beam, 2, &error));
+        OK(SET(beam, beam, "max_new_tokens", "3", &error));
+        OK(SET(beam, beam, "num_beams", "2", &error));
         if (OK(codegeex_model_beam_search(model, code, 100, beam, NULL, &all, &error)))
             codegeex_completions_free(all);
     }

@@ -56,7 +56,7 @@ static int attempt(int what, const char *model_path, long kib)
         if (found)
             return found;
         codegeex_open_options_set_threads(options, 2, NULL);
-        codegeex_open_options_set_memory(options, what - 2, NULL);
+        SET(open, options, "memory", what == 2 ? "map" : "copy", NULL);
         found = answer(codegeex_model_open(model_path, strlen(model_path), options, NULL, NULL, NULL, &model, &error));
         if (found)
             return found;

@@ -79,11 +79,11 @@ static void opened(const char *path)
     size_t len = 0;
 
     CHECK_OK(codegeex_open_options_new(&options, &error));
-    CHECK_OK(codegeex_open_options_set_memory(options, CODEGEEX_MEMORY_COPY, &error));
+    CHECK_OK(SET(open, options, "memory", "copy", &error));
     CHECK_OK(codegeex_open_options_set_threads(options, 1, &error));
-    CHECK_OK(codegeex_open_options_set_isa(options, "scalar", 6, &error));
-    CHECK_OK(codegeex_open_options_set_kv(options, CODEGEEX_KV_INT8, &error));
-    CHECK_OK(codegeex_open_options_set_activations(options, CODEGEEX_ACTIVATIONS_INT8, &error));
+    CHECK_OK(SET(open, options, "isa", "scalar", &error));
+    CHECK_OK(SET(open, options, "kv", "int8", &error));
+    CHECK_OK(SET(open, options, "activations", "int8", &error));
     REFUSED(codegeex_open_options_set_log(options, 77, log_line, lines, NULL, &error));
     CHECK_OK(codegeex_open_options_set_log(options, CODEGEEX_LOG_DEBUG, log_line, lines, log_gone, &error));
     CHECK_OK(codegeex_model_open(path, strlen(path), options, NULL, progress_seen, progress, &model,
@@ -140,8 +140,8 @@ static void generated(const codegeex_model *model)
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(options, 24, &error));
     CHECK_OK(codegeex_generate_options_set_temperature(options, 0.8f, &error));
     CHECK_OK(codegeex_generate_options_set_seed(options, 7, &error));
-    CHECK_OK(codegeex_generate_options_set_samples(options, 3, &error));
-    CHECK_OK(codegeex_generate_options_set_top_logprobs(options, 4, &error));
+    CHECK_OK(SET(generate, options, "samples", "3", &error));
+    CHECK_OK(SET(generate, options, "top_logprobs", "4", &error));
     CHECK_OK(codegeex_model_generate(model, PROMPT, strlen(PROMPT), options, NULL, hear, &seen, &all,
                                      &error));
     CHECK(codegeex_completions_count(all) == 3 && seen.ends == 3 && seen.with_top == seen.tokens);
@@ -158,12 +158,12 @@ static void generated(const codegeex_model *model)
     CHECK(codegeex_completions_text(all, 3, NULL) == NULL);
     CHECK(codegeex_completions_finish_reason(all, 3) == CODEGEEX_FINISH_NONE);
 
-    /* Ids of the prompt give the same, and so does a part of the samples, and guesses. */
+    /* Ids of the prompt give the same, and so does a part of the samples, and draft tokens. */
     CHECK_OK(codegeex_model_tokenizer(model, &tokenizer, &error));
     CHECK_OK(codegeex_tokenizer_encode(tokenizer, PROMPT, strlen(PROMPT), 0, &prompt, &prompt_len, &error));
     codegeex_tokenizer_free(tokenizer);
-    CHECK_OK(codegeex_generate_options_set_samples(options, 1, &error));
-    CHECK_OK(codegeex_generate_options_set_first_sample(options, 2, &error));
+    CHECK_OK(SET(generate, options, "samples", "1", &error));
+    CHECK_OK(SET(generate, options, "first_sample", "2", &error));
     CHECK_OK(codegeex_generate_options_set_speculation_model(options, model, 3, &error));
     CHECK_OK(codegeex_model_generate_from(model, prompt, prompt_len, options, NULL, NULL, NULL, &again,
                                           &error));
@@ -173,8 +173,8 @@ static void generated(const codegeex_model *model)
     codegeex_completions_free(again);
 
     /* A stop string. */
-    CHECK_OK(codegeex_generate_options_set_speculation_lookup(options, 4, &error));
-    CHECK_OK(codegeex_generate_options_set_first_sample(options, 0, &error));
+    CHECK_OK(SET(generate, options, "speculation", "lookup:4", &error));
+    CHECK_OK(SET(generate, options, "first_sample", "0", &error));
     CHECK_OK(codegeex_generate_options_add_stop(options, "never so", 8, &error));
     CHECK_OK(codegeex_generate_options_add_stop(options, codegeex_completions_text(all, 0, NULL) + 8, 3,
                                                 &error));
@@ -187,7 +187,7 @@ static void generated(const codegeex_model *model)
     codegeex_completions_free(all);
 
     /* Cancelled from the callback, by its result and by a token; after a time. */
-    CHECK_OK(codegeex_generate_options_clear_stop(options, &error));
+    CHECK_OK(SET(generate, options, "stop", "[]", &error));
     CHECK_OK(codegeex_generate_options_set_temperature(options, 0.0f, &error));
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(options, 512, &error));
     memset(&seen, 0, sizeof seen);
@@ -208,7 +208,7 @@ static void generated(const codegeex_model *model)
     codegeex_completions_free(all);
     codegeex_cancel_token_free(token);
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(options, 1900, &error));
-    CHECK_OK(codegeex_generate_options_set_timeout_ms(options, 1, &error));
+    CHECK_OK(SET(generate, options, "timeout_ms", "1", &error));
     CHECK_OK(codegeex_model_generate(model, PROMPT, strlen(PROMPT), options, NULL, NULL, NULL, &all,
                                      &error));
     CHECK(codegeex_completions_finish_reason(all, 0) == CODEGEEX_FINISH_DEADLINE);
@@ -231,19 +231,19 @@ static void searched_and_scored(const codegeex_model *model)
     size_t count = 0, tokens = 0, i;
 
     CHECK_OK(codegeex_beam_options_new(&options, &error));
-    CHECK_OK(codegeex_beam_options_set_num_beams(options, 3, &error));
-    CHECK_OK(codegeex_beam_options_set_max_new_tokens(options, 8, &error));
+    CHECK_OK(SET(beam, options, "num_beams", "3", &error));
+    CHECK_OK(SET(beam, options, "max_new_tokens", "8", &error));
     CHECK_OK(codegeex_model_beam_search(model, PROMPT, strlen(PROMPT), options, NULL, &beams, &error));
     CHECK(codegeex_completions_count(beams) == 3);
     CHECK(codegeex_completions_score(beams, 0) >= codegeex_completions_score(beams, 2));
     CHECK(codegeex_completions_ids(beams, 0, &count) != NULL && count > 0 && count <= 8);
     codegeex_completions_free(beams);
-    CHECK_OK(codegeex_beam_options_set_rules(options, CODEGEEX_BEAM_RULES_HUGGING_FACE, &error));
-    CHECK_OK(codegeex_beam_options_set_length_penalty(options, 0.5f, &error));
-    CHECK_OK(codegeex_beam_options_set_early_stopping(options, CODEGEEX_EARLY_STOPPING_NEVER, &error));
-    CHECK_OK(codegeex_beam_options_set_banned_ids(options, ids, 6, &error));
-    CHECK_OK(codegeex_beam_options_add_stop(options, "\n\n\n\n", 4, &error));
-    CHECK_OK(codegeex_beam_options_set_special_tokens(options, CODEGEEX_SPECIAL_PARSE, &error));
+    CHECK_OK(SET(beam, options, "rules", "hugging_face", &error));
+    CHECK_OK(SET(beam, options, "length_penalty", "0.5", &error));
+    CHECK_OK(SET(beam, options, "early_stopping", "never", &error));
+    CHECK_OK(SET(beam, options, "banned_ids", "[4299,751,7,64,11,275]", &error));
+    CHECK_OK(SET(beam, options, "stop", "[\"\\n\\n\\n\\n\"]", &error));
+    CHECK_OK(SET(beam, options, "special_tokens", "parse", &error));
     CHECK_OK(codegeex_model_beam_search_from(model, ids, 6, options, NULL, &beams, &error));
     CHECK(codegeex_completions_count(beams) > 0);
     codegeex_completions_free(beams);
@@ -411,9 +411,9 @@ static void served(const codegeex_model *model)
     CHECK_OK(codegeex_generate_options_new(&options, &error));
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(options, 12, &error));
     CHECK_OK(codegeex_service_options_new(&bounds, &error));
-    CHECK_OK(codegeex_service_options_set_prefill_tokens(bounds, 64, &error));
-    CHECK_OK(codegeex_service_options_set_prefixes(bounds, 2, &error));
-    CHECK_OK(codegeex_service_options_set_waiting(bounds, 4, &error));
+    CHECK_OK(SET(service, bounds, "prefill_tokens", "64", &error));
+    CHECK_OK(SET(service, bounds, "prefixes", "2", &error));
+    CHECK_OK(SET(service, bounds, "waiting", "4", &error));
     CHECK_OK(codegeex_service_new(model, bounds, &service, &error));
     codegeex_service_options_free(bounds);
     CHECK_OK(codegeex_model_generate(model, PROMPT, strlen(PROMPT), options, NULL, NULL, NULL, &alone,
@@ -470,11 +470,11 @@ static void converted(const char *from, const char *folder)
 
     snprintf(path, sizeof path, "%s/int8.safetensors", folder);
     CHECK_OK(codegeex_convert_options_new(&options, &error));
-    CHECK_OK(codegeex_convert_options_set_dtype(options, "f16", 3, &error));
-    CHECK_OK(codegeex_convert_options_set_quantize(options, "int8", 4, &error));
-    CHECK_OK(codegeex_convert_options_set_quantize_head(options, 1, &error));
-    CHECK_OK(codegeex_convert_options_set_threads(options, 1, &error));
-    CHECK_OK(codegeex_convert_options_set_overwrite(options, 1, &error));
+    CHECK_OK(SET(convert, options, "dtype", "f16", &error));
+    CHECK_OK(SET(convert, options, "quantize", "int8", &error));
+    CHECK_OK(SET(convert, options, "quantize_head", "true", &error));
+    CHECK_OK(SET(convert, options, "threads", "1", &error));
+    CHECK_OK(SET(convert, options, "overwrite", "true", &error));
     CHECK_OK(codegeex_open_options_new(&open, &error));
     CHECK_OK(codegeex_convert(from, strlen(from), open, path, strlen(path), options, NULL, progress_seen,
                               progress, &error));
@@ -504,7 +504,7 @@ static void edited(const codegeex_model *model)
     CHECK_OK(codegeex_edit_options_new(&options, &error));
     CHECK_OK(codegeex_generate_options_new(&generate, &error));
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(generate, 6, &error));
-    CHECK_OK(codegeex_generate_options_set_heal(generate, 1, &error));
+    CHECK_OK(SET(generate, generate, "heal", "true", &error));
     CHECK_OK(codegeex_edit_options_set_generate(options, generate, &error));
     CHECK_OK(codegeex_edit_session_new(model, "python", 6, options, &session, &error));
     codegeex_edit_options_free(options);
@@ -534,13 +534,98 @@ static void edited(const codegeex_model *model)
 
     /* The same healing, and a rule of code, without a session of its own. */
     CHECK_OK(codegeex_generate_options_set_max_new_tokens(generate, 64, &error));
-    CHECK_OK(codegeex_generate_options_set_stop_at(generate, "python", 6, "line", 4, &error));
+    CHECK_OK(SET(generate, generate, "stop_at", "python:line", &error));
     CHECK_OK(codegeex_model_generate(model, before, strlen(before), generate, NULL, NULL, NULL, &all, &error));
     CHECK(codegeex_completions_finish_reason(all, 0) == CODEGEEX_FINISH_END_OF_LINE);
     CHECK(codegeex_completions_healed(all, 0) == strlen("impor"));
     CHECK(strchr(codegeex_completions_text(all, 0, NULL), '\n') == NULL);
     codegeex_completions_free(all);
     codegeex_generate_options_free(generate);
+}
+
+/* A sampler that counts its calls and destructions, and leaves the tokens of one id. */
+struct only {
+    uint32_t id;
+    size_t calls, destroyed, prompt_len;
+    int fails, breaks;
+};
+
+static int32_t only(void *userdata, const codegeex_sampler_input *input)
+{
+    struct only *wanted = userdata;
+    size_t i;
+
+    wanted->calls++;
+    wanted->prompt_len = input->prompt_len;
+    if (input->struct_size != sizeof *input || input->candidates_len == 0)
+        return 2;
+    if (input->generated_len > 0 && input->generated[input->generated_len - 1] != wanted->id)
+        return 3;
+    for (i = 0; i < input->candidates_len; i++)
+        if (input->candidates[i].id != wanted->id)
+            input->candidates[i].logit = -INFINITY;
+    if (wanted->breaks)
+        input->candidates[0].id = UINT32_MAX;
+    return wanted->fails;
+}
+
+static void destroyed(void *userdata)
+{
+    ((struct only *)userdata)->destroyed++;
+}
+
+static void sampled(const codegeex_model *model)
+{
+    const uint32_t prompt[3] = {4299, 277, 7};
+    struct only wanted = {0, 0, 0, 0, 0, 0}, other = {0, 0, 0, 0, 0, 0};
+    codegeex_error *error = NULL;
+    codegeex_generate_options *options = NULL, *clone = NULL;
+    codegeex_service *service = NULL;
+    codegeex_ticket *ticket = NULL;
+    codegeex_completions *all = NULL;
+    const uint32_t *ids;
+    size_t count = 0, i;
+
+    wanted.id = 751;
+    CHECK_OK(codegeex_generate_options_new(&options, &error));
+    CHECK_OK(codegeex_generate_options_set_max_new_tokens(options, 5, &error));
+    CHECK_OK(codegeex_generate_options_set_temperature(options, 0.8f, &error));
+    CHECK_OK(codegeex_generate_options_add_sampler(options, only, &wanted, destroyed, &error));
+    CHECK_OK(codegeex_generate_options_clone(options, &clone, &error));
+    codegeex_generate_options_free(options);
+    CHECK(wanted.destroyed == 0);
+    CHECK_OK(codegeex_model_generate_from(model, prompt, 3, clone, NULL, NULL, NULL, &all, &error));
+    ids = codegeex_completions_ids(all, 0, &count);
+    CHECK(count == 5 && wanted.calls == 5 && wanted.prompt_len == 3);
+    for (i = 0; i < count; i++)
+        CHECK(ids[i] == 751);
+    codegeex_completions_free(all);
+
+    /* By a service, on its thread. */
+    CHECK_OK(codegeex_service_new(model, NULL, &service, &error));
+    CHECK_OK(codegeex_service_submit_from(service, prompt, 3, clone, CODEGEEX_WHEN_FULL_WAIT, NULL, &ticket,
+                                          &error));
+    CHECK_OK(codegeex_ticket_wait(ticket, &all, &error));
+    CHECK(codegeex_completions_ids(all, 0, &count) != NULL && count == 5 && wanted.calls == 10);
+    codegeex_completions_free(all);
+    codegeex_ticket_free(ticket);
+    codegeex_service_free(service);
+
+    /* One that fails ends the generation, and so does one that breaks the candidates. */
+    all = NULL;
+    wanted.fails = 7;
+    CHECK_STATUS(codegeex_model_generate_from(model, prompt, 3, clone, NULL, NULL, NULL, &all, &error),
+                 CODEGEEX_CANCELLED);
+    wanted.fails = 0;
+    wanted.breaks = 1;
+    REFUSED(codegeex_model_generate_from(model, prompt, 3, clone, NULL, NULL, NULL, &all, &error));
+    CHECK(all == NULL && wanted.destroyed == 0);
+    codegeex_generate_options_free(clone);
+    CHECK(wanted.destroyed == 1);
+    REFUSED(codegeex_generate_options_add_sampler(clone, only, &other, destroyed, &error));
+    CHECK(other.destroyed == 1);
+    REFUSED(codegeex_generate_options_add_sampler(NULL, only, &other, destroyed, &error));
+    CHECK(other.destroyed == 2);
 }
 
 int main(int argc, char **argv)
@@ -553,6 +638,7 @@ int main(int argc, char **argv)
     opened(argv[1]);
     CHECK_OK(codegeex_model_open(argv[1], strlen(argv[1]), NULL, NULL, NULL, NULL, &model, &error));
     generated(model);
+    sampled(model);
     searched_and_scored(model);
     by_hand(model);
     edited(model);

@@ -67,13 +67,13 @@ static void files(const char *good, const char *folder)
 
     /* Cancelled by the progress callback, half way. */
     CHECK_OK(codegeex_open_options_new(&options, &error));
-    CHECK_OK(codegeex_open_options_set_memory(options, CODEGEEX_MEMORY_COPY, &error));
+    CHECK_OK(SET(open, options, "memory", "copy", &error));
     CHECK_STATUS(codegeex_model_open(good, strlen(good), options, NULL, stop_at_once, NULL, &model, &error),
                  CODEGEEX_CANCELLED);
-    REFUSED(codegeex_open_options_set_memory(options, 7, &error));
-    REFUSED(codegeex_open_options_set_kv(options, -1, &error));
-    REFUSED(codegeex_open_options_set_activations(options, 2, &error));
-    REFUSED(codegeex_open_options_set_isa(options, "z80", 3, &error));
+    REFUSED(SET(open, options, "memory", "7", &error));
+    REFUSED(SET(open, options, "kv", "-1", &error));
+    REFUSED(SET(open, options, "activations", "2", &error));
+    REFUSED(SET(open, options, "isa", "z80", &error));
     REFUSED(codegeex_open_options_set(options, "isa", 3, "z80", 3, &error));
     CHECK_STATUS(codegeex_open_options_set(options, "config", 6, "{}", 2, &error),
                  CODEGEEX_INVALID_CONFIG);
@@ -165,16 +165,16 @@ static void calls(const char *good, const char *folder)
     CHECK_OK(codegeex_generate_options_set_temperature(options, -1.0f, &error));
     REFUSED(codegeex_model_generate(model, "a", 1, options, NULL, NULL, NULL, NULL, &error));
     CHECK_OK(codegeex_generate_options_set_temperature(options, 0.0f, &error));
-    CHECK_OK(codegeex_generate_options_set_samples(options, SIZE_MAX, &error));
+    CHECK_OK(SET(generate, options, "samples", "18446744073709551615", &error));
     REFUSED(codegeex_model_generate(model, "a", 1, options, NULL, NULL, NULL, NULL, &error));
-    CHECK_OK(codegeex_generate_options_set_samples(options, 1, &error));
-    CHECK_OK(codegeex_generate_options_set_speculation_lookup(options, SIZE_MAX, &error));
+    CHECK_OK(SET(generate, options, "samples", "1", &error));
+    CHECK_OK(SET(generate, options, "speculation", "lookup:18446744073709551615", &error));
     REFUSED(codegeex_model_generate(model, "a", 1, options, NULL, NULL, NULL, NULL, &error));
-    CHECK_OK(codegeex_generate_options_set_speculation_lookup(options, 0, &error));
+    CHECK_OK(SET(generate, options, "speculation", "off", &error));
     CHECK_OK(codegeex_beam_options_new(&beams, &error));
-    REFUSED(codegeex_beam_options_set_rules(beams, 2, &error));
-    REFUSED(codegeex_beam_options_set_early_stopping(beams, 3, &error));
-    CHECK_OK(codegeex_beam_options_set_num_beams(beams, 0, &error));
+    REFUSED(SET(beam, beams, "rules", "2", &error));
+    REFUSED(SET(beam, beams, "early_stopping", "3", &error));
+    CHECK_OK(SET(beam, beams, "num_beams", "0", &error));
     REFUSED(codegeex_model_beam_search(model, "a", 1, beams, NULL, &completions, &error));
     codegeex_beam_options_free(beams);
     CHECK(completions == NULL && score == NULL);
@@ -206,16 +206,16 @@ static void calls(const char *good, const char *folder)
 
     /* Memory: a limit that the keys and values of one page break. */
     CHECK_OK(codegeex_open_options_new(&open, &error));
-    CHECK_OK(codegeex_open_options_set_memory_limit(open, 100, &error));
+    CHECK_OK(SET(open, open, "memory_limit", "100", &error));
     codegeex_model_free(model);
     CHECK_OK(open_at(good, open, &model, &error));
     CHECK_STATUS(codegeex_model_generate(model, "a", 1, NULL, NULL, NULL, NULL, &completions, &error),
                  CODEGEEX_OUT_OF_MEMORY);
     CHECK_OK(codegeex_service_options_new(&bounds, &error));
-    CHECK_OK(codegeex_service_options_set_sequences(bounds, 0, &error));
+    CHECK_OK(SET(service, bounds, "sequences", "0", &error));
     REFUSED(codegeex_service_new(model, bounds, &service, &error));
-    CHECK_OK(codegeex_service_options_set_sequences(bounds, 1, &error));
-    CHECK_OK(codegeex_service_options_set_cache_bytes(bounds, 100, &error));
+    CHECK_OK(SET(service, bounds, "sequences", "1", &error));
+    CHECK_OK(SET(service, bounds, "cache_bytes", "100", &error));
     CHECK_OK(codegeex_service_new(model, bounds, &service, &error));
     REFUSED(codegeex_service_submit(service, "a", 1, NULL, 5, NULL, &ticket, &error));
     CHECK_OK(codegeex_service_submit(service, "a", 1, NULL, 0, NULL, &ticket, &error));

@@ -115,7 +115,7 @@ arguments() {
 suite() {
   local kind=$1 before=$2; shift 2
   mkdir -p "$work/$kind"
-  for name in nulls base handles refused model threads panic; do
+  for name in nulls base code handles refused model threads panic; do
     source=$here/$name.c
     [ -f "$source" ] || source=$here/generated/$name.c
     "$cc" "${flags[@]}" "$@" -I"$root/include" "$source" -L"$work/test" -lcodegeex -lm -lpthread \

@@ -67,7 +67,8 @@ static void use(const char *path, const char *model_path, int before)
                                 codegeex_event_callback, void *, codegeex_completions **,
                                 codegeex_error **);
     codegeex_status (*options_new)(codegeex_open_options **, codegeex_error **);
-    codegeex_status (*set_memory)(codegeex_open_options *, int32_t, codegeex_error **);
+    codegeex_status (*options_set)(codegeex_open_options *, const char *, size_t, const char *, size_t,
+                                   codegeex_error **);
     void (*options_free)(codegeex_open_options *);
     void (*model_free)(codegeex_model *);
     codegeex_model *model = NULL;
@@ -80,7 +81,7 @@ static void use(const char *path, const char *model_path, int before)
     find(&open_model, "codegeex_model_open");
     find(&generate, "codegeex_model_generate");
     find(&options_new, "codegeex_open_options_new");
-    find(&set_memory, "codegeex_open_options_set_memory");
+    find(&options_set, "codegeex_open_options_set");
     find(&options_free, "codegeex_open_options_free");
     find(&model_free, "codegeex_model_free");
     CHECK(open_model(model_path, strlen(model_path), NULL, NULL, NULL, NULL, &model, NULL) == CODEGEEX_OK);
@@ -89,7 +90,7 @@ static void use(const char *path, const char *model_path, int before)
     CHECK(threads() == before);
     /* What was copied till the cancel is given back aside, and the library goes at once. */
     CHECK(options_new(&options, NULL) == CODEGEEX_OK);
-    CHECK(set_memory(options, CODEGEEX_MEMORY_COPY, NULL) == CODEGEEX_OK);
+    CHECK(options_set(options, "memory", 6, "copy", CODEGEEX_STRLEN, NULL) == CODEGEEX_OK);
     CHECK(open_model(model_path, strlen(model_path), options, NULL, stop_late, NULL, &model, NULL)
           == CODEGEEX_CANCELLED);
     options_free(options);

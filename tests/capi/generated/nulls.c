@@ -159,41 +159,11 @@ int main(void)
     /* codegeex_open_options_key */
     (void)codegeex_open_options_key(0, NULL);
 
-    /* codegeex_open_options_set_memory */
-    CHECK(codegeex_open_options_set_memory(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_open_options_set_memory(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_open_options_set_memory(NULL, 1, &error));
-    CHECK(codegeex_open_options_set_memory((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
     /* codegeex_open_options_set_threads */
     CHECK(codegeex_open_options_set_threads(NULL, 0, NULL) != CODEGEEX_OK);
     CHECK(codegeex_open_options_set_threads(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
     REFUSED(codegeex_open_options_set_threads(NULL, 1, &error));
     CHECK(codegeex_open_options_set_threads((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_open_options_set_isa */
-    CHECK(codegeex_open_options_set_isa(NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_open_options_set_isa(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_open_options_set_isa(NULL, NULL, 1, &error));
-    CHECK(codegeex_open_options_set_isa((codegeex_open_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_open_options_set_kv */
-    CHECK(codegeex_open_options_set_kv(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_open_options_set_kv(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_open_options_set_kv(NULL, 1, &error));
-    CHECK(codegeex_open_options_set_kv((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_open_options_set_activations */
-    CHECK(codegeex_open_options_set_activations(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_open_options_set_activations(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_open_options_set_activations(NULL, 1, &error));
-    CHECK(codegeex_open_options_set_activations((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_open_options_set_memory_limit */
-    CHECK(codegeex_open_options_set_memory_limit(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_open_options_set_memory_limit(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_open_options_set_memory_limit(NULL, 1, &error));
-    CHECK(codegeex_open_options_set_memory_limit((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
     /* codegeex_open_options_set_tokenizer */
     CHECK(codegeex_open_options_set_tokenizer(NULL, NULL, NULL) != CODEGEEX_OK);
@@ -334,6 +304,69 @@ int main(void)
     CHECK(codegeex_template_expand(NULL, 1, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
     REFUSED(codegeex_template_expand(NULL, 1, NULL, 1, NULL, NULL, &error));
 
+    /* codegeex_code_stop_new */
+    CHECK(codegeex_code_stop_new(NULL, 0, NULL, 0, NULL, 0, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_stop_new(NULL, 1, NULL, 1, NULL, 1, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_stop_new(NULL, 1, NULL, 1, NULL, 1, NULL, &error));
+
+    /* codegeex_code_stop_push */
+    CHECK(codegeex_code_stop_push(NULL, NULL, 0, NULL, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_stop_push(NULL, NULL, 1, NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_stop_push(NULL, NULL, 1, NULL, NULL, NULL, &error));
+    CHECK(codegeex_code_stop_push((codegeex_code_stop *)(void *)wrong, NULL, 1, NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_code_stop_finish */
+    CHECK(codegeex_code_stop_finish(NULL, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_stop_finish(NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_stop_finish(NULL, NULL, NULL, &error));
+    CHECK(codegeex_code_stop_finish((codegeex_code_stop *)(void *)wrong, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_code_stop_free */
+    codegeex_code_stop_free(NULL);
+    codegeex_code_stop_free((codegeex_code_stop *)(void *)wrong);
+
+    /* codegeex_code_cut */
+    CHECK(codegeex_code_cut(NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_cut(NULL, 1, NULL, 1, NULL, 1, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_cut(NULL, 1, NULL, 1, NULL, 1, NULL, 1, NULL, NULL, &error));
+
+    /* codegeex_code_cut_at_scope */
+    CHECK(codegeex_code_cut_at_scope(NULL, 0, NULL, 0, NULL, 0, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_cut_at_scope(NULL, 1, NULL, 1, NULL, 1, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_cut_at_scope(NULL, 1, NULL, 1, NULL, 1, NULL, &error));
+
+    /* codegeex_code_without_overlap */
+    CHECK(codegeex_code_without_overlap(NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_without_overlap(NULL, 1, NULL, 1, NULL, 1, NULL, 1, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_without_overlap(NULL, 1, NULL, 1, NULL, 1, NULL, 1, NULL, &error));
+
+    /* codegeex_code_indentation */
+    CHECK(codegeex_code_indentation(NULL, 0, NULL, 0, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_indentation(NULL, 1, NULL, 1, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_indentation(NULL, 1, NULL, 1, NULL, &error));
+
+    /* codegeex_code_reindent */
+    CHECK(codegeex_code_reindent(NULL, 0, 0, NULL, 0, NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_reindent(NULL, 1, 1, NULL, 1, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_reindent(NULL, 1, 1, NULL, 1, NULL, 1, NULL, NULL, &error));
+
+    /* codegeex_code_distinct */
+    CHECK(codegeex_code_distinct(NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_distinct(NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_distinct(NULL, 1, NULL, NULL, &error));
+    CHECK(codegeex_code_distinct((codegeex_text *)(void *)wrong, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_code_rank */
+    CHECK(codegeex_code_rank(NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_rank(NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_rank(NULL, 1, NULL, NULL, &error));
+    CHECK(codegeex_code_rank((codegeex_likelihood *)(void *)wrong, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_code_scan */
+    CHECK(codegeex_code_scan(NULL, 0, NULL, 0, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_code_scan(NULL, 1, NULL, 1, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_code_scan(NULL, 1, NULL, 1, NULL, NULL, &error));
+
     /* codegeex_generate_options_new */
     CHECK(codegeex_generate_options_new(NULL, NULL) != CODEGEEX_OK);
     CHECK(codegeex_generate_options_new(NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
@@ -372,101 +405,17 @@ int main(void)
     REFUSED(codegeex_generate_options_set_temperature(NULL, 1, &error));
     CHECK(codegeex_generate_options_set_temperature((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
-    /* codegeex_generate_options_set_top_k */
-    CHECK(codegeex_generate_options_set_top_k(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_top_k(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_top_k(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_top_k((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
     /* codegeex_generate_options_set_top_p */
     CHECK(codegeex_generate_options_set_top_p(NULL, 0, NULL) != CODEGEEX_OK);
     CHECK(codegeex_generate_options_set_top_p(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
     REFUSED(codegeex_generate_options_set_top_p(NULL, 1, &error));
     CHECK(codegeex_generate_options_set_top_p((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
-    /* codegeex_generate_options_set_min_p */
-    CHECK(codegeex_generate_options_set_min_p(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_min_p(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_min_p(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_min_p((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_typical_p */
-    CHECK(codegeex_generate_options_set_typical_p(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_typical_p(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_typical_p(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_typical_p((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_repetition_penalty */
-    CHECK(codegeex_generate_options_set_repetition_penalty(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_repetition_penalty(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_repetition_penalty(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_repetition_penalty((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_presence_penalty */
-    CHECK(codegeex_generate_options_set_presence_penalty(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_presence_penalty(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_presence_penalty(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_presence_penalty((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_frequency_penalty */
-    CHECK(codegeex_generate_options_set_frequency_penalty(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_frequency_penalty(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_frequency_penalty(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_frequency_penalty((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
     /* codegeex_generate_options_set_seed */
     CHECK(codegeex_generate_options_set_seed(NULL, 0, NULL) != CODEGEEX_OK);
     CHECK(codegeex_generate_options_set_seed(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
     REFUSED(codegeex_generate_options_set_seed(NULL, 1, &error));
     CHECK(codegeex_generate_options_set_seed((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_first_sample */
-    CHECK(codegeex_generate_options_set_first_sample(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_first_sample(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_first_sample(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_first_sample((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_samples */
-    CHECK(codegeex_generate_options_set_samples(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_samples(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_samples(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_samples((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_top_logprobs */
-    CHECK(codegeex_generate_options_set_top_logprobs(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_top_logprobs(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_top_logprobs(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_top_logprobs((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_threads */
-    CHECK(codegeex_generate_options_set_threads(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_threads(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_threads(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_threads((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_timeout_ms */
-    CHECK(codegeex_generate_options_set_timeout_ms(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_timeout_ms(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_timeout_ms(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_timeout_ms((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_prefill_limit */
-    CHECK(codegeex_generate_options_set_prefill_limit(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_prefill_limit(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_prefill_limit(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_prefill_limit((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_logit_bias */
-    CHECK(codegeex_generate_options_set_logit_bias(NULL, NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_logit_bias(NULL, NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_logit_bias(NULL, NULL, NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_logit_bias((codegeex_generate_options *)(void *)wrong, NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_banned_ids */
-    CHECK(codegeex_generate_options_set_banned_ids(NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_banned_ids(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_banned_ids(NULL, NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_banned_ids((codegeex_generate_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
     /* codegeex_generate_options_add_stop */
     CHECK(codegeex_generate_options_add_stop(NULL, NULL, 0, NULL) != CODEGEEX_OK);
@@ -480,36 +429,6 @@ int main(void)
     REFUSED(codegeex_generate_options_add_task_stops(NULL, NULL, &error));
     CHECK(codegeex_generate_options_add_task_stops((codegeex_generate_options *)(void *)wrong, (codegeex_task *)(void *)wrong, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
-    /* codegeex_generate_options_set_stop_at */
-    CHECK(codegeex_generate_options_set_stop_at(NULL, NULL, 0, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_stop_at(NULL, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_stop_at(NULL, NULL, 1, NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_stop_at((codegeex_generate_options *)(void *)wrong, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_heal */
-    CHECK(codegeex_generate_options_set_heal(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_heal(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_heal(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_heal((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_clear_stop */
-    CHECK(codegeex_generate_options_clear_stop(NULL, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_clear_stop(NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_clear_stop(NULL, &error));
-    CHECK(codegeex_generate_options_clear_stop((codegeex_generate_options *)(void *)wrong, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_special_tokens */
-    CHECK(codegeex_generate_options_set_special_tokens(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_special_tokens(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_special_tokens(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_special_tokens((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_generate_options_set_speculation_lookup */
-    CHECK(codegeex_generate_options_set_speculation_lookup(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_generate_options_set_speculation_lookup(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_generate_options_set_speculation_lookup(NULL, 1, &error));
-    CHECK(codegeex_generate_options_set_speculation_lookup((codegeex_generate_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
     /* codegeex_generate_options_set_speculation_model */
     CHECK(codegeex_generate_options_set_speculation_model(NULL, NULL, 0, NULL) != CODEGEEX_OK);
     CHECK(codegeex_generate_options_set_speculation_model(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
@@ -519,6 +438,12 @@ int main(void)
     /* codegeex_generate_options_free */
     codegeex_generate_options_free(NULL);
     codegeex_generate_options_free((codegeex_generate_options *)(void *)wrong);
+
+    /* codegeex_generate_options_add_sampler */
+    CHECK(codegeex_generate_options_add_sampler(NULL, NULL, NULL, NULL, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_generate_options_add_sampler(NULL, NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_generate_options_add_sampler(NULL, NULL, NULL, NULL, &error));
+    CHECK(codegeex_generate_options_add_sampler((codegeex_generate_options *)(void *)wrong, NULL, NULL, NULL, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
     /* codegeex_finish_reason_name */
     (void)codegeex_finish_reason_name(0);
@@ -602,54 +527,6 @@ int main(void)
 
     /* codegeex_beam_options_key */
     (void)codegeex_beam_options_key(0, NULL);
-
-    /* codegeex_beam_options_set_num_beams */
-    CHECK(codegeex_beam_options_set_num_beams(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_num_beams(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_num_beams(NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_num_beams((codegeex_beam_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_set_max_new_tokens */
-    CHECK(codegeex_beam_options_set_max_new_tokens(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_max_new_tokens(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_max_new_tokens(NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_max_new_tokens((codegeex_beam_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_set_rules */
-    CHECK(codegeex_beam_options_set_rules(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_rules(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_rules(NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_rules((codegeex_beam_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_set_length_penalty */
-    CHECK(codegeex_beam_options_set_length_penalty(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_length_penalty(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_length_penalty(NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_length_penalty((codegeex_beam_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_set_early_stopping */
-    CHECK(codegeex_beam_options_set_early_stopping(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_early_stopping(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_early_stopping(NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_early_stopping((codegeex_beam_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_add_stop */
-    CHECK(codegeex_beam_options_add_stop(NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_add_stop(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_add_stop(NULL, NULL, 1, &error));
-    CHECK(codegeex_beam_options_add_stop((codegeex_beam_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_set_banned_ids */
-    CHECK(codegeex_beam_options_set_banned_ids(NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_banned_ids(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_banned_ids(NULL, NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_banned_ids((codegeex_beam_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_beam_options_set_special_tokens */
-    CHECK(codegeex_beam_options_set_special_tokens(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_beam_options_set_special_tokens(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_beam_options_set_special_tokens(NULL, 1, &error));
-    CHECK(codegeex_beam_options_set_special_tokens((codegeex_beam_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
     /* codegeex_beam_options_free */
     codegeex_beam_options_free(NULL);
@@ -943,36 +820,6 @@ int main(void)
     /* codegeex_convert_options_key */
     (void)codegeex_convert_options_key(0, NULL);
 
-    /* codegeex_convert_options_set_dtype */
-    CHECK(codegeex_convert_options_set_dtype(NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_convert_options_set_dtype(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_convert_options_set_dtype(NULL, NULL, 1, &error));
-    CHECK(codegeex_convert_options_set_dtype((codegeex_convert_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_convert_options_set_quantize */
-    CHECK(codegeex_convert_options_set_quantize(NULL, NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_convert_options_set_quantize(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_convert_options_set_quantize(NULL, NULL, 1, &error));
-    CHECK(codegeex_convert_options_set_quantize((codegeex_convert_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_convert_options_set_quantize_head */
-    CHECK(codegeex_convert_options_set_quantize_head(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_convert_options_set_quantize_head(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_convert_options_set_quantize_head(NULL, 1, &error));
-    CHECK(codegeex_convert_options_set_quantize_head((codegeex_convert_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_convert_options_set_threads */
-    CHECK(codegeex_convert_options_set_threads(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_convert_options_set_threads(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_convert_options_set_threads(NULL, 1, &error));
-    CHECK(codegeex_convert_options_set_threads((codegeex_convert_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_convert_options_set_overwrite */
-    CHECK(codegeex_convert_options_set_overwrite(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_convert_options_set_overwrite(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_convert_options_set_overwrite(NULL, 1, &error));
-    CHECK(codegeex_convert_options_set_overwrite((codegeex_convert_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
     /* codegeex_convert_options_free */
     codegeex_convert_options_free(NULL);
     codegeex_convert_options_free((codegeex_convert_options *)(void *)wrong);
@@ -1002,36 +849,6 @@ int main(void)
 
     /* codegeex_service_options_key */
     (void)codegeex_service_options_key(0, NULL);
-
-    /* codegeex_service_options_set_sequences */
-    CHECK(codegeex_service_options_set_sequences(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_service_options_set_sequences(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_service_options_set_sequences(NULL, 1, &error));
-    CHECK(codegeex_service_options_set_sequences((codegeex_service_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_service_options_set_prefill_tokens */
-    CHECK(codegeex_service_options_set_prefill_tokens(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_service_options_set_prefill_tokens(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_service_options_set_prefill_tokens(NULL, 1, &error));
-    CHECK(codegeex_service_options_set_prefill_tokens((codegeex_service_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_service_options_set_prefixes */
-    CHECK(codegeex_service_options_set_prefixes(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_service_options_set_prefixes(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_service_options_set_prefixes(NULL, 1, &error));
-    CHECK(codegeex_service_options_set_prefixes((codegeex_service_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_service_options_set_waiting */
-    CHECK(codegeex_service_options_set_waiting(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_service_options_set_waiting(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_service_options_set_waiting(NULL, 1, &error));
-    CHECK(codegeex_service_options_set_waiting((codegeex_service_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-
-    /* codegeex_service_options_set_cache_bytes */
-    CHECK(codegeex_service_options_set_cache_bytes(NULL, 0, NULL) != CODEGEEX_OK);
-    CHECK(codegeex_service_options_set_cache_bytes(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
-    REFUSED(codegeex_service_options_set_cache_bytes(NULL, 1, &error));
-    CHECK(codegeex_service_options_set_cache_bytes((codegeex_service_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
     /* codegeex_service_options_free */
     codegeex_service_options_free(NULL);

@@ -21,7 +21,9 @@ const SECTIONS: &[&str] = &[
     "model",
     "task",
     "prompt",
+    "code",
     "generate_options",
+    "sampler",
     "event",
     "completions",
     "generate",
@@ -55,7 +57,10 @@ fn generate() -> String {
     let mut config = cbindgen::Config::from_file(root().join("cbindgen.toml")).unwrap();
     config.header = Some(conventions);
     config.after_includes = Some(format!(
-        "\n#include <stddef.h>\n#include <stdint.h>\n\n/** The version of this header. */\n{}",
+        "\n#include <stddef.h>\n#include <stdint.h>\n\n\
+         /** The length of a text that ends at its NUL. */\n\
+         #define CODEGEEX_STRLEN SIZE_MAX\n\n\
+         /** The version of this header. */\n{}",
         version_macros(env!("CARGO_PKG_VERSION"))
     ));
     let mut builder = cbindgen::Builder::new().with_config(config);

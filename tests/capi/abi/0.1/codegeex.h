@@ -3,43 +3,60 @@
  *
  * Conventions
  *
- * Status. A function that can fail returns a codegeex_status: CODEGEEX_OK (0), or a number that is
- * the same in every release. Its last argument, `error`, may be NULL; otherwise it receives, on
- * failure alone, an error with a message and causes, for the caller to free with
- * codegeex_error_free. There is no "last error" to ask for. Nothing aborts the process, and
- * nothing unwinds into the caller: a panic inside the library is CODEGEEX_PANIC, and the handles of
- * that call can only be freed afterwards (CODEGEEX_POISONED).
+ * Status. A function that can fail returns a codegeex_status: CODEGEEX_OK (0) or an error code.
+ * Codes are the same in every release. The last argument, `error`, may be NULL. Otherwise it
+ * receives an error object on failure, with a message and causes; free it with codegeex_error_free.
+ * There is no global "last error". The library never aborts the process and never unwinds into the
+ * caller. A panic inside the library is CODEGEEX_PANIC; the handles of that call can then only be
+ * freed (CODEGEEX_POISONED).
  *
- * Results. They are written on success alone. Functions that return a value and no status return
- * NULL, 0 or what is documented where an argument is wrong.
+ * Results. Output arguments are written only on success. Functions that return a value instead of a
+ * status return NULL, 0 or the documented value when an argument is invalid.
  *
- * NULL. An argument may be NULL where that is said; elsewhere it is CODEGEEX_INVALID_ARGUMENT.
+ * NULL. An argument may be NULL where the documentation says so; elsewhere NULL is
+ * CODEGEEX_INVALID_ARGUMENT.
  *
- * Handles. All types are opaque but for a few structs. A handle is freed by the function of its
- * type whose name ends in _free, which does nothing for NULL. Handles hold what they need: a
- * session outlives the codegeex_model_free of its model, and handles may be freed in any order,
- * from any thread, even while a call uses them, which then ends as usual. No function frees or
- * consumes an argument but the _free functions.
+ * Handles. All types are opaque except a few structs. A handle is a key into a table inside the
+ * library, not an address: you may compare it with other handles and with NULL, but never
+ * dereference it. Free it with the function of its type whose name ends in _free; that function
+ * ignores NULL. Handles keep alive what they need: a session stays valid after codegeex_model_free
+ * of its model. You may free handles in any order and from any thread, also while a call uses them
+ * or is about to. A call that has started completes normally; a call that starts later returns
+ * CODEGEEX_INVALID_ARGUMENT, and so does every call with a handle that was freed or has another
+ * type. Freeing such a handle does nothing, so a double free is harmless. Handle values are never
+ * reused. Only the _free functions free or consume an argument.
  *
- * const. A handle that a function takes as a pointer to const may be used by any number of threads
- * at once in such functions. What changes a handle takes it without const and is for one thread at
- * a time; sessions, states, decoders and tickets that are used by two calls at once answer
- * CODEGEEX_BUSY.
+ * const. Functions that take a handle as a pointer to const may be called on it from any number of
+ * threads concurrently. Functions that change a handle take it without const and must be called
+ * from one thread at a time. A second concurrent call on a session, state, decoder or ticket
+ * returns CODEGEEX_BUSY.
  *
- * Text. UTF-8 as a pointer and a length in bytes, with or without a zero behind it; (NULL, 0) is the
- * empty text. Texts and arrays that a function returns for the caller to keep are freed with
- * codegeex_free. Others belong to a handle, and are valid until that is freed. Paths are text.
+ * Text. Text is UTF-8, passed as a pointer and a length in bytes. The length CODEGEEX_STRLEN means
+ * that the text ends at its NUL; with any other length, NUL termination is optional. (NULL, 0) is
+ * the empty text. Texts and arrays that a function returns to the caller are freed with
+ * codegeex_free. Other texts and arrays belong to a handle and are valid until it is freed. Paths
+ * are text.
  *
- * Structs. Those that the library fills begin with `struct_size`, which the caller sets to sizeof;
- * fields are only ever added at the end.
+ * Options. Options are set by key: codegeex_generate_options_set(options, "top_k", CODEGEEX_STRLEN,
+ * "40", CODEGEEX_STRLEN, &error). The documentation of each _set function lists its keys; the
+ * functions whose names end in _key list those of the library at run time. The options that programs
+ * set most have functions of their own. Numbers have a decimal point in every locale.
  *
- * Callbacks. They get the `userdata` of the call, and run on the thread that made it, before it
- * returns. They must not unwind or jump out. They may call the library.
+ * Structs. Structs that the library fills start with `struct_size`; set it to sizeof before the
+ * call. New fields are only added at the end.
  *
- * Processes. The library has no state of its own besides tables that never change, writes nothing to
- * standard output, and starts threads only for open models and services; they end before the last
- * handle is freed. A process may fork before it opens a model, and may dlclose the library after it
- * freed all handles.
+ * Callbacks. A callback receives the `userdata` of the call. It runs on the calling thread, before
+ * the call returns, unless its documentation says otherwise. It must not unwind or longjmp out. It
+ * may call the library.
+ *
+ * Memory. A failed allocation is CODEGEEX_OUT_OF_MEMORY, not an abort. The library keeps a reserve
+ * of one megabyte for small allocations, so that a call can report the failure; in the worst case
+ * `error` receives NULL.
+ *
+ * Processes. The library has no global state except the handle table, the memory reserve and
+ * constant tables. It writes nothing to standard output. It starts threads only for open models and
+ * services; they end before the last handle is freed. A process may fork before it opens a model,
+ * and may dlclose the library after it has freed all handles.
  */
 
 
@@ -50,6 +67,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** The length of a text that ends at its NUL. */
+#define CODEGEEX_STRLEN SIZE_MAX
+
 /** The version of this header. */
 #define CODEGEEX_VERSION "0.1.0"
 #define CODEGEEX_VERSION_MAJOR 0
@@ -58,107 +78,119 @@
 
 
 /**
- * The major number of the ABI, which is in the soname: programs of one number run with every
- * library of the same number that is not older.
+ * The major version of the ABI, which is part of the soname. A program runs with every library of
+ * the same major version that is not older than its header.
  */
 #define CODEGEEX_ABI_MAJOR 0
 
 /**
- * Counts the additions to the ABI.
+ * The minor version of the ABI. Every addition raises it.
  */
 #define CODEGEEX_ABI_MINOR 1
 
 /**
- * Something failed that was reported as an error as well.
+ * Failures. The call also returns them as errors.
  */
 #define CODEGEEX_LOG_ERROR 1
 
 /**
- * Something that may be a mistake of the host's.
+ * Possible mistakes of the caller.
  */
 #define CODEGEEX_LOG_WARNING 2
 
 /**
- * Models that are opened, and with which kernels they compute.
+ * Opened models and the kernels they use.
  */
 #define CODEGEEX_LOG_INFO 3
 
 /**
- * Every call that computes, with its counts.
+ * Every call that computes, with its token counts.
  */
 #define CODEGEEX_LOG_DEBUG 4
 
 /**
- * A special token such as `<|endoftext|>` that is spelled out in a text is text like any other:
- * no text can produce a control token.
+ * Special tokens in the input, such as `<|endoftext|>`, are encoded as plain text: no input can
+ * produce a control token.
  */
 #define CODEGEEX_SPECIAL_AS_TEXT 0
 
 /**
- * A special token that is spelled out in a text is the token that it spells.
+ * Special tokens in the input are encoded as the tokens that they name.
  */
 #define CODEGEEX_SPECIAL_PARSE 1
 
 /**
- * Bytes that are not UTF-8 become U+FFFD.
+ * Replace invalid UTF-8 with U+FFFD.
  */
 #define CODEGEEX_INVALID_UTF8_REPLACE 0
 
 /**
- * Bytes that are not UTF-8 are an error.
+ * Report invalid UTF-8 as an error.
  */
 #define CODEGEEX_INVALID_UTF8_REFUSE 1
 
 /**
- * Files are mapped: opening costs next to nothing, pages are read when they are used. The files
- * must not be truncated meanwhile.
+ * A space, tab or other blank in code, except a line break.
  */
-#define CODEGEEX_MEMORY_MAP 0
+#define CODEGEEX_CODE_BLANK 0
 
 /**
- * Files are read into memory of their own.
+ * A line break in code, or at the end of a line comment.
  */
-#define CODEGEEX_MEMORY_COPY 1
+#define CODEGEEX_CODE_NEWLINE 1
 
 /**
- * Files are mapped and locked in memory, so that the system never takes their pages back. Needs a
- * limit of locked memory (RLIMIT_MEMLOCK) that is as large as the files.
+ * A word, a number, or a keyword that neither opens nor closes a block.
  */
-#define CODEGEEX_MEMORY_LOCK 2
+#define CODEGEEX_CODE_WORD 2
 
 /**
- * Keys and values are kept in single precision, as they are computed.
+ * A bracket or keyword that opens.
  */
-#define CODEGEEX_KV_F32 0
+#define CODEGEEX_CODE_OPENER 3
 
 /**
- * Keys and values are kept in half precision.
+ * A bracket or keyword that closes what was open.
  */
-#define CODEGEEX_KV_F16 1
+#define CODEGEEX_CODE_CLOSER 4
 
 /**
- * Keys and values are kept in eight bits with a scale for each token and head.
+ * A closer without an opener.
  */
-#define CODEGEEX_KV_INT8 2
+#define CODEGEEX_CODE_STRAY 5
 
 /**
- * Inputs of quantized layers are rounded to 16 bits with a scale for each token.
+ * Any other character of code.
  */
-#define CODEGEEX_ACTIVATIONS_INT16 0
+#define CODEGEEX_CODE_SYMBOL 6
 
 /**
- * Inputs of quantized layers are rounded to 8 bits with a scale for each 256 of a token: faster for
- * prompts and many sequences, and less exact.
+ * A string with its delimiters, or part of one.
  */
-#define CODEGEEX_ACTIVATIONS_INT8 1
+#define CODEGEEX_CODE_STRING 7
 
 /**
- * Nothing happened: what codegeex_ticket_next reports when it does not wait.
+ * A comment with its delimiters, or part of one.
+ */
+#define CODEGEEX_CODE_COMMENT 8
+
+/**
+ * Indentation by tabs.
+ */
+#define CODEGEEX_INDENT_TABS 0
+
+/**
+ * Unknown indentation. A positive number is that many spaces.
+ */
+#define CODEGEEX_INDENT_UNKNOWN -1
+
+/**
+ * No event yet. codegeex_ticket_next reports it when it does not wait.
  */
 #define CODEGEEX_EVENT_NONE 0
 
 /**
- * A token was drawn.
+ * A token was sampled; the last of a text may be the end of text, whose `text` is empty.
  */
 #define CODEGEEX_EVENT_TOKEN 1
 
@@ -168,12 +200,12 @@
 #define CODEGEEX_EVENT_END 2
 
 /**
- * A request of a service is over; nothing follows.
+ * A request of a service has finished. No event follows.
  */
 #define CODEGEEX_EVENT_DONE 3
 
 /**
- * The completion has not ended.
+ * The completion has not finished.
  */
 #define CODEGEEX_FINISH_NONE 0
 
@@ -188,297 +220,280 @@
 #define CODEGEEX_FINISH_STOP 2
 
 /**
- * As many tokens as were asked for.
+ * The maximum number of new tokens was reached.
  */
 #define CODEGEEX_FINISH_LENGTH 3
 
 /**
- * Every position of the model is taken.
+ * The context length was reached.
  */
 #define CODEGEEX_FINISH_CONTEXT_FULL 4
 
 /**
- * The cancel token was set, or the callback asked to stop.
+ * The cancel token was set, or the callback cancelled.
  */
 #define CODEGEEX_FINISH_CANCELLED 5
 
 /**
- * The time was up.
+ * The timeout expired.
  */
 #define CODEGEEX_FINISH_DEADLINE 6
 
 /**
- * The prompt has more tokens to compute than allowed.
+ * The prompt has more tokens to compute than the prefill limit.
  */
 #define CODEGEEX_FINISH_PREFILL_LIMIT 7
 
 /**
- * A reason that has no number yet.
+ * A reason without a number in this header.
  */
 #define CODEGEEX_FINISH_OTHER 8
 
 /**
- * A rule of code: the line ended.
+ * Stop rule for code: the line ended.
  */
 #define CODEGEEX_FINISH_END_OF_LINE 9
 
 /**
- * A rule of code: the block ended.
+ * Stop rule for code: the block ended.
  */
 #define CODEGEEX_FINISH_END_OF_BLOCK 10
 
 /**
- * A rule of code: the function ended.
+ * Stop rule for code: the function ended.
  */
 #define CODEGEEX_FINISH_END_OF_FUNCTION 11
 
 /**
- * A rule of code: a line began in the first column.
+ * Stop rule for code: a line started in the first column.
  */
 #define CODEGEEX_FINISH_UNINDENTED_LINE 12
 
 /**
- * A rule of code: where the reference ends the generation for HumanEval-X.
+ * Stop rule for code: the point where the CodeGeeX reference ends a HumanEval-X generation.
  */
 #define CODEGEEX_FINISH_HUMANEVAL 13
 
 /**
- * The rules of the CodeGeeX reference: the score is the sum of the log-probabilities.
- */
-#define CODEGEEX_BEAM_RULES_REFERENCE 0
-
-/**
- * The rules of `generate` in Hugging Face transformers.
- */
-#define CODEGEEX_BEAM_RULES_HUGGING_FACE 1
-
-/**
- * Looks for better beams until the best running one is no better than the worst finished one.
- */
-#define CODEGEEX_EARLY_STOPPING_NO 0
-
-/**
- * Does not look for better beams.
- */
-#define CODEGEEX_EARLY_STOPPING_YES 1
-
-/**
- * Looks for better beams as long as one could be better.
- */
-#define CODEGEEX_EARLY_STOPPING_NEVER 2
-
-/**
- * White space, then a word or a run of other characters.
+ * The next word or run of other characters, with the whitespace before it.
  */
 #define CODEGEEX_ACCEPT_WORD 0
 
 /**
- * The first line that is not blank, with its line break and the blank ones before it.
+ * The first non-blank line, with its line break and the blank lines before it.
  */
 #define CODEGEEX_ACCEPT_LINE 1
 
 /**
- * All of it.
+ * The whole suggestion.
  */
 #define CODEGEEX_ACCEPT_ALL 2
 
 /**
- * No logits: the tokens only enter the state.
+ * No logits: the tokens are only added to the state.
  */
 #define CODEGEEX_LOGITS_NONE 0
 
 /**
- * The logits that follow the last token.
+ * Logits of the last token only.
  */
 #define CODEGEEX_LOGITS_LAST 1
 
 /**
- * The logits that follow each token.
+ * Logits of every token.
  */
 #define CODEGEEX_LOGITS_ALL 2
 
 /**
- * Waits with a request when there is no room: codegeex_service_submit.
+ * codegeex_service_submit blocks while the queue is full.
  */
 #define CODEGEEX_WHEN_FULL_WAIT 0
 
 /**
- * Refuses a request when there is no room, with CODEGEEX_BUSY: codegeex_service_submit.
+ * codegeex_service_submit returns CODEGEEX_BUSY when the queue is full.
  */
 #define CODEGEEX_WHEN_FULL_REFUSE 1
 
 /**
- * What a beam search is asked to do. What is not set is as in a new one: four beams of at most 128
- * tokens by the rules of the reference; NULL stands for a new one.
+ * Options of a beam search. Unset options keep their defaults: four beams of at most 128 tokens by
+ * the rules of the CodeGeeX reference. NULL means all defaults.
  *
- * Threads: setters on one thread at a time; any number of threads may use one that does not
- * change.
+ * Threads: set options from one thread at a time. Any number of threads may read options that no
+ * longer change.
  */
 typedef struct codegeex_beam_options codegeex_beam_options;
 
 /**
- * A flag that asks running calls to stop, set once and never cleared. One token serves any number
- * of calls, at the same time too.
+ * A flag that cancels running calls. It is set once and never cleared. One token serves any number
+ * of calls, also concurrent ones.
  *
- * Threads: any thread may use one at any time; setting it is what it is for.
+ * Threads: safe to call from any thread at any time.
  */
 typedef struct codegeex_cancel_token codegeex_cancel_token;
 
 /**
- * The finished samples of a generation, or the beams of a search, best first.
+ * Finds where code ends while text is added piece by piece, by the stop rules of
+ * codegeex_generate_options_set.
  *
- * Threads: immutable; any number of threads may read one at once.
+ * Threads: one call at a time; a concurrent call returns CODEGEEX_BUSY.
+ */
+typedef struct codegeex_code_stop codegeex_code_stop;
+
+/**
+ * The finished samples of a generation, or the beams of a beam search, best first.
+ *
+ * Threads: immutable; any number of threads may read one concurrently.
  */
 typedef struct codegeex_completions codegeex_completions;
 
 /**
- * How a checkpoint is converted. What is not set is as in a new one: every type as it is, nothing
- * quantized, no file replaced; NULL stands for a new one.
+ * Options of a conversion. Unset options keep their defaults: element types unchanged, no
+ * quantization, no overwriting. NULL means all defaults.
  *
- * Threads: setters on one thread at a time; any number of threads may use one that does not
- * change.
+ * Threads: set options from one thread at a time. Any number of threads may read options that no
+ * longer change.
  */
 typedef struct codegeex_convert_options codegeex_convert_options;
 
 /**
- * Decodes ids one after the other and gives out text as soon as it is certain: a token may end
- * inside a character.
+ * A streaming decoder: takes ids one at a time and returns text as soon as it is final. A token
+ * may end inside a character.
  *
- * Threads: one call at a time; a second one is CODEGEEX_BUSY.
+ * Threads: one call at a time; a concurrent call returns CODEGEEX_BUSY.
  */
 typedef struct codegeex_decoder codegeex_decoder;
 
 /**
- * How an edit session suggests. What is not set is as in a new one: 64 tokens at most, healed, with
- * all post-processing; NULL stands for a new one.
+ * Options of an edit session. Unset options keep their defaults: at most 64 tokens, token healing,
+ * all post-processing. NULL means all defaults.
  *
- * Threads: setters on one thread at a time; any number of threads may use one that does not
- * change.
+ * Threads: set options from one thread at a time. Any number of threads may read options that no
+ * longer change.
  */
 typedef struct codegeex_edit_options codegeex_edit_options;
 
 /**
- * Suggests code at a cursor while the text around it changes. It keeps the model.
+ * Inline code suggestions at a cursor while the text around it changes. It keeps the model alive.
  *
- * Threads: one call at a time; a second one is CODEGEEX_BUSY, from a callback too. To end a
- * suggestion from another thread, set the cancel token that it was given.
+ * Threads: one call at a time; a concurrent call, also from a callback, returns CODEGEEX_BUSY. To
+ * stop a suggestion from another thread, set the cancel token of the call.
  */
 typedef struct codegeex_edit_session codegeex_edit_session;
 
 /**
- * What went wrong: a status, a sentence that says what was found, what was expected and what to do,
- * and the errors that caused it.
+ * An error: a status, a message that says what was found, what was expected and what to do, and
+ * the causes.
  *
- * Owned by the caller; immutable, so any number of threads may read one.
+ * Owned by the caller. Immutable: any number of threads may read one concurrently.
  */
 typedef struct codegeex_error codegeex_error;
 
 /**
- * What a generation is asked to do. What is not set is as in a new one: greedy, 128 new tokens, one
- * sample, no stop strings; NULL stands for a new one. Numbers out of range are reported by the call
- * that uses the options.
+ * Options of a generation. Unset options keep their defaults: greedy, 128 new tokens, one sample,
+ * no stop strings. NULL means all defaults. Values out of range are reported by the call that uses
+ * the options.
  *
- * Threads: setters on one thread at a time; any number of threads may use one that does not
- * change. A call reads the options when it begins.
+ * Threads: set options from one thread at a time. Any number of threads may read options that no
+ * longer change. A call reads the options when it starts.
  */
 typedef struct codegeex_generate_options codegeex_generate_options;
 
 /**
- * Logits of a call, row by row.
+ * The logits of a call, one row per token.
  *
- * Threads: immutable; any number of threads may read one at once.
+ * Threads: immutable; any number of threads may read one concurrently.
  */
 typedef struct codegeex_logits codegeex_logits;
 
 /**
- * A model with its tokenizer, ready to compute.
+ * A loaded model with its tokenizer.
  *
- * Threads: immutable; any number of threads may use one at once.
+ * Threads: immutable; any number of threads may use one concurrently.
  */
 typedef struct codegeex_model codegeex_model;
 
 /**
- * How a model is opened. What is not set is as in a new one, and NULL stands for a new one.
+ * Options for opening a model. Unset options keep their defaults; NULL means all defaults.
  *
- * Threads: setters on one thread at a time; any number of threads may use one that does not
- * change.
+ * Threads: set options from one thread at a time. Any number of threads may read options that no
+ * longer change.
  */
 typedef struct codegeex_open_options codegeex_open_options;
 
 /**
- * How likely a model finds given tokens.
+ * Log-probabilities of given tokens.
  *
- * Threads: immutable; any number of threads may read one at once.
+ * Threads: immutable; any number of threads may read one concurrently.
  */
 typedef struct codegeex_score codegeex_score;
 
 /**
- * Computes requests of any number of threads together: the weights are read once a step for all.
+ * Runs requests from any number of threads in one batch (continuous batching): each step reads the
+ * weights once for all of them.
  *
- * Threads: any number of threads may use one at once. It has a thread of its own, which ends when
- * the service is freed; requests that are under way are cancelled then.
+ * Threads: any number of threads may use one concurrently. It runs its own thread. Freeing the
+ * service cancels running requests and ends that thread.
  */
 typedef struct codegeex_service codegeex_service;
 
 /**
- * Bounds of a service. What is not set is as in a new one: 64 sequences at once, 1024 requests that
- * wait; NULL stands for a new one.
+ * Limits of a service. Unset options keep their defaults: 64 concurrent sequences, 1024 waiting
+ * requests. NULL means all defaults.
  *
- * Threads: setters on one thread at a time; any number of threads may use one that does not
- * change.
+ * Threads: set options from one thread at a time. Any number of threads may read options that no
+ * longer change.
  */
 typedef struct codegeex_service_options codegeex_service_options;
 
 /**
- * The tokens that a model was fed last, with their keys and values: a prompt that begins with the
- * same tokens is computed from where it differs. Answers do not depend on that.
+ * A sequence with its KV cache, kept between calls. A prompt that shares a prefix with it is
+ * computed only from the first different token. Results do not depend on the cache.
  *
- * Threads: one call at a time; a second one is CODEGEEX_BUSY, from a callback too.
+ * Threads: one call at a time; a concurrent call, also from a callback, returns CODEGEEX_BUSY.
  */
 typedef struct codegeex_session codegeex_session;
 
 /**
- * The state of one sequence: what a model remembers of the tokens that it was fed. It keeps the
- * model.
+ * The state of one sequence: its KV cache. It keeps the model alive.
  *
- * Threads: one call at a time; a second one is CODEGEEX_BUSY.
+ * Threads: one call at a time; a concurrent call returns CODEGEEX_BUSY.
  */
 typedef struct codegeex_state codegeex_state;
 
 /**
- * A prompt with what is needed to use the answer.
+ * A prompt with its stop strings and the text around the answer.
  *
- * Threads: immutable; any number of threads may read one at once.
+ * Threads: immutable; any number of threads may read one concurrently.
  */
 typedef struct codegeex_task codegeex_task;
 
 /**
- * A request that is under way. Freeing it cancels the request.
+ * A submitted request. Freeing the ticket cancels it.
  *
- * Threads: codegeex_ticket_cancel from any thread at any time; of the others one call at a time, a
- * second one is CODEGEEX_BUSY.
+ * Threads: codegeex_ticket_cancel is safe from any thread at any time. The other functions: one
+ * call at a time; a concurrent call returns CODEGEEX_BUSY.
  */
 typedef struct codegeex_ticket codegeex_ticket;
 
 /**
  * Text to token ids and back.
  *
- * Threads: immutable; any number of threads may use one at once.
+ * Threads: immutable; any number of threads may use one concurrently.
  */
 typedef struct codegeex_tokenizer codegeex_tokenizer;
 
 /**
- * What a function returns: `CODEGEEX_OK` or the number of an error. Numbers are grouped by
- * hundreds and never reused; later releases may add some.
+ * A status code: `CODEGEEX_OK` or an error. Codes are grouped by hundreds and never reused. Later
+ * releases may add codes.
  */
 typedef int32_t codegeex_status;
 
 /**
- * Gets a message of one line, UTF-8, with a zero behind it, valid during the call. `level` is one
- * of `CODEGEEX_LOG_*`.
+ * Log callback. `message` is one line of NUL-terminated UTF-8, valid during the call. `level` is
+ * one of `CODEGEEX_LOG_*`.
  *
- * It runs on the thread whose call has something to say: every thread that uses the handle. It
- * must not unwind.
+ * It runs on the thread that logs, which can be any thread that uses the handle. It must not
+ * unwind.
  */
 typedef void (*codegeex_log_callback)(void *userdata,
                                       int32_t level,
@@ -486,18 +501,19 @@ typedef void (*codegeex_log_callback)(void *userdata,
                                       size_t message_len);
 
 /**
- * Gets a userdata back that a handle kept, when nothing will use it any more.
+ * Called once when `userdata` is no longer needed.
  */
 typedef void (*codegeex_destroy_callback)(void *userdata);
 
 /**
- * Hears how far a long call is: `done` of `total`, in the unit that the call names. Returns 0 to go
- * on, anything else to cancel the call. It runs on the thread of the call and must not unwind.
+ * Progress callback of a long call: `done` of `total`, in the unit that the call documents. Return
+ * 0 to continue, any other value to cancel the call. It runs on the calling thread and must not
+ * unwind.
  */
 typedef int32_t (*codegeex_progress_callback)(void *userdata, uint64_t done, uint64_t total);
 
 /**
- * Sizes of a model. Set `struct_size` to `sizeof` before it is filled; later releases may add fields
+ * Sizes of a model. Set `struct_size` to `sizeof` before the call; later releases may add fields
  * at the end.
  */
 typedef struct codegeex_model_info {
@@ -506,7 +522,7 @@ typedef struct codegeex_model_info {
      */
     size_t struct_size;
     /**
-     * Decoder layers, the top query layer not counted.
+     * Decoder layers, without the top query layer.
      */
     size_t num_layers;
     /**
@@ -522,11 +538,11 @@ typedef struct codegeex_model_info {
      */
     size_t num_kv_heads;
     /**
-     * Ids that logits are computed for; those from the tokenizer's vocabulary size on are padding.
+     * Number of logits per row. Ids at or above the tokenizer's vocabulary size are padding.
      */
     size_t vocab_size;
     /**
-     * Longest sequence.
+     * Context length in tokens.
      */
     size_t max_positions;
     /**
@@ -536,7 +552,7 @@ typedef struct codegeex_model_info {
 } codegeex_model_info;
 
 /**
- * What a model will take, in bytes. Set `struct_size` to `sizeof` before it is filled; later
+ * Memory that a model will need, in bytes. Set `struct_size` to `sizeof` before the call; later
  * releases may add fields at the end.
  */
 typedef struct codegeex_memory_estimate {
@@ -545,33 +561,173 @@ typedef struct codegeex_memory_estimate {
      */
     size_t struct_size;
     /**
-     * Weights used where they lie in mapped files, shared between processes.
+     * Weights used in place in mapped files, shared between processes.
      */
     uint64_t weights_mapped;
     /**
-     * Weights in memory of their own.
+     * Weights in private memory.
      */
     uint64_t weights_owned;
     /**
-     * Keys and values of one token.
+     * KV cache of one token.
      */
     uint64_t cache_per_token;
     /**
-     * Keys and values of every sequence at its full length.
+     * KV cache of all sequences at full length.
      */
     uint64_t cache;
     /**
-     * Activations of the largest call, and logits.
+     * Activations of the largest call, and its logits.
      */
     uint64_t scratch;
     /**
-     * All of it.
+     * The sum of the parts above.
      */
     uint64_t total;
 } codegeex_memory_estimate;
 
 /**
- * A token with its log-probability under the model, before any sampler.
+ * A text, UTF-8.
+ */
+typedef struct codegeex_text {
+    /**
+     * The text; NULL if it is empty.
+     */
+    const char *data;
+    /**
+     * Its length in bytes, or CODEGEEX_STRLEN.
+     */
+    size_t len;
+} codegeex_text;
+
+/**
+ * What codegeex_code_rank needs to know about a candidate: natural logarithms of probabilities.
+ */
+typedef struct codegeex_likelihood {
+    /**
+     * The log-probability of each token of the candidate.
+     */
+    const float *logprobs;
+    /**
+     * Number of elements of `logprobs`.
+     */
+    size_t logprobs_len;
+    /**
+     * The log-probability of each token of the text after the cursor, given the text before the
+     * cursor and the candidate; NULL if unknown.
+     */
+    const float *suffix;
+    /**
+     * Number of elements of `suffix`.
+     */
+    size_t suffix_len;
+} codegeex_likelihood;
+
+/**
+ * A candidate in its rank.
+ */
+typedef struct codegeex_ranked {
+    /**
+     * Index of the candidate.
+     */
+    size_t index;
+    /**
+     * Its score: mean log-probability per token, higher is better; never NaN.
+     */
+    double score;
+} codegeex_ranked;
+
+/**
+ * A token of source code. The tokens of a text cover all of it.
+ */
+typedef struct codegeex_code_token {
+    /**
+     * First byte in the text.
+     */
+    size_t start;
+    /**
+     * Length in bytes.
+     */
+    size_t len;
+    /**
+     * Number of open brackets and blocks after this token.
+     */
+    size_t depth;
+    /**
+     * One of `CODEGEEX_CODE_*`. Later releases may add kinds.
+     */
+    int32_t kind;
+    /**
+     * Always 0.
+     */
+    int32_t reserved;
+} codegeex_code_token;
+
+/**
+ * A candidate for the next token.
+ */
+typedef struct codegeex_candidate {
+    /**
+     * The token.
+     */
+    uint32_t id;
+    /**
+     * Its logit.
+     */
+    float logit;
+} codegeex_candidate;
+
+/**
+ * The input of a sampler. Later releases may add fields at the end; `struct_size` says which
+ * fields are present.
+ */
+typedef struct codegeex_sampler_input {
+    /**
+     * Size of this struct in bytes.
+     */
+    size_t struct_size;
+    /**
+     * Ids of the prompt.
+     */
+    const uint32_t *prompt;
+    /**
+     * Number of ids in `prompt`.
+     */
+    size_t prompt_len;
+    /**
+     * Ids generated so far.
+     */
+    const uint32_t *generated;
+    /**
+     * Number of ids in `generated`.
+     */
+    size_t generated_len;
+    /**
+     * The candidates in ascending order of their ids. Change logits in place; negative infinity
+     * removes a candidate.
+     */
+    struct codegeex_candidate *candidates;
+    /**
+     * Number of candidates, at least 1.
+     */
+    size_t candidates_len;
+} codegeex_sampler_input;
+
+/**
+ * Sampler callback: changes the logits of the candidates for the next token. `input` is valid
+ * during the callback. Return 0 on success; any other value ends the generation with
+ * CODEGEEX_CANCELLED.
+ *
+ * It must depend on `input` alone, so that the same input gives the same output; with speculative
+ * decoding it may run several times for one position. It runs on the thread that computes: the
+ * calling thread, a thread of a concurrent call on the same model, or the thread of a service. It
+ * must not unwind.
+ */
+typedef int32_t (*codegeex_sampler_callback)(void *userdata,
+                                             const struct codegeex_sampler_input *input);
+
+/**
+ * A token with its log-probability under the model, before sampling.
  */
 typedef struct codegeex_token_logprob {
     /**
@@ -585,7 +741,8 @@ typedef struct codegeex_token_logprob {
 } codegeex_token_logprob;
 
 /**
- * What happened. Later releases may add fields at the end; `struct_size` says which are there.
+ * An event of a generation. Later releases may add fields at the end; `struct_size` says which
+ * fields are present.
  */
 typedef struct codegeex_event {
     /**
@@ -593,28 +750,28 @@ typedef struct codegeex_event {
      */
     size_t struct_size;
     /**
-     * One of `CODEGEEX_EVENT_*`; those that are not known are to be passed over.
+     * One of `CODEGEEX_EVENT_*`. Ignore unknown kinds.
      */
     int32_t kind;
     /**
-     * For an end: one of `CODEGEEX_FINISH_*`.
+     * For an end event: one of `CODEGEEX_FINISH_*`.
      */
     int32_t finish_reason;
     /**
-     * Which sample, from 0.
+     * Index of the sample, from 0.
      */
     size_t sample;
     /**
-     * For a token: its id.
+     * For a token event: its id.
      */
     uint32_t id;
     /**
-     * For a token: its log-probability under the model, before any sampler.
+     * For a token event: its log-probability under the model, before sampling.
      */
     float logprob;
     /**
-     * The text that is certain now and was not before, UTF-8, not zero-terminated. It may be empty:
-     * a token may end inside a character, and what may begin a stop string is held back.
+     * Newly finalized text, UTF-8, not NUL-terminated. It may be empty: a token may end inside a
+     * character, and a possible beginning of a stop string is held back.
      */
     const char *text;
     /**
@@ -622,29 +779,30 @@ typedef struct codegeex_event {
      */
     size_t text_len;
     /**
-     * For a token: the likeliest tokens in its place, best first, as many as the options ask for.
+     * For a token event: the most likely tokens at its position, best first, as many as
+     * `top_logprobs` of the options.
      */
     const struct codegeex_token_logprob *top_logprobs;
     /**
-     * How many of `top_logprobs` there are.
+     * Number of elements of `top_logprobs`.
      */
     size_t top_logprobs_len;
     /**
-     * For an end at a stop string: its index in the options.
+     * For an end at a stop string: its index in the options; SIZE_MAX for every other event.
      */
     size_t stop_index;
 } codegeex_event;
 
 /**
- * Hears what happens during a generation. The event and what it points to are valid during the
- * call. Returns 0 to go on, anything else to cancel the generation. It runs on the thread that
- * called the generation, and must not unwind. It may free handles, those of the running call too.
+ * Event callback of a generation. The event and the data it points to are valid during the
+ * callback. Return 0 to continue, any other value to cancel the generation. It runs on the calling
+ * thread and must not unwind. It may free handles, also those of the running call.
  */
 typedef int32_t (*codegeex_event_callback)(void *userdata, const struct codegeex_event *event);
 
 /**
- * What a new text changed. Set `struct_size` to `sizeof` before it is filled; later releases may add
- * fields at the end.
+ * Effect of an update of the text. Set `struct_size` to `sizeof` before the call; later releases
+ * may add fields at the end.
  */
 typedef struct codegeex_edit_update {
     /**
@@ -652,26 +810,26 @@ typedef struct codegeex_edit_update {
      */
     size_t struct_size;
     /**
-     * Bytes from the beginning of the text that the model does not see, because it is too long.
+     * Bytes cut from the beginning of the text because it is too long for the model.
      */
     size_t clipped_bytes;
     /**
-     * Line breaks in them.
+     * Line breaks in those bytes.
      */
     size_t clipped_lines;
     /**
-     * 1 if what the model sees begins elsewhere than before, so that it will be read anew.
+     * 1 if the visible text now starts at another place, so that the KV cache is computed again.
      */
     int32_t moved;
     /**
-     * 1 if a suggestion agrees with what was typed: nothing need be computed.
+     * 1 if a suggestion still matches the text, so that nothing needs to be computed.
      */
     int32_t is_alive;
 } codegeex_edit_update;
 
 /**
- * How full a service is. Set `struct_size` to `sizeof` before it is filled; later releases may add
- * fields at the end.
+ * Load of a service. Set `struct_size` to `sizeof` before the call; later releases may add fields
+ * at the end.
  */
 typedef struct codegeex_service_progress {
     /**
@@ -679,54 +837,54 @@ typedef struct codegeex_service_progress {
      */
     size_t struct_size;
     /**
-     * Requests that wait for room.
+     * Requests waiting in the queue.
      */
     size_t waiting;
     /**
-     * Requests that were admitted.
+     * Running requests.
      */
     size_t running;
     /**
-     * Samples that are being generated.
+     * Samples and beams being generated.
      */
     size_t sequences;
     /**
-     * Bytes of keys and values that are planned for, kept prefixes included.
+     * Bytes of KV cache reserved, prompt cache included.
      */
     uint64_t cache_bytes;
     /**
-     * Tokens of prompts that were found in kept prefixes, since the beginning.
+     * Prompt tokens found in the prompt cache since the start.
      */
     uint64_t reused_tokens;
 } codegeex_service_progress;
 
 /**
- * The function did what it was asked to.
+ * Success.
  */
 #define CODEGEEX_OK 0
 
 /**
- * An argument is outside what the function accepts, NULL where something is needed included.
+ * An argument is invalid, or a required argument is NULL.
  */
 #define CODEGEEX_INVALID_ARGUMENT 100
 
 /**
- * A token id is not below the vocabulary size.
+ * A token id is out of range for the vocabulary.
  */
 #define CODEGEEX_TOKEN_OUT_OF_RANGE 101
 
 /**
- * A sequence would grow past the positions that the model has.
+ * A sequence would exceed the context length.
  */
 #define CODEGEEX_CONTEXT_OVERFLOW 102
 
 /**
- * A state was handed to a model that did not make it.
+ * A state belongs to another model.
  */
 #define CODEGEEX_STATE_MISMATCH 103
 
 /**
- * Reading or writing failed in the operating system.
+ * The operating system reported an I/O error.
  */
 #define CODEGEEX_IO 200
 
@@ -736,12 +894,12 @@ typedef struct codegeex_service_progress {
 #define CODEGEEX_NOT_FOUND 201
 
 /**
- * A file breaks the rules of its own format: truncated, overlapping, overflowing.
+ * A file violates its own format: truncated, overlapping or overflowing.
  */
 #define CODEGEEX_MALFORMED_FILE 300
 
 /**
- * A file is well-formed but uses something that this library does not read.
+ * A well-formed file uses a feature that this library does not support.
  */
 #define CODEGEEX_UNSUPPORTED_FILE 301
 
@@ -751,22 +909,22 @@ typedef struct codegeex_service_progress {
 #define CODEGEEX_MISSING_TENSOR 302
 
 /**
- * A tensor has another shape than the model's configuration says.
+ * A tensor's shape differs from the model configuration.
  */
 #define CODEGEEX_SHAPE_MISMATCH 303
 
 /**
- * Nothing says how the model is configured.
+ * The model configuration is missing.
  */
 #define CODEGEEX_MISSING_CONFIG 304
 
 /**
- * A model configuration contradicts itself or is outside what is supported.
+ * A model configuration is inconsistent or unsupported.
  */
 #define CODEGEEX_INVALID_CONFIG 305
 
 /**
- * Bytes are not valid UTF-8 where text is needed.
+ * Text is not valid UTF-8.
  */
 #define CODEGEEX_INVALID_UTF8 400
 
@@ -776,45 +934,43 @@ typedef struct codegeex_service_progress {
 #define CODEGEEX_INVALID_VOCABULARY 401
 
 /**
- * A computation met NaN or infinity where a number is needed.
+ * A computation produced NaN or infinity.
  */
 #define CODEGEEX_NON_FINITE 500
 
 /**
- * An allocation was refused, by the system or by a limit that was set.
+ * An allocation failed or exceeded a configured limit.
  */
 #define CODEGEEX_OUT_OF_MEMORY 501
 
 /**
- * A backend or an instruction set is not there on this machine.
+ * A backend or instruction set is not available on this machine.
  */
 #define CODEGEEX_BACKEND_UNAVAILABLE 502
 
 /**
- * There is no room at the moment, or the handle serves another call; the same call may succeed
- * later.
+ * The queue is full, or the handle is in use by another call. Retry later.
  */
 #define CODEGEEX_BUSY 503
 
 /**
- * The caller asked to stop.
+ * The call was cancelled.
  */
 #define CODEGEEX_CANCELLED 600
 
 /**
- * A broken invariant of this library: please report it.
+ * A broken invariant of this library. Please report it.
  */
 #define CODEGEEX_INTERNAL 900
 
 /**
- * A panic inside this library, which was caught: please report it with its message. The handles
- * of the call are poisoned.
+ * A panic inside this library, caught at the boundary. Please report it with its message. The
+ * handles of the call are poisoned.
  */
 #define CODEGEEX_PANIC 901
 
 /**
- * An earlier call with the same handle panicked; all that can be done with the handle is to free
- * it.
+ * An earlier call with the same handle panicked. The handle can only be freed.
  */
 #define CODEGEEX_POISONED 902
 
@@ -823,31 +979,31 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The name of a status in a few words, such as `out of memory`; a static string. `unknown status`
- * for a number that is none.
+ * The name of a status, such as `out of memory`; a static string. `unknown status` for an unknown
+ * number.
  */
 const char *codegeex_status_name(codegeex_status status);
 
 /**
- * The status that the function returned as well; `CODEGEEX_INVALID_ARGUMENT` for NULL.
+ * The status of the error; `CODEGEEX_INVALID_ARGUMENT` for NULL.
  */
 codegeex_status codegeex_error_code(const struct codegeex_error *error);
 
 /**
- * The message, UTF-8, with a zero behind it. It belongs to the error. NULL for NULL.
+ * The message, NUL-terminated UTF-8. It belongs to the error. NULL for NULL.
  *
  * `len` receives its length in bytes and may be NULL.
  */
 const char *codegeex_error_message(const struct codegeex_error *error, size_t *len);
 
 /**
- * How many causes the error has; 0 for NULL.
+ * Number of causes; 0 for NULL.
  */
 size_t codegeex_error_causes(const struct codegeex_error *error);
 
 /**
- * The message of a cause, the nearest first, UTF-8, with a zero behind it. It belongs to the error.
- * NULL for NULL and for an index out of range.
+ * The message of a cause, nearest first, NUL-terminated UTF-8. It belongs to the error. NULL for
+ * NULL and for an index out of range.
  */
 const char *codegeex_error_cause(const struct codegeex_error *error, size_t index, size_t *len);
 
@@ -857,56 +1013,54 @@ const char *codegeex_error_cause(const struct codegeex_error *error, size_t inde
 void codegeex_error_free(struct codegeex_error *error);
 
 /**
- * The ABI of the library that runs: `CODEGEEX_ABI_MAJOR * 65536 + CODEGEEX_ABI_MINOR` of its own
+ * The ABI version of the loaded library: `CODEGEEX_ABI_MAJOR * 65536 + CODEGEEX_ABI_MINOR` of its
  * header.
  */
 uint32_t codegeex_abi_version(void);
 
 /**
- * The version of the library that runs, such as `0.1.0`; a static string.
+ * The version of the loaded library, such as `0.1.0`; a static string.
  */
 const char *codegeex_version(void);
 
 /**
- * The name of an instruction set that this machine has and the kernels can use, as a static
- * string: index 0 is `scalar`, the last is the fastest, which a model uses unless told otherwise.
- * NULL for an index out of range.
+ * The name of an instruction set that the kernels can use on this machine; a static string. Index
+ * 0 is `scalar`; the last one is the fastest and the default. NULL for an index out of range.
  */
 const char *codegeex_cpu_tier_name(size_t index);
 
 /**
- * How many names `codegeex_cpu_tier_name` has.
+ * Number of names that `codegeex_cpu_tier_name` returns.
  */
 size_t codegeex_cpu_tiers(void);
 
 /**
- * The name of the fastest instruction set that this machine has and the kernels can use; a static
+ * The name of the fastest instruction set that the kernels can use on this machine; a static
  * string.
  */
 const char *codegeex_cpu_tier(void);
 
 /**
- * Whether the library was built with a feature, by name: 1 or 0. There are none yet but `capi`
- * itself; `cuda` is asked for the same way.
+ * Whether the library was built with a feature, by name: 1 or 0. Currently only `capi` exists.
  */
 int32_t codegeex_has_feature(const char *name, size_t name_len);
 
 /**
- * Frees a text or an array that a function of this library returned for the caller to keep:
- * wherever the documentation says "free with codegeex_free". NULL is allowed.
+ * Frees a text or an array that a function returned to the caller, where its documentation says
+ * "free it with codegeex_free". NULL is allowed.
  */
 void codegeex_free(void *buffer);
 
 /**
- * Makes a token that is not set. With `timeout_ms` above 0 it sets itself so many milliseconds from
- * now.
+ * Creates a token that is not set. With `timeout_ms` above 0, the token sets itself after that
+ * time.
  */
 codegeex_status codegeex_cancel_token_new(uint64_t timeout_ms,
                                           struct codegeex_cancel_token **token,
                                           struct codegeex_error **error);
 
 /**
- * Sets the token: calls that were given it return as soon as they see it.
+ * Sets the token. Calls that use it return as soon as they see it.
  */
 codegeex_status codegeex_cancel_token_cancel(const struct codegeex_cancel_token *token,
                                              struct codegeex_error **error);
@@ -917,18 +1071,18 @@ codegeex_status codegeex_cancel_token_cancel(const struct codegeex_cancel_token 
 int32_t codegeex_cancel_token_is_cancelled(const struct codegeex_cancel_token *token);
 
 /**
- * Frees a token. Calls that were given it go on. NULL is allowed.
+ * Frees a token. Calls that use it continue. NULL is allowed.
  */
 void codegeex_cancel_token_free(struct codegeex_cancel_token *token);
 
 /**
- * Makes the tokenizer of CodeGeeX's published checkpoints, which is compiled in.
+ * Creates the built-in tokenizer of the published CodeGeeX checkpoints.
  */
 codegeex_status codegeex_tokenizer_new(struct codegeex_tokenizer **tokenizer,
                                        struct codegeex_error **error);
 
 /**
- * Reads `vocab.json`, `merges.txt` and `added_tokens.json` in a folder.
+ * Reads `vocab.json`, `merges.txt` and `added_tokens.json` from a folder.
  */
 codegeex_status codegeex_tokenizer_from_folder(const char *path,
                                                size_t path_len,
@@ -936,7 +1090,7 @@ codegeex_status codegeex_tokenizer_from_folder(const char *path,
                                                struct codegeex_error **error);
 
 /**
- * The ids of a text. `special` is one of `CODEGEEX_SPECIAL_*`.
+ * Encodes a text to token ids. `special` is one of `CODEGEEX_SPECIAL_*`.
  *
  * `ids` receives an array of `ids_len` ids; free it with codegeex_free.
  */
@@ -949,10 +1103,10 @@ codegeex_status codegeex_tokenizer_encode(const struct codegeex_tokenizer *token
                                           struct codegeex_error **error);
 
 /**
- * The text of ids. `invalid_utf8` is one of `CODEGEEX_INVALID_UTF8_*`: ids may end inside a
- * character.
+ * Decodes token ids to text. `invalid_utf8` is one of `CODEGEEX_INVALID_UTF8_*`: ids may end
+ * inside a character.
  *
- * `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_tokenizer_decode(const struct codegeex_tokenizer *tokenizer,
                                           const uint32_t *ids,
@@ -963,7 +1117,7 @@ codegeex_status codegeex_tokenizer_decode(const struct codegeex_tokenizer *token
                                           struct codegeex_error **error);
 
 /**
- * The bytes that an id stands for, which may end inside a UTF-8 character.
+ * The bytes of a token, which may end inside a UTF-8 character.
  *
  * `bytes` receives an array of `bytes_len` bytes; free it with codegeex_free.
  */
@@ -974,22 +1128,22 @@ codegeex_status codegeex_tokenizer_token_bytes(const struct codegeex_tokenizer *
                                                struct codegeex_error **error);
 
 /**
- * One more than the largest id; 0 for NULL.
+ * The vocabulary size: one more than the largest id; 0 for NULL.
  */
 size_t codegeex_tokenizer_vocab_size(const struct codegeex_tokenizer *tokenizer);
 
 /**
- * The id that ends a text; 0 for NULL.
+ * The end-of-text id; 0 for NULL.
  */
 uint32_t codegeex_tokenizer_end_of_text(const struct codegeex_tokenizer *tokenizer);
 
 /**
- * Frees a tokenizer. Models and decoders that use it go on. NULL is allowed.
+ * Frees a tokenizer. Models and decoders that use it remain valid. NULL is allowed.
  */
 void codegeex_tokenizer_free(struct codegeex_tokenizer *tokenizer);
 
 /**
- * Makes a decoder at the beginning of a text. `policy` is one of `CODEGEEX_INVALID_UTF8_*`.
+ * Creates a decoder at the beginning of a text. `policy` is one of `CODEGEEX_INVALID_UTF8_*`.
  */
 codegeex_status codegeex_decoder_new(const struct codegeex_tokenizer *tokenizer,
                                      int32_t policy,
@@ -997,12 +1151,12 @@ codegeex_status codegeex_decoder_new(const struct codegeex_tokenizer *tokenizer,
                                      struct codegeex_error **error);
 
 /**
- * The text that `id` completes, which may be empty.
+ * Adds an id and returns the newly finalized text, which may be empty.
  *
- * With CODEGEEX_INVALID_UTF8_REFUSE, bytes that cannot become a character are
- * CODEGEEX_INVALID_UTF8; they are dropped, and the decoder goes on with the next call.
+ * With CODEGEEX_INVALID_UTF8_REFUSE, invalid bytes are CODEGEEX_INVALID_UTF8. The decoder drops
+ * them and can continue.
  *
- * `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_decoder_push(struct codegeex_decoder *decoder,
                                       uint32_t id,
@@ -1011,15 +1165,15 @@ codegeex_status codegeex_decoder_push(struct codegeex_decoder *decoder,
                                       struct codegeex_error **error);
 
 /**
- * Whether bytes are held back: 1 or 0; 0 for NULL.
+ * Whether bytes of an incomplete character are held back: 1 or 0; 0 for NULL.
  */
 int32_t codegeex_decoder_is_pending(const struct codegeex_decoder *decoder);
 
 /**
- * Ends the text: what is held back becomes U+FFFD or CODEGEEX_INVALID_UTF8, as the policy says.
- * Afterwards the decoder is at the beginning of another text.
+ * Ends the text. Incomplete bytes become U+FFFD or CODEGEEX_INVALID_UTF8, by the policy. The
+ * decoder can then start another text.
  *
- * `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_decoder_finish(struct codegeex_decoder *decoder,
                                         char **text,
@@ -1032,14 +1186,31 @@ codegeex_status codegeex_decoder_finish(struct codegeex_decoder *decoder,
 void codegeex_decoder_free(struct codegeex_decoder *decoder);
 
 /**
- * Makes options: files mapped, all cores, the fastest instruction set, keys and values in single
- * precision, no limit of memory, the compiled-in tokenizer, no log.
+ * Creates options with the defaults: memory-mapped files, all cores, the fastest instruction set,
+ * KV cache in FP32, no memory limit, the built-in tokenizer, no log.
  */
 codegeex_status codegeex_open_options_new(struct codegeex_open_options **options,
                                           struct codegeex_error **error);
 
 /**
- * Sets an option by its key, both as text. A value that is refused changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `memory`: How the files are loaded: map (memory-map: opening is nearly free, pages are read on
+ *   first use; do not truncate the files meanwhile), copy (read into private memory) or lock
+ *   (memory-map and mlock, within RLIMIT_MEMLOCK). Default: `map`.
+ * - `threads`: Number of compute threads, including the calling thread; 0 means one for each core.
+ *   Default: `0`.
+ * - `isa`: Instruction set of the kernels, by name (see codegeex_cpu_tier_name); auto means the
+ *   fastest. All give bit-identical results. Default: `auto`.
+ * - `kv`: Format of the KV cache: f32 (as computed), f16, or int8 (with a scale for each token and
+ *   head). Default: `f32`.
+ * - `activations`: Precision of activations in quantized layers: int16 (a scale for each token),
+ *   or int8 (a scale for each group of 256 inputs: faster for prompts and large batches, less
+ *   exact). Default: `int16`.
+ * - `memory_limit`: Limit of the KV cache over all sequences, in bytes; none means no limit.
+ *   Exceeding it is CODEGEEX_OUT_OF_MEMORY. Default: `none`.
+ * - `config`: Model configuration as JSON, for files without one; none means the configuration of
+ *   the files. Default: `none`.
  */
 codegeex_status codegeex_open_options_set(struct codegeex_open_options *options,
                                           const char *key,
@@ -1049,9 +1220,9 @@ codegeex_status codegeex_open_options_set(struct codegeex_open_options *options,
                                           struct codegeex_error **error);
 
 /**
- * The value of an option as text, such as codegeex_open_options_set takes.
+ * The value of an option as text, in the format of codegeex_open_options_set.
  *
- * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_open_options_get(const struct codegeex_open_options *options,
                                           const char *key,
@@ -1061,70 +1232,31 @@ codegeex_status codegeex_open_options_get(const struct codegeex_open_options *op
                                           struct codegeex_error **error);
 
 /**
- * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
- * NULL, receives a static string that says what it is.
+ * The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+ * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_open_options_key(size_t index, const char **help);
 
 /**
- * How the bytes of the files come into memory: one of `CODEGEEX_MEMORY_*`.
- */
-codegeex_status codegeex_open_options_set_memory(struct codegeex_open_options *options,
-                                                 int32_t memory,
-                                                 struct codegeex_error **error);
-
-/**
- * Threads that compute, the calling one included; 0 means one for each core that the process may
- * use.
+ * Number of compute threads, including the calling thread; 0 means one for each available core.
  */
 codegeex_status codegeex_open_options_set_threads(struct codegeex_open_options *options,
                                                   size_t threads,
                                                   struct codegeex_error **error);
 
 /**
- * The instruction set of the kernels, by name: `scalar`, `avx2`, … (see codegeex_cpu_tier_name);
- * `auto` means the fastest. All give the same results to the bit.
- */
-codegeex_status codegeex_open_options_set_isa(struct codegeex_open_options *options,
-                                              const char *name,
-                                              size_t name_len,
-                                              struct codegeex_error **error);
-
-/**
- * How keys and values are kept: one of `CODEGEEX_KV_*`.
- */
-codegeex_status codegeex_open_options_set_kv(struct codegeex_open_options *options,
-                                             int32_t kv,
-                                             struct codegeex_error **error);
-
-/**
- * How the inputs of quantized layers are rounded: one of `CODEGEEX_ACTIVATIONS_*`.
- */
-codegeex_status codegeex_open_options_set_activations(struct codegeex_open_options *options,
-                                                      int32_t activations,
-                                                      struct codegeex_error **error);
-
-/**
- * The most bytes of keys and values that the model may hold over all sequences, 0 for none at all:
- * what would go beyond is CODEGEEX_OUT_OF_MEMORY. UINT64_MAX means no limit.
- */
-codegeex_status codegeex_open_options_set_memory_limit(struct codegeex_open_options *options,
-                                                       uint64_t bytes,
-                                                       struct codegeex_error **error);
-
-/**
- * The tokenizer of the model; NULL means the compiled-in one.
+ * The tokenizer of the model; NULL means the built-in tokenizer.
  */
 codegeex_status codegeex_open_options_set_tokenizer(struct codegeex_open_options *options,
                                                     const struct codegeex_tokenizer *tokenizer,
                                                     struct codegeex_error **error);
 
 /**
- * Where the messages of the model go that is opened with these options: those of `level` (one of
- * `CODEGEEX_LOG_*`) and more serious ones. A callback of NULL means nowhere.
+ * Log callback of the model that is opened with these options. It receives messages of `level`
+ * (one of `CODEGEEX_LOG_*`) and more severe ones. NULL disables the log.
  *
- * `destroy`, unless NULL, gets `userdata` when neither these options nor a model use it any more,
- * and at once where this call fails.
+ * `destroy`, unless NULL, is called with `userdata` when neither these options nor a model use it
+ * any more, or immediately if this call fails.
  */
 codegeex_status codegeex_open_options_set_log(struct codegeex_open_options *options,
                                               int32_t level,
@@ -1141,8 +1273,8 @@ void codegeex_open_options_free(struct codegeex_open_options *options);
 /**
  * Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors.
  *
- * `options`, `cancel` and `progress` may be NULL. `progress` hears bytes that were copied, of all
- * that will be; both are 0 where all is used where it is mapped.
+ * `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
+ * the total; both are 0 when all weights are used in place in mapped files.
  */
 codegeex_status codegeex_model_open(const char *path,
                                     size_t path_len,
@@ -1161,15 +1293,13 @@ codegeex_status codegeex_model_get_info(const struct codegeex_model *model,
                                         struct codegeex_error **error);
 
 /**
- * One line about a model: sizes, backend, kernels, threads. UTF-8, with a zero behind it; it belongs
- * to the model. NULL for NULL.
+ * A one-line description of a model: sizes, backend, kernels, threads. NUL-terminated UTF-8; it
+ * belongs to the model. NULL for NULL.
  */
-const char *codegeex_model_describe(const struct codegeex_model *model,
-                                    size_t *len);
+const char *codegeex_model_describe(const struct codegeex_model *model, size_t *len);
 
 /**
- * The configuration of a model as JSON, with a zero behind it; it belongs to the model. NULL for
- * NULL.
+ * The configuration of a model as NUL-terminated JSON; it belongs to the model. NULL for NULL.
  */
 const char *codegeex_model_config_json(const struct codegeex_model *model, size_t *len);
 
@@ -1179,40 +1309,40 @@ const char *codegeex_model_config_json(const struct codegeex_model *model, size_
 const char *codegeex_model_kernels(const struct codegeex_model *model);
 
 /**
- * A number that tells a model and its weights from others: states that one saved, another with the
- * same number can restore. It is taken when it is first asked for, from a sample of the weights.
+ * Identifies a model and its weights. A model can restore states that a model with the same
+ * fingerprint saved. It is computed on the first call, from a sample of the weights.
  */
 codegeex_status codegeex_model_fingerprint(const struct codegeex_model *model,
                                            uint64_t *fingerprint,
                                            struct codegeex_error **error);
 
 /**
- * The tokenizer of a model, as a handle of its own: free it with codegeex_tokenizer_free.
+ * The tokenizer of a model, as a new handle; free it with codegeex_tokenizer_free.
  */
 codegeex_status codegeex_model_tokenizer(const struct codegeex_model *model,
                                          struct codegeex_tokenizer **tokenizer,
                                          struct codegeex_error **error);
 
 /**
- * Frees a model. Sessions, states and services that use it go on, and its threads end with the last
- * of them. NULL is allowed.
+ * Frees a model. Sessions, states and services that use it remain valid; its threads end with the
+ * last of them. NULL is allowed.
  */
 void codegeex_model_free(struct codegeex_model *model);
 
 /**
- * How much memory a checkpoint will take with these options, for `sequences` at the same time of
- * `positions` tokens each, without loading it. `options` may be NULL.
+ * Estimates the memory that a checkpoint needs with these options, for `sequences` concurrent
+ * sequences of `context_length` tokens each, without loading it. `options` may be NULL.
  */
 codegeex_status codegeex_estimate_memory(const char *path,
                                          size_t path_len,
                                          const struct codegeex_open_options *options,
                                          size_t sequences,
-                                         size_t positions,
+                                         size_t context_length,
                                          struct codegeex_memory_estimate *result,
                                          struct codegeex_error **error);
 
 /**
- * Code to go on with, after the tag line of its language.
+ * Completion of code, with the language tag in front.
  *
  * `task` receives a handle; free it with codegeex_task_free.
  */
@@ -1224,7 +1354,7 @@ codegeex_status codegeex_task_complete(const char *language,
                                        struct codegeex_error **error);
 
 /**
- * The same code with a comment before every line that says what the line does.
+ * Explanation of code: the same code with a comment before every line.
  *
  * `task` receives a handle; free it with codegeex_task_free.
  */
@@ -1236,7 +1366,7 @@ codegeex_status codegeex_task_explain(const char *language,
                                       struct codegeex_error **error);
 
 /**
- * The documentation of a function or a type, in the form that is usual for the language.
+ * Documentation of a function or a type, in the usual form of the language.
  *
  * `task` receives a handle; free it with codegeex_task_free.
  */
@@ -1248,8 +1378,8 @@ codegeex_status codegeex_task_docstring(const char *language,
                                         struct codegeex_error **error);
 
 /**
- * The translation of code into another language. `declaration` is how it begins, and may be empty:
- * then the model chooses.
+ * Translation of code into another language. `declaration` is the beginning of the translation. If
+ * it is empty, the model chooses one.
  *
  * `task` receives a handle; free it with codegeex_task_free.
  */
@@ -1265,8 +1395,8 @@ codegeex_status codegeex_task_translate(const char *from,
                                         struct codegeex_error **error);
 
 /**
- * What a template of the caller's makes of code, see codegeex_template_expand. The template says
- * everything, a tag line included.
+ * A custom prompt from a template, see codegeex_template_expand. The template is the whole prompt,
+ * including a language tag.
  *
  * `task` receives a handle; free it with codegeex_task_free.
  */
@@ -1280,40 +1410,36 @@ codegeex_status codegeex_task_custom(const char *template_,
                                      struct codegeex_error **error);
 
 /**
- * What the model continues. UTF-8, with a zero behind it; it belongs to the task.
- * NULL for NULL.
+ * The prompt. NUL-terminated UTF-8; it belongs to the task. NULL for NULL.
  */
 const char *codegeex_task_prompt(const struct codegeex_task *task, size_t *len);
 
 /**
- * The end of the prompt that is the beginning of the answer, such as the opening quotes of a
- * docstring: to be shown before the completion. UTF-8, with a zero behind it; it belongs to the task.
- * NULL for NULL.
+ * The end of the prompt that belongs to the answer, such as the opening quotes of a docstring.
+ * Show it before the completion. NUL-terminated UTF-8; it belongs to the task. NULL for NULL.
  */
-const char *codegeex_task_lead(const struct codegeex_task *task,
-                               size_t *len);
+const char *codegeex_task_lead(const struct codegeex_task *task, size_t *len);
 
 /**
- * What belongs after a completion that has ended, such as the closing quotes. UTF-8, with a zero behind it; it belongs to the task.
- * NULL for NULL.
+ * Text to append to a finished completion, such as the closing quotes. NUL-terminated UTF-8; it
+ * belongs to the task. NULL for NULL.
  */
-const char *codegeex_task_tail(const struct codegeex_task *task,
-                               size_t *len);
+const char *codegeex_task_tail(const struct codegeex_task *task, size_t *len);
 
 /**
- * The name of the language of the answer. UTF-8, with a zero behind it; it belongs to the task.
- * NULL for NULL.
+ * The name of the language of the answer. NUL-terminated UTF-8; it belongs to the task. NULL for
+ * NULL.
  */
 const char *codegeex_task_language(const struct codegeex_task *task, size_t *len);
 
 /**
- * How many stop strings a task has; 0 for NULL.
+ * Number of stop strings of a task; 0 for NULL.
  */
 size_t codegeex_task_stops(const struct codegeex_task *task);
 
 /**
- * A stop string of a task: where a completion goes on with something else. UTF-8, with a zero
- * behind it; it belongs to the task. NULL for NULL or an index out of range.
+ * A stop string of a task. NUL-terminated UTF-8; it belongs to the task. NULL for NULL or an index
+ * out of range.
  */
 const char *codegeex_task_stop(const struct codegeex_task *task, size_t index, size_t *len);
 
@@ -1323,24 +1449,24 @@ const char *codegeex_task_stop(const struct codegeex_task *task, size_t index, s
 void codegeex_task_free(struct codegeex_task *task);
 
 /**
- * How many names of languages there are; some languages have two.
+ * The number of languages, each of which has one name here and may have aliases.
  */
 size_t codegeex_languages(void);
 
 /**
- * The name of a language by its index from 0, such as `python`; a static string. NULL for an index
+ * The name of a language by index, from 0, such as `python`; a static string. NULL for an index
  * out of range.
  */
 const char *codegeex_language_name(size_t index);
 
 /**
- * The tag line of a language by its index from 0, such as `# language: Python`; a static string.
- * NULL for an index out of range.
+ * The language tag by index, from 0, such as `# language: Python`; a static string. NULL for an
+ * index out of range.
  */
 const char *codegeex_language_tag(size_t index);
 
 /**
- * The index of a language by its name; upper and lower case are equal.
+ * The index of a language by its name or an alias, such as `cpp`; case is ignored.
  */
 codegeex_status codegeex_language_find(const char *name,
                                        size_t name_len,
@@ -1348,9 +1474,10 @@ codegeex_status codegeex_language_find(const char *name,
                                        struct codegeex_error **error);
 
 /**
- * The prompt for completing code in a language, by its name: the tag line, then the code so far.
+ * The prompt for completing code in a language, by its name: the language tag, then the code so
+ * far.
  *
- * `prompt` receives `prompt_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `prompt` receives `prompt_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_prompt_generation(const char *language,
                                            size_t language_len,
@@ -1361,10 +1488,10 @@ codegeex_status codegeex_prompt_generation(const char *language,
                                            struct codegeex_error **error);
 
 /**
- * Puts an input into the places of a template: `<INPUT>` stands for the whole of it, `<INPUT:a,b>`
- * for its lines from a up to, but without, b.
+ * Replaces the placeholders of a template with an input: `<INPUT>` is the whole input,
+ * `<INPUT:a,b>` its lines from a (inclusive) to b (exclusive).
  *
- * `prompt` receives `prompt_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `prompt` receives `prompt_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_template_expand(const char *template_,
                                          size_t template_len,
@@ -1375,21 +1502,219 @@ codegeex_status codegeex_template_expand(const char *template_,
                                          struct codegeex_error **error);
 
 /**
- * Makes options: greedy, 128 new tokens, one sample, no stop strings.
+ * Creates a code stop for a completion that follows `before`, the text left of the cursor.
+ * `rules` is a comma-separated list of `line`, `block`, `function`, `unindented`, `humaneval`; the
+ * first rule that matches ends the completion.
+ *
+ * `stop` receives a handle; free it with codegeex_code_stop_free.
+ */
+codegeex_status codegeex_code_stop_new(const char *language,
+                                       size_t language_len,
+                                       const char *rules,
+                                       size_t rules_len,
+                                       const char *before,
+                                       size_t before_len,
+                                       struct codegeex_code_stop **stop,
+                                       struct codegeex_error **error);
+
+/**
+ * Adds a piece of the completion and returns the text that is certainly part of it, which may be
+ * empty. `finish_reason` receives CODEGEEX_FINISH_NONE, or the `CODEGEEX_FINISH_END_OF_*` of the
+ * rule that matched; text that is added after that is dropped.
+ *
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_stop_push(struct codegeex_code_stop *stop,
+                                        const char *piece,
+                                        size_t piece_len,
+                                        char **text,
+                                        size_t *text_len,
+                                        int32_t *finish_reason,
+                                        struct codegeex_error **error);
+
+/**
+ * Ends the completion and returns the text that was held back, which may be empty.
+ *
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_stop_finish(struct codegeex_code_stop *stop,
+                                          char **text,
+                                          size_t *text_len,
+                                          struct codegeex_error **error);
+
+/**
+ * Frees a code stop. NULL is allowed.
+ */
+void codegeex_code_stop_free(struct codegeex_code_stop *stop);
+
+/**
+ * Where the first stop rule ends a whole completion: `len` receives the number of bytes to keep.
+ * `finish_reason`, unless NULL, receives CODEGEEX_FINISH_NONE or the number of the rule. For
+ * `rules` and `before`, see codegeex_code_stop_new.
+ */
+codegeex_status codegeex_code_cut(const char *language,
+                                  size_t language_len,
+                                  const char *rules,
+                                  size_t rules_len,
+                                  const char *before,
+                                  size_t before_len,
+                                  const char *completion,
+                                  size_t completion_len,
+                                  size_t *len,
+                                  int32_t *finish_reason,
+                                  struct codegeex_error **error);
+
+/**
+ * Where the scope of the cursor ends in a completion: `len` receives the number of bytes to keep.
+ * `before` is the text left of the cursor.
+ */
+codegeex_status codegeex_code_cut_at_scope(const char *language,
+                                           size_t language_len,
+                                           const char *before,
+                                           size_t before_len,
+                                           const char *completion,
+                                           size_t completion_len,
+                                           size_t *len,
+                                           struct codegeex_error **error);
+
+/**
+ * The part of a completion that the text after the cursor does not repeat: `len` receives the
+ * number of bytes to keep. `before` and `after` are the texts left and right of the cursor.
+ */
+codegeex_status codegeex_code_without_overlap(const char *language,
+                                              size_t language_len,
+                                              const char *before,
+                                              size_t before_len,
+                                              const char *completion,
+                                              size_t completion_len,
+                                              const char *after,
+                                              size_t after_len,
+                                              size_t *len,
+                                              struct codegeex_error **error);
+
+/**
+ * The indentation of a text: CODEGEEX_INDENT_TABS, a number of spaces from 1 to 16, or
+ * CODEGEEX_INDENT_UNKNOWN.
+ */
+codegeex_status codegeex_code_indentation(const char *language,
+                                          size_t language_len,
+                                          const char *text,
+                                          size_t text_len,
+                                          int32_t *indentation,
+                                          struct codegeex_error **error);
+
+/**
+ * A completion with the indentation of the file: CODEGEEX_INDENT_TABS or a number of spaces from 1
+ * to 16. `before` is the text left of the cursor.
+ *
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_reindent(const char *language,
+                                       size_t language_len,
+                                       int32_t indentation,
+                                       const char *before,
+                                       size_t before_len,
+                                       const char *completion,
+                                       size_t completion_len,
+                                       char **text,
+                                       size_t *text_len,
+                                       struct codegeex_error **error);
+
+/**
+ * The candidates worth showing: neither blank nor equal to an earlier candidate, ignoring white
+ * space at the end.
+ *
+ * `indices` receives `indices_len` ascending indices of candidates; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_distinct(const struct codegeex_text *candidates,
+                                       size_t candidates_len,
+                                       size_t **indices,
+                                       size_t *indices_len,
+                                       struct codegeex_error **error);
+
+/**
+ * Ranks candidates by mean log-probability per token, best first. If all candidates have `suffix`,
+ * its mean is added.
+ *
+ * `ranked` receives `ranked_len` elements; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_rank(const struct codegeex_likelihood *candidates,
+                                   size_t candidates_len,
+                                   struct codegeex_ranked **ranked,
+                                   size_t *ranked_len,
+                                   struct codegeex_error **error);
+
+/**
+ * The tokens of source code: what is code, string or comment, and how many brackets and blocks are
+ * open.
+ *
+ * `tokens` receives `tokens_len` elements; free it with codegeex_free.
+ */
+codegeex_status codegeex_code_scan(const char *language,
+                                   size_t language_len,
+                                   const char *text,
+                                   size_t text_len,
+                                   struct codegeex_code_token **tokens,
+                                   size_t *tokens_len,
+                                   struct codegeex_error **error);
+
+/**
+ * Creates options with the defaults: greedy, 128 new tokens, one sample, no stop strings.
  */
 codegeex_status codegeex_generate_options_new(struct codegeex_generate_options **options,
                                               struct codegeex_error **error);
 
 /**
- * Makes options that are as these are now.
+ * Copies options.
  */
 codegeex_status codegeex_generate_options_clone(const struct codegeex_generate_options *options,
                                                 struct codegeex_generate_options **clone,
                                                 struct codegeex_error **error);
 
 /**
- * Sets an option by its key, both as text. A value that is refused changes nothing. Keys and how
- * their values are written: codegeex_generate_options_key.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `max_new_tokens`: Maximum number of new tokens. Default: `128`.
+ * - `temperature`: Sampling temperature; 0 means greedy. Default: `0`.
+ * - `top_k`: Top-k sampling: keep the k most likely tokens; 0 disables it. Default: `0`.
+ * - `top_p`: Top-p (nucleus) sampling: probability mass of the most likely tokens to keep; 1
+ *   disables it. Default: `1`.
+ * - `min_p`: Min-p sampling: keep tokens at least this value times as likely as the top one; 0
+ *   disables it. Default: `0`.
+ * - `typical_p`: Typical-p sampling: probability mass of the most typical tokens to keep; 1
+ *   disables it. Default: `1`.
+ * - `repetition_penalty`: Repetition penalty, for ids in the prompt or the generated text; 1
+ *   disables it. Default: `1`.
+ * - `presence_penalty`: Presence penalty: subtracted once from the logits of generated ids; 0
+ *   disables it. Default: `0`.
+ * - `frequency_penalty`: Frequency penalty: subtracted from an id's logit for each occurrence; 0
+ *   disables it. Default: `0`.
+ * - `logit_bias`: Logit bias, as a JSON object of ids and values to add: {"198": -2.5}; null bans
+ *   an id. Default: `{}`.
+ * - `banned_ids`: Ids that are never sampled, as a JSON array of numbers. Default: `[]`.
+ * - `seed`: Random seed. Default: `0`.
+ * - `samples`: Number of completions of the prompt, 1 to 1024; the prompt is computed once.
+ *   Default: `1`.
+ * - `first_sample`: Index of the first sample, for the random numbers. Default: `0`.
+ * - `stop`: Stop strings, as a JSON array; they are not part of the completion. Default: `[]`.
+ * - `stop_at`: Where code ends a completion: none, or a language and rules, as in
+ *   go:block,function; rules are line, block, function, unindented, humaneval; the first that
+ *   matches ends the completion. Default: `none`.
+ * - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
+ *   Default: `none`.
+ * - `heal`: Token healing: re-samples the last tokens of the prompt among those that match its
+ *   bytes, so that a prompt may end inside a word; true or false. Default: `false`.
+ * - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
+ *   (as plain text) or parse (as the tokens that they name). Default: `text`.
+ * - `top_logprobs`: Reports the N most likely tokens at each position, before sampling. Default:
+ *   `0`.
+ * - `speculation`: Speculative decoding by prompt lookup: off, lookup, or lookup:N for up to N
+ *   draft tokens per step. It changes latency, never the output. Default: `off`.
+ * - `timeout_ms`: Timeout in milliseconds, after which the call returns the partial result; 0
+ *   means none. Default: `0`.
+ * - `prefill_limit`: Maximum number of prompt tokens to compute, without cached ones; none means
+ *   no limit. Default: `none`.
+ * - `threads`: Maximum number of compute threads; 0 means all threads of the model. Default: `0`.
  */
 codegeex_status codegeex_generate_options_set(struct codegeex_generate_options *options,
                                               const char *key,
@@ -1399,9 +1724,9 @@ codegeex_status codegeex_generate_options_set(struct codegeex_generate_options *
                                               struct codegeex_error **error);
 
 /**
- * The value of an option as text, such as codegeex_generate_options_set takes.
+ * The value of an option as text, in the format of codegeex_generate_options_set.
  *
- * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_generate_options_get(const struct codegeex_generate_options *options,
                                               const char *key,
@@ -1411,147 +1736,43 @@ codegeex_status codegeex_generate_options_get(const struct codegeex_generate_opt
                                               struct codegeex_error **error);
 
 /**
- * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
- * NULL, receives a static string that says what it is.
+ * The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+ * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_generate_options_key(size_t index, const char **help);
 
 /**
- * New tokens at most.
+ * Maximum number of new tokens.
  */
 codegeex_status codegeex_generate_options_set_max_new_tokens(struct codegeex_generate_options *options,
                                                              size_t max_new_tokens,
                                                              struct codegeex_error **error);
 
 /**
- * Divides the logits; 0 means greedy, and top-k, top-p, min-p, typical-p and the seed do nothing
- * then.
+ * Sampling temperature; 0 means greedy, which ignores top-k, top-p, min-p, typical-p and the seed.
  */
 codegeex_status codegeex_generate_options_set_temperature(struct codegeex_generate_options *options,
                                                           float temperature,
                                                           struct codegeex_error **error);
 
 /**
- * Candidates to keep; 0 means all.
- */
-codegeex_status codegeex_generate_options_set_top_k(struct codegeex_generate_options *options,
-                                                    size_t top_k,
-                                                    struct codegeex_error **error);
-
-/**
- * Probability mass to keep, above 0 and up to 1; 1 means all.
+ * Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to this value,
+ * above 0 and up to 1; 1 disables it.
  */
 codegeex_status codegeex_generate_options_set_top_p(struct codegeex_generate_options *options,
                                                     float top_p,
                                                     struct codegeex_error **error);
 
 /**
- * Candidates to keep: those at least this share as likely as the likeliest; 0 means all.
- */
-codegeex_status codegeex_generate_options_set_min_p(struct codegeex_generate_options *options,
-                                                    float min_p,
-                                                    struct codegeex_error **error);
-
-/**
- * Probability mass of the most typical candidates to keep; 1 means all.
- */
-codegeex_status codegeex_generate_options_set_typical_p(struct codegeex_generate_options *options,
-                                                        float typical_p,
-                                                        struct codegeex_error **error);
-
-/**
- * Divides positive logits of ids in the prompt or the generated text, and multiplies negative ones;
- * 1 means none.
- */
-codegeex_status codegeex_generate_options_set_repetition_penalty(struct codegeex_generate_options *options,
-                                                                 float repetition_penalty,
-                                                                 struct codegeex_error **error);
-
-/**
- * Subtracted once from the logits of generated ids; 0 means none.
- */
-codegeex_status codegeex_generate_options_set_presence_penalty(struct codegeex_generate_options *options,
-                                                               float presence_penalty,
-                                                               struct codegeex_error **error);
-
-/**
- * Subtracted from the logits of generated ids for each time that they were; 0 means none.
- */
-codegeex_status codegeex_generate_options_set_frequency_penalty(struct codegeex_generate_options *options,
-                                                                float frequency_penalty,
-                                                                struct codegeex_error **error);
-
-/**
- * Decides the draws, together with the number of the sample and of the token.
+ * Random seed. The random numbers depend only on it, the index of the sample and the index of the
+ * token.
  */
 codegeex_status codegeex_generate_options_set_seed(struct codegeex_generate_options *options,
                                                    uint64_t seed,
                                                    struct codegeex_error **error);
 
 /**
- * Number of the first sample, for the draws: samples 0 to 9 and 10 to 19 of two calls are those of one
- * call for 0 to 19.
- */
-codegeex_status codegeex_generate_options_set_first_sample(struct codegeex_generate_options *options,
-                                                           uint32_t first_sample,
-                                                           struct codegeex_error **error);
-
-/**
- * Completions of the one prompt, which is computed once for all: 1 to 1024.
- */
-codegeex_status codegeex_generate_options_set_samples(struct codegeex_generate_options *options,
-                                                      size_t samples,
-                                                      struct codegeex_error **error);
-
-/**
- * Also reports the likeliest tokens at each place, so many of them, before any sampler.
- */
-codegeex_status codegeex_generate_options_set_top_logprobs(struct codegeex_generate_options *options,
-                                                           size_t top_logprobs,
-                                                           struct codegeex_error **error);
-
-/**
- * Threads that compute at most; 0 means all that the model has.
- */
-codegeex_status codegeex_generate_options_set_threads(struct codegeex_generate_options *options,
-                                                      size_t threads,
-                                                      struct codegeex_error **error);
-
-/**
- * Ends the generation so many milliseconds after it began, with what there is by then; 0 means never.
- */
-codegeex_status codegeex_generate_options_set_timeout_ms(struct codegeex_generate_options *options,
-                                                         uint64_t timeout_ms,
-                                                         struct codegeex_error **error);
-
-/**
- * Tokens of the prompt that may be computed; those that a session or a service has already do not
- * count. SIZE_MAX means all.
- */
-codegeex_status codegeex_generate_options_set_prefill_limit(struct codegeex_generate_options *options,
-                                                            size_t prefill_limit,
-                                                            struct codegeex_error **error);
-
-/**
- * Ids with what is added to their logits, in place of those that were set before: `biases_len` ids
- * and as many numbers. Negative infinity bans an id.
- */
-codegeex_status codegeex_generate_options_set_logit_bias(struct codegeex_generate_options *options,
-                                                         const uint32_t *ids,
-                                                         const float *biases,
-                                                         size_t biases_len,
-                                                         struct codegeex_error **error);
-
-/**
- * Ids that are never drawn, in place of those that were set before.
- */
-codegeex_status codegeex_generate_options_set_banned_ids(struct codegeex_generate_options *options,
-                                                         const uint32_t *ids,
-                                                         size_t ids_len,
-                                                         struct codegeex_error **error);
-
-/**
- * Adds a text that ends a completion. It is not part of the completion's text.
+ * Adds a stop string. It is not part of the completion's text.
  */
 codegeex_status codegeex_generate_options_add_stop(struct codegeex_generate_options *options,
                                                    const char *text,
@@ -1566,51 +1787,9 @@ codegeex_status codegeex_generate_options_add_task_stops(struct codegeex_generat
                                                          struct codegeex_error **error);
 
 /**
- * Where code of a language, by its name, ends a completion: the first of `rules` that fires, names
- * with commas between: `line`, `block`, `function`, `unindented`, `humaneval`. Empty rules mean no
- * end by code. No token is drawn after the one that decides it.
- */
-codegeex_status codegeex_generate_options_set_stop_at(struct codegeex_generate_options *options,
-                                                      const char *language,
-                                                      size_t language_len,
-                                                      const char *rules,
-                                                      size_t rules_len,
-                                                      struct codegeex_error **error);
-
-/**
- * Token healing: whether the last tokens of the prompt are taken back and drawn again among those
- * that agree with its bytes, so that a prompt may end inside a word or a run of spaces; nonzero is
- * yes.
- */
-codegeex_status codegeex_generate_options_set_heal(struct codegeex_generate_options *options,
-                                                   int32_t heal,
-                                                   struct codegeex_error **error);
-
-/**
- * Takes all stop strings away.
- */
-codegeex_status codegeex_generate_options_clear_stop(struct codegeex_generate_options *options,
-                                                     struct codegeex_error **error);
-
-/**
- * What a special token spelled out in the prompt means: one of `CODEGEEX_SPECIAL_*`.
- */
-codegeex_status codegeex_generate_options_set_special_tokens(struct codegeex_generate_options *options,
-                                                             int32_t special,
-                                                             struct codegeex_error **error);
-
-/**
- * Guesses at the next tokens from the text so far, up to `tokens` a step; 0 means none. They change
- * the time that an answer takes, and not the answer.
- */
-codegeex_status codegeex_generate_options_set_speculation_lookup(struct codegeex_generate_options *options,
-                                                                 size_t tokens,
-                                                                 struct codegeex_error **error);
-
-/**
- * Guesses at the next tokens by a smaller model with the same vocabulary, up to `tokens` a step; 0
- * means none. They change the time that an answer takes, and not the answer. The options keep the
- * model.
+ * Speculative decoding with a draft model that has the same vocabulary: up to `tokens` draft
+ * tokens per step; 0 disables it. It changes latency, never the output. The options keep the draft
+ * model alive.
  */
 codegeex_status codegeex_generate_options_set_speculation_model(struct codegeex_generate_options *options,
                                                                 const struct codegeex_model *draft,
@@ -1623,45 +1802,60 @@ codegeex_status codegeex_generate_options_set_speculation_model(struct codegeex_
 void codegeex_generate_options_free(struct codegeex_generate_options *options);
 
 /**
+ * Adds a sampler callback. Samplers run in the order in which they were added: after banned ids,
+ * logit bias and penalties, before temperature, top-k, top-p, min-p and typical-p, and also with
+ * greedy decoding. Beam search has no samplers.
+ *
+ * `destroy`, unless NULL, is called with `userdata` when neither these options, their copies nor a
+ * call use it any more, or immediately if this call fails.
+ */
+codegeex_status codegeex_generate_options_add_sampler(struct codegeex_generate_options *options,
+                                                      codegeex_sampler_callback callback,
+                                                      void *userdata,
+                                                      codegeex_destroy_callback destroy,
+                                                      struct codegeex_error **error);
+
+/**
  * The name of a reason: `end_of_text`, `stop`, `length`, `context_full`, `cancelled`, `deadline`,
- * `prefill_limit`, and of the rules of code `end_of_line`, `end_of_block`, `end_of_function`,
- * `unindented_line`, `humaneval`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for what is none.
+ * `prefill_limit`, and for stop rules for code `end_of_line`, `end_of_block`, `end_of_function`,
+ * `unindented_line`, `humaneval`; a static string. `none` for CODEGEEX_FINISH_NONE, `other` for an
+ * unknown number.
  */
 const char *codegeex_finish_reason_name(int32_t reason);
 
 /**
- * How many there are; 0 for NULL.
+ * Number of completions; 0 for NULL.
  */
 size_t codegeex_completions_count(const struct codegeex_completions *completions);
 
 /**
- * The text of one, UTF-8, with a zero behind it, without the stop string that ended it. It belongs
- * to the completions. NULL for NULL or an index out of range.
+ * The text of a completion, NUL-terminated UTF-8, without the stop string that ended it. It
+ * belongs to the completions. NULL for NULL or an index out of range.
  */
 const char *codegeex_completions_text(const struct codegeex_completions *completions,
                                       size_t index,
                                       size_t *len);
 
 /**
- * The tokens of one, those of the stop string included. They belong to the completions. NULL for
- * NULL or an index out of range.
+ * The tokens of a completion, including those of the stop string and the end of text. They belong
+ * to the completions. NULL for NULL or an index out of range.
  */
 const uint32_t *codegeex_completions_ids(const struct codegeex_completions *completions,
                                          size_t index,
                                          size_t *len);
 
 /**
- * The log-probability of each token of one under the model, before any sampler. They belong to the
- * completions. NULL for NULL or an index out of range.
+ * The log-probability of each token of a completion under the model, before sampling. They belong
+ * to the completions. NULL for NULL or an index out of range.
  */
 const float *codegeex_completions_logprobs(const struct codegeex_completions *completions,
                                            size_t index,
                                            size_t *len);
 
 /**
- * The likeliest tokens in the place of token `token` of one, best first, as many as the options
- * asked for. They belong to the completions. NULL for NULL or an index out of range, and where none
- * were asked for.
+ * The most likely tokens at the position of token `token` of a completion, best first, as many as
+ * `top_logprobs` of the options. They belong to the completions. NULL for NULL, for an index out
+ * of range, and if none were requested.
  */
 const struct codegeex_token_logprob *codegeex_completions_top_logprobs(const struct codegeex_completions *completions,
                                                                        size_t index,
@@ -1669,50 +1863,50 @@ const struct codegeex_token_logprob *codegeex_completions_top_logprobs(const str
                                                                        size_t *len);
 
 /**
- * Why one ended: one of `CODEGEEX_FINISH_*`; CODEGEEX_FINISH_NONE for NULL or an index out of range.
+ * The finish reason of a completion: one of `CODEGEEX_FINISH_*`; CODEGEEX_FINISH_NONE for NULL or
+ * an index out of range.
  */
 int32_t codegeex_completions_finish_reason(const struct codegeex_completions *completions,
                                            size_t index);
 
 /**
- * The index in the options of the stop string that ended one; SIZE_MAX where none did.
+ * The index in the options of the stop string that ended a completion; SIZE_MAX if none did.
  */
 size_t codegeex_completions_stop_index(const struct codegeex_completions *completions,
                                        size_t index);
 
 /**
- * For a beam its score by the rules of the search, for a sample the sum of its log-probabilities. 0
- * for NULL or an index out of range.
+ * The score of a beam by the rules of the search; for a sample, the sum of its log-probabilities.
+ * 0 for NULL or an index out of range.
  */
 double codegeex_completions_score(const struct codegeex_completions *completions, size_t index);
 
 /**
- * How many tokens of one were guessed by speculation; 0 for NULL or an index out of range.
+ * Number of draft tokens proposed by speculative decoding; 0 for NULL or an index out of range.
  */
 size_t codegeex_completions_drafted(const struct codegeex_completions *completions, size_t index);
 
 /**
- * How many of the guessed tokens of one the model chose as well; 0 for NULL or an index out of
- * range.
+ * Number of draft tokens accepted by the model; 0 for NULL or an index out of range.
  */
 size_t codegeex_completions_accepted(const struct codegeex_completions *completions, size_t index);
 
 /**
- * How many bytes of the prompt the first tokens of one stand for, where the options heal: its text
- * begins after them. 0 for NULL or an index out of range.
+ * With token healing: number of bytes of the prompt that the first tokens of a completion cover.
+ * The text begins after them. 0 for NULL or an index out of range.
  */
 size_t codegeex_completions_healed(const struct codegeex_completions *completions, size_t index);
 
 /**
- * Frees completions and what they lent. NULL is allowed.
+ * Frees completions and all data that belongs to them. NULL is allowed.
  */
 void codegeex_completions_free(struct codegeex_completions *completions);
 
 /**
- * Completes a prompt and reports every token as it is drawn.
+ * Completes a prompt and reports every token as it is sampled.
  *
- * `options`, `cancel`, `callback` and `completions` may be NULL. When the callback returns nonzero,
- * or `cancel` is set by any thread, the call succeeds with what was generated so far, and the
+ * `options`, `cancel`, `callback` and `completions` may be NULL. When the callback returns
+ * nonzero, or `cancel` is set by any thread, the call succeeds with the partial result, and the
  * finish reason is CODEGEEX_FINISH_CANCELLED. `completions` receives a handle; free it with
  * codegeex_completions_free.
  */
@@ -1740,13 +1934,40 @@ codegeex_status codegeex_model_generate_from(const struct codegeex_model *model,
                                              struct codegeex_error **error);
 
 /**
- * Makes options: four beams, 128 new tokens, the rules of the reference, no stop strings.
+ * Creates options with the defaults: four beams, 128 new tokens, the rules of the CodeGeeX
+ * reference, no stop strings.
  */
 codegeex_status codegeex_beam_options_new(struct codegeex_beam_options **options,
                                           struct codegeex_error **error);
 
 /**
- * Sets an option by its key, both as text. A value that is refused changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `num_beams`: Number of beams, which is also the maximum number of results, 1 to 1024. Default:
+ *   `4`.
+ * - `max_new_tokens`: Maximum number of new tokens. Default: `128`.
+ * - `rules`: How beams are scored: reference (the CodeGeeX reference; the score is the sum of the
+ *   log-probabilities) or hugging_face (generate in transformers). Default: `reference`.
+ * - `length_penalty`: Length penalty of the hugging_face rules: scores are divided by length to
+ *   this power, -64 to 64. Default: `1`.
+ * - `early_stopping`: Early stopping of the hugging_face rules, as in transformers: no (stops when
+ *   the best running beam scores no better than the worst finished one), yes (stops as soon as
+ *   num_beams beams have finished) or never (stops when no running beam can improve the result).
+ *   Default: `no`.
+ * - `banned_ids`: Ids that are excluded from all beams, as a JSON array of numbers. Default: `[]`.
+ * - `stop`: Stop strings, as a JSON array; they are not part of the completion. Default: `[]`.
+ * - `stop_at`: Where code ends a completion: none, or a language and rules, as in
+ *   go:block,function; rules are line, block, function, unindented, humaneval; the first that
+ *   matches ends the completion. Default: `none`.
+ * - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
+ *   Default: `none`.
+ * - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
+ *   (as plain text) or parse (as the tokens that they name). Default: `text`.
+ * - `timeout_ms`: Timeout in milliseconds, after which the call returns the partial result; 0
+ *   means none. Default: `0`.
+ * - `prefill_limit`: Maximum number of prompt tokens to compute, without cached ones; none means
+ *   no limit. Default: `none`.
+ * - `threads`: Maximum number of compute threads; 0 means all threads of the model. Default: `0`.
  */
 codegeex_status codegeex_beam_options_set(struct codegeex_beam_options *options,
                                           const char *key,
@@ -1756,9 +1977,9 @@ codegeex_status codegeex_beam_options_set(struct codegeex_beam_options *options,
                                           struct codegeex_error **error);
 
 /**
- * The value of an option as text, such as codegeex_beam_options_set takes.
+ * The value of an option as text, in the format of codegeex_beam_options_set.
  *
- * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_beam_options_get(const struct codegeex_beam_options *options,
                                           const char *key,
@@ -1768,69 +1989,10 @@ codegeex_status codegeex_beam_options_get(const struct codegeex_beam_options *op
                                           struct codegeex_error **error);
 
 /**
- * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
- * NULL, receives a static string that says what it is.
+ * The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+ * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_beam_options_key(size_t index, const char **help);
-
-/**
- * Beams that run at a time and results at most: 1 to 1024.
- */
-codegeex_status codegeex_beam_options_set_num_beams(struct codegeex_beam_options *options,
-                                                    size_t num_beams,
-                                                    struct codegeex_error **error);
-
-/**
- * New tokens at most.
- */
-codegeex_status codegeex_beam_options_set_max_new_tokens(struct codegeex_beam_options *options,
-                                                         size_t max_new_tokens,
-                                                         struct codegeex_error **error);
-
-/**
- * How beams are scored and when a search ends: one of `CODEGEEX_BEAM_RULES_*`.
- */
-codegeex_status codegeex_beam_options_set_rules(struct codegeex_beam_options *options,
-                                                int32_t rules,
-                                                struct codegeex_error **error);
-
-/**
- * With the rules of Hugging Face: the power of the length that divides a score, from -64 to 64; 1
- * unless set.
- */
-codegeex_status codegeex_beam_options_set_length_penalty(struct codegeex_beam_options *options,
-                                                         float length_penalty,
-                                                         struct codegeex_error **error);
-
-/**
- * With the rules of Hugging Face: one of `CODEGEEX_EARLY_STOPPING_*`.
- */
-codegeex_status codegeex_beam_options_set_early_stopping(struct codegeex_beam_options *options,
-                                                         int32_t early_stopping,
-                                                         struct codegeex_error **error);
-
-/**
- * Adds a text that ends a beam.
- */
-codegeex_status codegeex_beam_options_add_stop(struct codegeex_beam_options *options,
-                                               const char *text,
-                                               size_t text_len,
-                                               struct codegeex_error **error);
-
-/**
- * Ids that no beam contains, in place of those that were set before.
- */
-codegeex_status codegeex_beam_options_set_banned_ids(struct codegeex_beam_options *options,
-                                                     const uint32_t *ids,
-                                                     size_t ids_len,
-                                                     struct codegeex_error **error);
-
-/**
- * What a special token spelled out in the prompt means: one of `CODEGEEX_SPECIAL_*`.
- */
-codegeex_status codegeex_beam_options_set_special_tokens(struct codegeex_beam_options *options,
-                                                         int32_t special,
-                                                         struct codegeex_error **error);
 
 /**
  * Frees options. NULL is allowed.
@@ -1838,8 +2000,8 @@ codegeex_status codegeex_beam_options_set_special_tokens(struct codegeex_beam_op
 void codegeex_beam_options_free(struct codegeex_beam_options *options);
 
 /**
- * Searches for the likeliest continuations of a prompt: at most as many as there are beams, best
- * first. Once `cancel` is set, the beams of that moment are the result.
+ * Beam search: returns at most `num_beams` completions of a prompt, best first. If `cancel` is
+ * set, the result is the current beams.
  *
  * `options` and `cancel` may be NULL. `beams` receives a handle; free it with
  * codegeex_completions_free.
@@ -1864,8 +2026,8 @@ codegeex_status codegeex_model_beam_search_from(const struct codegeex_model *mod
                                                 struct codegeex_error **error);
 
 /**
- * Scores tokens, and ranks the `top` likeliest ids to follow them. `cancel` may be NULL; a call that
- * is cancelled is CODEGEEX_CANCELLED.
+ * Log-probabilities of given tokens, and the `top` most likely next tokens. `cancel` may be NULL.
+ * A cancelled call returns CODEGEEX_CANCELLED.
  *
  * `score` receives a handle; free it with codegeex_score_free.
  */
@@ -1884,7 +2046,7 @@ codegeex_status codegeex_model_score(const struct codegeex_model *model,
 const float *codegeex_score_logprobs(const struct codegeex_score *score, size_t *len);
 
 /**
- * The likeliest ids to follow the last token, best first. They belong to the score. NULL for NULL.
+ * The most likely next tokens, best first. They belong to the score. NULL for NULL.
  */
 const struct codegeex_token_logprob *codegeex_score_top(const struct codegeex_score *score,
                                                         size_t *len);
@@ -1895,12 +2057,12 @@ const struct codegeex_token_logprob *codegeex_score_top(const struct codegeex_sc
 void codegeex_score_free(struct codegeex_score *score);
 
 /**
- * Perplexity of any number of tokens, at least two, in windows as long as the model has positions:
- * the exponential of the mean negative log-probability.
+ * Perplexity of two or more tokens, in windows of the context length: the exponential of the mean
+ * negative log-probability.
  *
- * `cancel` and `progress` may be NULL; `progress` hears tokens. `value` receives the perplexity;
- * `log_probability` and `tokens`, which may be NULL, the sum of log-probabilities and how many
- * tokens were predicted. A call that is cancelled is CODEGEEX_CANCELLED.
+ * `cancel` and `progress` may be NULL; `progress` is called with tokens. `value` receives the
+ * perplexity, `log_probability` the sum of log-probabilities, `tokens` the number of predicted
+ * tokens; the last two may be NULL. A cancelled call returns CODEGEEX_CANCELLED.
  */
 codegeex_status codegeex_model_perplexity(const struct codegeex_model *model,
                                           const uint32_t *ids,
@@ -1914,15 +2076,15 @@ codegeex_status codegeex_model_perplexity(const struct codegeex_model *model,
                                           struct codegeex_error **error);
 
 /**
- * Makes a session that was fed nothing. It keeps the model.
+ * Creates an empty session. It keeps the model alive.
  */
 codegeex_status codegeex_session_new(const struct codegeex_model *model,
                                      struct codegeex_session **session,
                                      struct codegeex_error **error);
 
 /**
- * Completes a prompt, as codegeex_model_generate does. Afterwards the session keeps the prompt and
- * what the first sample was fed.
+ * Completes a prompt, as codegeex_model_generate does. Afterwards the session holds the prompt and
+ * the first sample.
  */
 codegeex_status codegeex_session_generate(struct codegeex_session *session,
                                           const char *prompt,
@@ -1948,7 +2110,7 @@ codegeex_status codegeex_session_generate_from(struct codegeex_session *session,
                                                struct codegeex_error **error);
 
 /**
- * The tokens whose keys and values are kept.
+ * The tokens in the KV cache.
  *
  * `ids` receives an array of `ids_len` ids; free it with codegeex_free.
  */
@@ -1958,29 +2120,30 @@ codegeex_status codegeex_session_ids(const struct codegeex_session *session,
                                      struct codegeex_error **error);
 
 /**
- * How many tokens of the last prompt did not have to be computed; 0 for NULL and while a call runs.
+ * Number of tokens of the last prompt that were reused from the cache; 0 for NULL and while a call
+ * runs.
  */
 size_t codegeex_session_reused(const struct codegeex_session *session);
 
 /**
- * How many tokens of the last prompt were computed; 0 for NULL and while a call runs.
+ * Number of tokens of the last prompt that were computed; 0 for NULL and while a call runs.
  */
 size_t codegeex_session_computed(const struct codegeex_session *session);
 
 /**
- * Bytes of keys and values that are kept; 0 for NULL and while a call runs.
+ * Size of the KV cache in bytes; 0 for NULL and while a call runs.
  */
 size_t codegeex_session_bytes(const struct codegeex_session *session);
 
 /**
- * Forgets all but the first `tokens`; more than there are changes nothing.
+ * Truncates to the first `tokens` tokens. A larger number changes nothing.
  */
 codegeex_status codegeex_session_truncate(struct codegeex_session *session,
                                           size_t tokens,
                                           struct codegeex_error **error);
 
 /**
- * Saves what the session keeps to a file, which is complete or as before; nobody else may read it.
+ * Saves the session to a file. The write is atomic, and only the owner can read the file.
  */
 codegeex_status codegeex_session_save_file(const struct codegeex_session *session,
                                            const char *path,
@@ -1988,7 +2151,7 @@ codegeex_status codegeex_session_save_file(const struct codegeex_session *sessio
                                            struct codegeex_error **error);
 
 /**
- * Saves what the session keeps to memory.
+ * Saves the session to memory.
  *
  * `bytes` receives an array of `bytes_len` bytes; free it with codegeex_free.
  */
@@ -1998,8 +2161,8 @@ codegeex_status codegeex_session_save(const struct codegeex_session *session,
                                       struct codegeex_error **error);
 
 /**
- * Reads a session from a file that a model with the same fingerprint saved. It goes on with the
- * same bits.
+ * Restores a session from a file that a model with the same fingerprint saved. It continues with
+ * bit-identical results.
  *
  * `session` receives a handle; free it with codegeex_session_free.
  */
@@ -2010,7 +2173,7 @@ codegeex_status codegeex_session_restore_file(const struct codegeex_model *model
                                               struct codegeex_error **error);
 
 /**
- * Reads a session from memory, as codegeex_session_restore_file does from a file.
+ * Restores a session from memory, like codegeex_session_restore_file from a file.
  */
 codegeex_status codegeex_session_restore(const struct codegeex_model *model,
                                          const uint8_t *bytes,
@@ -2024,13 +2187,24 @@ codegeex_status codegeex_session_restore(const struct codegeex_model *model,
 void codegeex_session_free(struct codegeex_session *session);
 
 /**
- * Makes options: 64 tokens at most, healed, all post-processing.
+ * Creates options with the defaults: at most 64 tokens, token healing, all post-processing.
  */
 codegeex_status codegeex_edit_options_new(struct codegeex_edit_options **options,
                                           struct codegeex_error **error);
 
 /**
- * Sets an option by its key, both as text. A value that is refused changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `clip_step`: Step in tokens by which the beginning of the visible text moves, approximately.
+ *   Default: `512`.
+ * - `reindent`: Re-indent suggestions to the style of the file: true or false. Default: `true`.
+ * - `cut_at_scope`: Cut suggestions at the end of the cursor's scope: true or false. Default:
+ *   `true`.
+ * - `without_overlap`: Remove text that already follows the cursor: true or false. Default:
+ *   `true`.
+ * - `distinct`: Remove duplicate suggestions: true or false. Default: `true`.
+ * - `rank`: Rank suggestions by log-probability: true or false. Default: `true`.
+ * - `suffix_tokens`: Maximum number of tokens after the cursor used for ranking. Default: `32`.
  */
 codegeex_status codegeex_edit_options_set(struct codegeex_edit_options *options,
                                           const char *key,
@@ -2040,9 +2214,9 @@ codegeex_status codegeex_edit_options_set(struct codegeex_edit_options *options,
                                           struct codegeex_error **error);
 
 /**
- * The value of an option as text, such as codegeex_edit_options_set takes.
+ * The value of an option as text, in the format of codegeex_edit_options_set.
  *
- * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_edit_options_get(const struct codegeex_edit_options *options,
                                           const char *key,
@@ -2052,14 +2226,14 @@ codegeex_status codegeex_edit_options_get(const struct codegeex_edit_options *op
                                           struct codegeex_error **error);
 
 /**
- * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
- * NULL, receives a static string that says what it is.
+ * The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+ * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_edit_options_key(size_t index, const char **help);
 
 /**
- * How suggestions are generated, in place of 64 tokens at most and healed. Text is only ever text
- * here, whatever these options say of special tokens.
+ * How suggestions are generated, instead of at most 64 tokens with token healing. Special tokens
+ * in the text are always encoded as plain text.
  */
 codegeex_status codegeex_edit_options_set_generate(struct codegeex_edit_options *options,
                                                    const struct codegeex_generate_options *generate,
@@ -2071,7 +2245,7 @@ codegeex_status codegeex_edit_options_set_generate(struct codegeex_edit_options 
 void codegeex_edit_options_free(struct codegeex_edit_options *options);
 
 /**
- * Makes an edit session for a language, by its name. `options` may be NULL.
+ * Creates an edit session for a language, by its name. `options` may be NULL.
  *
  * `session` receives a handle; free it with codegeex_edit_session_free.
  */
@@ -2083,8 +2257,7 @@ codegeex_status codegeex_edit_session_new(const struct codegeex_model *model,
                                           struct codegeex_error **error);
 
 /**
- * Takes the text in, as it is now before and after the cursor. Computes nothing. `update` may be
- * NULL.
+ * Sets the current text before and after the cursor. Does not run the model. `update` may be NULL.
  */
 codegeex_status codegeex_edit_session_update(struct codegeex_edit_session *session,
                                              const char *before,
@@ -2095,11 +2268,11 @@ codegeex_status codegeex_edit_session_update(struct codegeex_edit_session *sessi
                                              struct codegeex_error **error);
 
 /**
- * Suggests what might follow the cursor: what there is already and agrees with the text, or else
- * what the model says. The callback hears of that as it comes, before post-processing. Cancelled, it
- * suggests what there is by then.
+ * Suggests text at the cursor: earlier suggestions that still match the text, or else new ones
+ * from the model. The callback receives the tokens as they are sampled, before post-processing. If
+ * cancelled, it returns the partial result.
  *
- * `cancel` and `callback` may be NULL. `count` receives how many suggestions there are, best first;
+ * `cancel` and `callback` may be NULL. `count` receives the number of suggestions, best first;
  * read them with codegeex_edit_session_suggestion.
  */
 codegeex_status codegeex_edit_session_suggest(struct codegeex_edit_session *session,
@@ -2110,14 +2283,14 @@ codegeex_status codegeex_edit_session_suggest(struct codegeex_edit_session *sess
                                               struct codegeex_error **error);
 
 /**
- * The suggestions that agree with the text as it is now; 0 for NULL and while a call runs.
+ * Number of suggestions that match the current text; 0 for NULL and while a call runs.
  */
 size_t codegeex_edit_session_suggestions(const struct codegeex_edit_session *session);
 
 /**
- * What of a suggestion, by its index from 0, is not typed or accepted yet.
+ * The part of a suggestion, by index from 0, that is not typed or accepted yet.
  *
- * `text` receives `text_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `text` receives `text_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_edit_session_suggestion(const struct codegeex_edit_session *session,
                                                  size_t index,
@@ -2128,8 +2301,8 @@ codegeex_status codegeex_edit_session_suggestion(const struct codegeex_edit_sess
 /**
  * Accepts the best suggestion or a part of it, one of `CODEGEEX_ACCEPT_*`, as if it were typed.
  *
- * `text` receives the `text_len` bytes that were inserted, none where there is no suggestion, with a
- * zero behind them; free it with codegeex_free.
+ * `text` receives the `text_len` inserted bytes, none if there is no suggestion, followed by a
+ * NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_edit_session_accept(struct codegeex_edit_session *session,
                                              int32_t accept,
@@ -2138,7 +2311,7 @@ codegeex_status codegeex_edit_session_accept(struct codegeex_edit_session *sessi
                                              struct codegeex_error **error);
 
 /**
- * Drops the suggestions, so that the next ones are computed.
+ * Drops the suggestions. The next call computes new ones.
  */
 codegeex_status codegeex_edit_session_dismiss(struct codegeex_edit_session *session,
                                               struct codegeex_error **error);
@@ -2149,17 +2322,17 @@ codegeex_status codegeex_edit_session_dismiss(struct codegeex_edit_session *sess
 void codegeex_edit_session_free(struct codegeex_edit_session *session);
 
 /**
- * Makes an empty state.
+ * Creates an empty state.
  */
 codegeex_status codegeex_state_new(const struct codegeex_model *model,
                                    struct codegeex_state **state,
                                    struct codegeex_error **error);
 
 /**
- * Feeds the tokens of a prompt, however many, a part at a time. No logits are computed: feed the
- * last token with codegeex_state_decode.
+ * Prefill: processes any number of prompt tokens, in chunks, without logits. Pass the last token
+ * to codegeex_state_decode.
  *
- * After an error the state has the parts that were fed before it. `cancel` may be NULL.
+ * After an error the state holds the chunks that were processed before it. `cancel` may be NULL.
  */
 codegeex_status codegeex_state_prefill(struct codegeex_state *state,
                                        const uint32_t *ids,
@@ -2168,10 +2341,10 @@ codegeex_status codegeex_state_prefill(struct codegeex_state *state,
                                        struct codegeex_error **error);
 
 /**
- * Feeds one or more tokens and returns the logits that are wanted: one of `CODEGEEX_LOGITS_*`. In
- * any split of the tokens the logits are the same to the bit. After an error the state is as before.
+ * Processes one or more tokens and returns logits; `wanted` is one of `CODEGEEX_LOGITS_*`. The
+ * logits are bit-identical for any chunking of the tokens. After an error the state is unchanged.
  *
- * `cancel` may be NULL. `logits` receives a handle, with no rows where none are wanted; free it
+ * `cancel` may be NULL. `logits` receives a handle, without rows if no logits are wanted; free it
  * with codegeex_logits_free.
  */
 codegeex_status codegeex_state_decode(struct codegeex_state *state,
@@ -2183,11 +2356,11 @@ codegeex_status codegeex_state_decode(struct codegeex_state *state,
                                       struct codegeex_error **error);
 
 /**
- * Feeds one token to each of several states of one model in one call, which reads the weights once
- * for all: state `i` gets `ids[i]`. The states have to be different ones.
+ * Batched decode: processes one token for each of several states of one model, reading the weights
+ * once: `ids[i]` for state `i`. The states must be distinct.
  *
- * `cancel` may be NULL. `logits` receives a handle whose row `i` follows `ids[i]`; free it with
- * codegeex_logits_free. After an error all states are as before.
+ * `cancel` may be NULL. `logits` receives a handle whose row `i` is for `ids[i]`; free it with
+ * codegeex_logits_free. After an error all states are unchanged.
  */
 codegeex_status codegeex_states_decode(struct codegeex_state *const *states,
                                        const uint32_t *ids,
@@ -2197,25 +2370,25 @@ codegeex_status codegeex_states_decode(struct codegeex_state *const *states,
                                        struct codegeex_error **error);
 
 /**
- * Tokens that a state was fed, which is the position of the next one; 0 for NULL and while a call
+ * Number of tokens in a state, which is the position of the next one; 0 for NULL and while a call
  * runs.
  */
 size_t codegeex_state_len(const struct codegeex_state *state);
 
 /**
- * Bytes of memory, those shared with forks counted in full; 0 for NULL and while a call runs.
+ * Size in bytes, including memory shared with forks; 0 for NULL and while a call runs.
  */
 size_t codegeex_state_bytes(const struct codegeex_state *state);
 
 /**
- * Forgets all but the first `tokens`; more than there are changes nothing.
+ * Truncates to the first `tokens` tokens. A larger number changes nothing.
  */
 codegeex_status codegeex_state_truncate(struct codegeex_state *state,
                                         size_t tokens,
                                         struct codegeex_error **error);
 
 /**
- * A second state with the same tokens. Memory is shared until one of the two is fed.
+ * Copies a state. Memory is shared until one of the two processes new tokens.
  *
  * `fork` receives a handle; free it with codegeex_state_free.
  */
@@ -2234,8 +2407,8 @@ codegeex_status codegeex_state_save(const struct codegeex_state *state,
                                     struct codegeex_error **error);
 
 /**
- * Reads a state from memory that a model with the same fingerprint saved. It goes on with the same
- * bits.
+ * Restores a state from memory that a model with the same fingerprint saved. It continues with
+ * bit-identical results.
  *
  * `state` receives a handle; free it with codegeex_state_free.
  */
@@ -2251,12 +2424,12 @@ codegeex_status codegeex_state_restore(const struct codegeex_model *model,
 void codegeex_state_free(struct codegeex_state *state);
 
 /**
- * How many rows there are; 0 for NULL.
+ * Number of rows; 0 for NULL.
  */
 size_t codegeex_logits_rows(const struct codegeex_logits *logits);
 
 /**
- * How many logits a row has; 0 for NULL.
+ * Number of logits per row; 0 for NULL.
  */
 size_t codegeex_logits_vocab_size(const struct codegeex_logits *logits);
 
@@ -2266,7 +2439,7 @@ size_t codegeex_logits_vocab_size(const struct codegeex_logits *logits);
 const float *codegeex_logits_row(const struct codegeex_logits *logits, size_t row, size_t *len);
 
 /**
- * The log-probability of an id after a row.
+ * The log-probability of an id given a row of logits.
  */
 codegeex_status codegeex_logits_log_probability(const struct codegeex_logits *logits,
                                                 size_t row,
@@ -2275,7 +2448,7 @@ codegeex_status codegeex_logits_log_probability(const struct codegeex_logits *lo
                                                 struct codegeex_error **error);
 
 /**
- * The `count` likeliest ids after a row with their log-probabilities, best first.
+ * The `count` most likely ids of a row with their log-probabilities, best first.
  *
  * `top` receives an array of `top_len` pairs; free it with codegeex_free.
  */
@@ -2292,13 +2465,21 @@ codegeex_status codegeex_logits_top(const struct codegeex_logits *logits,
 void codegeex_logits_free(struct codegeex_logits *logits);
 
 /**
- * Makes options: every type as it is, nothing quantized, no file replaced.
+ * Creates options with the defaults: element types unchanged, no quantization, no overwriting.
  */
 codegeex_status codegeex_convert_options_new(struct codegeex_convert_options **options,
                                              struct codegeex_error **error);
 
 /**
- * Sets an option by its key, both as text. A value that is refused changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `dtype`: Element type of tensors that are not quantized: keep, f32, f16 or bf16. Default:
+ *   `keep`.
+ * - `quantize`: Quantization of the linear layers: none, int8 or int4. Default: `none`.
+ * - `quantize_head`: Quantize the word embedding, which is also the LM head, to INT8: true or
+ *   false. Default: `false`.
+ * - `threads`: Number of threads for quantization; 0 means one for each core. Default: `0`.
+ * - `overwrite`: Whether an existing file may be replaced: true or false. Default: `false`.
  */
 codegeex_status codegeex_convert_options_set(struct codegeex_convert_options *options,
                                              const char *key,
@@ -2308,9 +2489,9 @@ codegeex_status codegeex_convert_options_set(struct codegeex_convert_options *op
                                              struct codegeex_error **error);
 
 /**
- * The value of an option as text, such as codegeex_convert_options_set takes.
+ * The value of an option as text, in the format of codegeex_convert_options_set.
  *
- * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_convert_options_get(const struct codegeex_convert_options *options,
                                              const char *key,
@@ -2320,48 +2501,10 @@ codegeex_status codegeex_convert_options_get(const struct codegeex_convert_optio
                                              struct codegeex_error **error);
 
 /**
- * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
- * NULL, receives a static string that says what it is.
+ * The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+ * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_convert_options_key(size_t index, const char **help);
-
-/**
- * The element type of every tensor that is not quantized, by name: `keep`, `f32`, `f16` or `bf16`.
- */
-codegeex_status codegeex_convert_options_set_dtype(struct codegeex_convert_options *options,
-                                                   const char *name,
-                                                   size_t name_len,
-                                                   struct codegeex_error **error);
-
-/**
- * What the linear layers are quantized to, by name: `none`, `int8` or `int4`.
- */
-codegeex_status codegeex_convert_options_set_quantize(struct codegeex_convert_options *options,
-                                                      const char *name,
-                                                      size_t name_len,
-                                                      struct codegeex_error **error);
-
-/**
- * Whether the word embedding, which is the LM head as well, is quantized to eight bits: nonzero is
- * yes.
- */
-codegeex_status codegeex_convert_options_set_quantize_head(struct codegeex_convert_options *options,
-                                                           int32_t quantize,
-                                                           struct codegeex_error **error);
-
-/**
- * Threads that quantize; 0 means one for each core that the process may use.
- */
-codegeex_status codegeex_convert_options_set_threads(struct codegeex_convert_options *options,
-                                                     size_t threads,
-                                                     struct codegeex_error **error);
-
-/**
- * Whether a file that is there already may be replaced, as a whole and at the end: nonzero is yes.
- */
-codegeex_status codegeex_convert_options_set_overwrite(struct codegeex_convert_options *options,
-                                                       int32_t overwrite,
-                                                       struct codegeex_error **error);
 
 /**
  * Frees options. NULL is allowed.
@@ -2369,11 +2512,11 @@ codegeex_status codegeex_convert_options_set_overwrite(struct codegeex_convert_o
 void codegeex_convert_options_free(struct codegeex_convert_options *options);
 
 /**
- * Converts a checkpoint in any form into one safetensors file, quantized if the options say so. A
- * call that fails or is cancelled, which is CODEGEEX_CANCELLED, leaves `out` as it was.
+ * Converts a checkpoint of any supported format to one safetensors file, with optional
+ * quantization. A call that fails or is cancelled (CODEGEEX_CANCELLED) leaves `out` unchanged.
  *
- * Of `open_options`, which may be NULL as may `options`, `cancel` and `progress`, memory and
- * configuration count. `progress` hears bytes that were written, and of how many.
+ * `open_options`, `options`, `cancel` and `progress` may be NULL. Of `open_options`, only memory
+ * and configuration are used. `progress` is called with the bytes written and the total.
  */
 codegeex_status codegeex_convert(const char *path,
                                  size_t path_len,
@@ -2387,13 +2530,23 @@ codegeex_status codegeex_convert(const char *path,
                                  struct codegeex_error **error);
 
 /**
- * Makes options: 64 sequences at once, 8 kept prompts, 1024 requests that wait, no limit of memory.
+ * Creates options with the defaults: 64 concurrent sequences, 8 cached prompts, 1024 waiting
+ * requests, half of the available memory for the KV cache.
  */
 codegeex_status codegeex_service_options_new(struct codegeex_service_options **options,
                                              struct codegeex_error **error);
 
 /**
- * Sets an option by its key, both as text. A value that is refused changes nothing.
+ * Sets an option by key; key and value are text. A refused value changes nothing. The keys:
+ *
+ * - `sequences`: Maximum batch size in sequences, at least 1. Default: `64`.
+ * - `prefill_tokens`: Maximum number of prompt tokens per step (chunked prefill), at least 1.
+ *   Default: `512`.
+ * - `cache_bytes`: Limit of the KV cache of all requests together, in bytes: none means half of
+ *   the memory that the system has available, unlimited no limit. Default: `none`.
+ * - `prefixes`: Size of the prompt cache in prompts, for requests that share a prefix. Default:
+ *   `8`.
+ * - `waiting`: Maximum number of waiting requests. Default: `1024`.
  */
 codegeex_status codegeex_service_options_set(struct codegeex_service_options *options,
                                              const char *key,
@@ -2403,9 +2556,9 @@ codegeex_status codegeex_service_options_set(struct codegeex_service_options *op
                                              struct codegeex_error **error);
 
 /**
- * The value of an option as text, such as codegeex_service_options_set takes.
+ * The value of an option as text, in the format of codegeex_service_options_set.
  *
- * `value` receives `value_len` bytes, with a zero behind them; free it with codegeex_free.
+ * `value` receives `value_len` bytes followed by a NUL; free it with codegeex_free.
  */
 codegeex_status codegeex_service_options_get(const struct codegeex_service_options *options,
                                              const char *key,
@@ -2415,46 +2568,10 @@ codegeex_status codegeex_service_options_get(const struct codegeex_service_optio
                                              struct codegeex_error **error);
 
 /**
- * The key of an option by its index from 0, a static string, or NULL past the last. `help`, unless
- * NULL, receives a static string that says what it is.
+ * The key of an option by index, from 0; a static string. NULL past the last option. `help`,
+ * unless NULL, receives a description of the option; a static string.
  */
 const char *codegeex_service_options_key(size_t index, const char **help);
-
-/**
- * Sequences that are computed together at most, at least 1.
- */
-codegeex_status codegeex_service_options_set_sequences(struct codegeex_service_options *options,
-                                                       size_t sequences,
-                                                       struct codegeex_error **error);
-
-/**
- * Tokens of prompts that a step computes at most, at least 1.
- */
-codegeex_status codegeex_service_options_set_prefill_tokens(struct codegeex_service_options *options,
-                                                            size_t prefill_tokens,
-                                                            struct codegeex_error **error);
-
-/**
- * Prompts that are kept after they were computed, for requests that begin the same.
- */
-codegeex_status codegeex_service_options_set_prefixes(struct codegeex_service_options *options,
-                                                      size_t prefixes,
-                                                      struct codegeex_error **error);
-
-/**
- * Requests that wait at most.
- */
-codegeex_status codegeex_service_options_set_waiting(struct codegeex_service_options *options,
-                                                     size_t waiting,
-                                                     struct codegeex_error **error);
-
-/**
- * The most bytes of keys and values that may be planned for; UINT64_MAX means no limit but the
- * model's.
- */
-codegeex_status codegeex_service_options_set_cache_bytes(struct codegeex_service_options *options,
-                                                         uint64_t cache_bytes,
-                                                         struct codegeex_error **error);
 
 /**
  * Frees options. NULL is allowed.
@@ -2462,7 +2579,7 @@ codegeex_status codegeex_service_options_set_cache_bytes(struct codegeex_service
 void codegeex_service_options_free(struct codegeex_service_options *options);
 
 /**
- * Starts a service. `options` may be NULL. It keeps the model.
+ * Starts a service. `options` may be NULL. The service keeps the model alive.
  */
 codegeex_status codegeex_service_new(const struct codegeex_model *model,
                                      const struct codegeex_service_options *options,
@@ -2470,9 +2587,9 @@ codegeex_status codegeex_service_new(const struct codegeex_model *model,
                                      struct codegeex_error **error);
 
 /**
- * Hands a request in, for a prompt of text. `options` and `cancel` may be NULL. `when_full` is one of
- * `CODEGEEX_WHEN_FULL_*`. A service with too many waiting requests is CODEGEEX_BUSY; what is wrong
- * with the request itself comes with the end of the ticket.
+ * Submits a request for a prompt of text. `options` and `cancel` may be NULL. `when_full` is one
+ * of `CODEGEEX_WHEN_FULL_*`. A full queue is CODEGEEX_BUSY. Errors of the request itself are
+ * reported at the end of the ticket.
  *
  * `ticket` receives a handle; free it with codegeex_ticket_free.
  */
@@ -2505,18 +2622,18 @@ codegeex_status codegeex_service_get_progress(const struct codegeex_service *ser
                                               struct codegeex_error **error);
 
 /**
- * Cancels what is under way, waits for the service's thread to end and frees the service. Tickets
- * still get their last events. NULL is allowed.
+ * Cancels running requests, waits for the service's thread to end and frees the service. Tickets
+ * still receive their last events. NULL is allowed.
  */
 void codegeex_service_free(struct codegeex_service *service);
 
 /**
- * What happens next to a request: with `wait` nonzero waits for it, otherwise an event of the kind
- * CODEGEEX_EVENT_NONE says that there is nothing yet. After CODEGEEX_EVENT_DONE there is nothing but
- * that.
+ * The next event of a request. If `wait` is nonzero, the call blocks until there is one; otherwise
+ * the kind CODEGEEX_EVENT_NONE means that there is none yet. After CODEGEEX_EVENT_DONE, every call
+ * returns that.
  *
- * Set `event->struct_size` to `sizeof` before. What the event points to is valid until the next call
- * with this ticket.
+ * Set `event->struct_size` to `sizeof` before the call. The data that the event points to is valid
+ * until the next call with this ticket.
  */
 codegeex_status codegeex_ticket_next(struct codegeex_ticket *ticket,
                                      int32_t wait,
@@ -2524,8 +2641,8 @@ codegeex_status codegeex_ticket_next(struct codegeex_ticket *ticket,
                                      struct codegeex_error **error);
 
 /**
- * Waits for the end of a request, passing over its events, and fetches all of its samples, or the
- * error that ended it. They can be fetched once.
+ * Waits for the end of a request, skips its events, and returns all samples or the error that
+ * ended it. The samples can be fetched once.
  *
  * `completions` receives a handle; free it with codegeex_completions_free.
  */
@@ -2534,7 +2651,8 @@ codegeex_status codegeex_ticket_wait(struct codegeex_ticket *ticket,
                                      struct codegeex_error **error);
 
 /**
- * Ends a request. It still gets its last events. Any thread may call it, while another waits too.
+ * Cancels a request. It still receives its last events. Safe to call from any thread, also while
+ * another waits.
  */
 codegeex_status codegeex_ticket_cancel(const struct codegeex_ticket *ticket,
                                        struct codegeex_error **error);
