@@ -133,10 +133,10 @@ impl Call {
         if len == STRLEN && text.is_null() {
             return Err(null(what));
         }
-        // SAFETY: the caller's promise.
         let bytes = match len {
+            // SAFETY: the caller's promise, and not NULL.
             STRLEN => unsafe { CStr::from_ptr(text) }.to_bytes(),
-            // SAFETY: the same.
+            // SAFETY: the caller's promise.
             _ => unsafe { self.slice(text.cast::<u8>(), len, what) }?,
         };
         std::str::from_utf8(bytes).map_err(|e| {

@@ -184,10 +184,16 @@ fn texts_and_arrays_are_looked_at() {
     let longest = usize::MAX - 1;
     let refused = Err(CODEGEEX_INVALID_ARGUMENT);
     assert_eq!(text(bytes.as_ptr(), longest), refused);
-    assert_eq!(text(c"until here".as_ptr().cast(), STRLEN), Ok("until here".into()));
+    assert_eq!(
+        text(c"until here".as_ptr().cast(), STRLEN),
+        Ok("until here".into())
+    );
     assert_eq!(text(c"".as_ptr().cast(), STRLEN), Ok(String::new()));
     assert_eq!(text(null(), STRLEN), refused);
-    assert_eq!(text(c"\xff".as_ptr().cast(), STRLEN), Err(CODEGEEX_INVALID_UTF8));
+    assert_eq!(
+        text(c"\xff".as_ptr().cast(), STRLEN),
+        Err(CODEGEEX_INVALID_UTF8)
+    );
     let ids = [0u32; 4];
     let slice = |data: *const u32, len| {
         let result = super::boundary::run(|call| {

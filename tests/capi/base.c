@@ -155,7 +155,7 @@ static void options_as_text(void)
     CHECK(is_value(clone, "seed", "18446744073709551615") && is_value(clone, "first_sample", "4"));
     CHECK(is_value(clone, "top_logprobs", "6") && is_value(clone, "threads", "1"));
     CHECK(is_value(clone, "timeout_ms", "9") && is_value(clone, "prefill_limit", "11"));
-    CHECK(is_value(clone, "logit_bias", "{\"198\":-2.5,\"628\":1}"));
+    CHECK(is_value(clone, "logit_bias", "{\"198\":-2.5,\"628\":1.0}"));
     CHECK_OK(codegeex_generate_options_set(clone, "logit_bias", 10, "{\"4\":null}", 10, &error));
     CHECK(is_value(clone, "logit_bias", "{\"4\":null}"));
     CHECK(is_value(clone, "banned_ids", "[198,628]") && is_value(clone, "stop", "[\"\\n\\n\"]"));

@@ -51,7 +51,7 @@ static void stops(void)
 
     CHECK_OK(codegeex_code_cut("go", N, "function", N, "func f() {\n", N, "\tg(\"}\")\n}\n\nfunc", N, &len,
                                &reason, &error));
-    CHECK(len == 10 && reason == CODEGEEX_FINISH_END_OF_FUNCTION);
+    CHECK(len == 9 && reason == CODEGEEX_FINISH_END_OF_FUNCTION);
     CHECK_OK(codegeex_code_cut("go", N, "function", N, "func f() {\n", N, "\tg()\n", N, &len, NULL, &error));
     CHECK(len == 5);
 }

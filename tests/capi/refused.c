@@ -128,7 +128,7 @@ static void calls(const char *good, const char *folder)
     CHECK_STATUS(codegeex_model_generate(model, "a\x80", 2, NULL, NULL, NULL, NULL, NULL, &error),
                  CODEGEEX_INVALID_UTF8);
     REFUSED(codegeex_model_generate(model, "", 0, NULL, NULL, NULL, NULL, NULL, &error));
-    REFUSED(codegeex_model_generate(model, "a", SIZE_MAX, NULL, NULL, NULL, NULL, NULL, &error));
+    REFUSED(codegeex_model_generate(model, "a", SIZE_MAX - 1, NULL, NULL, NULL, NULL, NULL, &error));
 
     /* Ids. */
     CHECK_STATUS(codegeex_model_generate_from(model, beyond, 2, NULL, NULL, NULL, NULL, &completions,
