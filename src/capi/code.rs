@@ -182,7 +182,7 @@ pub unsafe extern "C" fn codegeex_code_stop_push(
         let (text, text_len) = (call.out(text, "text")?, call.out(text_len, "text_len")?);
         let finish_reason = call.out(finish_reason, "finish_reason")?;
         let mut passed = String::new();
-        let rule = stop.get("stop")?.push(piece, &mut passed);
+        let rule = stop.get("stop")?.push(piece, &mut passed)?;
         give_text(&passed, text, text_len)?;
         finish_reason.set(reason(rule));
         Ok(())
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn codegeex_code_cut(
         let completion = call.text(completion, completion_len, "completion")?;
         let len = call.out(len, "len")?;
         let finish_reason: Out<i32> = call.out_or_none(finish_reason);
-        let (kept, rule) = code::cut(&rules, language, before, completion);
+        let (kept, rule) = code::cut(&rules, language, before, completion)?;
         len.set(kept.len());
         finish_reason.set(reason(rule));
         Ok(())
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn codegeex_code_cut_at_scope(
         let before = call.text(before, before_len, "before")?;
         let completion = call.text(completion, completion_len, "completion")?;
         let len = call.out(len, "len")?;
-        len.set(code::cut_at_scope(language, before, completion).len());
+        len.set(code::cut_at_scope(language, before, completion)?.len());
         Ok(())
     })
 }
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn codegeex_code_without_overlap(
         let completion = call.text(completion, completion_len, "completion")?;
         let after = call.text(after, after_len, "after")?;
         let len = call.out(len, "len")?;
-        len.set(code::without_overlap(language, before, completion, after).len());
+        len.set(code::without_overlap(language, before, completion, after)?.len());
         Ok(())
     })
 }
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn codegeex_code_indentation(
         let language = self::language(call, language, language_len)?;
         let text = call.text(text, text_len, "text")?;
         let indentation = call.out(indentation, "indentation")?;
-        indentation.set(match Indentation::of(language, text) {
+        indentation.set(match Indentation::of(language, text)? {
             None => CODEGEEX_INDENT_UNKNOWN,
             Some(Indentation::Tabs) => CODEGEEX_INDENT_TABS,
             Some(Indentation::Spaces(spaces)) => i32::try_from(spaces).unwrap_or(i32::MAX),
@@ -350,7 +350,7 @@ pub unsafe extern "C" fn codegeex_code_reindent(
         let before = call.text(before, before_len, "before")?;
         let completion = call.text(completion, completion_len, "completion")?;
         let (text, text_len) = (call.out(text, "text")?, call.out(text_len, "text_len")?);
-        let changed = code::reindent(language, style, before, completion);
+        let changed = code::reindent(language, style, before, completion)?;
         give_text(&changed, text, text_len)
     })
 }
@@ -376,7 +376,7 @@ pub unsafe extern "C" fn codegeex_code_distinct(
         for candidate in candidates {
             texts.push(call.text(candidate.data, candidate.len, "a candidate")?);
         }
-        give(&code::distinct(&texts), indices, indices_len)
+        give(&code::distinct(&texts)?, indices, indices_len)
     })
 }
 
@@ -406,7 +406,7 @@ pub unsafe extern "C" fn codegeex_code_rank(
             };
             likelihoods.push(Likelihood { tokens, suffix });
         }
-        let found = code::rank(&likelihoods);
+        let found = code::rank(&likelihoods)?;
         let found = try_collect(found.iter().map(|r| codegeex_ranked {
             index: r.index,
             score: r.score,
@@ -434,7 +434,7 @@ pub unsafe extern "C" fn codegeex_code_scan(
         let text = call.text(text, text_len, "text")?;
         let tokens = call.out(tokens, "tokens")?;
         let tokens_len = call.out(tokens_len, "tokens_len")?;
-        let found = code::scan(language, text);
+        let found = code::scan(language, text)?;
         let token =
             |(kind, range, depth): &(Kind, std::ops::Range<usize>, usize)| codegeex_code_token {
                 start: range.start,

@@ -2,28 +2,36 @@
 
 use std::collections::HashSet;
 
+use crate::error::Result;
+use crate::memory::TryGrow;
+
 /// The indices of the candidates that are neither blank nor equal to an earlier one, in their
 /// order. White space at the end makes no difference: nobody sees it, and samples that end at
 /// different stops differ in nothing else. White space at the beginning does.
 ///
 /// Indices, so that a caller keeps what belongs to a candidate: its ids, its log-probabilities.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
 /// ```
 /// use codegeex::code::distinct;
 ///
 /// let texts = ["", "return x", "return x\n", "  return x", " \t\n"];
-/// assert_eq!(distinct(&texts), [1, 3]);
+/// assert_eq!(distinct(&texts)?, [1, 3]);
+/// # Ok::<(), codegeex::Error>(())
 /// ```
-pub fn distinct<S: AsRef<str>>(candidates: &[S]) -> Vec<usize> {
+pub fn distinct<S: AsRef<str>>(candidates: &[S]) -> Result<Vec<usize>> {
     let mut seen = HashSet::new();
-    candidates
-        .iter()
-        .enumerate()
-        .filter_map(|(index, text)| {
-            let text = text.as_ref().trim_end();
-            (!text.is_empty() && seen.insert(text)).then_some(index)
-        })
-        .collect()
+    seen.try_reserve(candidates.len())?;
+    let mut kept = Vec::new();
+    for (index, text) in candidates.iter().enumerate() {
+        let text = text.as_ref().trim_end();
+        if !text.is_empty() && seen.insert(text) {
+            kept.try_push(index)?;
+        }
+    }
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -54,18 +62,18 @@ mod tests {
             "a\nb\u{3000}",
             "\u{a0}\r\n",
         ];
-        assert_eq!(distinct(&texts), [0, 1]);
-        assert_eq!(distinct::<&str>(&[]), Vec::<usize>::new());
-        assert_eq!(distinct(&["\t", " "]), Vec::<usize>::new());
+        assert_eq!(distinct(&texts).unwrap(), [0, 1]);
+        assert_eq!(distinct::<&str>(&[]).unwrap(), Vec::<usize>::new());
+        assert_eq!(distinct(&["\t", " "]).unwrap(), Vec::<usize>::new());
     }
 
     proptest! {
         #[test]
         fn as_comparing_all_pairs(texts in proptest::collection::vec("[ab \t\r\n\u{3000}]{0,4}", 0..20)) {
-            let kept = distinct(&texts);
+            let kept = distinct(&texts).unwrap();
             prop_assert_eq!(&kept, &slow(&texts));
             let again: Vec<&String> = kept.iter().map(|&i| &texts[i]).collect();
-            prop_assert_eq!(distinct(&again), (0..kept.len()).collect::<Vec<_>>());
+            prop_assert_eq!(distinct(&again).unwrap(), (0..kept.len()).collect::<Vec<_>>());
         }
     }
 }

@@ -72,9 +72,17 @@ impl EvalCut {
     /// [`CodeAware`](Self::CodeAware): up to the end of the function, with what closes the blocks
     /// that the prompt has opened around it (the class of Java). One that does not end stays
     /// whole.
-    pub fn clean(self, language: Language, prompt: &str, completion: &str) -> String {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn clean(
+        self,
+        language: Language,
+        prompt: &str,
+        completion: &str,
+    ) -> Result<String, Error> {
         match self {
-            Self::Reference => reference(Dialect::of(language), completion),
+            Self::Reference => Ok(reference(Dialect::of(language), completion)),
             Self::CodeAware => code_aware(language, prompt, completion),
         }
     }
@@ -173,8 +181,8 @@ fn balanced(mut code: String) -> String {
     code
 }
 
-fn code_aware(language: Language, prompt: &str, completion: &str) -> String {
-    let (answer, fired) = cut(&[StopRule::Function], language, prompt, completion);
+fn code_aware(language: Language, prompt: &str, completion: &str) -> Result<String, Error> {
+    let (answer, fired) = cut(&[StopRule::Function], language, prompt, completion)?;
     let mut code = answer.to_owned();
     if fired.is_some() && matches!(Syntax::of(language).blocks, Blocks::Brackets(_)) {
         let mut scanner = Scanner::new(language);
@@ -186,7 +194,7 @@ fn code_aware(language: Language, prompt: &str, completion: &str) -> String {
             }
         }
     }
-    code
+    Ok(code)
 }
 
 /// Whether the reference would end the generation, see [`StopRule::HumanEval`].

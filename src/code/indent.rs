@@ -6,7 +6,9 @@ use std::iter::repeat_n;
 use super::reader::Reader;
 use super::scan::Kind;
 use super::syntax::{Blocks, Syntax};
+use crate::error::Result;
 use crate::language::Language;
+use crate::memory::{TryGrow, TryGrowText, try_collect};
 
 /// The widest step of indentation that is believed, in columns.
 const MAX_STEP: usize = 8;
@@ -30,36 +32,39 @@ impl Indentation {
     /// bracket. Without such lines, by 4 or else 2 if every indentation is a multiple of that.
     /// `None` where that does not tell either. Comments and the inside of strings do not count.
     ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    ///
     /// ```
     /// use codegeex::code::Indentation;
     /// use codegeex::Language;
     ///
     /// let js = Language::JAVASCRIPT;
-    /// let found = Indentation::of(js, "function f() {\n  g(a,\n    b);\n");
+    /// let found = Indentation::of(js, "function f() {\n  g(a,\n    b);\n")?;
     /// assert_eq!(found, Some(Indentation::Spaces(2)));
-    /// assert_eq!(Indentation::of(js, "f();\n"), None);
+    /// assert_eq!(Indentation::of(js, "f();\n")?, None);
     /// # Ok::<(), codegeex::Error>(())
     /// ```
-    pub fn of(language: Language, text: &str) -> Option<Self> {
-        let lines = lines(Reader::new(language), text);
+    pub fn of(language: Language, text: &str) -> Result<Option<Self>> {
+        let lines = lines(Reader::new(language), text)?;
         let indented = |first: char| {
             let is = |l: &&Line<'_>| l.is_code && l.blanks.starts_with(first);
             lines.iter().filter(is).count()
         };
         let (tabs, spaces) = (indented('\t'), indented(' '));
         if tabs > spaces {
-            return Some(Self::Tabs);
+            return Ok(Some(Self::Tabs));
         }
-        let widths: Vec<Option<usize>> = lines.iter().map(Line::spaces).collect();
+        let widths = try_collect(lines.iter().map(Line::spaces))?;
         let mut counts = [0; MAX_STEP + 1];
-        for step in steps(&lines, &widths) {
+        for step in steps(&lines, &widths)? {
             if (2..=MAX_STEP).contains(&step) {
                 counts[step] += 1;
             }
         }
         let most = counts.iter().copied().max().filter(|&m| m > 0);
         let step = most.and_then(|m| counts.iter().position(|&c| c == m));
-        step.or_else(|| common_unit(&lines)).map(Self::Spaces)
+        Ok(step.or_else(|| common_unit(&lines)).map(Self::Spaces))
     }
 }
 
@@ -81,15 +86,18 @@ impl Indentation {
 ///
 /// Time is linear in both texts.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
 /// ```
 /// use codegeex::code::{Indentation, reindent};
 /// use codegeex::Language;
 ///
 /// let go = Language::GO;
 /// let before = "func f() {\n\tif a {\n\t\tb()\n\t}\n\t";
-/// let style = Indentation::of(go, before).unwrap_or(Indentation::Tabs);
+/// let style = Indentation::of(go, before)?.unwrap_or(Indentation::Tabs);
 /// let completion = "if c {\n        d()\n    }\n";
-/// assert_eq!(reindent(go, style, before, completion), "if c {\n\t\td()\n\t}\n");
+/// assert_eq!(reindent(go, style, before, completion)?, "if c {\n\t\td()\n\t}\n");
 /// # Ok::<(), codegeex::Error>(())
 /// ```
 pub fn reindent<'a>(
@@ -97,11 +105,11 @@ pub fn reindent<'a>(
     style: Indentation,
     before: &str,
     completion: &'a str,
-) -> Cow<'a, str> {
+) -> Result<Cow<'a, str>> {
     let mut reader = Reader::new(language);
     reader.read(before, &mut |_, _| {});
-    let at_cursor = reader.finished();
-    let mut lines = lines(reader, completion);
+    let at_cursor = reader.finished()?;
+    let mut lines = lines(reader, completion)?;
     let line = before.rsplit('\n').next().unwrap_or_default();
     let indentation = &line[..line.len() - line.trim_start_matches(BLANKS).len()];
     let tab = match style {
@@ -113,25 +121,26 @@ pub fn reindent<'a>(
         lines[0].blanks = "";
     }
     let new = match style {
-        Indentation::Tabs => to_tabs(&lines, indentation.is_empty()),
-        Indentation::Spaces(_) => to_spaces(&lines, cursor, tab),
+        Indentation::Tabs => to_tabs(&lines, indentation.is_empty())?,
+        Indentation::Spaces(_) => to_spaces(&lines, cursor, tab)?,
     };
     let mut out = String::new();
     for (line, new) in lines.iter().zip(new) {
         let stays = line.is_text || line.is_blank && line.is_ended;
         match new.filter(|_| !stays) {
             Some(new) => {
+                out.try_reserve(new.tabs + new.spaces)?;
                 out.extend(repeat_n('\t', new.tabs));
                 out.extend(repeat_n(' ', new.spaces));
             }
-            None => out.push_str(line.blanks),
+            None => out.try_push_str(line.blanks)?,
         }
-        out.push_str(line.rest);
+        out.try_push_str(line.rest)?;
     }
-    match out == completion {
+    Ok(match out == completion {
         true => Cow::Borrowed(completion),
         false => Cow::Owned(out),
-    }
+    })
 }
 
 /// A line of text.
@@ -168,10 +177,10 @@ struct Blanks {
 }
 
 /// The lines of a text, at least one.
-fn lines(mut reader: Reader, text: &str) -> Vec<Line<'_>> {
+fn lines(mut reader: Reader, text: &str) -> Result<Vec<Line<'_>>> {
     let mut lines = Vec::new();
     let mut rest = text;
-    let at_cursor = reader.finished();
+    let at_cursor = reader.finished()?;
     let mut inside = at_cursor.inside();
     let mut is_aligned = is_aligned(&at_cursor);
     let mut is_text = !at_cursor.is_blank || inside == Kind::String;
@@ -186,7 +195,7 @@ fn lines(mut reader: Reader, text: &str) -> Vec<Line<'_>> {
         });
         let body = line.trim_start_matches(BLANKS);
         let is_blank = body.trim().is_empty();
-        lines.push(Line {
+        lines.try_push(Line {
             blanks: &line[..line.len() - body.len()],
             rest: body,
             is_blank,
@@ -195,13 +204,14 @@ fn lines(mut reader: Reader, text: &str) -> Vec<Line<'_>> {
             is_code: !is_text && !is_comment && !is_blank,
             is_aligned,
             opens: has_code && reader.last_opens(),
-        });
+        })?;
         inside = reader.inside();
         is_aligned = self::is_aligned(&reader);
         is_text = inside == Kind::String;
         rest = next;
     }
-    lines
+    reader.check()?;
+    Ok(lines)
 }
 
 fn is_aligned(reader: &Reader) -> bool {
@@ -218,7 +228,7 @@ fn width(blanks: &str, from: usize, tab: usize) -> usize {
 }
 
 /// How much deeper lines are than the line before them that opens a block or bracket.
-fn steps(lines: &[Line<'_>], widths: &[Option<usize>]) -> Vec<usize> {
+fn steps(lines: &[Line<'_>], widths: &[Option<usize>]) -> Result<Vec<usize>> {
     let mut steps = Vec::new();
     let mut above = None;
     for (i, (line, &width)) in lines.iter().zip(widths).enumerate() {
@@ -227,13 +237,13 @@ fn steps(lines: &[Line<'_>], widths: &[Option<usize>]) -> Vec<usize> {
         if let (true, Some(above), Some(width)) = (line.is_code, above, width)
             && width > above
         {
-            steps.push(width - above);
+            steps.try_push(width - above)?;
         }
         if is_code || line.is_text {
             above = width.filter(|_| line.opens);
         }
     }
-    steps
+    Ok(steps)
 }
 
 /// The one step that all are, if it can be one level.
@@ -257,14 +267,14 @@ fn common_unit(lines: &[Line<'_>]) -> Option<usize> {
         .find(|unit| levels(lines).all(|n| n % unit == 0))
 }
 
-fn to_tabs(lines: &[Line<'_>], is_at_margin: bool) -> Vec<Option<Blanks>> {
-    let mut widths: Vec<Option<usize>> = lines.iter().map(Line::spaces).collect();
+fn to_tabs(lines: &[Line<'_>], is_at_margin: bool) -> Result<Vec<Option<Blanks>>> {
+    let mut widths = try_collect(lines.iter().map(Line::spaces))?;
     widths[0] = match (is_at_margin, lines[0].is_text) {
         (false, _) => None,
         (true, true) => Some(0),
         (true, false) => widths[0],
     };
-    let unit = uniform(&steps(lines, &widths)).or_else(|| common_unit(lines));
+    let unit = uniform(&steps(lines, &widths)?).or_else(|| common_unit(lines));
     let unit = unit.filter(|unit| levels(lines).all(|n| n % unit == 0));
     let has_levels = levels(lines).next().is_some();
     let blanks = |line: &Line<'_>| {
@@ -274,32 +284,30 @@ fn to_tabs(lines: &[Line<'_>], is_at_margin: bool) -> Vec<Option<Blanks>> {
             spaces: spaces % unit,
         })
     };
-    lines.iter().map(blanks).collect()
+    Ok(try_collect(lines.iter().map(blanks))?)
 }
 
-fn to_spaces(lines: &[Line<'_>], cursor: usize, unit: usize) -> Vec<Option<Blanks>> {
-    let mut widths: Vec<Option<usize>> = lines
-        .iter()
-        .map(|l| (!l.is_text).then(|| width(l.blanks, 0, unit)))
-        .collect();
+fn to_spaces(lines: &[Line<'_>], cursor: usize, unit: usize) -> Result<Vec<Option<Blanks>>> {
+    let indent = |l: &Line<'_>| (!l.is_text).then(|| width(l.blanks, 0, unit));
+    let mut widths = try_collect(lines.iter().map(indent))?;
     // The first line goes on at the cursor.
     widths[0] = Some(match lines[0].is_text {
         true => cursor,
         false => width(lines[0].blanks, cursor, unit),
     });
-    if let Some(step) = uniform(&steps(lines, &widths)).filter(|&step| step != unit) {
+    if let Some(step) = uniform(&steps(lines, &widths)?).filter(|&step| step != unit) {
         let scaled = |width: usize| match width.checked_sub(cursor) {
             Some(deeper) => cursor + deeper / step * unit + deeper % step,
             None => width,
         };
-        let scaled: Vec<Option<usize>> = widths.iter().map(|w| w.map(scaled)).collect();
-        if steps(lines, &scaled).iter().all(|&step| step == unit) {
+        let scaled = try_collect(widths.iter().map(|w| w.map(scaled)))?;
+        if steps(lines, &scaled)?.iter().all(|&step| step == unit) {
             widths = scaled;
         }
     }
     widths[0] = widths[0].map(|w| w - cursor);
     let blanks = |w: Option<usize>| w.map(|spaces| Blanks { tabs: 0, spaces });
-    widths.into_iter().map(blanks).collect()
+    Ok(try_collect(widths.into_iter().map(blanks))?)
 }
 
 /// Whether the first line of a completion begins with the indentation that is there already.

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::reader::{Bracket, Piece, Reader};
 use super::scan::Kind;
+use crate::error::Result;
 use crate::language::Language;
+use crate::memory::{TryGrow, try_collect, try_filled};
 
 /// How many brackets around the cursor and after it are compared.
 const MAX_PAIRS: usize = 32;
@@ -32,17 +34,20 @@ const MAX_OVERLAPS: usize = 64;
 ///
 /// Time is linear in all three texts.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
 /// ```
 /// use codegeex::code::without_overlap;
 /// use codegeex::Language;
 ///
 /// let python = Language::PYTHON;
 /// let cut = |before, completion, after| without_overlap(python, before, completion, after);
-/// assert_eq!(cut("print(len(", "x))", "))\n"), "x");
-/// assert_eq!(cut("print(len(", "x))", ")\n"), "x)");
-/// assert_eq!(cut("print(", "(1, 2)", ")\n"), "(1, 2)");
-/// assert_eq!(cut("a = [\"", "x\"]\nb = 2\n", "\"]\n"), "x");
-/// assert_eq!(cut("a = 1\n", "b = 2\nc = 3\n", "\nc = 3\n"), "b = 2");
+/// assert_eq!(cut("print(len(", "x))", "))\n")?, "x");
+/// assert_eq!(cut("print(len(", "x))", ")\n")?, "x)");
+/// assert_eq!(cut("print(", "(1, 2)", ")\n")?, "(1, 2)");
+/// assert_eq!(cut("a = [\"", "x\"]\nb = 2\n", "\"]\n")?, "x");
+/// assert_eq!(cut("a = 1\n", "b = 2\nc = 3\n", "\nc = 3\n")?, "b = 2");
 /// # Ok::<(), codegeex::Error>(())
 /// ```
 pub fn without_overlap<'a>(
@@ -50,23 +55,23 @@ pub fn without_overlap<'a>(
     before: &str,
     completion: &'a str,
     after: &str,
-) -> &'a str {
+) -> Result<&'a str> {
     let mut reader = Reader::new(language);
     reader.read(before, &mut |_, _| {});
-    let at_cursor = reader.finished();
-    let outline = Outline::new(reader, before.len(), completion);
+    let at_cursor = reader.finished()?;
+    let outline = Outline::new(reader, before.len(), completion)?;
     let line = before.rsplit('\n').next().unwrap_or_default();
-    let mut end = outline.closed_again(&at_cursor, language, after);
+    let mut end = outline.closed_again(&at_cursor, language, after)?;
     let end_of_lines = outline.line_again(line, completion, after);
     end = end.min(end_of_lines);
-    let overlaps = overlaps(completion, after);
+    let overlaps = overlaps(completion, after)?;
     loop {
         let shorter = outline.end_again(completion, after, &overlaps, end);
         let shorter = end_of_white_space(&completion[..shorter], after);
         // What is left may have become the line that follows.
         let shorter = shorter.min(outline.last_line_again(line, &completion[..shorter], after));
         if shorter == end {
-            return &completion[..end];
+            return Ok(&completion[..end]);
         }
         end = shorter;
     }
@@ -128,15 +133,16 @@ struct Outline {
 }
 
 impl Outline {
-    fn new(mut reader: Reader, cursor: usize, completion: &str) -> Self {
-        let at_cursor = reader.finished();
+    fn new(mut reader: Reader, cursor: usize, completion: &str) -> Result<Self> {
+        let at_cursor = reader.finished()?;
         let len = completion.len();
-        let mut depth = vec![at_cursor.open.len(); len + 1];
-        let mut in_text = vec![at_cursor.inside() != Kind::Symbol; len + 1];
-        let mut in_token = vec![false; len + 1];
-        let mut is_enclosed = is_enclosed(&at_cursor);
+        let mut depth = try_filled(at_cursor.open.len(), len + 1)?;
+        let mut in_text = try_filled(at_cursor.inside() != Kind::Symbol, len + 1)?;
+        let mut in_token = try_filled(false, len + 1)?;
+        let mut is_enclosed = is_enclosed(&at_cursor)?;
         let mut least = at_cursor.open.len();
         let mut unmatched = Vec::new();
+        let mut refused = None;
         let mut take = |_: &Reader, piece: &Piece| {
             if piece.at.end <= cursor {
                 return;
@@ -148,12 +154,13 @@ impl Outline {
             // One that began before the cursor, as a character literal, may end after it.
             in_token[at + 1..end].fill(piece.at.start >= cursor);
             let mut push = |closes, left| {
-                unmatched.push(Unmatched {
+                let closer = Unmatched {
                     closes,
                     indent: None,
                     at,
                     left,
-                });
+                };
+                refused = refused.take().or(unmatched.try_push(closer).err());
             };
             if is_enclosed && piece.inside == Kind::Symbol && piece.depth <= least {
                 is_enclosed = false;
@@ -167,24 +174,29 @@ impl Outline {
         };
         reader.read(completion, &mut take);
         reader.finish(&mut take);
-        Self {
+        reader.check()?;
+        if let Some(refused) = refused {
+            return Err(refused.into());
+        }
+        let is_text = try_collect(in_text.iter().map(|&t| usize::from(t)))?;
+        Ok(Self {
             unmatched,
-            next_lower: next_lower(&depth),
-            next_code: next_lower(&in_text.iter().map(|&t| usize::from(t)).collect::<Vec<_>>()),
+            next_lower: next_lower(&depth)?,
+            next_code: next_lower(&is_text)?,
             depth,
             in_text,
             in_token,
-        }
+        })
     }
 
     /// Where the completion closes what the text after the cursor closes.
-    fn closed_again(&self, at_cursor: &Reader, language: Language, after: &str) -> usize {
+    fn closed_again(&self, at_cursor: &Reader, language: Language, after: &str) -> Result<usize> {
         let len = self.depth.len() - 1;
-        let closers = closers_after(at_cursor, language, after);
+        let closers = closers_after(at_cursor, language, after)?;
         let Some(first) = closers.first() else {
-            return len;
+            return Ok(len);
         };
-        let is_enclosed = is_enclosed(at_cursor);
+        let is_enclosed = is_enclosed(at_cursor)?;
         let open = at_cursor.open.len() + usize::from(is_enclosed);
         // How many of those open at the cursor nothing closes yet: with as many left out, the
         // closers fit best.
@@ -217,10 +229,10 @@ impl Outline {
                 _ => closer.closes == first.closes,
             };
             if again {
-                return closer.at;
+                return Ok(closer.at);
             }
         }
-        len
+        Ok(len)
     }
 
     /// Where a line ends before the one that comes next after the cursor.
@@ -310,26 +322,26 @@ fn is_cursor_line(line: &str, first: &str, next: &str, after: &str) -> bool {
 }
 
 /// Whether the cursor is in a string or in a comment that does not end with the line.
-fn is_enclosed(at_cursor: &Reader) -> bool {
+fn is_enclosed(at_cursor: &Reader) -> Result<bool> {
     match at_cursor.inside() {
-        Kind::String => true,
+        Kind::String => Ok(true),
         Kind::Comment => spans_lines(at_cursor),
-        _ => false,
+        _ => Ok(false),
     }
 }
 
-fn spans_lines(at_cursor: &Reader) -> bool {
-    let mut reader = at_cursor.clone();
+fn spans_lines(at_cursor: &Reader) -> Result<bool> {
+    let mut reader = at_cursor.try_clone()?;
     reader.read("\n", &mut |_, _| {});
-    reader.inside() == at_cursor.inside()
+    Ok(reader.inside() == at_cursor.inside())
 }
 
 /// The first closers after the cursor that have no opener there.
-fn closers_after(at_cursor: &Reader, language: Language, after: &str) -> Vec<Unmatched> {
+fn closers_after(at_cursor: &Reader, language: Language, after: &str) -> Result<Vec<Unmatched>> {
     let mut closers = Vec::new();
     let mut start = 0;
-    if is_enclosed(at_cursor) {
-        if let Some(close) = text_closer(at_cursor, after) {
+    if is_enclosed(at_cursor)? {
+        if let Some(close) = text_closer(at_cursor, after)? {
             start = close.end;
             closers.push(Unmatched {
                 closes: Closes::Text,
@@ -356,16 +368,17 @@ fn closers_after(at_cursor: &Reader, language: Language, after: &str) -> Vec<Unm
     let mut reader = Reader::new(language);
     reader.read(&after[start..], &mut take);
     reader.finish(&mut take);
-    closers
+    reader.check()?;
+    Ok(closers)
 }
 
 /// The delimiter that closes the string or comment that the cursor is in, if what follows is
 /// better read so than as code: if a string that cannot span lines would else end with its line,
 /// it has not been closed yet.
-fn text_closer(at_cursor: &Reader, after: &str) -> Option<Range<usize>> {
-    let mut reader = at_cursor.clone();
+fn text_closer(at_cursor: &Reader, after: &str) -> Result<Option<Range<usize>>> {
+    let mut reader = at_cursor.try_clone()?;
     let depth = reader.open.len();
-    let spans_lines = spans_lines(at_cursor);
+    let spans_lines = spans_lines(at_cursor)?;
     let line = match spans_lines {
         true => after,
         false => after.split('\n').next().unwrap_or(""),
@@ -383,7 +396,8 @@ fn text_closer(at_cursor: &Reader, after: &str) -> Option<Range<usize>> {
     };
     reader.read(line, &mut take);
     reader.finish(&mut take);
-    found.filter(|_| spans_lines || reader.inside() != Kind::String)
+    reader.check()?;
+    Ok(found.filter(|_| spans_lines || reader.inside() != Kind::String))
 }
 
 /// Where the white space at the end begins that the text after the cursor makes superfluous.
@@ -412,10 +426,10 @@ struct Overlaps {
 }
 
 /// Knuth, Morris and Pratt's search for `after` in `completion`, with all its states.
-fn overlaps(completion: &str, after: &str) -> Overlaps {
+fn overlaps(completion: &str, after: &str) -> Result<Overlaps> {
     let (text, after) = (completion.as_bytes(), after.as_bytes());
     let after = &after[..after.len().min(text.len())];
-    let mut shorter = vec![0; after.len() + 1];
+    let mut shorter = try_filled(0, after.len() + 1)?;
     let mut len = 0;
     for i in 1..after.len() {
         while len > 0 && after[len] != after[i] {
@@ -424,7 +438,7 @@ fn overlaps(completion: &str, after: &str) -> Overlaps {
         len += usize::from(after[len] == after[i]);
         shorter[i + 1] = len;
     }
-    let mut longest = vec![0; text.len() + 1];
+    let mut longest = try_filled(0, text.len() + 1)?;
     len = 0;
     for (i, &byte) in text.iter().enumerate() {
         while len > 0 && after.get(len) != Some(&byte) {
@@ -433,12 +447,12 @@ fn overlaps(completion: &str, after: &str) -> Overlaps {
         len += usize::from(!after.is_empty() && after.get(len) == Some(&byte));
         longest[i + 1] = len;
     }
-    Overlaps { longest, shorter }
+    Ok(Overlaps { longest, shorter })
 }
 
 /// For each position, the next one with a smaller value; past the end without one.
-fn next_lower(values: &[usize]) -> Vec<usize> {
-    let mut next = vec![values.len(); values.len()];
+fn next_lower(values: &[usize]) -> Result<Vec<usize>> {
+    let mut next = try_filled(values.len(), values.len())?;
     let mut waiting: Vec<usize> = Vec::new();
     for (i, &value) in values.iter().enumerate() {
         while let Some(&last) = waiting.last()
@@ -447,9 +461,9 @@ fn next_lower(values: &[usize]) -> Vec<usize> {
             next[last] = i;
             waiting.pop();
         }
-        waiting.push(i);
+        waiting.try_push(i)?;
     }
-    next
+    Ok(next)
 }
 
 #[cfg(test)]

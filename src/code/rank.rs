@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+use crate::error::Result;
+use crate::memory::try_collect;
+
 /// What a model says of one candidate: natural logarithms of probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Likelihood<'a> {
@@ -36,44 +39,46 @@ pub struct Ranked {
 /// negative infinity and comes after those that have a finite one; an empty `suffix` counts as
 /// none.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
 /// ```
 /// use codegeex::code::{Likelihood, rank};
 ///
 /// // Seven tokens that the model is sure of, and two that it is not.
 /// let long = Likelihood { tokens: &[-0.2; 7], suffix: None };
 /// let short = Likelihood { tokens: &[-0.5; 2], suffix: None };
-/// assert_eq!(rank(&[short, long])[0].index, 1);
+/// assert_eq!(rank(&[short, long])?[0].index, 1);
 ///
 /// // But what follows the cursor does not fit the first.
 /// let long = Likelihood { suffix: Some(&[-4.0, -0.1]), ..long };
 /// let short = Likelihood { suffix: Some(&[-0.3, -0.1]), ..short };
-/// assert_eq!(rank(&[short, long])[0].index, 0);
+/// assert_eq!(rank(&[short, long])?[0].index, 0);
+/// # Ok::<(), codegeex::Error>(())
 /// ```
-pub fn rank(candidates: &[Likelihood<'_>]) -> Vec<Ranked> {
+pub fn rank(candidates: &[Likelihood<'_>]) -> Result<Vec<Ranked>> {
     let has_suffix = candidates
         .iter()
         .filter(|c| !c.tokens.is_empty())
         .all(|c| c.suffix.is_some_and(|s| !s.is_empty()));
-    let mut ranked: Vec<Ranked> = candidates
-        .iter()
-        .enumerate()
-        .map(|(index, candidate)| {
-            let suffix = match candidate.suffix {
-                Some(suffix) if has_suffix => mean(suffix),
-                _ => 0.0,
-            };
-            Ranked {
-                index,
-                score: mean(candidate.tokens) + suffix,
-            }
-        })
-        .collect();
-    // Scores are not NaN, and both zeros are equal here.
-    ranked.sort_by(|a, b| {
+    let scored = candidates.iter().enumerate().map(|(index, candidate)| {
+        let suffix = match candidate.suffix {
+            Some(suffix) if has_suffix => mean(suffix),
+            _ => 0.0,
+        };
+        Ranked {
+            index,
+            score: mean(candidate.tokens) + suffix,
+        }
+    });
+    let mut ranked = try_collect(scored)?;
+    // Scores are not NaN, and both zeros are equal here. No two are equal, so sorting in place,
+    // which needs no memory, is stable.
+    ranked.sort_unstable_by(|a, b| {
         let by_score = b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal);
         by_score.then(a.index.cmp(&b.index))
     });
-    ranked
+    Ok(ranked)
 }
 
 /// The mean, in double precision and in the order of the tokens; negative infinity where there
@@ -92,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn order(candidates: &[Likelihood<'_>]) -> Vec<usize> {
-        rank(candidates).iter().map(|r| r.index).collect()
+        rank(candidates).unwrap().iter().map(|r| r.index).collect()
     }
 
     fn alone(tokens: &[f32]) -> Likelihood<'_> {
@@ -133,8 +138,8 @@ mod tests {
             alone(&[-1.0]),
         ];
         assert_eq!(order(&candidates), [5, 4, 0, 1, 2, 3]);
-        assert!(rank(&candidates).iter().all(|r| !r.score.is_nan()));
-        assert!(rank(&[]).is_empty());
+        assert!(rank(&candidates).unwrap().iter().all(|r| !r.score.is_nan()));
+        assert!(rank(&[]).unwrap().is_empty());
     }
 
     #[test]
@@ -171,7 +176,7 @@ mod tests {
                 .iter()
                 .map(|(t, s)| Likelihood { tokens: t, suffix: s.as_deref() })
                 .collect();
-            let ranked = rank(&candidates);
+            let ranked = rank(&candidates).unwrap();
             let scores: Vec<f64> = (0..rows.len())
                 .map(|i| ranked.iter().find(|r| r.index == i).unwrap().score)
                 .collect();

@@ -1,11 +1,14 @@
 //! A [`Scanner`] that also knows where it is: positions, the brackets that are open with the
 //! indentation of their lines, and what the line so far looks like.
 
+use std::collections::TryReserveError;
 use std::ops::Range;
 
 use super::scan::{Kind, Scanner};
 use super::syntax::{Blocks, Syntax};
+use crate::error::Result;
 use crate::language::Language;
+use crate::memory::{TryGrow, try_copy};
 
 /// Columns to the next stop of a tab, as Python counts them.
 const TAB: usize = 8;
@@ -60,7 +63,7 @@ pub(super) struct Bracket {
 }
 
 /// Reads text in pieces.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Reader {
     scanner: Scanner,
     at: usize,
@@ -78,6 +81,8 @@ pub(super) struct Reader {
     opener: Option<char>,
     /// The last code.
     pub last: Last,
+    /// What `open` could not be made longer for.
+    refused: Option<TryReserveError>,
 }
 
 /// The last code that was read.
@@ -110,6 +115,19 @@ impl Reader {
             is_blank: true,
             opener,
             last: Last::default(),
+            refused: None,
+        }
+    }
+
+    /// What is read goes wrong once there is no memory for what is open; so whoever reads looks
+    /// here at the end.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn check(&self) -> Result<()> {
+        match &self.refused {
+            Some(refused) => Err(refused.clone().into()),
+            None => Ok(()),
         }
     }
 
@@ -132,10 +150,29 @@ impl Reader {
     }
 
     /// The same with what was held back, as if the text ended here.
-    pub fn finished(&self) -> Self {
-        let mut finished = self.clone();
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn finished(&self) -> Result<Self> {
+        let mut finished = self.try_clone()?;
         finished.finish(&mut |_, _| {});
-        finished
+        finished.check()?;
+        Ok(finished)
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn try_clone(&self) -> Result<Self> {
+        self.check()?;
+        Ok(Self {
+            scanner: self.scanner.clone(),
+            batch: Vec::new(),
+            open: try_copy(&self.open)?,
+            refused: None,
+            ..*self
+        })
     }
 
     /// Whether the line of the last code ends with what it opens: a bracket, a block.
@@ -207,13 +244,14 @@ impl Reader {
             self.is_blank = false;
         }
         self.open.truncate(piece.depth);
-        while self.open.len() < piece.depth {
+        while self.open.len() < piece.depth && self.refused.is_none() {
             let bracket = Some(piece.first).filter(|c| matches!(c, '(' | '[' | '{'));
-            self.open.push(Bracket {
+            let pushed = self.open.try_push(Bracket {
                 bracket: bracket.or((piece.kind == Kind::String).then_some('{')),
                 is_block: piece.is_block,
                 indent: piece.indent,
             });
+            self.refused = pushed.err();
         }
         if piece.is_code() {
             let is_opener = self.opener == Some(piece.first) && self.open.is_empty();

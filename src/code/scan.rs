@@ -7,7 +7,9 @@ mod tests;
 use std::ops::Range;
 
 use super::syntax::{Blocks, Syntax, When};
+use crate::error::Result;
 use crate::language::Language;
+use crate::memory::TryGrow;
 
 /// Brackets that are remembered; deeper ones are counted only.
 const MAX_OPEN: usize = 256;
@@ -337,9 +339,13 @@ impl Scanner {
 
 /// The tokens of a whole text as ranges of bytes, neighbours of the same kind joined if they are
 /// parts of strings or comments, with how many brackets and blocks are open after each.
-pub fn scan(language: Language, text: &str) -> Vec<(Kind, Range<usize>, usize)> {
+///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+pub fn scan(language: Language, text: &str) -> Result<Vec<(Kind, Range<usize>, usize)>> {
     let mut tokens: Vec<(Kind, Range<usize>, usize)> = Vec::new();
     let mut at = 0;
+    let mut refused = None;
     let mut sink = |token: Token<'_>| {
         let range = at..at + token.text.len();
         at = range.end;
@@ -350,11 +356,17 @@ pub fn scan(language: Language, text: &str) -> Vec<(Kind, Range<usize>, usize)> 
                 last.end = range.end;
                 *depth = token.depth;
             }
-            _ => tokens.push((token.kind, range, token.depth)),
+            _ => {
+                let pushed = tokens.try_push((token.kind, range, token.depth));
+                refused = refused.take().or(pushed.err());
+            }
         }
     };
     let mut scanner = Scanner::new(language);
     scanner.push(text, &mut sink);
     scanner.finish(&mut sink);
-    tokens
+    match refused {
+        Some(refused) => Err(refused.into()),
+        None => Ok(tokens),
+    }
 }

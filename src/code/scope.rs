@@ -3,6 +3,7 @@
 use super::reader::{Piece, Reader};
 use super::scan::Kind;
 use super::syntax::{Blocks, Syntax};
+use crate::error::Result;
 use crate::language::Language;
 
 /// The part of a completion that lies in the scope of the cursor. What leaves it goes, white
@@ -24,6 +25,9 @@ use crate::language::Language;
 ///
 /// Time is linear in both texts.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
 /// ```
 /// use codegeex::code::cut_at_scope;
 /// use codegeex::Language;
@@ -31,33 +35,33 @@ use crate::language::Language;
 /// let python = Language::PYTHON;
 /// let before = "class A:\n    def f(self):\n        ";
 /// let completion = "return 1\n\n    def g(self):\n        return 2\n";
-/// assert_eq!(cut_at_scope(python, before, completion), "return 1");
+/// assert_eq!(cut_at_scope(python, before, completion)?, "return 1");
 ///
 /// let rust = Language::RUST;
 /// let completion = "1 }\n\nfn g() -> u8 { 2 }\n";
-/// assert_eq!(cut_at_scope(rust, "fn f() -> u8 { ", completion), "1 }");
+/// assert_eq!(cut_at_scope(rust, "fn f() -> u8 { ", completion)?, "1 }");
 /// # Ok::<(), codegeex::Error>(())
 /// ```
-pub fn cut_at_scope<'a>(language: Language, before: &str, completion: &'a str) -> &'a str {
+pub fn cut_at_scope<'a>(language: Language, before: &str, completion: &'a str) -> Result<&'a str> {
     let mut reader = Reader::new(language);
     reader.read(before, &mut |_, _| {});
     let end = match Syntax::of(language).blocks {
         Blocks::Brackets(_) | Blocks::Keywords { .. } => {
-            by_closers(reader, before.len(), completion)
+            by_closers(reader, before.len(), completion)?
         }
         Blocks::Indentation { continuations, .. } => {
             let may_continue = |word: &str| continuations.iter().any(|(_, c)| c.contains(&word));
-            by_indentation(reader, before.len(), completion, may_continue)
+            by_indentation(reader, before.len(), completion, may_continue)?
         }
-        Blocks::None => by_indentation(reader, before.len(), completion, |_| false),
+        Blocks::None => by_indentation(reader, before.len(), completion, |_| false)?,
     };
-    &completion[..end]
+    Ok(&completion[..end])
 }
 
 /// Where the scope ends whose closer ends it.
-fn by_closers(mut reader: Reader, cursor: usize, completion: &str) -> usize {
+fn by_closers(mut reader: Reader, cursor: usize, completion: &str) -> Result<usize> {
     // How many are open inside of the scope; after a closer that leaves fewer, it has ended.
-    let at_cursor = reader.finished();
+    let at_cursor = reader.finished()?;
     let mut scope = at_cursor
         .open
         .iter()
@@ -94,11 +98,12 @@ fn by_closers(mut reader: Reader, cursor: usize, completion: &str) -> usize {
     };
     reader.read(completion, &mut take);
     reader.finish(&mut take);
+    reader.check()?;
     let Some(end) = end else {
-        return completion.len();
+        return Ok(completion.len());
     };
     let rest = &completion[end..];
-    completion.len() - rest.trim_start_matches([')', ']', ';', ',']).len()
+    Ok(completion.len() - rest.trim_start_matches([')', ']', ';', ',']).len())
 }
 
 /// Where the scope ends that the first line of code with less indentation ends.
@@ -107,8 +112,8 @@ fn by_indentation(
     cursor: usize,
     completion: &str,
     may_continue: impl Fn(&str) -> bool,
-) -> usize {
-    let at_cursor = reader.finished();
+) -> Result<usize> {
+    let at_cursor = reader.finished()?;
     let is_mid_line = !at_cursor.is_blank || !at_cursor.open.is_empty();
     // The least indentation inside of the scope, as far as the text before the cursor tells.
     let mut least = match (is_mid_line, at_cursor.is_header()) {
@@ -171,7 +176,8 @@ fn by_indentation(
     };
     reader.read(completion, &mut take);
     reader.finish(&mut take);
-    end.unwrap_or(completion.len())
+    reader.check()?;
+    Ok(end.unwrap_or(completion.len()))
 }
 
 #[cfg(test)]

@@ -124,9 +124,9 @@ impl FromStr for StopRule {
 /// let python = Language::PYTHON;
 /// let mut stop = CodeStop::new(&[StopRule::Function], python, "def one():\n");
 /// let mut answer = String::new();
-/// assert_eq!(stop.push("    return 1\n\n", &mut answer), None);
+/// assert_eq!(stop.push("    return 1\n\n", &mut answer)?, None);
 /// assert_eq!(answer, "    return 1");
-/// assert_eq!(stop.push("d", &mut answer), Some(StopRule::Function));
+/// assert_eq!(stop.push("d", &mut answer)?, Some(StopRule::Function));
 /// assert_eq!(answer, "    return 1");
 /// # Ok::<(), codegeex::Error>(())
 /// ```
@@ -191,7 +191,13 @@ impl CodeStop {
     /// Takes the next piece and appends to `out` what is certainly part of the answer. Returns
     /// the rule that fired, if one did: of several at the same character, the one that was given
     /// first. After that, text is dropped.
-    pub fn push(&mut self, text: &str, out: &mut String) -> Option<StopRule> {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn push(&mut self, text: &str, out: &mut String) -> Result<Option<StopRule>, Error> {
+        // What is held back and what comes: nothing below needs more than that.
+        self.held.try_reserve(text.len())?;
+        out.try_reserve(self.held.len() + text.len())?;
         let mut rest = text;
         while self.fired.is_none()
             && let Some(c) = rest.chars().next()
@@ -210,7 +216,8 @@ impl CodeStop {
             && let Some(finished) = &mut self.finished
             && finished.push(text)
         {
-            out.push_str(&std::mem::take(&mut self.held));
+            out.push_str(&self.held);
+            self.held.clear();
             self.fired = Some(StopRule::HumanEval);
         }
         if self.fired.is_none() {
@@ -219,7 +226,7 @@ impl CodeStop {
             self.held.drain(..keep);
             self.held_from += keep;
         }
-        self.fired
+        Ok(self.fired)
     }
 
     /// Ends the stream: what is held back is text after all.
@@ -287,12 +294,15 @@ impl CodeStop {
 
 /// Cuts a whole answer where the first rule fires.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+///
 /// ```
 /// use codegeex::code::{StopRule, cut};
 /// use codegeex::Language;
 ///
 /// let go = Language::GO;
-/// let (answer, rule) = cut(&[StopRule::Function], go, "func f() {\n", "\tg(\"}\")\n}\n\nfunc");
+/// let (answer, rule) = cut(&[StopRule::Function], go, "func f() {\n", "\tg(\"}\")\n}\n\nfunc")?;
 /// assert_eq!((answer, rule), ("\tg(\"}\")\n}", Some(StopRule::Function)));
 /// # Ok::<(), codegeex::Error>(())
 /// ```
@@ -301,11 +311,11 @@ pub fn cut<'a>(
     language: Language,
     before: &str,
     text: &'a str,
-) -> (&'a str, Option<StopRule>) {
+) -> Result<(&'a str, Option<StopRule>), Error> {
     let mut stop = CodeStop::new(rules, language, before);
     let mut out = String::new();
-    match stop.push(text, &mut out) {
+    Ok(match stop.push(text, &mut out)? {
         Some(rule) => (&text[..out.len()], Some(rule)),
         None => (text, None),
-    }
+    })
 }

@@ -10,7 +10,7 @@ use crate::code::{
 use crate::error::{ErrorKind, Result};
 use crate::generate::{Completion, FinishReason, Session};
 use crate::language::Language;
-use crate::memory::try_concat;
+use crate::memory::{try_collect_ok, try_concat, try_copy_text};
 use crate::setters::setters;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
@@ -107,15 +107,13 @@ impl Polish {
         cancel: &CancelToken,
     ) -> Result<Vec<Candidate>> {
         let style = match self.reindent {
-            true => Indentation::of(place.language, place.before),
+            true => Indentation::of(place.language, place.before)?,
             false => None,
         };
-        let texts: Vec<String> = completions
-            .iter()
-            .map(|c| self.text(style, place, &c.text))
-            .collect();
+        let shown = |c: &Completion| self.text(style, place, &c.text);
+        let texts: Vec<String> = try_collect_ok(completions.iter().map(shown))?;
         let kept = match self.distinct {
-            true => distinct(&texts),
+            true => distinct(&texts)?,
             false => (0..texts.len()).collect(),
         };
         let mut candidates: Vec<Option<Candidate>> = (texts.into_iter().zip(completions))
@@ -138,20 +136,20 @@ impl Polish {
     }
 
     /// What is shown of one completion.
-    fn text(&self, style: Option<Indentation>, place: &Place<'_>, text: &str) -> String {
+    fn text(&self, style: Option<Indentation>, place: &Place<'_>, text: &str) -> Result<String> {
         let (language, before) = (place.language, place.before);
         let text = match style {
-            Some(style) => reindent(language, style, before, text),
+            Some(style) => reindent(language, style, before, text)?,
             None => Cow::Borrowed(text),
         };
         let mut text = &*text;
         if self.cut_at_scope {
-            text = cut_at_scope(language, before, text);
+            text = cut_at_scope(language, before, text)?;
         }
         if self.without_overlap {
-            text = without_overlap(language, before, text, place.after);
+            text = without_overlap(language, before, text, place.after)?;
         }
-        text.to_owned()
+        Ok(try_copy_text(text)?)
     }
 
     fn ranked(
@@ -172,7 +170,7 @@ impl Polish {
                 suffix: suffix.as_deref(),
             })
             .collect();
-        let ranked = rank(&likelihoods);
+        let ranked = rank(&likelihoods)?;
         let mut taken: Vec<Option<Candidate>> = candidates.drain(..).map(Some).collect();
         let take = |r: crate::code::Ranked| {
             let score = Some(r.score);

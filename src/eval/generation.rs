@@ -502,7 +502,7 @@ impl SampleLoop<'_> {
         let (prompt, _) = self.plan.place(sample.at);
         let before = &self.plan.prompts[prompt].prompt.code;
         let cut = self.plan.options.cut;
-        let text = cut.clean(self.plan.language, before, &sample.text);
+        let text = cut.clean(self.plan.language, before, &sample.text)?;
         self.keep(sample.at, &text, &ending);
         Ok(())
     }

@@ -183,7 +183,7 @@ fn names_numpy(text: &str) -> Result<bool> {
     };
     // Most have them nowhere, which is found faster.
     Ok(is_named(text)
-        && scan(EvalLanguage::Python.language(), text)
+        && scan(EvalLanguage::Python.language(), text)?
             .into_iter()
             .any(|(kind, range, _)| kind != Kind::Comment && is_named(&text[range])))
 }

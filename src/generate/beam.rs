@@ -32,7 +32,7 @@ use super::text::Text;
 use super::{Completion, Event, Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::memory::TryGrow;
+use crate::memory::{TryGrow, try_copy_text};
 use crate::model::{Logits, State, Wanted};
 use crate::num;
 use crate::tokenizer::Tokenizer;
@@ -181,7 +181,7 @@ impl BeamGroup {
         };
         self.select(found, context.tokenizer)?;
         if self.tokens == self.most || self.running.is_empty() {
-            self.conclude(self.limit, context);
+            self.conclude(self.limit, context)?;
         }
         Ok(())
     }
@@ -364,7 +364,7 @@ impl BeamGroup {
     }
 
     /// Ends the search: beams that still run are results as good as the finished ones.
-    fn conclude(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
+    fn conclude(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
         self.ended = true;
         for beam in std::mem::take(&mut self.running) {
             self.finish(beam.ids, beam.logprobs, beam.sum, reason, beam.decoded);
@@ -373,13 +373,14 @@ impl BeamGroup {
         for (sample, beam) in self.finished.iter_mut().enumerate() {
             let Decoded { text, certain } = &mut beam.decoded;
             // What was held back is text after all, unless it ends the text before.
-            beam.reason = text.finish(certain).unwrap_or(beam.reason);
+            beam.reason = text.finish(certain)?.unwrap_or(beam.reason);
             context.report(Event::End {
                 sample,
-                text: certain.clone(),
+                text: try_copy_text(certain)?,
                 reason: beam.reason,
             });
         }
+        Ok(())
     }
 }
 
@@ -468,9 +469,10 @@ impl Group for BeamGroup {
         self.advance(prompt, &rows, cancel, context)
     }
 
-    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
-        if !self.ended {
-            self.conclude(reason, context);
+    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
+        match self.ended {
+            true => Ok(()),
+            false => self.conclude(reason, context),
         }
     }
 

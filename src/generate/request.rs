@@ -101,7 +101,7 @@ pub(super) trait Group: Send {
     ) -> Result<()>;
 
     /// Ends every sequence as it is.
-    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>);
+    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()>;
 
     /// Asks for the state of the first sequence after its end.
     fn keep_state(&mut self) {}
@@ -338,7 +338,8 @@ impl RequestState {
             return;
         };
         let mut context = context.of_request(self.id, &mut self.stopped);
-        self.group.stop(reason, &mut context);
+        let stopped = self.group.stop(reason, &mut context);
+        self.note(stopped);
     }
 
     /// Tokens of the prompt that may still be computed, where that is limited.

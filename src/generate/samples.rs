@@ -265,11 +265,12 @@ impl Group for SampleGroup {
         result
     }
 
-    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
+    fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
         for i in 0..self.sequences.len() {
-            self.sequences[i].stop(reason, context);
+            self.sequences[i].stop(reason, context)?;
             self.release(i);
         }
+        Ok(())
     }
 
     fn keep_state(&mut self) {

@@ -264,9 +264,10 @@ impl Sequence {
     }
 
     /// Ends it as it is.
-    pub fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
-        if !self.ended {
-            self.end(reason, context);
+    pub fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
+        match self.ended {
+            true => Ok(()),
+            false => self.end(reason, context),
         }
     }
 
@@ -354,24 +355,25 @@ impl Sequence {
             text,
         });
         if let Some(reason) = reason {
-            self.end(reason, context);
+            self.end(reason, context)?;
         }
         Ok(())
     }
 
     /// Completes it: the text that was held back is text after all, unless what it holds ends
     /// it before.
-    fn end(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) {
+    fn end(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
         self.ended = true;
         let mut text = String::new();
-        let reason = self.text.finish(&mut text).unwrap_or(reason);
+        let reason = self.text.finish(&mut text)?.unwrap_or(reason);
         self.completion.finish_reason = reason;
-        self.completion.text.push_str(&text);
+        self.completion.text.try_push_str(&text)?;
         context.report(Event::End {
             sample: self.index,
             text,
             reason,
         });
+        Ok(())
     }
 }
 

@@ -1,9 +1,12 @@
 //! Tokens to text, up to where a stop string or a rule of code ends it.
 
+use std::borrow::Cow;
+
 use super::options::{FinishReason, StopAt};
 use super::stop::StopStrings;
 use crate::code::CodeStop;
 use crate::error::Result;
+use crate::memory::{TryGrow, TryGrowText};
 use crate::tokenizer::{InvalidUtf8, StreamDecoder, Tokenizer};
 
 /// Most bytes of a character in UTF-8.
@@ -31,10 +34,16 @@ impl Text {
         tokenizer: &dyn Tokenizer,
         prompt: &[u32],
     ) -> Result<Self> {
-        let code = stop_at.map(|stop| match &stop.before {
-            Some(before) => CodeStop::new(&stop.rules, stop.language, before),
-            None => CodeStop::new(&stop.rules, stop.language, &last_text(tokenizer, prompt)),
-        });
+        let code = match stop_at {
+            None => None,
+            Some(stop) => {
+                let before = match &stop.before {
+                    Some(before) => Cow::Borrowed(&**before),
+                    None => Cow::Owned(last_text(tokenizer, prompt)?),
+                };
+                Some(CodeStop::new(&stop.rules, stop.language, &before))
+            }
+        };
         Ok(Self {
             decoder: StreamDecoder::after(InvalidUtf8::Replace, &last_bytes(tokenizer, prompt)),
             stops: StopStrings::new(stops)?,
@@ -52,63 +61,64 @@ impl Text {
     ) -> Result<Option<FinishReason>> {
         let mut decoded = String::new();
         self.decoder.push_token(tokenizer, id, &mut decoded)?;
-        Ok(self.take(&decoded, out))
+        self.take(&decoded, out)
     }
 
     /// The same for bytes, such as those of a token that come after what it heals.
     pub fn push_bytes(&mut self, bytes: &[u8], out: &mut String) -> Result<Option<FinishReason>> {
         let mut decoded = String::new();
         self.decoder.push(bytes, &mut decoded)?;
-        Ok(self.take(&decoded, out))
+        self.take(&decoded, out)
     }
 
     /// Ends it: what was held back is text after all, unless that makes something end it before.
-    pub fn finish(&mut self, out: &mut String) -> Option<FinishReason> {
+    pub fn finish(&mut self, out: &mut String) -> Result<Option<FinishReason>> {
         if self.ended {
-            return None;
+            return Ok(None);
         }
         let mut decoded = String::new();
         // Replacing what is not UTF-8 cannot fail.
         let _ = self.decoder.finish(&mut decoded);
-        if let Some(reason) = self.take(&decoded, out) {
-            return Some(reason);
+        if let Some(reason) = self.take(&decoded, out)? {
+            return Ok(Some(reason));
         }
         let rest = self.stops.finish();
-        let reason = self.take_certain(&rest, out);
+        let reason = self.take_certain(&rest, out)?;
         if reason.is_none() {
-            self.release(out);
+            self.release(out)?;
         }
         self.ended = true;
-        reason
+        Ok(reason)
     }
 
-    fn take(&mut self, decoded: &str, out: &mut String) -> Option<FinishReason> {
+    fn take(&mut self, decoded: &str, out: &mut String) -> Result<Option<FinishReason>> {
         let mut certain = String::new();
         let stop = self.stops.push(decoded, &mut certain);
         // What stands before a stop string ends before it.
-        let code = self.take_certain(&certain, out);
+        let code = self.take_certain(&certain, out)?;
         if code.is_none() && stop.is_some() {
-            self.release(out);
+            self.release(out)?;
         }
         let reason = code.or(stop.map(FinishReason::Stop));
         self.ended = reason.is_some();
-        reason
+        Ok(reason)
     }
 
-    fn take_certain(&mut self, text: &str, out: &mut String) -> Option<FinishReason> {
+    fn take_certain(&mut self, text: &str, out: &mut String) -> Result<Option<FinishReason>> {
         match &mut self.code {
-            Some(code) => code.push(text, out).map(FinishReason::Code),
+            Some(code) => Ok(code.push(text, out)?.map(FinishReason::Code)),
             None => {
-                out.push_str(text);
-                None
+                out.try_push_str(text)?;
+                Ok(None)
             }
         }
     }
 
-    fn release(&mut self, out: &mut String) {
+    fn release(&mut self, out: &mut String) -> Result<()> {
         if let Some(code) = &mut self.code {
-            out.push_str(&code.finish());
+            out.try_push_str(&code.finish())?;
         }
+        Ok(())
     }
 }
 
@@ -128,17 +138,22 @@ fn last_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Vec<u8> {
 
 /// The text of what follows the last end of text, up to a character that is not complete. Ids
 /// that stand for nothing are left out.
-fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> String {
+fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Result<String> {
     let end = tokenizer.end_of_text();
     let last = ids.rsplit(|&id| id == end).next().unwrap_or_default();
-    let bytes: Vec<u8> = last
-        .iter()
-        .filter_map(|&id| tokenizer.token_bytes(id))
-        .flatten()
-        .copied()
-        .collect();
+    let mut bytes: Vec<u8> = Vec::new();
+    for &id in last {
+        bytes.try_extend(tokenizer.token_bytes(id).unwrap_or_default())?;
+    }
     let whole = bytes.len() - StreamDecoder::unfinished(&bytes);
-    String::from_utf8_lossy(&bytes[..whole]).into_owned()
+    let mut text = String::new();
+    for chunk in bytes[..whole].utf8_chunks() {
+        text.try_push_str(chunk.valid())?;
+        if !chunk.invalid().is_empty() {
+            text.try_push_str("\u{fffd}")?;
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn stream(mut stop: CodeStop, text: &str) -> (String, Option<StopRule>) {
     for id in tokenizer.encode(text, SpecialTokens::AsText).unwrap() {
         let mut piece = String::new();
         decoder.push_token(&tokenizer, id, &mut piece).unwrap();
-        let fired = stop.push(&piece, &mut out);
+        let fired = stop.push(&piece, &mut out).unwrap();
         if fired.is_some() {
             return (out, fired);
         }
@@ -138,7 +138,7 @@ fn agreement(
         for next in follows {
             let text = format!("{method}\n{next}");
             let (passed, fired) = stream(cut.stop(language, &prompt), &text);
-            let found = cut.clean(language, &prompt, &passed);
+            let found = cut.clean(language, &prompt, &passed).unwrap();
             all += 1;
             if fired == Some(cut.rule()) && found.trim_end() == solution {
                 agree += 1;

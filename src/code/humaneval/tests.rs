@@ -11,7 +11,7 @@ fn stream(cut: EvalCut, name: &str, prompt: &str, pieces: &[&str]) -> (String, b
     let mut stop = cut.stop(language(name), prompt);
     let mut out = String::new();
     for piece in pieces {
-        if stop.push(piece, &mut out).is_some() {
+        if stop.push(piece, &mut out).unwrap().is_some() {
             return (out, true);
         }
     }
@@ -116,7 +116,9 @@ fn the_reference_cleans_by_strings() {
         ("ruby", "  x\nend\ny", "  x\nend\ny"),
     ];
     for (name, completion, want) in cases {
-        let found = EvalCut::Reference.clean(language(name), "no matter {", completion);
+        let found = EvalCut::Reference
+            .clean(language(name), "no matter {", completion)
+            .unwrap();
         assert_eq!(found, want, "{name} {completion:?}");
     }
 }
@@ -169,7 +171,7 @@ fn code_aware_cuts_are_not_fooled() {
     ];
     for (name, prompt, completion, want) in cases {
         let cut = EvalCut::CodeAware;
-        let found = cut.clean(language(name), prompt, completion);
+        let found = cut.clean(language(name), prompt, completion).unwrap();
         assert_eq!(found, want, "{name} {completion:?}");
         // The same from what has passed while it streamed, in pieces of any size.
         for size in [1, 2, 5, 64] {
@@ -179,7 +181,7 @@ fn code_aware_cuts_are_not_fooled() {
                 .map(|p| std::str::from_utf8(p).unwrap())
                 .collect();
             let (passed, _) = stream(cut, name, prompt, &pieces);
-            assert_eq!(cut.clean(language(name), prompt, &passed), want);
+            assert_eq!(cut.clean(language(name), prompt, &passed).unwrap(), want);
         }
     }
 }
@@ -249,7 +251,7 @@ proptest! {
         ]), 0..16),
     ) {
         let whole = pieces.concat();
-        prop_assert_eq!(EvalCut::Reference.clean(language(name), "", &whole), by_words(name, &whole));
+        prop_assert_eq!(EvalCut::Reference.clean(language(name), "", &whole).unwrap(), by_words(name, &whole));
         let first = (1..=pieces.len()).find(|&n| is_finished(name, &pieces[..n].concat()));
         let want = (pieces[..first.unwrap_or(pieces.len())].concat(), first.is_some());
         prop_assert_eq!(stream(EvalCut::Reference, name, "", &pieces), want);

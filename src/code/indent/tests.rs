@@ -5,14 +5,19 @@ use proptest::prelude::*;
 
 fn check(language: &str, style: Indentation, before: &str, completion: &str, expected: &str) {
     let language = Language::from_name(language).unwrap();
-    let new = reindent(language, style, before, completion);
+    let new = reindent(language, style, before, completion).unwrap();
     assert_eq!(new, expected, "{before:?} {completion:?}");
-    assert_eq!(reindent(language, style, before, &new), expected, "again");
+    assert_eq!(
+        reindent(language, style, before, &new).unwrap(),
+        expected,
+        "again"
+    );
 }
 
 #[test]
 fn the_style_of_a_file() {
-    let of = |language, text| Indentation::of(Language::from_name(language).unwrap(), text);
+    let of =
+        |language, text| Indentation::of(Language::from_name(language).unwrap(), text).unwrap();
     assert_eq!(of("python", "def f():\n    x\n"), Some(Spaces(4)));
     assert_eq!(
         of("python", "class A:\n  def f():\n    x\n"),
@@ -190,7 +195,7 @@ fn indentation_at_the_cursor() {
 fn any_width_is_harmless() {
     for width in [0, 1, 17, usize::MAX] {
         let python = Language::PYTHON;
-        let new = reindent(python, Spaces(width), "if a:", "\n\tb\n\tif c:\n\t\td\n");
+        let new = reindent(python, Spaces(width), "if a:", "\n\tb\n\tif c:\n\t\td\n").unwrap();
         assert!(new.len() < 100);
     }
 }
@@ -199,12 +204,15 @@ fn any_width_is_harmless() {
 fn a_megabyte() {
     let python = Language::PYTHON;
     let long = "if x:\n\ty = [1, 2]\n".repeat(60_000);
-    let new = reindent(python, Spaces(4), "", &long);
+    let new = reindent(python, Spaces(4), "", &long).unwrap();
     assert_eq!(new, long.replace('\t', "    "));
-    assert_eq!(Indentation::of(python, &long), Some(Tabs));
-    assert_eq!(Indentation::of(python, &new), Some(Spaces(4)));
+    assert_eq!(Indentation::of(python, &long).unwrap(), Some(Tabs));
+    assert_eq!(Indentation::of(python, &new).unwrap(), Some(Spaces(4)));
     let tabs = "\t".repeat(1_000_000);
-    assert_eq!(reindent(python, Spaces(4), &tabs, &tabs).len(), 4_000_000);
+    assert_eq!(
+        reindent(python, Spaces(4), &tabs, &tabs).unwrap().len(),
+        4_000_000
+    );
 }
 
 /// What is not blank, and where lines end.
@@ -220,21 +228,21 @@ proptest! {
         before in super::super::reader::source(),
         completion in super::super::reader::source(),
     ) {
-        let new = reindent(language, style, &before, &completion);
+        let new = reindent(language, style, &before, &completion).unwrap();
         prop_assert_eq!(without_blanks(&new), without_blanks(&completion));
         for (a, b) in completion.split('\n').zip(new.split('\n')) {
             let blanks = |c| c == ' ' || c == '\t';
             prop_assert_eq!(a.trim_start_matches(blanks), b.trim_start_matches(blanks));
         }
-        let again = reindent(language, style, &before, &new);
+        let again = reindent(language, style, &before, &new).unwrap();
         prop_assert_eq!(&*again, &*new);
     }
 
     #[test]
     fn any_text(before in ".*", completion in ".*") {
         for language in Language::all() {
-            if let Some(style) = Indentation::of(language, &before) {
-                reindent(language, style, &before, &completion);
+            if let Some(style) = Indentation::of(language, &before).unwrap() {
+                reindent(language, style, &before, &completion).unwrap();
             }
         }
     }
@@ -263,7 +271,7 @@ proptest! {
         let python = Language::PYTHON;
         for (style, to) in [(Tabs, "\t"), (Spaces(2), "  "), (Spaces(4), "    ")] {
             let text = write(from);
-            prop_assert_eq!(reindent(python, style, "", &text), write(to));
+            prop_assert_eq!(reindent(python, style, "", &text).unwrap(), write(to));
         }
     }
 }
@@ -275,12 +283,15 @@ fn a_level_that_is_typed_in_part_is_completed() {
     for typed in 1..4 {
         let before = format!("def f():\n{}", " ".repeat(typed));
         let completion = format!("{}return 1\n", " ".repeat(4 - typed));
-        assert_eq!(reindent(python, style, &before, &completion), completion);
+        assert_eq!(
+            reindent(python, style, &before, &completion).unwrap(),
+            completion
+        );
     }
     // A whole level is not there twice.
     let before = "def f():\n    ";
     assert_eq!(
-        reindent(python, style, before, "    return 1\n"),
+        reindent(python, style, before, "    return 1\n").unwrap(),
         "return 1\n"
     );
 }

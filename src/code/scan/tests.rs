@@ -9,7 +9,7 @@ fn language(name: &str) -> Language {
 /// Strings as `s`, comments as `c`, everything else as it is.
 fn mask(name: &str, text: &str) -> String {
     let mut out = String::new();
-    for (kind, range, _) in scan(language(name), text) {
+    for (kind, range, _) in scan(language(name), text).unwrap() {
         for c in text[range].chars() {
             out.push(match kind {
                 Kind::String if c != '\n' => 's',
@@ -22,7 +22,10 @@ fn mask(name: &str, text: &str) -> String {
 }
 
 fn depth(name: &str, text: &str) -> usize {
-    scan(language(name), text).last().map_or(0, |t| t.2)
+    scan(language(name), text)
+        .unwrap()
+        .last()
+        .map_or(0, |t| t.2)
 }
 
 fn tokens(name: &str, pieces: &[&str]) -> Vec<(Kind, String, usize, bool)> {
@@ -158,7 +161,7 @@ fn every_language_has_a_syntax_and_knows_its_own_tag_as_a_comment() {
     let without: Vec<&str> = Language::all()
         .filter(|l| {
             let text = format!("{}\n", l.tag());
-            let kinds = scan(*l, &text);
+            let kinds = scan(*l, &text).unwrap();
             kinds[0].0 != Kind::Comment || kinds[0].1.end + 1 < text.len()
         })
         .map(Language::name)

@@ -7,6 +7,8 @@ use crate::code::syntax::{Blocks, Functions, Syntax};
 
 /// Deeper brackets and blocks are taken for what the last one is.
 const MAX_OPEN: usize = 256;
+/// Indentations that are remembered; a line that is deeper still counts as one of the last.
+const MAX_ENTRIES: usize = 256;
 
 /// What ends a line that a deeper one follows, where no character does (Haskell, Lean).
 const LAYOUT_OPENERS: &[&str] = &["=", "where", "do", "of", "then", "else", "by", ">"];
@@ -275,11 +277,13 @@ impl Lines {
         while self.entries.last().is_some_and(|e| e.indent >= indent) {
             self.entries.pop();
         }
-        self.entries.push(Entry {
-            indent,
-            word: text.to_owned(),
-            is_function: false,
-        });
+        if self.entries.len() < MAX_ENTRIES {
+            self.entries.push(Entry {
+                indent,
+                word: text.to_owned(),
+                is_function: false,
+            });
+        }
         for i in 0..self.watches.len() {
             let rule = self.effective(self.watches[i].rule);
             if self.watches[i].base != 0 {

@@ -28,9 +28,9 @@ fn push_all<'a>(
     let mut stop = CodeStop::new(rules, language, before);
     let mut out = String::new();
     for (i, piece) in pieces.into_iter().enumerate() {
-        if let Some(rule) = stop.push(piece, &mut out) {
+        if let Some(rule) = stop.push(piece, &mut out).unwrap() {
             let done = out.clone();
-            assert_eq!(stop.push("x\n}\nend\n", &mut out), Some(rule));
+            assert_eq!(stop.push("x\n}\nend\n", &mut out).unwrap(), Some(rule));
             assert_eq!((out + &stop.finish()), done, "text after the end");
             return (done, Some((rule, i)));
         }
@@ -42,7 +42,7 @@ fn push_all<'a>(
 /// The pieces do not matter, what is passed on stays, and the end is seen at the first character
 /// that decides it.
 fn check_pieces(rules: &[StopRule], language: Language, before: &str, text: &str) {
-    let (answer, fired) = cut(rules, language, before, text);
+    let (answer, fired) = cut(rules, language, before, text).unwrap();
     let chars: Vec<&str> = text
         .char_indices()
         .map(|(at, c)| &text[at..at + c.len_utf8()])
@@ -57,7 +57,7 @@ fn check_pieces(rules: &[StopRule], language: Language, before: &str, text: &str
         let first = decides.is_some_and(|decides| decides <= split);
         assert_eq!(at.map(|a| a.1), decides.map(|_| usize::from(!first)));
         // A text that ends here is whole unless the rule has fired.
-        let (shorter, fired) = cut(rules, language, before, pieces[0]);
+        let (shorter, fired) = cut(rules, language, before, pieces[0]).unwrap();
         match fired {
             Some(_) => assert_eq!(shorter, answer),
             None => assert_eq!(shorter, pieces[0]),
@@ -82,7 +82,7 @@ fn of_several_rules_the_first_to_fire_ends_and_the_first_given_wins() {
     let text = "\t\ty()\n\t}\n}\nfunc g() {}\n";
     let cut = |rules: &[StopRule]| {
         check_pieces(rules, go, before, text);
-        cut(rules, go, before, text)
+        cut(rules, go, before, text).unwrap()
     };
     assert_eq!(cut(&[FUNCTION, BLOCK]), ("\t\ty()\n\t}", Some(BLOCK)));
     assert_eq!(cut(&[BLOCK, LINE]), ("\t\ty()", Some(LINE)));
@@ -93,7 +93,10 @@ fn of_several_rules_the_first_to_fire_ends_and_the_first_given_wins() {
     for rules in [[BLOCK, FUNCTION], [FUNCTION, BLOCK]] {
         check_pieces(&rules, go, before, text);
         let first = Some(rules[0]);
-        assert_eq!(super::cut(&rules, go, before, text), ("\ty()\n}", first));
+        assert_eq!(
+            super::cut(&rules, go, before, text).unwrap(),
+            ("\ty()\n}", first)
+        );
     }
 }
 
@@ -102,7 +105,7 @@ fn what_may_be_cut_off_is_held_back_and_nothing_else() {
     let mut stop = CodeStop::new(&[FUNCTION], language("python"), "def f():\n");
     let mut pushes = |text: &str| {
         let mut out = String::new();
-        let fired = stop.push(text, &mut out);
+        let fired = stop.push(text, &mut out).unwrap();
         (out, fired)
     };
     assert_eq!(pushes("    x = [\n1,\n"), ("    x = [\n1,\n".into(), None));
@@ -115,10 +118,10 @@ fn what_may_be_cut_off_is_held_back_and_nothing_else() {
     // Words of languages whose words close blocks.
     let mut stop = CodeStop::new(&[BLOCK], language("lua"), "if x then\n");
     let mut out = String::new();
-    assert_eq!(stop.push("  y() en", &mut out), None);
+    assert_eq!(stop.push("  y() en", &mut out).unwrap(), None);
     assert_eq!(out, "  y() ");
-    assert_eq!(stop.push("d", &mut out), None);
-    assert_eq!(stop.push("\n", &mut out), Some(BLOCK));
+    assert_eq!(stop.push("d", &mut out).unwrap(), None);
+    assert_eq!(stop.push("\n", &mut out).unwrap(), Some(BLOCK));
     assert_eq!(out, "  y() end");
 }
 
@@ -141,10 +144,12 @@ fn long_texts() {
         let mut out = String::new();
         let mut fired = None;
         for piece in text.as_bytes().chunks(7) {
-            fired = stop.push(std::str::from_utf8(piece).unwrap(), &mut out);
+            fired = stop
+                .push(std::str::from_utf8(piece).unwrap(), &mut out)
+                .unwrap();
         }
         out.push_str(&stop.finish());
-        let whole = cut(&rules, language(name), before, &text);
+        let whole = cut(&rules, language(name), before, &text).unwrap();
         assert_eq!((out.as_str(), fired), whole);
         assert!(out.len() > 10_000 || fired.is_some());
     }

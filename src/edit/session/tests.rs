@@ -295,14 +295,17 @@ fn by_hand(edit: &EditSession, style: Indentation) -> Vec<(String, f64)> {
     let texts: Vec<String> = raw
         .iter()
         .map(|c| {
-            let text = reindent(language, style, before, &c.text);
-            let text = cut_at_scope(language, before, &text);
-            without_overlap(language, before, text, after).to_owned()
+            let text = reindent(language, style, before, &c.text).unwrap();
+            let text = cut_at_scope(language, before, &text).unwrap();
+            without_overlap(language, before, text, after)
+                .unwrap()
+                .to_owned()
         })
         .collect();
     let tokenizer = generator.tokenizer();
     let encode = |text: &str| tokenizer.encode(text, SpecialTokens::AsText).unwrap();
     let mut found: Vec<(String, f64)> = distinct(&texts)
+        .unwrap()
         .into_iter()
         .map(|i| {
             let mean = |l: &[f32]| l.iter().map(|&l| f64::from(l)).sum::<f64>() / l.len() as f64;

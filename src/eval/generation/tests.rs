@@ -106,7 +106,7 @@ fn every_sample_is_what_the_generator_alone_gives() {
             };
             let text = match finish {
                 0 => expected.text,
-                _ => cut.clean(language, &prompt.code, &expected.text),
+                _ => cut.clean(language, &prompt.code, &expected.text).unwrap(),
             };
             assert_eq!(sample.generation, text);
             assert_eq!(sample.extra["finish"], finish);

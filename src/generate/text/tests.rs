@@ -126,7 +126,10 @@ fn deciding(options: &GenerateOptions, before: &str, ids: &[u32]) -> Option<usiz
                 .push_token(&CodeGeexTokenizer::codegeex().unwrap(), id, &mut text)
                 .unwrap();
         }
-        cut(&stop.rules, stop.language, before, &text).1.is_some()
+        cut(&stop.rules, stop.language, before, &text)
+            .unwrap()
+            .1
+            .is_some()
     })
 }
 
@@ -149,7 +152,7 @@ proptest! {
 
         let whole = pieces.concat();
         let stop = options.stops.stop_at.clone().unwrap();
-        let (text, fired) = cut(&rules, stop.language, before, &whole);
+        let (text, fired) = cut(&rules, stop.language, before, &whole).unwrap();
         prop_assert_eq!(&found.text, text);
         let reason = fired.map_or(FinishReason::EndOfText, FinishReason::Code);
         prop_assert_eq!(found.finish_reason, reason);
@@ -188,7 +191,7 @@ fn many_samples_end_each_by_itself_however_they_are_computed() {
         let mut ended = 0;
         for (found, whole) in found.iter().zip(&unstopped) {
             let language = Language::PYTHON;
-            let (text, fired) = cut(&[rule], language, before, &whole.text);
+            let (text, fired) = cut(&[rule], language, before, &whole.text).unwrap();
             assert_eq!(found.text, text);
             let reason = fired.map_or(FinishReason::Length, FinishReason::Code);
             assert_eq!(found.finish_reason, reason);
@@ -283,7 +286,7 @@ fn a_rule_ends_a_beam_as_the_end_of_text_does() {
             .unwrap()
             .decode(&beam.ids)
             .unwrap();
-        let (text, fired) = cut(&[StopRule::Function], c, before, &whole);
+        let (text, fired) = cut(&[StopRule::Function], c, before, &whole).unwrap();
         assert_eq!(beam.text, text);
         assert_eq!(fired.is_some(), beam.finish_reason == function);
         let close = beam.ids.iter().position(|&id| id == encode("}")[0]);

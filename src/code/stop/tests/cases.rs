@@ -13,7 +13,7 @@ fn check(name: &str, cases: &[(StopRule, &str, &str)]) {
             let text = marked.replace('\u{a6}', "");
             let end = marked.find('\u{a6}');
             let language = language(name);
-            let (answer, fired) = cut(&[rule], language, &before, &text);
+            let (answer, fired) = cut(&[rule], language, &before, &text).unwrap();
             let want = end.map_or(text.as_str(), |end| &text[..end]);
             assert_eq!(answer, want, "{name} {rule}: {before:?} then {marked:?}");
             assert_eq!(fired.is_some(), end.is_some(), "{before:?} {marked:?}");

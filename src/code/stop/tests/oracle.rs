@@ -390,7 +390,7 @@ fn brackets(rule: StopRule, before: &str, text: &str) -> Option<usize> {
 }
 
 fn agrees(name: &str, rule: StopRule, before: &str, text: &str, want: Option<usize>) {
-    let (answer, fired) = cut(&[rule], language(name), before, text);
+    let (answer, fired) = cut(&[rule], language(name), before, text).unwrap();
     let want_answer: String = text.chars().take(want.unwrap_or(usize::MAX)).collect();
     assert_eq!(answer, want_answer, "{rule}: {before:?} {text:?}");
     assert_eq!(
