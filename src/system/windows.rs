@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
-use std::path::Path;
+use std::path::{Component, Path, Prefix};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
@@ -206,17 +206,29 @@ pub(crate) fn persist(temporary: NamedTempFile, out: &Path, overwrite: bool) -> 
 
 /// A rename that fails where the new name is taken.
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    // Canonical paths may be longer than 260 characters.
-    let folder = to.parent().filter(|p| !p.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
-    let to = folder.join(to.file_name().unwrap_or_default());
-    let wide = |path: &Path| -> Vec<u16> { path.as_os_str().encode_wide().chain([0]).collect() };
-    let (from, to) = (wide(&from.canonicalize()?), wide(&to));
+    let (from, to) = (verbatim(from)?, verbatim(to)?);
     // SAFETY: both names end with a zero.
     if unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } == 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// The absolute form of a path that calls of Windows take at any length, and a zero. Other paths end at
+/// 260 characters there. Links are not followed.
+fn verbatim(path: &Path) -> io::Result<Vec<u16>> {
+    let path = std::path::absolute(path)?;
+    let (head, skipped) = match path.components().next() {
+        Some(Component::Prefix(prefix)) => match prefix.kind() {
+            Prefix::Disk(_) => (r"\\?\", 0),
+            Prefix::UNC(..) => (r"\\?\UNC\", r"\\".len()),
+            // Verbatim, or a device.
+            _ => ("", 0),
+        },
+        _ => ("", 0),
+    };
+    let rest = path.as_os_str().encode_wide().skip(skipped);
+    Ok(head.encode_utf16().chain(rest).chain([0]).collect())
 }
 
 /// The volume of a file and its number there.
@@ -261,8 +273,7 @@ pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
 
 /// Bytes that this user can still write to the disk of a folder; `None` where the system does not say.
 pub(crate) fn disk_left(folder: &Path) -> Option<u64> {
-    let mut name: Vec<u16> = folder.as_os_str().encode_wide().collect();
-    name.push(0);
+    let name = verbatim(folder).ok()?;
     let mut free = 0;
     // SAFETY: the name ends with a zero, and one number is written.
     let told = unsafe {
@@ -338,6 +349,30 @@ mod tests {
     }
 
     #[test]
+    fn absolute_paths_are_marked_as_long() {
+        for (path, expected) in [
+            (r"C:\a\b", r"\\?\C:\a\b"),
+            ("C:/a/./b/../模型", r"\\?\C:\a\模型"),
+            (r"\\server\share\a", r"\\?\UNC\server\share\a"),
+            (r"\\?\C:\a", r"\\?\C:\a"),
+            (r"\\?\UNC\server\share\a", r"\\?\UNC\server\share\a"),
+            (r"\\.\pipe\a", r"\\.\pipe\a"),
+        ] {
+            let found = verbatim(Path::new(path)).unwrap();
+            let expected: Vec<u16> = expected.encode_utf16().chain([0]).collect();
+            assert_eq!(
+                found,
+                expected,
+                "{path}: {}",
+                String::from_utf16_lossy(&found)
+            );
+        }
+        let here = verbatim(Path::new("a")).unwrap();
+        assert!(String::from_utf16(&here).unwrap().starts_with(r"\\?\"));
+        assert!(verbatim(Path::new("")).is_err());
+    }
+
+    #[test]
     fn a_file_gets_its_name_once_and_replaces_another_when_it_may() {
         let dir = tempfile::tempdir().unwrap();
         // Longer than what Windows takes without being told that it is long.
@@ -349,6 +384,7 @@ mod tests {
             std::fs::write(file.path(), text).unwrap();
             persist(file, &out, overwrite)
         };
+        assert!(disk_left(&folder).unwrap() > 0);
         write("first", false).unwrap();
         let taken = write("second", false).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists, "{taken}");

@@ -23,11 +23,11 @@ pub fn codegeex(args: &[&str]) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // A process group of its own, so that `signal` reaches nobody else.
+    // A console of its own, so that `signal` reaches nobody else.
     #[cfg(windows)]
     std::os::windows::process::CommandExt::creation_flags(
         &mut command,
-        windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP,
+        windows_sys::Win32::System::Threading::CREATE_NO_WINDOW,
     );
     command
 }
@@ -124,11 +124,40 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// Sends Ctrl-Break, whatever the name: Ctrl-C cannot be sent to one process group alone.
+/// Sends Ctrl-C, whatever the name. It goes to all processes of a console, and a process has one console
+/// at most; so another process, without any, joins that of the program and sends.
 #[cfg(windows)]
 pub fn signal(child: &Child, _: &str) {
-    use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
-    // SAFETY: two numbers are passed.
-    let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) };
-    assert_ne!(sent, 0, "{}", std::io::Error::last_os_error());
+    use std::os::windows::process::CommandExt;
+    use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
+    let sender = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "command::ctrl_c_is_sent", "--ignored"])
+        .env(SEND_TO, child.id().to_string())
+        .creation_flags(DETACHED_PROCESS)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&sender.stdout);
+    assert!(said.contains("1 passed"), "{sender:?}");
+}
+
+/// The process that `ctrl_c_is_sent` sends to.
+#[cfg(windows)]
+const SEND_TO: &str = "CODEGEEX_TEST_SEND_TO";
+
+#[cfg(windows)]
+#[test]
+#[ignore = "the process that `signal` starts"]
+fn ctrl_c_is_sent() {
+    use windows_sys::Win32::System::Console::{
+        AttachConsole, CTRL_C_EVENT, GenerateConsoleCtrlEvent, SetConsoleCtrlHandler,
+    };
+    let to = std::env::var(SEND_TO).expect("a process to send to, which `signal` gives");
+    let to = to.parse().unwrap();
+    // SAFETY: numbers are passed, and no handler; with none, this process ignores Ctrl-C itself.
+    let sent = unsafe {
+        AttachConsole(to) != 0
+            && SetConsoleCtrlHandler(None, 1) != 0
+            && GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0) != 0
+    };
+    assert!(sent, "{}", std::io::Error::last_os_error());
 }

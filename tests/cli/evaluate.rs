@@ -1,15 +1,19 @@
 //! `humaneval evaluate`: samples to results, with problems of our own.
 
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
 use codegeex::eval::{EvalLanguage, Sample, Toolchains, samples};
 
 use crate::command::run;
+#[cfg(target_os = "linux")]
 use crate::support::skip;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/eval");
 
 /// Whether Python can be evaluated here; it is part of every machine that CI has.
+#[cfg(target_os = "linux")]
 fn has_python() -> bool {
     let missing = Toolchains::missing(EvalLanguage::Python);
     for what in &missing {
@@ -18,6 +22,7 @@ fn has_python() -> bool {
     missing.is_empty()
 }
 
+#[cfg(target_os = "linux")]
 fn write(path: &Path, generations: &[&str]) {
     let mut text = Vec::new();
     for generation in generations {
@@ -27,6 +32,7 @@ fn write(path: &Path, generations: &[&str]) {
     std::fs::write(path, text).unwrap();
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn samples_become_results_that_can_be_reported() {
     if !has_python() {
@@ -69,6 +75,7 @@ fn samples_become_results_that_can_be_reported() {
     assert!(table.contains("python"), "{table}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn canonical_solutions_are_checked() {
     if !has_python() {
@@ -101,6 +108,31 @@ fn canonical_solutions_are_checked() {
     assert_eq!(found.code, Some(1));
     let said = String::from_utf8_lossy(&found.stdout);
     assert!(said.contains("Python/0: wrong answer"), "{said}");
+}
+
+/// Whatever is asked for: nothing is run and nothing is written.
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn without_a_sandbox_nothing_is_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("py.jsonl");
+    let sample = r#"{"task_id": "Python/0", "prompt": "", "generation": "    return 1\n"}"#;
+    std::fs::write(&file, sample).unwrap();
+    let evaluate = ["humaneval", "evaluate", "--data", DATA];
+    let refused = |args: &[&str]| {
+        let said = run(args, "").failed(1);
+        assert!(
+            said.contains("there is no sandbox on this system"),
+            "{args:?}: {said}"
+        );
+    };
+    for kind in ["auto", "bubblewrap", "namespaces", "none"] {
+        let sandbox = ["--sandbox", kind];
+        refused(&[&evaluate[..], &sandbox, &[file.to_str().unwrap()]].concat());
+        refused(&[&evaluate[..], &sandbox, &["--canonical"]].concat());
+    }
+    refused(&["humaneval", "setup"]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

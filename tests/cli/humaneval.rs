@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
 use codegeex::eval::{EvalLanguage, Toolchains, Verdict, dataset};
 use serde_json::{Value, json};
 
@@ -213,6 +214,7 @@ fn every_language_from_samples_to_a_report() {
 
 /// In the sandbox, for every language whose toolchain is installed; for all with
 /// `CODEGEEX_TOOLCHAINS=all`.
+#[cfg(target_os = "linux")]
 #[test]
 fn samples_of_the_model_are_run_and_reported() {
     let folder = tempfile::tempdir().unwrap();

@@ -151,6 +151,8 @@ pub fn setup(args: SetupArgs, interrupt: &Interrupt) -> Result {
         true => EvalLanguage::ALL.to_vec(),
         false => args.lang,
     };
+    // What no program can ever use here is not downloaded.
+    Sandbox::detect(Policy::None)?;
     interrupt.orderly(|cancel| prepared(&languages, false, cancel))?;
     let mut text = String::new();
     for (language, version) in Toolchains::find(&languages)?.versions() {
