@@ -66,15 +66,15 @@ def test_code_ends_and_prompts_are_healed(model: Model, prompt: str) -> None:
     options = GenerateOptions(max_new_tokens=100, stop_at="python:line")
     (done,) = model.generate(prompt + "\n    x", options)
     assert done.finish_reason is FinishReason.END_OF_LINE and done.healed == 0
-    options.set_stop_at("python", ["block", "function"])
-    assert options.stop_at == "python:block,function"
-    options.set_stop_at("python", [])
-    assert options.stop_at == "none"
+    # The text before the cursor says what is open.
+    options = GenerateOptions(max_new_tokens=100, stop_at="python:line", stop_before="x = (")
+    (open_bracket,) = model.generate(prompt + "\n    x", options)
+    assert open_bracket.ids != done.ids
     (done,) = model.generate("# language: Python\nimpor", max_new_tokens=4, heal=True)
     assert done.healed > 0
 
 
-def test_callbacks_cancel_after_exactly_so_many_tokens(model: Model, prompt: str) -> None:
+def test_callbacks_cancel_after_exactly_n_tokens(model: Model, prompt: str) -> None:
     seen = 0
 
     def count(event: codegeex.Event) -> bool:

@@ -49,6 +49,7 @@ CASES = [
             "special_tokens": SpecialTokens.PARSE,
             "speculation": "lookup:3",
             "stop_at": "go:block,function",
+            "stop_before": 'x = "\u4f60\0\n\t\\',
             "heal": True,
         },
     ),
@@ -61,8 +62,13 @@ CASES = [
             "length_penalty": 0.5,
             "early_stopping": EarlyStopping.NEVER,
             "stop": ["a"],
+            "stop_at": "python:line",
+            "stop_before": "",
             "banned_ids": [7],
             "special_tokens": SpecialTokens.PARSE,
+            "timeout_ms": 1,
+            "prefill_limit": 2**64 - 1,
+            "threads": 3,
         },
     ),
     (
@@ -74,7 +80,7 @@ CASES = [
             "kv": KvType.INT8,
             "activations": ActivationType.INT8,
             "memory_limit": 0,
-            "config": "none",
+            "config": None,
         },
     ),
     (
@@ -116,7 +122,7 @@ def test_attributes(kind: type, settings: dict[str, object]) -> None:
     for name, value in settings.items():
         found = getattr(options, name)
         assert found == value and type(found) is type(value), name
-        if value != "none":
+        if value is not None:
             assert before[name] != value, name
         # What is read by key is what can be set by key.
         defaults[name] = options[name]
@@ -128,10 +134,39 @@ def test_attributes(kind: type, settings: dict[str, object]) -> None:
 
 
 def test_biases() -> None:
-    options = GenerateOptions(logit_bias={3: math.inf, 4: -math.inf, 5: 0.25})
-    assert options.logit_bias == {3: math.inf, 4: -math.inf, 5: 0.25}
+    options = GenerateOptions(logit_bias={3: 1e-30, 4: -math.inf, 2**32 - 1: 0.25})
+    assert options.logit_bias == {3: 1e-30, 4: -math.inf, 2**32 - 1: 0.25}
+    # What no generation takes, and what is no 32-bit number.
+    for wrong in (math.inf, math.nan, 1e39):
+        with pytest.raises(codegeex.InvalidArgumentError, match="the logit bias of 5 is"):
+            options.logit_bias = {5: wrong}
+    for id in (-1, 2**32):
+        with pytest.raises(codegeex.InvalidArgumentError, match="an id is"):
+            options.logit_bias = {id: 1.0}
+    assert len(options.logit_bias) == 3
     options.logit_bias = {}
     assert options.logit_bias == {}
+
+
+def test_numbers_keep_their_digits() -> None:
+    options = GenerateOptions()
+    # As 32-bit floats, which the library has.
+    for number in (1e-7, 0.1, 1.0, 3, 1.1754944e-38, 3.4028235e38):
+        options.presence_penalty = number
+        assert math.isclose(options.presence_penalty, number, rel_tol=1e-7), number
+    options.temperature = math.nan
+    assert math.isnan(options.temperature)
+
+
+def test_names_are_text_too() -> None:
+    opening = OpenOptions(memory="copy", kv="f16", activations=ActivationType.INT8)
+    assert opening.memory is MemoryMode.COPY and opening.kv == "f16" == str(opening.kv)
+    assert opening["activations"] == "int8"
+    assert BeamOptions(rules="hugging_face").rules is BeamRules.HUGGING_FACE
+    assert GenerateOptions(special_tokens="parse").special_tokens is SpecialTokens.PARSE
+    with pytest.raises(codegeex.InvalidArgumentError, match="q4 is none of f32, f16, int8"):
+        opening.kv = "q4"
+    assert opening.kv is KvType.F16
 
 
 def test_none_is_no_limit() -> None:
@@ -141,17 +176,43 @@ def test_none_is_no_limit() -> None:
     opening = OpenOptions(memory_limit=5)
     opening.memory_limit = None
     assert opening.memory_limit is None
+    # A service has limits unless it is told otherwise.
+    service = ServiceOptions(cache_bytes="unlimited")
+    assert service.cache_bytes == "unlimited"
+    service.cache_bytes = None
+    assert service.cache_bytes is None and service["cache_bytes"] == "none"
+    with pytest.raises(codegeex.InvalidArgumentError, match="cache_bytes"):
+        service.cache_bytes = "half"
 
 
-def test_stops() -> None:
-    options = GenerateOptions(stop=["a"])
+@pytest.mark.parametrize("kind", [GenerateOptions, BeamOptions])
+def test_stops(kind: type[GenerateOptions] | type[BeamOptions]) -> None:
+    options = kind(stop=["a"])
     options.add_stop("b")
     assert options.stop == ["a", "b"]
     options.clear_stop()
     assert options.stop == []
-    beams = BeamOptions()
-    beams.add_stop("c")
-    assert beams.stop == ["c"]
+    # One text, and not its characters.
+    options.stop = "end"
+    assert options.stop == ["end"]
+    every = "".join(map(chr, range(0x20))) + '"\\/\x7f\u2028\U0001f980'
+    options.stop = (every for _ in range(2))
+    options.add_stop(every)
+    assert options.stop == [every] * 3
+    options.stop_before = every
+    assert options.stop_before == every
+    options.stop_before = "none"
+    assert options.stop_before == "none"
+    options.stop_before = None
+    assert options.stop_before is None and options["stop_before"] == "none"
+    with pytest.raises(UnicodeEncodeError):
+        options.stop = ["\ud800"]
+    options.set_stop_at("python", ["block", "function"])
+    assert options.stop_at == "python:block,function"
+    options.set_stop_at("python", [])
+    assert options.stop_at is None
+    with pytest.raises(codegeex.InvalidArgumentError, match="nothing"):
+        options.set_stop_at("python", ["nothing"])
 
 
 def test_copy() -> None:
@@ -181,12 +242,16 @@ def test_what_is_refused() -> None:
         options.temprature = 1.0  # type: ignore[attr-defined]
     with pytest.raises(codegeex.InvalidArgumentError):
         OpenOptions(isa="abacus")
+    for ids in (b"12", "12"):
+        with pytest.raises(TypeError):
+            options.banned_ids = ids  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="a sampler is a callable, not int"):
+        GenerateOptions(samplers=[1])  # type: ignore[list-item]
 
 
 def test_help_explains_every_option() -> None:
     for kind in (OpenOptions, GenerateOptions, BeamOptions, EditOptions, ConvertOptions, ServiceOptions):
-        for name, option in vars(kind).items():
-            if type(option).__name__ == "_Option":
-                assert option.__doc__, f"{kind.__name__}.{name}"
+        for name in kind.keys():
+            assert getattr(kind, name).__doc__, f"{kind.__name__}.{name}"
     text = pydoc.plain(pydoc.render_doc(GenerateOptions))
-    assert "Sampling temperature" in text
+    assert "Sampling temperature" in text and "Custom samplers" in text

@@ -35,7 +35,7 @@ class Header:
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
         self.constants = {
             name: int(value)
-            for name, value in re.findall(r"^#define (CODEGEEX_\w+) (\d+)$", text, flags=re.M)
+            for name, value in re.findall(r"^#define (CODEGEEX_\w+) (-?\d+)$", text, flags=re.M)
         }
         text = re.sub(r"^#.*$|//.*$", "", text, flags=re.M)
         text = text.replace('extern "C" {', "")

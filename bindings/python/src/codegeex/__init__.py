@@ -13,9 +13,10 @@ in any order. Errors are subclasses of :class:`Error`. The package needs only th
 
 from __future__ import annotations
 
-from . import errors
+from . import code, errors
 from ._handle import static_text, text_argument
 from ._library import library, load
+from ._sampler import Sampler, SamplerInput
 from .cancel import CancelToken
 from .edit import AcceptPart, EditSession, EditUpdate
 from .errors import *  # noqa: F403
@@ -71,6 +72,8 @@ __all__ = [
     "OpenOptions",
     "Perplexity",
     "Score",
+    "Sampler",
+    "SamplerInput",
     "Service",
     "ServiceOptions",
     "ServiceProgress",
@@ -86,6 +89,7 @@ __all__ = [
     "WantedLogits",
     "WhenFull",
     "abi_version",
+    "code",
     "convert",
     "cpu_tier",
     "cpu_tiers",

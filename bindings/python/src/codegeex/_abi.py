@@ -20,14 +20,17 @@ SPECIAL_AS_TEXT = 0
 SPECIAL_PARSE = 1
 INVALID_UTF8_REPLACE = 0
 INVALID_UTF8_REFUSE = 1
-MEMORY_MAP = 0
-MEMORY_COPY = 1
-MEMORY_LOCK = 2
-KV_F32 = 0
-KV_F16 = 1
-KV_INT8 = 2
-ACTIVATIONS_INT16 = 0
-ACTIVATIONS_INT8 = 1
+CODE_BLANK = 0
+CODE_NEWLINE = 1
+CODE_WORD = 2
+CODE_OPENER = 3
+CODE_CLOSER = 4
+CODE_STRAY = 5
+CODE_SYMBOL = 6
+CODE_STRING = 7
+CODE_COMMENT = 8
+INDENT_TABS = 0
+INDENT_UNKNOWN = -1
 EVENT_NONE = 0
 EVENT_TOKEN = 1
 EVENT_END = 2
@@ -46,11 +49,6 @@ FINISH_END_OF_BLOCK = 10
 FINISH_END_OF_FUNCTION = 11
 FINISH_UNINDENTED_LINE = 12
 FINISH_HUMANEVAL = 13
-BEAM_RULES_REFERENCE = 0
-BEAM_RULES_HUGGING_FACE = 1
-EARLY_STOPPING_NO = 0
-EARLY_STOPPING_YES = 1
-EARLY_STOPPING_NEVER = 2
 ACCEPT_WORD = 0
 ACCEPT_LINE = 1
 ACCEPT_ALL = 2
@@ -109,6 +107,58 @@ class MemoryEstimate(ctypes.Structure):
     ]
 
 
+class Text(ctypes.Structure):
+    _fields_ = [
+        ("data", c_void_p),
+        ("len", c_size_t),
+    ]
+
+
+class Likelihood(ctypes.Structure):
+    _fields_ = [
+        ("logprobs", c_void_p),
+        ("logprobs_len", c_size_t),
+        ("suffix", c_void_p),
+        ("suffix_len", c_size_t),
+    ]
+
+
+class Ranked(ctypes.Structure):
+    _fields_ = [
+        ("index", c_size_t),
+        ("score", c_double),
+    ]
+
+
+class CodeToken(ctypes.Structure):
+    _fields_ = [
+        ("start", c_size_t),
+        ("len", c_size_t),
+        ("depth", c_size_t),
+        ("kind", c_int32),
+        ("reserved", c_int32),
+    ]
+
+
+class Candidate(ctypes.Structure):
+    _fields_ = [
+        ("id", c_uint32),
+        ("logit", c_float),
+    ]
+
+
+class SamplerInput(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("prompt", c_void_p),
+        ("prompt_len", c_size_t),
+        ("generated", c_void_p),
+        ("generated_len", c_size_t),
+        ("candidates", c_void_p),
+        ("candidates_len", c_size_t),
+    ]
+
+
 class TokenLogprob(ctypes.Structure):
     _fields_ = [
         ("id", c_uint32),
@@ -156,6 +206,7 @@ class ServiceProgress(ctypes.Structure):
 LogCallback: Any = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_size_t)
 DestroyCallback: Any = ctypes.CFUNCTYPE(None, c_void_p)
 ProgressCallback: Any = ctypes.CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
+SamplerCallback: Any = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(SamplerInput))
 EventCallback: Any = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(Event))
 
 # Name: what it returns, what it takes.
@@ -194,12 +245,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_open_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_open_options_get": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_open_options_key": (c_void_p, [c_size_t, c_void_p]),
-    "codegeex_open_options_set_memory": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_open_options_set_threads": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_open_options_set_isa": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_open_options_set_kv": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_open_options_set_activations": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_open_options_set_memory_limit": (c_int32, [c_void_p, c_uint64, POINTER(c_void_p)]),
     "codegeex_open_options_set_tokenizer": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
     "codegeex_open_options_set_log": (c_int32, [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)]),
     "codegeex_open_options_free": (None, [c_void_p]),
@@ -230,6 +276,18 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_language_find": (c_int32, [c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_prompt_generation": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_template_expand": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_stop_new": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_void_p)]),
+    "codegeex_code_stop_push": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_int32), POINTER(c_void_p)]),
+    "codegeex_code_stop_finish": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_stop_free": (None, [c_void_p]),
+    "codegeex_code_cut": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_int32), POINTER(c_void_p)]),
+    "codegeex_code_cut_at_scope": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_without_overlap": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_indentation": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_int32), POINTER(c_void_p)]),
+    "codegeex_code_reindent": (c_int32, [c_void_p, c_size_t, c_int32, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_distinct": (c_int32, [POINTER(Text), c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_rank": (c_int32, [POINTER(Likelihood), c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
+    "codegeex_code_scan": (c_int32, [c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_generate_options_new": (c_int32, [POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_generate_options_clone": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_generate_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
@@ -237,31 +295,13 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_generate_options_key": (c_void_p, [c_size_t, c_void_p]),
     "codegeex_generate_options_set_max_new_tokens": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_set_temperature": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_top_k": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_set_top_p": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_min_p": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_typical_p": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_repetition_penalty": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_presence_penalty": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_frequency_penalty": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
     "codegeex_generate_options_set_seed": (c_int32, [c_void_p, c_uint64, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_first_sample": (c_int32, [c_void_p, c_uint32, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_samples": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_top_logprobs": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_threads": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_timeout_ms": (c_int32, [c_void_p, c_uint64, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_prefill_limit": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_logit_bias": (c_int32, [c_void_p, c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_banned_ids": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_add_stop": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_add_task_stops": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_stop_at": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_heal": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_generate_options_clear_stop": (c_int32, [c_void_p, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_special_tokens": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_generate_options_set_speculation_lookup": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_set_speculation_model": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_generate_options_free": (None, [c_void_p]),
+    "codegeex_generate_options_add_sampler": (c_int32, [c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)]),
     "codegeex_finish_reason_name": (c_void_p, [c_int32]),
     "codegeex_completions_count": (c_size_t, [c_void_p]),
     "codegeex_completions_text": (c_void_p, [c_void_p, c_size_t, POINTER(c_size_t)]),
@@ -281,14 +321,6 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_beam_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_beam_options_get": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_beam_options_key": (c_void_p, [c_size_t, c_void_p]),
-    "codegeex_beam_options_set_num_beams": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_beam_options_set_max_new_tokens": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_beam_options_set_rules": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_beam_options_set_length_penalty": (c_int32, [c_void_p, c_float, POINTER(c_void_p)]),
-    "codegeex_beam_options_set_early_stopping": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_beam_options_add_stop": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_beam_options_set_banned_ids": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_beam_options_set_special_tokens": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_beam_options_free": (None, [c_void_p]),
     "codegeex_model_beam_search": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_model_beam_search_from": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
@@ -345,22 +377,12 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_convert_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_convert_options_get": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_convert_options_key": (c_void_p, [c_size_t, c_void_p]),
-    "codegeex_convert_options_set_dtype": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_convert_options_set_quantize": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_convert_options_set_quantize_head": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
-    "codegeex_convert_options_set_threads": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_convert_options_set_overwrite": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_convert_options_free": (None, [c_void_p]),
     "codegeex_convert": (c_int32, [c_void_p, c_size_t, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)]),
     "codegeex_service_options_new": (c_int32, [POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_service_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_service_options_get": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_service_options_key": (c_void_p, [c_size_t, c_void_p]),
-    "codegeex_service_options_set_sequences": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_service_options_set_prefill_tokens": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_service_options_set_prefixes": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_service_options_set_waiting": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
-    "codegeex_service_options_set_cache_bytes": (c_int32, [c_void_p, c_uint64, POINTER(c_void_p)]),
     "codegeex_service_options_free": (None, [c_void_p]),
     "codegeex_service_new": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "codegeex_service_submit": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),

@@ -11,13 +11,23 @@ import ctypes
 import itertools
 import logging
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from . import _abi
 from .events import End, Token, event_of
 
 _numbers = itertools.count(1)
 _registered: dict[int, Any] = {}
+
+
+def reraise(error: BaseException) -> NoReturn:
+    """Raises what a callback raised, instead of what the library reports: that it was cancelled."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        # Its own, and not the library's error.
+        error.__context__ = context
 
 
 class Listener:
@@ -45,8 +55,7 @@ class Listener:
         _registered.pop(self._number, None)
         raised, self.error = self.error, None
         if raised is not None:
-            # Instead of what the library reports, which is that it was cancelled.
-            raise raised
+            reraise(raised)
 
     def hear(self, *arguments: object) -> int:
         if self.error is not None:
@@ -113,11 +122,22 @@ def _destroy(userdata: int) -> None:
 
 
 _SAY = _abi.LogCallback(_say)
-_DESTROY = _abi.DestroyCallback(_destroy)
+#: Forgets what was registered, for userdata that the library gives back.
+DESTROY = _abi.DestroyCallback(_destroy)
+
+
+def register(value: Any) -> int:
+    """Userdata for a value, until :data:`DESTROY` is called with it."""
+    number = next(_numbers)
+    _registered[number] = value
+    return number
+
+
+def registered(userdata: int) -> Any:
+    """The value of userdata."""
+    return _registered[userdata]
 
 
 def log_arguments(logger: logging.Logger) -> tuple[Any, int, Any]:
     """Callback, userdata and destroy of a logger, which is kept until the library gives it back."""
-    number = next(_numbers)
-    _registered[number] = logger
-    return _SAY, number, _DESTROY
+    return _SAY, register(logger), DESTROY

@@ -10,7 +10,7 @@ from ._handle import Handle, handle, ids_argument, text_argument
 from ._interrupt import interruptible
 from .cancel import CancelToken
 from .events import Completion, Completions, Event, copy_completions
-from .options import GenerateOptions
+from .options import GenerateOptions, Sampled
 from .stream import Stream
 
 #: A text, or token ids.
@@ -36,9 +36,11 @@ def run(
     cancel: CancelToken,
 ) -> list[Completion]:
     """Generates on this thread."""
-    with _callback.events(on_event) as (pointer, userdata):
+    sampled = Sampled(options)
+    with sampled.samplers, _callback.events(on_event) as (pointer, userdata):
         # Take ownership first: an exception of the callback leaves here.
-        held = Completions._of(handle(function, owner, *prompt, options, cancel, pointer, userdata))
+        arguments = (*prompt, sampled.options, cancel, pointer, userdata)
+        held = Completions._of(handle(function, owner, *arguments))
     return copy_completions(held)
 
 

@@ -135,8 +135,13 @@ def handle(function: str, *arguments: Any) -> int:
 def _array(function: str, size: int, arguments: tuple[Any, ...]) -> bytes:
     data, length = c_void_p(), c_size_t()
     check(function, *arguments, byref(data), byref(length))
+    return _take(data, length.value * size)
+
+
+def _take(data: c_void_p, size: int) -> bytes:
+    """A copy of what the library returned to the caller, which is freed."""
     try:
-        return ctypes.string_at(data, length.value * size) if data.value else b""
+        return ctypes.string_at(data, size) if data.value else b""
     finally:
         library().codegeex_free(data)
 
@@ -144,6 +149,11 @@ def _array(function: str, size: int, arguments: tuple[Any, ...]) -> bytes:
 def text(function: str, *arguments: Any) -> str:
     """Calls a function that makes a text."""
     return _array(function, 1, arguments).decode("utf-8")
+
+
+def take_text(data: c_void_p, length: c_size_t) -> str:
+    """A text that a function made besides other results."""
+    return _take(data, length.value).decode("utf-8")
 
 
 def octets(function: str, *arguments: Any) -> bytes:
@@ -156,9 +166,11 @@ def id_list(function: str, *arguments: Any) -> list[int]:
     return array.array("I", _array(function, 4, arguments)).tolist()
 
 
-def records(function: str, size: int, *arguments: Any) -> bytes:
-    """Calls a function that makes an array of structs of a size."""
-    return _array(function, size, arguments)
+def structs(function: str, kind: Any, *arguments: Any) -> list[Any]:
+    """Calls a function that makes an array of structs or numbers of a type of ctypes."""
+    size = ctypes.sizeof(kind)
+    data = _array(function, size, arguments)
+    return list((kind * (len(data) // size)).from_buffer_copy(data))
 
 
 def lent(function: str, owner: Handle, *arguments: Any, size: int = 1) -> bytes | None:

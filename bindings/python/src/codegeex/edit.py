@@ -13,7 +13,7 @@ from ._handle import Handle, check, handle, size, text, text_argument, value
 from ._interrupt import interruptible
 from .cancel import CancelToken
 from .model import Model
-from .options import EditOptions, EditSettings, options_or_settings
+from .options import EditOptions, EditSettings, options_or_settings, sampled_edits
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -52,7 +52,7 @@ class EditSession(Handle):
     """
 
     _kind = "edit_session"
-    __slots__ = ()
+    __slots__ = ("_samplers",)
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class EditSession(Handle):
         **settings: Unpack[EditSettings],
     ) -> None:
         options = options_or_settings(EditOptions, options, settings)
+        options, self._samplers = sampled_edits(options)
         given = text_argument(language)
         self._own(handle("codegeex_edit_session_new", model, *given, options))
 
@@ -84,7 +85,7 @@ class EditSession(Handle):
 
         def run() -> list[str]:
             count = c_size_t()
-            with _callback.events(on_event) as (pointer, userdata):
+            with self._samplers, _callback.events(on_event) as (pointer, userdata):
                 arguments = (token, pointer, userdata, byref(count))
                 check("codegeex_edit_session_suggest", self, *arguments)
             return self.suggestions

@@ -1,7 +1,7 @@
 """Options: by attribute, and by key and value as text.
 
-An attribute reads and writes an option with its type; ``options[key]`` is the text that the library
-keeps it as, which reaches options that came after this package too. ``options.keys()`` lists them.
+An attribute reads and writes an option with its type. ``options[key]`` is its text in the library,
+which also sets options that are newer than this package. ``options.keys()`` lists them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ctypes
 import enum
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypedDict, TypeVar, overload
 
@@ -26,6 +27,7 @@ from ._handle import (
     unsigned,
 )
 from ._library import library
+from ._sampler import Sampler, Samplers
 from .errors import InvalidArgumentError
 from .tokenizer import SpecialTokens, Tokenizer
 
@@ -56,49 +58,62 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-E = TypeVar("E", bound=enum.IntEnum)
+S = TypeVar("S")
 
 
-class MemoryMode(enum.IntEnum):
-    """How files are brought into memory."""
+class _Named(str, enum.Enum):
+    """One of several names. The name itself, a str, is accepted as well."""
 
-    MAP = _abi.MEMORY_MAP
-    COPY = _abi.MEMORY_COPY
-    LOCK = _abi.MEMORY_LOCK
-
-
-class KvType(enum.IntEnum):
-    """Data type of the KV cache."""
-
-    F32 = _abi.KV_F32
-    F16 = _abi.KV_F16
-    INT8 = _abi.KV_INT8
+    def __str__(self) -> str:
+        return str(self.value)
 
 
-class ActivationType(enum.IntEnum):
+E = TypeVar("E", bound=_Named)
+
+
+class MemoryMode(_Named):
+    """How the files of a model are loaded."""
+
+    #: Memory-map: opening is nearly free, pages are read on first use.
+    MAP = "map"
+    #: Read into private memory.
+    COPY = "copy"
+    #: Memory-map and mlock, within RLIMIT_MEMLOCK.
+    LOCK = "lock"
+
+
+class KvType(_Named):
+    """Format of the KV cache."""
+
+    F32 = "f32"
+    F16 = "f16"
+    INT8 = "int8"
+
+
+class ActivationType(_Named):
     """Precision of activations in quantized layers."""
 
-    INT16 = _abi.ACTIVATIONS_INT16
-    INT8 = _abi.ACTIVATIONS_INT8
+    INT16 = "int16"
+    INT8 = "int8"
 
 
-class BeamRules(enum.IntEnum):
+class BeamRules(_Named):
     """How beams are scored and when the search ends."""
 
-    REFERENCE = _abi.BEAM_RULES_REFERENCE
-    HUGGING_FACE = _abi.BEAM_RULES_HUGGING_FACE
+    REFERENCE = "reference"
+    HUGGING_FACE = "hugging_face"
 
 
-class EarlyStopping(enum.IntEnum):
+class EarlyStopping(_Named):
     """Early stopping of the Hugging Face rules."""
 
-    NO = _abi.EARLY_STOPPING_NO
-    YES = _abi.EARLY_STOPPING_YES
-    NEVER = _abi.EARLY_STOPPING_NEVER
+    NO = "no"
+    YES = "yes"
+    NEVER = "never"
 
 
 class Options(Handle):
-    """Options of one kind. Setters are for one thread at a time."""
+    """Options of one kind. Set them from one thread at a time."""
 
     __slots__ = ()
 
@@ -125,7 +140,7 @@ class Options(Handle):
 
     @classmethod
     def keys(cls) -> dict[str, str]:
-        """The key of every option, with what it is."""
+        """The key of every option, with its description."""
         found: dict[str, str] = {}
         function = getattr(library(), f"codegeex_{cls._kind}_key")
         about = ctypes.c_void_p()
@@ -142,18 +157,13 @@ class Options(Handle):
         return f"<{type(self).__name__} {pairs}>"
 
 
-class _Option(Generic[T]):
-    """An option as an attribute: how its text is read, and how it is set."""
+class _Option(Generic[T, S]):
+    """An option as an attribute: how its text is read and written."""
 
     def __init__(
-        self,
-        read: Callable[[str], T],
-        arguments: Callable[[T, str], tuple[Any, ...]] | None = None,
-        write: Callable[[T], str] | None = None,
-        *,
-        doc: str = "",
+        self, read: Callable[[str], T], write: Callable[[S, str], str], *, doc: str
     ) -> None:
-        self._read, self._arguments, self._write = read, arguments, write
+        self._read, self._write = read, write
         # What help() shows.
         self.__doc__ = doc
 
@@ -161,78 +171,113 @@ class _Option(Generic[T]):
         self._name = name
 
     @overload
-    def __get__(self, options: None, owner: type[Options]) -> _Option[T]: ...
+    def __get__(self, options: None, owner: type[Options]) -> _Option[T, S]: ...
     @overload
     def __get__(self, options: Options, owner: type[Options]) -> T: ...
-    def __get__(self, options: Options | None, owner: type[Options]) -> _Option[T] | T:
+    def __get__(self, options: Options | None, owner: type[Options]) -> _Option[T, S] | T:
         return self if options is None else self._read(options[self._name])
 
-    def __set__(self, options: Options, value: T) -> None:
-        if self._arguments is not None:
-            setter = f"codegeex_{options._kind}_set_{self._name}"
-            check(setter, options, *self._arguments(value, self._name))
-        else:
-            assert self._write is not None
-            options[self._name] = self._write(value)
+    def __set__(self, options: Options, value: S) -> None:
+        options[self._name] = self._write(value, self._name)
 
 
-def _size(*, doc: str = "") -> _Option[int]:
-    return _Option(int, lambda value, name: (size(value, name),), doc=doc)
+def _size(*, doc: str) -> _Option[int, int]:
+    return _Option(int, lambda value, name: str(size(value, name)), doc=doc)
 
 
-def _unsigned(bits: int, *, doc: str = "") -> _Option[int]:
-    return _Option(int, lambda value, name: (unsigned(value, bits, name),), doc=doc)
+def _unsigned(bits: int, *, doc: str) -> _Option[int, int]:
+    return _Option(int, lambda value, name: str(unsigned(value, bits, name)), doc=doc)
 
 
-def _number(*, doc: str = "") -> _Option[float]:
-    return _Option(float, lambda value, name: (float(value),), doc=doc)
+def _number(*, doc: str) -> _Option[float, float]:
+    return _Option(float, lambda value, name: repr(float(value)), doc=doc)
 
 
-def _flag(*, doc: str = "") -> _Option[bool]:
+def _flag(*, doc: str) -> _Option[bool, bool]:
     return _Option(
-        lambda text: text == "true", lambda value, name: (int(bool(value)),), doc=doc
+        lambda text: text == "true", lambda value, name: "true" if value else "false", doc=doc
     )
 
 
-def _name(*, doc: str = "") -> _Option[str]:
-    return _Option(str, lambda value, name: text_argument(value), doc=doc)
+def _name(*, doc: str) -> _Option[str, str]:
+    return _Option(str, lambda value, name: value, doc=doc)
 
 
-def _limit(bits: int, *, doc: str = "") -> _Option[int | None]:
-    """A number, or ``None`` for none, which the library takes as the largest."""
-
-    def arguments(value: int | None, name: str) -> tuple[Any, ...]:
-        return ((1 << bits) - 1 if value is None else unsigned(value, bits, name),)
-
-    return _Option(lambda text: None if text == "none" else int(text), arguments, doc=doc)
-
-
-def _one_of(kind: type[E], *, doc: str = "") -> _Option[E]:
-    names = {"text": "as_text"}
+def _name_or_none(*, doc: str) -> _Option[str | None, str | None]:
     return _Option(
-        lambda text: kind[names.get(text, text).upper()],
-        lambda value, name: (int(value),),
+        lambda text: None if text == "none" else text,
+        lambda value, name: "none" if value is None else value,
         doc=doc,
     )
 
 
-def _json_list(*, doc: str = "") -> _Option[list[Any]]:
-    return _Option(json.loads, None, lambda value: json.dumps(list(value)), doc=doc)
+def _text_or_none(*, doc: str) -> _Option[str | None, str | None]:
+    return _Option(
+        lambda text: None if text == "none" else str(json.loads(text)),
+        lambda value, name: "none" if value is None else _json(str(value)),
+        doc=doc,
+    )
 
 
-def _ids(*, doc: str = "") -> _Option[list[int]]:
-    return _Option(json.loads, lambda value, name: ids_argument(value), doc=doc)
+def _limit(bits: int, *, doc: str) -> _Option[int | None, int | None]:
+    return _Option(
+        lambda text: None if text == "none" else int(text),
+        lambda value, name: "none" if value is None else str(unsigned(value, bits, name)),
+        doc=doc,
+    )
 
 
-def _biases(value: dict[int, float], name: str) -> tuple[Any, ...]:
-    ids, count = ids_argument(value.keys())
-    return ids, (ctypes.c_float * count)(*value.values()), count
+def _one_of(kind: type[E], *, doc: str) -> _Option[E, E | str]:
+    return _Option(kind, lambda value, name: str(value), doc=doc)
+
+
+def _json(value: object) -> str:
+    # A lone surrogate is refused where the text is encoded.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _texts(*, doc: str) -> _Option[list[str], str | Iterable[str]]:
+    def write(value: str | Iterable[str], name: str) -> str:
+        # Not the characters of a text.
+        return _json([value] if isinstance(value, str) else list(value))
+
+    return _Option(json.loads, write, doc=doc)
+
+
+def _ids(*, doc: str) -> _Option[list[int], Iterable[int]]:
+    def write(value: Iterable[int], name: str) -> str:
+        ids, _ = ids_argument(value)
+        return _json(list(ids or ()))
+
+    return _Option(json.loads, write, doc=doc)
+
+
+def _write_biases(value: Mapping[int, float], name: str) -> str:
+    biases: dict[int, float | None] = {}
+    for id, bias in value.items():
+        bias = float(bias)
+        if math.isnan(bias) or ctypes.c_float(bias).value == math.inf:
+            raise InvalidArgumentError(
+                f"the logit bias of {id} is {bias}, and must be a 32-bit float or -inf"
+            )
+        biases[unsigned(id, 32, "an id")] = None if bias == -math.inf else bias
+    return _json(biases)
 
 
 def _read_biases(text: str) -> dict[int, float]:
-    # A ban is null; positive infinity, which no generation takes, is as Rust writes it.
-    pairs = (pair.split(":") for pair in text.strip("{}").split(",") if pair)
-    return {int(id.strip('"')): float("-inf" if bias == "null" else bias) for id, bias in pairs}
+    # A ban is null.
+    pairs = json.loads(text).items()
+    return {int(id): -math.inf if bias is None else float(bias) for id, bias in pairs}
+
+
+def _special_tokens(*, doc: str) -> _Option[SpecialTokens, SpecialTokens | str]:
+    names = {SpecialTokens.AS_TEXT: "text", SpecialTokens.PARSE: "parse"}
+    kinds = {name: kind for kind, name in names.items()}
+    return _Option(
+        kinds.__getitem__,
+        lambda value, name: value if isinstance(value, str) else names[SpecialTokens(value)],
+        doc=doc,
+    )
 
 
 _SIZE_BITS = 8 * ctypes.sizeof(ctypes.c_size_t)
@@ -241,13 +286,13 @@ _SIZE_BITS = 8 * ctypes.sizeof(ctypes.c_size_t)
 class OpenSettings(TypedDict, total=False):
     """The attributes of :class:`OpenOptions`, as keywords."""
 
-    memory: MemoryMode
+    memory: MemoryMode | str
     threads: int
     isa: str
-    kv: KvType
-    activations: ActivationType
+    kv: KvType | str
+    activations: ActivationType | str
     memory_limit: int | None
-    config: str
+    config: str | None
     tokenizer: Tokenizer | None
     log: logging.Logger | None
 
@@ -258,10 +303,12 @@ class OpenOptions(Options):
     _kind = "open_options"
     __slots__ = ()
 
-    memory = _one_of(MemoryMode, doc="How the files are brought into memory.")
-    threads = _size(doc="Number of threads, including the calling one; 0 uses one per core.")
-    isa = _name(doc="Instruction set of the kernels, by name; ``auto`` uses the fastest.")
-    kv = _one_of(KvType, doc="Data type of the KV cache.")
+    memory = _one_of(MemoryMode, doc="How the files are loaded.")
+    threads = _size(
+        doc="Number of compute threads, including the calling thread; 0 means one for each core.",
+    )
+    isa = _name(doc="Instruction set of the kernels, by name; ``auto`` means the fastest.")
+    kv = _one_of(KvType, doc="Format of the KV cache.")
     activations = _one_of(
         ActivationType,
         doc="Precision of activations in quantized layers; ``INT8`` is faster for prompts and "
@@ -269,12 +316,11 @@ class OpenOptions(Options):
     )
     memory_limit = _limit(
         64,
-        doc="Maximum bytes of KV cache over all sequences; ``None`` means no limit.",
+        doc="Limit of the KV cache over all sequences, in bytes; ``None`` means no limit.",
     )
-    config = _Option[str](
-        str, None, str,
-        doc="The model's configuration as JSON, for files that have none; ``none`` uses "
-        "theirs.",
+    config = _name_or_none(
+        doc="Model configuration as JSON, for files without one; ``None`` means the configuration "
+        "of the files.",
     )
 
     def __init__(self, **settings: Unpack[OpenSettings]) -> None:
@@ -293,10 +339,10 @@ class OpenOptions(Options):
         check("codegeex_open_options_set_tokenizer", self, tokenizer)
 
     def set_log(self, logger: logging.Logger | None, level: int | None = None) -> None:
-        """Where the messages of the model go; ``None`` means nowhere.
+        """The logger of the model; ``None`` disables the log.
 
-        Messages below ``level``, which is the logger's effective one unless given, are not even
-        put into words. They come from every thread that uses the model.
+        It receives messages of ``level``, by default the effective level of the logger, and more
+        severe ones, from every thread that uses the model.
         """
         if logger is None:
             check("codegeex_open_options_set_log", self, _abi.LOG_ERROR, None, None, None)
@@ -307,14 +353,73 @@ class OpenOptions(Options):
             level = logger.getEffectiveLevel()
         say, userdata, destroy = _callback.log_arguments(logger)
         lowest = _callback.log_level(level)
-        # Where it fails the library gives the userdata back as well.
+        # On failure the library gives the userdata back as well.
         check("codegeex_open_options_set_log", self, lowest, say, userdata, destroy)
 
 
-class GenerateSettings(TypedDict, total=False):
+class _CommonSettings(TypedDict, total=False):
+    max_new_tokens: int
+    banned_ids: Iterable[int]
+    stop: str | Iterable[str]
+    stop_at: str | None
+    stop_before: str | None
+    special_tokens: SpecialTokens | str
+    timeout_ms: int
+    prefill_limit: int | None
+    threads: int
+
+
+class _CommonOptions(Options):
+    """Options that a generation and a beam search have in common."""
+
+    __slots__ = ()
+
+    max_new_tokens = _size(doc="Maximum number of new tokens.")
+    banned_ids = _ids(doc="Token ids that are never generated.")
+    stop = _texts(doc="Stop strings: they end a completion and are not part of it.")
+    stop_at = _name_or_none(
+        doc="Stop rules for code: ``None``, or a language and rules, as in "
+        "``go:block,function``; rules are ``line``, ``block``, ``function``, "
+        "``unindented``, ``humaneval``. The first that matches ends the completion.",
+    )
+    stop_before = _text_or_none(
+        doc="Code left of the cursor, for ``stop_at``; ``None`` means the prompt.",
+    )
+    special_tokens = _special_tokens(
+        doc="How special tokens in the prompt, such as ``<|endoftext|>``, are encoded.",
+    )
+    timeout_ms = _unsigned(
+        64,
+        doc="Timeout in milliseconds, after which the call returns the partial result; 0 means "
+        "none.",
+    )
+    prefill_limit = _limit(
+        _SIZE_BITS,
+        doc="Maximum number of prompt tokens to compute, without cached ones; ``None`` means no "
+        "limit.",
+    )
+    threads = _size(
+        doc="Maximum number of compute threads; 0 means all threads of the model.",
+    )
+
+    def add_stop(self, stop: str) -> None:
+        """Adds a stop string."""
+        self.stop = [*self.stop, stop]
+
+    def clear_stop(self) -> None:
+        """Removes all stop strings."""
+        self.stop = []
+
+    def set_stop_at(self, language: str, rules: Iterable[str]) -> None:
+        """Stop rules for code of a language: the first that matches ends the completion. No rules
+        disable them."""
+        names = ",".join(rules)
+        self.stop_at = f"{language}:{names}" if names else None
+
+
+class GenerateSettings(_CommonSettings, total=False):
     """The attributes of :class:`GenerateOptions`, as keywords."""
 
-    max_new_tokens: int
     temperature: float
     top_k: int
     top_p: float
@@ -327,97 +432,109 @@ class GenerateSettings(TypedDict, total=False):
     first_sample: int
     samples: int
     top_logprobs: int
-    threads: int
-    timeout_ms: int
-    prefill_limit: int | None
-    logit_bias: dict[int, float]
-    banned_ids: list[int]
-    stop: list[str]
-    special_tokens: SpecialTokens
+    logit_bias: Mapping[int, float]
     speculation: str
-    stop_at: str
     heal: bool
+    samplers: Iterable[Sampler]
 
 
-class GenerateOptions(Options):
+class GenerateOptions(_CommonOptions):
     """Options of a generation. Default: greedy decoding, 128 new tokens, one sample.
 
     Values out of range are reported by the call that uses the options.
     """
 
     _kind = "generate_options"
-    __slots__ = ()
+    __slots__ = ("_samplers",)
+    _samplers: tuple[Sampler, ...]
 
-    max_new_tokens = _size(doc="Maximum number of new tokens.")
-    temperature = _number(doc="Sampling temperature; 0 is greedy decoding.")
-    top_k = _size(doc="Top-k sampling: keep the k most likely tokens; 0 keeps all.")
+    temperature = _number(doc="Sampling temperature; 0 means greedy.")
+    top_k = _size(doc="Top-k sampling: keep the k most likely tokens; 0 disables it.")
     top_p = _number(
         doc="Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up "
-        "to top_p; 1 keeps all.",
+        "to this value; 1 disables it.",
     )
     min_p = _number(
-        doc="Min-p sampling: keep tokens whose probability is at least min_p times the "
-        "highest; 0 keeps all.",
+        doc="Min-p sampling: keep tokens at least this value times as likely as the top one; 0 "
+        "disables it.",
     )
     typical_p = _number(
         doc="Typical-p sampling: keep the most typical tokens whose probabilities add up to "
-        "typical_p; 1 keeps all.",
+        "this value; 1 disables it.",
     )
     repetition_penalty = _number(
-        doc="Repetition penalty for tokens of the prompt and the completion; 1 means none.",
+        doc="Repetition penalty, for ids in the prompt or the generated text; 1 disables it.",
     )
-    presence_penalty = _number(doc="Subtracted once from the logit of every generated token.")
+    presence_penalty = _number(
+        doc="Presence penalty: subtracted once from the logits of generated ids; 0 disables it.",
+    )
     frequency_penalty = _number(
-        doc="Subtracted from the logit of a generated token for each of its occurrences.",
+        doc="Frequency penalty: subtracted from an id's logit for each occurrence; 0 disables it.",
     )
-    seed = _unsigned(64, doc="Random seed; the same seed samples the same tokens.")
-    first_sample = _unsigned(
-        32,
-        doc="Number of the first sample; continues an earlier call with the same seed.",
+    seed = _unsigned(64, doc="Random seed.")
+    first_sample = _unsigned(32, doc="Index of the first sample, for the random numbers.")
+    samples = _size(doc="Number of completions of the prompt, which is computed once.")
+    top_logprobs = _size(
+        doc="Reports the N most likely tokens at each position, before sampling.",
     )
-    samples = _size(doc="Number of completions of the prompt, which is computed once for all.")
-    top_logprobs = _size(doc="Number of most likely tokens to report for each generated token.")
-    threads = _size(doc="Maximum number of threads; 0 uses all of the model's.")
-    timeout_ms = _unsigned(
-        64,
-        doc="Deadline in milliseconds after the start; returns the partial result. 0 means "
-        "none.",
+    logit_bias: _Option[dict[int, float], Mapping[int, float]] = _Option(
+        _read_biases, _write_biases,
+        doc="Logit bias: values to add to the logits of ids; ``-math.inf`` bans an id.",
     )
-    prefill_limit = _limit(
-        _SIZE_BITS,
-        doc="Maximum number of prompt tokens to compute; ``None`` means no limit.",
+    speculation = _name(
+        doc="Speculative decoding by prompt lookup: ``off``, ``lookup``, or ``lookup:N`` for up to "
+        "N draft tokens per step. It changes latency, never the output.",
     )
-    logit_bias = _Option(
-        _read_biases, _biases,
-        doc="Values added to the logits of token ids; negative infinity bans an id.",
+    heal = _flag(
+        doc="Token healing: re-samples the last tokens of the prompt among those that match its "
+        "bytes, so that a prompt may end inside a word.",
     )
-    banned_ids = _ids(doc="Token ids that are never sampled.")
-    stop: _Option[list[str]] = _json_list(
-        doc="Stop strings: they end a completion and are not part of it.",
-    )
-    special_tokens = _one_of(
-        SpecialTokens,
-        doc="How special tokens spelled out in the prompt are encoded.",
-    )
-    speculation = _Option[str](
-        str, None, str,
-        doc="Speculative decoding: ``off``, ``lookup``, or ``lookup:N`` for N draft tokens a "
-        "step.",
-    )
-    stop_at = _Option[str](
-        str, None, str,
-        doc="Stop rules for code: ``none``, or a language and rules, as in "
-        "``go:block,function``; rules are ``line``, ``block``, ``function``, "
-        "``unindented``, ``humaneval``.",
-    )
-    heal = _flag(doc="Token healing, for prompts that end inside a word or a run of spaces.")
 
     def __init__(self, **settings: Unpack[GenerateSettings]) -> None:
         super().__init__(settings)
 
+    def _own(self, pointer: int) -> None:
+        super()._own(pointer)
+        self._samplers = ()
+
+    def _apply(self, settings: Mapping[str, Any]) -> None:
+        settings = dict(settings)
+        if "samplers" in settings:
+            self.samplers = settings.pop("samplers")
+        super()._apply(settings)
+
+    @property
+    def samplers(self) -> tuple[Sampler, ...]:
+        """Custom samplers: callables that change the logits of the candidates for the next token,
+        see :class:`SamplerInput`.
+
+        They run in this order: after banned ids, logit bias and penalties, before temperature,
+        top-k, top-p, min-p and typical-p, and also with greedy decoding. The same input must give
+        the same output; with speculative decoding a sampler may run several times for one position.
+        It runs on the thread that computes: the calling thread, a thread of a concurrent call on
+        the same model, or the thread of a service.
+
+        An exception of a sampler ends the generation, and the call raises it. If a sampler returns
+        ``False``, the call raises :class:`~codegeex.CancelledError`.
+        """
+        return self._samplers
+
+    @samplers.setter
+    def samplers(self, samplers: Iterable[Sampler]) -> None:
+        given = tuple(samplers)
+        for one in given:
+            if not callable(one):
+                raise TypeError(f"a sampler is a callable, not {type(one).__name__}")
+        self._samplers = given
+
+    def add_sampler(self, sampler: Sampler) -> None:
+        """Adds a custom sampler, see :attr:`samplers`."""
+        self.samplers = (*self._samplers, sampler)
+
     def copy(self, **settings: Unpack[GenerateSettings]) -> GenerateOptions:
-        """Options that are as these are now, but for the settings."""
+        """A copy of these options with other settings."""
         made = GenerateOptions._of(handle("codegeex_generate_options_clone", self))
+        made._samplers = self._samplers
         made._apply(settings)
         return made
 
@@ -429,48 +546,36 @@ class GenerateOptions(Options):
         """Adds the stop strings of a task."""
         check("codegeex_generate_options_add_task_stops", self, task)
 
-    def set_stop_at(self, language: str, rules: Iterable[str]) -> None:
-        """Where code of a language ends a completion: the first of the rules that fires; none of
-        them means no end by code."""
-        given = (*text_argument(language), *text_argument(",".join(rules)))
-        check("codegeex_generate_options_set_stop_at", self, *given)
-
-    def clear_stop(self) -> None:
-        """Removes all stop strings."""
-        check("codegeex_generate_options_clear_stop", self)
-
     def speculate_by_lookup(self, tokens: int) -> None:
-        """Drafts the next tokens by prompt lookup, up to ``tokens`` a step; 0 means none."""
+        """Speculative decoding by prompt lookup: up to ``tokens`` draft tokens per step; 0 disables
+        it."""
         tokens = size(tokens, "tokens")
-        check("codegeex_generate_options_set_speculation_lookup", self, tokens)
+        self.speculation = f"lookup:{tokens}" if tokens else "off"
 
     def speculate_by_model(self, draft: Model, tokens: int) -> None:
-        """Drafts the next tokens with a smaller model, up to ``tokens`` a step; 0 means none."""
+        """Speculative decoding with a draft model: up to ``tokens`` draft tokens per step; 0
+        disables it."""
         tokens = size(tokens, "tokens")
         check("codegeex_generate_options_set_speculation_model", self, draft, tokens)
 
 
-class BeamSettings(TypedDict, total=False):
+class BeamSettings(_CommonSettings, total=False):
     """The attributes of :class:`BeamOptions`, as keywords."""
 
     num_beams: int
-    max_new_tokens: int
-    rules: BeamRules
+    rules: BeamRules | str
     length_penalty: float
-    early_stopping: EarlyStopping
-    stop: list[str]
-    banned_ids: list[int]
-    special_tokens: SpecialTokens
+    early_stopping: EarlyStopping | str
 
 
-class BeamOptions(Options):
-    """Options of a beam search."""
+class BeamOptions(_CommonOptions):
+    """Options of a beam search. Default: four beams, 128 new tokens, the rules of the CodeGeeX
+    reference."""
 
     _kind = "beam_options"
     __slots__ = ()
 
-    num_beams = _size(doc="Number of beams, and the maximum number of results.")
-    max_new_tokens = _size(doc="Maximum number of new tokens.")
+    num_beams = _size(doc="Number of beams, which is also the maximum number of results.")
     rules = _one_of(BeamRules, doc="How beams are scored and when a search ends.")
     length_penalty = _number(
         doc="Length penalty of the Hugging Face rules: scores are divided by length to this power.",
@@ -479,21 +584,9 @@ class BeamOptions(Options):
         EarlyStopping,
         doc="Early stopping of the Hugging Face rules.",
     )
-    stop: _Option[list[str]] = _json_list(
-        doc="Stop strings: they end a beam and are not part of it.",
-    )
-    banned_ids = _ids(doc="Token ids that are excluded from all beams.")
-    special_tokens = _one_of(
-        SpecialTokens,
-        doc="How special tokens spelled out in the prompt are encoded.",
-    )
 
     def __init__(self, **settings: Unpack[BeamSettings]) -> None:
         super().__init__(settings)
-
-    def add_stop(self, stop: str) -> None:
-        """Adds a stop string."""
-        check("codegeex_beam_options_add_stop", self, *text_argument(stop))
 
 
 class EditSettings(TypedDict, total=False):
@@ -509,41 +602,34 @@ class EditSettings(TypedDict, total=False):
     suffix_tokens: int
 
 
-def _text_size(*, doc: str = "") -> _Option[int]:
-    """A number that the library has no setter for but the text's."""
-    return _Option(int, None, str, doc=doc)
-
-
-def _text_flag(*, doc: str = "") -> _Option[bool]:
-    """The same for what is true or false."""
-    return _Option(
-        lambda text: text == "true",
-        None,
-        lambda value: "true" if value else "false",
-        doc=doc,
-    )
-
-
 class EditOptions(Options):
-    """How an edit session suggests: 64 tokens at most, healed, with all post-processing."""
+    """Options of an edit session. Default: at most 64 tokens, token healing, all
+    post-processing."""
 
     _kind = "edit_options"
-    __slots__ = ()
+    __slots__ = ("_generate",)
+    _generate: GenerateOptions | None
 
-    clip_step = _text_size(doc="Step in tokens by which the start of the model's window moves.")
-    reindent = _text_flag(doc="Re-indent suggestions to the style of the file.")
-    cut_at_scope = _text_flag(doc="Cut suggestions at the end of the cursor's scope.")
-    without_overlap = _text_flag(
+    clip_step = _size(
+        doc="Step in tokens by which the beginning of the visible text moves, approximately.",
+    )
+    reindent = _flag(doc="Re-indent suggestions to the style of the file.")
+    cut_at_scope = _flag(doc="Cut suggestions at the end of the cursor's scope.")
+    without_overlap = _flag(
         doc="Remove text that already follows the cursor.",
     )
-    distinct = _text_flag(doc="Remove duplicate suggestions.")
-    rank = _text_flag(doc="Rank suggestions by log-probability.")
-    suffix_tokens = _text_size(
+    distinct = _flag(doc="Remove duplicate suggestions.")
+    rank = _flag(doc="Rank suggestions by log-probability.")
+    suffix_tokens = _size(
         doc="Maximum number of tokens after the cursor used for ranking.",
     )
 
     def __init__(self, **settings: Unpack[EditSettings]) -> None:
         super().__init__(settings)
+
+    def _own(self, pointer: int) -> None:
+        super()._own(pointer)
+        self._generate = None
 
     def _apply(self, settings: Mapping[str, Any]) -> None:
         settings = dict(settings)
@@ -552,8 +638,10 @@ class EditOptions(Options):
         super()._apply(settings)
 
     def set_generate(self, options: GenerateOptions) -> None:
-        """How suggestions are generated, in place of 64 tokens at most and healed."""
+        """How suggestions are generated, instead of at most 64 tokens with token healing."""
         check("codegeex_edit_options_set_generate", self, options)
+        # A call adds samplers to a copy.
+        self._generate = options.copy() if options.samplers else None
 
 
 class ConvertSettings(TypedDict, total=False):
@@ -591,26 +679,37 @@ class ServiceSettings(TypedDict, total=False):
     prefill_tokens: int
     prefixes: int
     waiting: int
-    cache_bytes: int | None
+    cache_bytes: int | str | None
+
+
+def _cache_bytes(*, doc: str) -> _Option[int | str | None, int | str | None]:
+    def read(text: str) -> int | str | None:
+        return None if text == "none" else text if text == "unlimited" else int(text)
+
+    def write(value: int | str | None, name: str) -> str:
+        if value is None or isinstance(value, str):
+            return value or "none"
+        return str(unsigned(value, 64, name))
+
+    return _Option(read, write, doc=doc)
 
 
 class ServiceOptions(Options):
-    """Limits of a service."""
+    """Limits of a service. Default: 64 concurrent sequences, 8 cached prompts, 1024 waiting
+    requests, half of the available memory for the KV cache."""
 
     _kind = "service_options"
     __slots__ = ()
 
-    sequences = _size(doc="Maximum number of sequences in a batch.")
-    prefill_tokens = _size(doc="Maximum number of prompt tokens computed in a step.")
+    sequences = _size(doc="Maximum batch size in sequences.")
+    prefill_tokens = _size(doc="Maximum number of prompt tokens per step (chunked prefill).")
     prefixes = _size(
-        doc="Number of prompts in the prompt cache, for requests with the same beginning.",
+        doc="Size of the prompt cache in prompts, for requests that share a prefix.",
     )
     waiting = _size(doc="Maximum number of waiting requests.")
-    cache_bytes: _Option[int | None] = _Option(
-        lambda text: None if text == "none" else int(text),
-        None,
-        lambda value: "none" if value is None else str(unsigned(value, 64, "cache_bytes")),
-        doc="Maximum bytes of KV cache; ``None``, the default, uses half of the available memory.",
+    cache_bytes = _cache_bytes(
+        doc="Limit of the KV cache of all requests together, in bytes; ``None`` means half of the "
+        'available memory, ``"unlimited"`` no limit.',
     )
 
     def __init__(self, **settings: Unpack[ServiceSettings]) -> None:
@@ -629,3 +728,26 @@ def options_or_settings(kind: type[K], options: K | None, settings: Mapping[str,
     made = kind.__new__(kind)
     Options.__init__(made, settings)
     return made
+
+
+class Sampled:
+    """The options of one generation: a copy with the samplers, if there are any."""
+
+    def __init__(self, options: GenerateOptions | None) -> None:
+        self.options = options
+        self.samplers = Samplers(() if options is None else options.samplers)
+        if options is not None and options.samplers:
+            self.options = GenerateOptions._of(handle("codegeex_generate_options_clone", options))
+            for given in self.samplers.arguments():
+                check("codegeex_generate_options_add_sampler", self.options, *given)
+
+
+def sampled_edits(options: EditOptions | None) -> tuple[EditOptions | None, Samplers]:
+    """The options of one edit session, and its samplers."""
+    if options is None or options._generate is None:
+        return options, Samplers(())
+    sampled, made = Sampled(options._generate), EditOptions()
+    for key in options:
+        made[key] = options[key]
+    check("codegeex_edit_options_set_generate", made, sampled.options)
+    return made, sampled.samplers

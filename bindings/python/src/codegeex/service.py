@@ -12,12 +12,14 @@ from . import _abi
 from ._generate import Prompt, prompt_argument
 from ._handle import Handle, check, handle
 from ._interrupt import interruptible
+from ._sampler import Samplers
 from .cancel import CancelToken
 from .events import Completion, Completions, Event, copy_completions, event_of
 from .model import Model
 from .options import (
     GenerateOptions,
     GenerateSettings,
+    Sampled,
     ServiceOptions,
     ServiceSettings,
     options_or_settings,
@@ -60,7 +62,8 @@ class Ticket(Handle, Iterator[Event]):
     """
 
     _kind = "ticket"
-    __slots__ = ()
+    __slots__ = ("_samplers",)
+    _samplers: Samplers
 
     def __next__(self) -> Event:
         found = self._next(False)
@@ -80,10 +83,11 @@ class Ticket(Handle, Iterator[Event]):
     def wait(self) -> list[Completion]:
         """Waits for the end, skips events, and returns all samples, or raises the error that ended
         the request. They can be fetched once."""
-        return interruptible(
-            lambda: copy_completions(Completions._of(handle("codegeex_ticket_wait", self))),
-            self.cancel,
-        )
+        with self._samplers:
+            return interruptible(
+                lambda: copy_completions(Completions._of(handle("codegeex_ticket_wait", self))),
+                self.cancel,
+            )
 
     def cancel(self) -> None:
         """Cancels the request. It still receives its last events."""
@@ -99,7 +103,8 @@ class Ticket(Handle, Iterator[Event]):
     def _next(self, wait: bool) -> Any:
         event = _abi.Event(struct_size=ctypes.sizeof(_abi.Event))
         while True:
-            check("codegeex_ticket_next", self, int(wait), byref(event))
+            with self._samplers:
+                check("codegeex_ticket_next", self, int(wait), byref(event))
             if event.kind == _abi.EVENT_DONE:
                 return _DONE
             if event.kind == _abi.EVENT_NONE:
@@ -146,7 +151,11 @@ class Service(Handle):
         request itself are raised at its end."""
         options = options_or_settings(GenerateOptions, options, settings)
         function, *given = prompt_argument("codegeex_service_submit", prompt)
-        return Ticket._of(handle(function, self, *given, options, int(when_full), cancel))
+        sampled = Sampled(options)
+        arguments = (*given, sampled.options, int(when_full), cancel)
+        ticket = Ticket._of(handle(function, self, *arguments))
+        ticket._samplers = sampled.samplers
+        return ticket
 
     @property
     def progress(self) -> ServiceProgress:

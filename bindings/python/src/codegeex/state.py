@@ -17,8 +17,8 @@ from ._handle import (
     handle,
     ids_argument,
     octets,
-    records,
     size,
+    structs,
     unsigned,
     value,
 )
@@ -26,7 +26,7 @@ from ._interrupt import interruptible
 from ._library import library
 from .cancel import CancelToken
 from .errors import InvalidArgumentError
-from .events import TokenLogprob, pairs
+from .events import TokenLogprob
 from .model import Model
 
 __all__ = ["Logits", "State", "WantedLogits"]
@@ -87,7 +87,8 @@ class Logits(Handle):
     def top(self, count: int, row: int = -1) -> list[TokenLogprob]:
         """The ``count`` most likely ids of a row, best first."""
         arguments = self._row(row), size(count, "count")
-        return pairs(records("codegeex_logits_top", 8, self, *arguments))
+        found = structs("codegeex_logits_top", _abi.TokenLogprob, self, *arguments)
+        return [TokenLogprob(one.id, one.logprob) for one in found]
 
     def _row(self, row: int) -> int:
         rows = len(self)
