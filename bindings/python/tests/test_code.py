@@ -16,7 +16,7 @@ WIDE = "\u00e4\u4f60\U0001f980"
 
 
 def test_code_stop() -> None:
-    stop = CodeStop("python", ["function", "line"], "def one():\n")
+    stop = CodeStop("python", ["function", "humaneval"], "def one():\n")
     assert stop.push(f"    return '{WIDE}'\n") == Cut(f"    return '{WIDE}'", FinishReason.NONE)
     assert stop.push("\nd") == Cut("", FinishReason.END_OF_FUNCTION)
     assert stop.push("ef two") == Cut("", FinishReason.END_OF_FUNCTION)
@@ -75,7 +75,8 @@ def test_rank() -> None:
     assert [one.index for one in code.rank(iter([near, far]))] == [0, 1]
     # A suffix counts only if all candidates have one.
     assert [one.index for one in code.rank([near, long])] == [1, 0]
-    assert [one.score for one in code.rank([Likelihood([]), Likelihood([math.nan])])] == [-math.inf] * 2
+    unknown = code.rank([Likelihood([]), Likelihood([math.nan])])
+    assert [one.score for one in unknown] == [-math.inf] * 2
     assert code.rank([]) == []
 
 
@@ -84,8 +85,9 @@ def test_scan() -> None:
     tokens = code.scan("python", text)
     assert "".join(token.text for token in tokens) == text
     assert all(text[t.start : t.start + len(t.text)] == t.text for t in tokens)
-    calls = [token for token in tokens if token.kind in (Kind.OPENER, Kind.STRING, Kind.CLOSER)]
-    assert [(token.text, token.depth) for token in calls] == [("(", 1), (f'"}}{WIDE}"', 1), (")", 0)]
-    assert [token.kind for token in tokens[-4:]] == [Kind.BLANK, Kind.COMMENT, Kind.NEWLINE, Kind.STRAY]
+    found = [(t.text, t.depth) for t in tokens if t.kind in (Kind.OPENER, Kind.STRING, Kind.CLOSER)]
+    assert found == [("(", 1), (f'"}}{WIDE}"', 1), (")", 0)]
+    last = [Kind.BLANK, Kind.COMMENT, Kind.NEWLINE, Kind.STRAY]
+    assert [token.kind for token in tokens[-4:]] == last
     assert code.scan("python", "") == []
     assert Kind(99) is Kind.SYMBOL

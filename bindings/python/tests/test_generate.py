@@ -8,11 +8,13 @@ import logging
 import math
 import os
 import pathlib
+import re
 import signal
 import threading
 import time
 
 import pytest
+from conftest import ROOT
 
 import codegeex
 from codegeex import CancelToken, End, FinishReason, GenerateOptions, Model, Token
@@ -66,10 +68,11 @@ def test_code_ends_and_prompts_are_healed(model: Model, prompt: str) -> None:
     options = GenerateOptions(max_new_tokens=100, stop_at="python:line")
     (done,) = model.generate(prompt + "\n    x", options)
     assert done.finish_reason is FinishReason.END_OF_LINE and done.healed == 0
-    # The text before the cursor says what is open.
-    options = GenerateOptions(max_new_tokens=100, stop_at="python:line", stop_before="x = (")
-    (open_bracket,) = model.generate(prompt + "\n    x", options)
-    assert open_bracket.ids != done.ids
+    # The text before the cursor says which block is open.
+    blocks = GenerateOptions(max_new_tokens=40, stop_at="python:block")
+    assert model.generate(prompt + "\n    x", blocks)[0].finish_reason is FinishReason.LENGTH
+    blocks.stop_before = "def f():\n        x"
+    assert model.generate(prompt + "\n    x", blocks)[0].finish_reason is FinishReason.END_OF_BLOCK
     (done,) = model.generate("# language: Python\nimpor", max_new_tokens=4, heal=True)
     assert done.healed > 0
 
@@ -224,6 +227,11 @@ def test_beams_scores_perplexity(model: Model, prompt: str) -> None:
     assert [beam.score for beam in beams] == sorted((b.score for b in beams), reverse=True)
     ids = model.tokenizer.encode(prompt)
     assert model.beam_search(ids, num_beams=3, max_new_tokens=6) == beams
+    lines = model.beam_search(prompt + "\n    x", max_new_tokens=60, stop_at="python:line", threads=1)
+    assert FinishReason.END_OF_LINE in {beam.finish_reason for beam in lines}
+    assert all("\n" not in beam.text for beam in lines)
+    (limited,) = model.beam_search(ids, prefill_limit=1)
+    assert limited.finish_reason is FinishReason.PREFILL_LIMIT
     score = model.score(ids, 3)
     assert len(score.logprobs) == len(ids) and len(score.top) == 3
     assert score.logprobs[0] is None and all(x < 0 for x in score.logprobs[1:] if x is not None)
@@ -316,3 +324,11 @@ def test_bytes_are_no_token_ids(model: Model) -> None:
             model.tokenizer.decode(wrong)
     with pytest.raises(TypeError, match="str"):
         model.tokenizer.decode("12")  # type: ignore[arg-type]
+
+
+def test_the_program_of_the_readme(model_path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "bindings/python/README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)
+    assert "models/codegeex_tiny.safetensors" in program
+    exec(program.replace("models/codegeex_tiny.safetensors", model_path), {})
+    assert "length" in capsys.readouterr().out

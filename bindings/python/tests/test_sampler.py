@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from typing import Callable
 
 import pytest
 
@@ -22,6 +23,12 @@ from codegeex import (
     Session,
     _callback,
 )
+
+
+def registered() -> int:
+    """Number of callbacks that the library has not given back."""
+    gc.collect()
+    return len(_callback._registered)
 
 
 class Only:
@@ -46,12 +53,12 @@ def fail(input: SamplerInput) -> None:
     try:
         raise KeyError("inside")
     except KeyError:
-        raise LookupError(f"after {len(input.generated)}")
+        raise LookupError(f"after {len(input.generated)}")  # noqa: B904
 
 
 def test_what_a_sampler_sees_and_changes(model: Model, prompt: str) -> None:
     only = Only(751)
-    before = len(_callback._registered)
+    before = registered()
     options = GenerateOptions(max_new_tokens=4, temperature=0.8, samplers=[only])
     (done,) = model.generate(prompt, options)
     assert done.ids == [751] * 4 and only.prompt == model.tokenizer.encode(prompt)
@@ -75,7 +82,7 @@ def test_what_a_sampler_sees_and_changes(model: Model, prompt: str) -> None:
     )
     assert found == [4, None, 5, None]
     # The library gave all userdata back.
-    assert len(_callback._registered) == before
+    assert registered() == before
 
 
 def test_views(model: Model, prompt: str) -> None:
@@ -85,7 +92,7 @@ def test_views(model: Model, prompt: str) -> None:
         for ids in (input.prompt, input.generated, input.ids):
             assert ids.readonly and ids.format == "I"
         assert not input.logits.readonly and input.logits.format == "f"
-        assert len(input.ids) == len(input.logits) == model.info.vocab_size
+        assert len(input.ids) == len(input.logits) == model.tokenizer.vocab_size
         assert input.ids.tolist() == sorted(input.ids)
     # They outlive the call.
     kept[0].logits[0] = 1.5
@@ -102,13 +109,14 @@ def test_numpy(model: Model, prompt: str) -> None:
         assert logits.dtype == numpy.float32 and numpy.asarray(input.ids).dtype == numpy.uint32
         logits *= -1
 
-    worst = min(range(model.info.vocab_size), key=codegeex.State(model).decode([1, 2])[0].__getitem__)
+    row = codegeex.State(model).decode([1, 2])[0]
+    worst = min(range(len(row)), key=row.__getitem__)
     assert model.generate([1, 2], max_new_tokens=1, samplers=[reverse])[0].ids == [worst]
 
 
 def test_what_a_sampler_raises_arrives(model: Model, prompt: str) -> None:
     failing = GenerateOptions(max_new_tokens=5, samplers=[lambda input: None, fail])
-    calls = (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: model.generate(prompt, failing),
         lambda: Session(model).generate(prompt, failing),
         lambda: model.stream(prompt, failing).wait(),
@@ -168,7 +176,7 @@ def test_each_call_raises_its_own(model: Model, prompt: str) -> None:
 
 
 def test_services(model: Model, prompt: str) -> None:
-    before = len(_callback._registered)
+    before = registered()
     with Service(model) as service:
         only = GenerateOptions(max_new_tokens=3, samplers=[Only(751)])
         good, bad = service.submit(prompt, only), service.submit(prompt, samplers=[fail])
@@ -189,13 +197,12 @@ def test_services(model: Model, prompt: str) -> None:
         assert watched() is None
         assert service.submit(prompt, max_new_tokens=1).wait()[0].ids
     del good, bad, other
-    gc.collect()
-    assert len(_callback._registered) == before
+    assert registered() == before
 
 
 def test_edit_sessions(model: Model) -> None:
     text = "def read_lines(path):\n    "
-    before = len(_callback._registered)
+    before = registered()
     newline = model.tokenizer.encode("\n")[0]
     seen: list[int] = []
 
@@ -230,8 +237,7 @@ def test_edit_sessions(model: Model) -> None:
     cycle.append(looping)
     watched = weakref.ref(looping)
     del cycle, looping, session, failing, plain
-    gc.collect()
-    assert watched() is None and len(_callback._registered) == before
+    assert registered() == before and watched() is None
 
 
 def test_speculation_gives_the_same(model: Model, prompt: str) -> None:
