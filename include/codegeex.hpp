@@ -17,19 +17,27 @@
 //
 // Callbacks return void, or codegeex::flow to continue or cancel. An exception from a callback
 // cancels the call and is rethrown by it after the library has returned.
+//
+// Numbers in options are written by std::to_chars, which for floats needs libstdc++ 11, libc++ 14
+// (macOS 13.3) or Visual Studio 2019 16.4.
 
 #ifndef CODEGEEX_HPP
 #define CODEGEEX_HPP
 
 #include "codegeex.h"
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
+#include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,25 +107,14 @@ enum class invalid_utf8 : std::int32_t {
   refuse = CODEGEEX_INVALID_UTF8_REFUSE,
 };
 
-/// How files are loaded into memory: CODEGEEX_MEMORY_*.
-enum class memory_mode : std::int32_t {
-  map = CODEGEEX_MEMORY_MAP,
-  copy = CODEGEEX_MEMORY_COPY,
-  lock = CODEGEEX_MEMORY_LOCK,
-};
+/// How files are loaded: the option `memory`.
+enum class memory_mode { map, copy, lock };
 
-/// Format of the KV cache: CODEGEEX_KV_*.
-enum class kv_type : std::int32_t {
-  f32 = CODEGEEX_KV_F32,
-  f16 = CODEGEEX_KV_F16,
-  int8 = CODEGEEX_KV_INT8,
-};
+/// Format of the KV cache: the option `kv`.
+enum class kv_type { f32, f16, int8 };
 
-/// Precision of activations in quantized layers: CODEGEEX_ACTIVATIONS_*.
-enum class activation_type : std::int32_t {
-  int16 = CODEGEEX_ACTIVATIONS_INT16,
-  int8 = CODEGEEX_ACTIVATIONS_INT8,
-};
+/// Precision of activations in quantized layers: the option `activations`.
+enum class activation_type { int16, int8 };
 
 /// Kinds of events: CODEGEEX_EVENT_*. Ignore unknown kinds.
 enum class event_kind : std::int32_t {
@@ -145,18 +142,11 @@ enum class finish_reason : std::int32_t {
   humaneval = CODEGEEX_FINISH_HUMANEVAL,
 };
 
-/// How beams are scored: CODEGEEX_BEAM_RULES_*.
-enum class beam_rules : std::int32_t {
-  reference = CODEGEEX_BEAM_RULES_REFERENCE,
-  hugging_face = CODEGEEX_BEAM_RULES_HUGGING_FACE,
-};
+/// How beams are scored: the option `rules`.
+enum class beam_rules { reference, hugging_face };
 
-/// When a beam search ends: CODEGEEX_EARLY_STOPPING_*.
-enum class early_stopping : std::int32_t {
-  no = CODEGEEX_EARLY_STOPPING_NO,
-  yes = CODEGEEX_EARLY_STOPPING_YES,
-  never = CODEGEEX_EARLY_STOPPING_NEVER,
-};
+/// When a beam search ends: the option `early_stopping`.
+enum class early_stopping { no, yes, never };
 
 /// Which part of a suggestion is accepted: CODEGEEX_ACCEPT_*.
 enum class accept_part : std::int32_t {
@@ -186,6 +176,8 @@ using memory_estimate = codegeex_memory_estimate;
 using edit_update = codegeex_edit_update;
 using service_progress = codegeex_service_progress;
 using token_logprob = codegeex_token_logprob;
+/// A candidate for the next token: `id` and `logit`.
+using candidate = codegeex_candidate;
 
 /// The name of a status.
 inline std::string_view name(status code) {
@@ -700,23 +692,86 @@ struct option_key {
 
 namespace detail {
 
+/// The value of an option as text, the same in every locale.
+template <class T>
+std::string to_text(T value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else {
+    char digits[32];
+    const std::to_chars_result end = std::to_chars(digits, digits + sizeof digits, value);
+    return std::string(digits, end.ptr);
+  }
+}
+
+/// A number, or `none`.
+template <class T>
+std::string to_text(std::optional<T> value) {
+  return value ? to_text(*value) : "none";
+}
+
+/// The name of an enumerator; its number if it has none, which the library refuses.
+template <class E>
+std::string name_of(E value, std::initializer_list<const char*> names) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < names.size() ? names.begin()[index] : to_text(index);
+}
+
+/// A timeout in milliseconds; 0 means none.
+inline std::string to_text(std::chrono::milliseconds time) {
+  return to_text(std::max<std::chrono::milliseconds::rep>(time.count(), 0));
+}
+
+/// Appends a text as a JSON string.
+inline void append_json(std::string& json, std::string_view text) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  json += '"';
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20) {
+      json.append("\\u00").append(1, hex[byte >> 4U]).append(1, hex[byte & 15U]);
+    } else {
+      if (c == '"' || c == '\\') json += '\\';
+      json += c;
+    }
+  }
+  json += '"';
+}
+
+/// A JSON array of texts.
+template <class Texts>
+std::string json_texts(const Texts& texts) {
+  std::string json = "[";
+  for (const std::string_view text : texts) {
+    if (json.size() > 1) json += ',';
+    append_json(json, text);
+  }
+  return json += ']';
+}
+
+/// A JSON array of ids.
+inline std::string json_ids(ids_view ids) {
+  std::string json = "[";
+  for (const std::uint32_t id : ids) {
+    if (json.size() > 1) json += ',';
+    json += to_text(id);
+  }
+  return json += ']';
+}
+
 /// Options with keys. The handle is created when an option is set; no handle means all defaults.
 template <class Self, class Raw, auto Free, auto New, auto Set, auto Get, auto Key>
 class keyed_options : public owner<Raw, Free> {
  public:
   using owner<Raw, Free>::owner;
 
-  /// Sets an option by key; key and value are text.
+  /// Sets an option by key; key and value are text. This also sets options that are newer than this
+  /// header.
   chained<Self> set(std::string_view key, std::string_view value) {
     return change(Set, key.data(), key.size(), value.data(), value.size());
   }
   /// The value of an option as text.
-  returns<std::string> get(std::string_view key) const {
-    if (*this) return give(string(Get, this->raw(), key.data(), key.size()));
-    result<owner<Raw, Free>> defaults = make<owner<Raw, Free>>(New);
-    if (!defaults) return give(result<std::string>(defaults.error()));
-    return give(string(Get, defaults->raw(), key.data(), key.size()));
-  }
+  returns<std::string> get(std::string_view key) const { return give(read(key)); }
   /// All keys.
   static std::vector<option_key> keys() {
     std::vector<option_key> all;
@@ -726,6 +781,13 @@ class keyed_options : public owner<Raw, Free> {
   }
 
  protected:
+  result<std::string> read(std::string_view key) const {
+    if (*this) return string(Get, this->raw(), key.data(), key.size());
+    result<owner<Raw, Free>> defaults = make<owner<Raw, Free>>(New);
+    if (!defaults) return defaults.error();
+    return string(Get, defaults->raw(), key.data(), key.size());
+  }
+
   /// Creates the handle if there is none yet.
   result<void> ensure() {
     if (*this) return {};
@@ -755,24 +817,23 @@ class open_options
   using self = chained<open_options>;
 
   self memory(memory_mode mode) {
-    return change(codegeex_open_options_set_memory, static_cast<std::int32_t>(mode));
+    return set("memory", detail::name_of(mode, {"map", "copy", "lock"}));
   }
-  /// Number of compute threads; 0 means one for each core.
+  /// Number of compute threads, including the calling thread; 0 means one for each core.
   self threads(std::size_t count) { return change(codegeex_open_options_set_threads, count); }
   /// The instruction set of the kernels, by name; `auto` means the fastest.
-  self isa(std::string_view set) {
-    return change(codegeex_open_options_set_isa, set.data(), set.size());
-  }
-  self kv(kv_type type) {
-    return change(codegeex_open_options_set_kv, static_cast<std::int32_t>(type));
-  }
+  self isa(std::string_view name) { return set("isa", name); }
+  self kv(kv_type type) { return set("kv", detail::name_of(type, {"f32", "f16", "int8"})); }
   self activations(activation_type type) {
-    return change(codegeex_open_options_set_activations, static_cast<std::int32_t>(type));
+    return set("activations", detail::name_of(type, {"int16", "int8"}));
   }
   /// Limit of the KV cache over all sequences, in bytes; nothing means no limit.
   self memory_limit(std::optional<std::uint64_t> bytes) {
-    return change(codegeex_open_options_set_memory_limit, bytes.value_or(UINT64_MAX));
+    return set("memory_limit", detail::to_text(bytes));
   }
+  /// Model configuration as JSON, for files without one; `none` means the configuration of the
+  /// files.
+  self config(std::string_view json) { return set("config", json); }
   /// The tokenizer of the model; nullptr means the built-in tokenizer.
   self tokenizer(const codegeex::tokenizer* with) {
     return change(codegeex_open_options_set_tokenizer, detail::raw_or_null(with));
@@ -870,13 +931,13 @@ class task : public detail::owner<codegeex_task, codegeex_task_free> {
   }
 };
 
-/// A language by one of its names, such as `python`, with its language tag.
+/// A language by its name, such as `python`, with its language tag.
 struct language {
   std::string_view name;
   std::string_view tag;
 };
 
-/// The names of the languages, including aliases.
+/// The languages, each by its name. find_language also takes aliases.
 inline std::vector<language> languages() {
   std::vector<language> all;
   for (std::size_t i = 0; i < codegeex_languages(); ++i) {
@@ -906,22 +967,333 @@ inline returns<std::string> template_expand(std::string_view pattern, std::strin
                                      input.data(), input.size()));
 }
 
+/// Functions over source code, without a model: where a completion ends, and what editors do with a
+/// completion before they show it.
+///
+/// `language` is the name of a language. `rules` is a comma-separated list of `line`, `block`,
+/// `function`, `unindented`, `humaneval`; the first rule that matches ends the completion. `before`
+/// and `after` are the texts left and right of the cursor.
+namespace code {
+
+/// Indentation by tabs.
+inline constexpr std::int32_t tabs = CODEGEEX_INDENT_TABS;
+
+/// What a token of source code is: CODEGEEX_CODE_*. Later releases may add kinds.
+enum class kind : std::int32_t {
+  blank = CODEGEEX_CODE_BLANK,
+  newline = CODEGEEX_CODE_NEWLINE,
+  word = CODEGEEX_CODE_WORD,
+  opener = CODEGEEX_CODE_OPENER,
+  closer = CODEGEEX_CODE_CLOSER,
+  stray = CODEGEEX_CODE_STRAY,
+  symbol = CODEGEEX_CODE_SYMBOL,
+  string = CODEGEEX_CODE_STRING,
+  comment = CODEGEEX_CODE_COMMENT,
+};
+
+/// Text that belongs to a completion, and the rule that ended it, if one did.
+struct piece {
+  std::string text;
+  codegeex::finish_reason finish_reason = codegeex::finish_reason::none;
+};
+
+/// Finds where code ends while text is added piece by piece.
+class stop : public detail::owner<codegeex_code_stop, codegeex_code_stop_free> {
+ public:
+  using owner::owner;
+
+  static returns<stop> create(std::string_view language, std::string_view rules,
+                              std::string_view before = {}) {
+    return detail::give(detail::make<stop>(codegeex_code_stop_new, language.data(), language.size(),
+                                           rules.data(), rules.size(), before.data(),
+                                           before.size()));
+  }
+
+  /// Adds a piece of the completion and returns the text that is certainly part of it, which may be
+  /// empty. Text that is added after a rule matched is dropped.
+  returns<piece> push(std::string_view text) {
+    char* data = nullptr;
+    std::size_t len = 0;
+    std::int32_t reason = CODEGEEX_FINISH_NONE;
+    result<void> r = detail::check(codegeex_code_stop_push, raw(), text.data(), text.size(), &data,
+                                   &len, &reason);
+    if (!r) return detail::give(result<piece>(r.error()));
+    const detail::buffer<char> held(data);
+    return detail::give(result<piece>(piece{std::string(detail::text(data, len)),
+                                            static_cast<codegeex::finish_reason>(reason)}));
+  }
+  /// Ends the completion and returns the text that was held back, which may be empty.
+  returns<std::string> finish() {
+    return detail::give(detail::string(codegeex_code_stop_finish, raw()));
+  }
+};
+
+/// The part of a completion to keep, and the rule that ended it, if one did.
+struct kept {
+  std::string_view text;
+  codegeex::finish_reason finish_reason = codegeex::finish_reason::none;
+};
+
+/// A whole completion up to where the first stop rule ends it.
+inline returns<kept> cut(std::string_view language, std::string_view rules, std::string_view before,
+                         std::string_view completion) {
+  std::size_t len = 0;
+  std::int32_t reason = CODEGEEX_FINISH_NONE;
+  result<void> r = detail::check(codegeex_code_cut, language.data(), language.size(), rules.data(),
+                                 rules.size(), before.data(), before.size(), completion.data(),
+                                 completion.size(), &len, &reason);
+  if (!r) return detail::give(result<kept>(r.error()));
+  return detail::give(result<kept>(
+      kept{completion.substr(0, len), static_cast<codegeex::finish_reason>(reason)}));
+}
+
+/// A completion up to where the scope of the cursor ends.
+inline returns<std::string_view> cut_at_scope(std::string_view language, std::string_view before,
+                                              std::string_view completion) {
+  result<std::size_t> len = detail::number<std::size_t>(
+      codegeex_code_cut_at_scope, language.data(), language.size(), before.data(), before.size(),
+      completion.data(), completion.size());
+  return detail::give(len ? result<std::string_view>(completion.substr(0, *len))
+                          : result<std::string_view>(len.error()));
+}
+
+/// A completion without the part that the text after the cursor repeats.
+inline returns<std::string_view> without_overlap(std::string_view language, std::string_view before,
+                                                 std::string_view completion,
+                                                 std::string_view after) {
+  result<std::size_t> len = detail::number<std::size_t>(
+      codegeex_code_without_overlap, language.data(), language.size(), before.data(), before.size(),
+      completion.data(), completion.size(), after.data(), after.size());
+  return detail::give(len ? result<std::string_view>(completion.substr(0, *len))
+                          : result<std::string_view>(len.error()));
+}
+
+/// The indentation of a text: `tabs`, or a number of spaces; nothing if unknown.
+inline returns<std::optional<std::int32_t>> indentation(std::string_view language,
+                                                        std::string_view text) {
+  using found = result<std::optional<std::int32_t>>;
+  result<std::int32_t> style = detail::number<std::int32_t>(
+      codegeex_code_indentation, language.data(), language.size(), text.data(), text.size());
+  if (!style) return detail::give(found(style.error()));
+  return detail::give(found(*style == CODEGEEX_INDENT_UNKNOWN ? std::nullopt
+                                                              : std::optional(*style)));
+}
+
+/// A completion with the indentation of the file: `tabs` or a number of spaces from 1 to 16.
+inline returns<std::string> reindent(std::string_view language, std::int32_t indentation,
+                                     std::string_view before, std::string_view completion) {
+  return detail::give(detail::string(codegeex_code_reindent, language.data(), language.size(),
+                                     indentation, before.data(), before.size(), completion.data(),
+                                     completion.size()));
+}
+
+/// Indices of the candidates worth showing: neither blank nor equal to an earlier candidate,
+/// ignoring white space at the end. `candidates` is a range of texts.
+template <class Texts>
+returns<std::vector<std::size_t>> distinct(const Texts& candidates) {
+  std::vector<codegeex_text> texts;
+  for (const std::string_view text : candidates) texts.push_back({text.data(), text.size()});
+  return detail::give(detail::array<std::vector<std::size_t>, std::size_t>(
+      codegeex_code_distinct, texts.data(), texts.size()));
+}
+
+/// What rank needs to know about a candidate: natural logarithms of probabilities.
+struct likelihood {
+  /// The log-probability of each token of the candidate.
+  view<float> logprobs;
+  /// The log-probability of each token of the text after the cursor, given the text before the
+  /// cursor and the candidate; empty if unknown.
+  view<float> suffix;
+};
+
+/// A candidate in its rank: `index` and `score`, the mean log-probability per token.
+using ranked = codegeex_ranked;
+
+/// Ranks candidates by mean log-probability per token, best first. If all candidates have `suffix`,
+/// its mean is added.
+inline returns<std::vector<ranked>> rank(view<likelihood> candidates) {
+  std::vector<codegeex_likelihood> raw;
+  for (const likelihood& one : candidates) {
+    raw.push_back(
+        {one.logprobs.data(), one.logprobs.size(), one.suffix.data(), one.suffix.size()});
+  }
+  return detail::give(detail::array<std::vector<ranked>, ranked>(codegeex_code_rank, raw.data(),
+                                                                 raw.size()));
+}
+
+/// A token of source code.
+struct token {
+  std::string_view text;
+  code::kind kind = code::kind::symbol;
+  /// Number of open brackets and blocks after this token.
+  std::size_t depth = 0;
+};
+
+/// The tokens of source code, which cover all of it: what is code, string or comment, and how many
+/// brackets and blocks are open.
+inline returns<std::vector<token>> scan(std::string_view language, std::string_view text) {
+  result<std::vector<codegeex_code_token>> raw =
+      detail::array<std::vector<codegeex_code_token>, codegeex_code_token>(
+          codegeex_code_scan, language.data(), language.size(), text.data(), text.size());
+  if (!raw) return detail::give(result<std::vector<token>>(raw.error()));
+  std::vector<token> tokens;
+  for (const codegeex_code_token& one : *raw) {
+    tokens.push_back({text.substr(one.start, one.len), static_cast<kind>(one.kind), one.depth});
+  }
+  return detail::give(result<std::vector<token>>(std::move(tokens)));
+}
+
+}  // namespace code
+
+/// The candidates for the next token in ascending order of their ids. Change logits in place;
+/// negative infinity removes a candidate. Ids must not change.
+class candidates {
+ public:
+  candidates(candidate* data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+  candidate* begin() const noexcept { return data_; }
+  candidate* end() const noexcept { return data_ + size_; }
+  std::size_t size() const noexcept { return size_; }
+  /// The index must be below size().
+  candidate& operator[](std::size_t index) const noexcept { return data_[index]; }
+  /// The candidate with an id, or nullptr.
+  candidate* find(std::uint32_t id) const noexcept {
+    candidate* found = std::lower_bound(
+        begin(), end(), id, [](const candidate& c, std::uint32_t wanted) { return c.id < wanted; });
+    return found != end() && found->id == id ? found : nullptr;
+  }
+
+ private:
+  candidate* data_;
+  std::size_t size_;
+};
+
+/// The input of a sampler, valid during its call.
+struct sampler_input {
+  /// Ids of the prompt.
+  ids_view prompt;
+  /// Ids generated so far.
+  ids_view generated;
+  codegeex::candidates candidates;
+};
+
 class model;
+
+namespace detail {
+
+using sampler = std::function<flow(const sampler_input&)>;
+
+/// What a sampler of a call threw. Shared by the call and the library, which may run samplers on
+/// another thread.
+class sampler_error {
+ public:
+  /// Calls a sampler; nonzero ends the generation.
+  std::int32_t run(const sampler& f, const sampler_input& input) noexcept {
+#ifndef CODEGEEX_NO_EXCEPTIONS
+    try {
+      return f(input) == flow::go_on ? 0 : 1;
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!thrown_) thrown_ = std::current_exception();
+      return 1;
+    }
+#else
+    return f(input) == flow::go_on ? 0 : 1;
+#endif
+  }
+
+  /// Throws what a sampler threw.
+  void rethrow() {
+#ifndef CODEGEEX_NO_EXCEPTIONS
+    std::exception_ptr thrown;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      thrown.swap(thrown_);
+    }
+    if (thrown) std::rethrow_exception(std::move(thrown));
+#endif
+  }
+
+ private:
+#ifndef CODEGEEX_NO_EXCEPTIONS
+  std::mutex mutex_;
+  std::exception_ptr thrown_;
+#endif
+};
+
+using shared_sampler_error = std::shared_ptr<sampler_error>;
+
+/// The result of a call, unless a sampler threw.
+template <class T>
+result<T> finish(const shared_sampler_error& error, result<T>&& r) {
+  if (error) error->rethrow();
+  return std::move(r);
+}
+
+/// Options that a generation and a beam search have in common.
+template <class Self, class Raw, auto Free, auto New, auto Set, auto Get, auto Key>
+class common_options : public keyed_options<Self, Raw, Free, New, Set, Get, Key> {
+ public:
+  using keyed_options<Self, Raw, Free, New, Set, Get, Key>::keyed_options;
+
+  /// Ids that are never generated. Replaces the previous ones.
+  chained<Self> banned_ids(ids_view ids) { return this->set("banned_ids", json_ids(ids)); }
+  /// Stop strings, a range of texts: they end a completion and are not part of it. Replaces the
+  /// previous ones.
+  template <class Texts = std::initializer_list<std::string_view>>
+  chained<Self> stop(const Texts& texts) {
+    return this->set("stop", json_texts(texts));
+  }
+  chained<Self> clear_stop() { return this->set("stop", "[]"); }
+  /// Stop rules for code of a language: the first of `rules`, a comma-separated list of `line`,
+  /// `block`, `function`, `unindented`, `humaneval`, that matches ends the completion. No rules
+  /// disable them.
+  chained<Self> stop_at(std::string_view language, std::string_view rules) {
+    if (rules.empty()) return this->set("stop_at", "none");
+    return this->set("stop_at", std::string(language).append(":").append(rules));
+  }
+  /// Code left of the cursor, for stop_at; nothing means the prompt.
+  chained<Self> stop_before(std::optional<std::string_view> text) {
+    std::string json;
+    if (text) append_json(json, *text);
+    return this->set("stop_before", text ? std::string_view(json) : "none");
+  }
+  /// How special tokens in the prompt are encoded.
+  chained<Self> special_tokens(codegeex::special_tokens special) {
+    return this->set("special_tokens", name_of(special, {"text", "parse"}));
+  }
+  /// Timeout of the call, which then returns the partial result; 0 means none.
+  chained<Self> timeout(std::chrono::milliseconds time) {
+    return this->set("timeout_ms", to_text(time));
+  }
+  /// Maximum number of prompt tokens to compute, without cached ones; nothing means no limit.
+  chained<Self> prefill_limit(std::optional<std::size_t> tokens) {
+    return this->set("prefill_limit", to_text(tokens));
+  }
+  /// Maximum number of compute threads; 0 means all threads of the model.
+  chained<Self> threads(std::size_t count) { return this->set("threads", to_text(count)); }
+};
+
+class call_options;
+
+}  // namespace detail
 
 /// Options of a generation.
 class generate_options
-    : public detail::keyed_options<generate_options, codegeex_generate_options,
-                                   codegeex_generate_options_free, codegeex_generate_options_new,
-                                   codegeex_generate_options_set, codegeex_generate_options_get,
-                                   codegeex_generate_options_key> {
+    : public detail::common_options<generate_options, codegeex_generate_options,
+                                    codegeex_generate_options_free, codegeex_generate_options_new,
+                                    codegeex_generate_options_set, codegeex_generate_options_get,
+                                    codegeex_generate_options_key> {
  public:
-  using keyed_options::keyed_options;
+  using common_options::common_options;
   using self = chained<generate_options>;
 
   /// A copy of these options.
   returns<generate_options> clone() const {
-    if (!*this) return detail::give(result<generate_options>(generate_options()));
-    return detail::give(detail::make<generate_options>(codegeex_generate_options_clone, raw()));
+    if (*this) return detail::give(copy());
+    generate_options defaults;
+    defaults.samplers_ = samplers_;
+    return detail::give(result<generate_options>(std::move(defaults)));
   }
 
   /// Maximum number of new tokens.
@@ -933,61 +1305,48 @@ class generate_options
     return change(codegeex_generate_options_set_temperature, value);
   }
   /// Top-k sampling: keep the k most likely tokens; 0 disables it.
-  self top_k(std::size_t count) { return change(codegeex_generate_options_set_top_k, count); }
+  self top_k(std::size_t count) { return set("top_k", detail::to_text(count)); }
   /// Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to this
   /// value; 1 disables it.
   self top_p(float mass) { return change(codegeex_generate_options_set_top_p, mass); }
-  /// Min-p sampling: keep tokens whose probability is at least this value times the top
-  /// probability; 0 disables it.
-  self min_p(float share) { return change(codegeex_generate_options_set_min_p, share); }
+  /// Min-p sampling: keep tokens at least this value times as likely as the top one; 0 disables it.
+  self min_p(float share) { return set("min_p", detail::to_text(share)); }
   /// Typical-p sampling: keep the most typical tokens whose probabilities add up to this value; 1
   /// disables it.
-  self typical_p(float mass) { return change(codegeex_generate_options_set_typical_p, mass); }
+  self typical_p(float mass) { return set("typical_p", detail::to_text(mass)); }
+  /// Repetition penalty, for ids in the prompt or the generated text; 1 disables it.
   self repetition_penalty(float value) {
-    return change(codegeex_generate_options_set_repetition_penalty, value);
+    return set("repetition_penalty", detail::to_text(value));
   }
-  self presence_penalty(float value) {
-    return change(codegeex_generate_options_set_presence_penalty, value);
-  }
-  self frequency_penalty(float value) {
-    return change(codegeex_generate_options_set_frequency_penalty, value);
-  }
+  /// Presence penalty: subtracted once from the logits of generated ids; 0 disables it.
+  self presence_penalty(float value) { return set("presence_penalty", detail::to_text(value)); }
+  /// Frequency penalty: subtracted from an id's logit for each occurrence; 0 disables it.
+  self frequency_penalty(float value) { return set("frequency_penalty", detail::to_text(value)); }
+  /// Random seed.
   self seed(std::uint64_t value) { return change(codegeex_generate_options_set_seed, value); }
   /// Index of the first sample, for the random numbers.
-  self first_sample(std::uint32_t number) {
-    return change(codegeex_generate_options_set_first_sample, number);
-  }
-  /// Number of completions of the prompt.
-  self samples(std::size_t count) { return change(codegeex_generate_options_set_samples, count); }
-  /// Reports the N most likely tokens at each position.
-  self top_logprobs(std::size_t count) {
-    return change(codegeex_generate_options_set_top_logprobs, count);
-  }
-  /// Maximum number of compute threads; 0 means all threads of the model.
-  self threads(std::size_t count) { return change(codegeex_generate_options_set_threads, count); }
-  /// Timeout of the generation, which then returns the partial result; 0 means none.
-  self timeout(std::chrono::milliseconds time) {
-    const auto count = time.count();
-    return change(codegeex_generate_options_set_timeout_ms,
-                  count > 0 ? static_cast<std::uint64_t>(count) : 0);
-  }
-  /// Maximum number of prompt tokens to compute; nothing means no limit.
-  self prefill_limit(std::optional<std::size_t> tokens) {
-    return change(codegeex_generate_options_set_prefill_limit, tokens.value_or(SIZE_MAX));
-  }
-  /// Logit bias: ids and the values to add to their logits. Replaces the previous biases.
+  self first_sample(std::uint32_t number) { return set("first_sample", detail::to_text(number)); }
+  /// Number of completions of the prompt, which is computed once.
+  self samples(std::size_t count) { return set("samples", detail::to_text(count)); }
+  /// Reports the N most likely tokens at each position, before sampling.
+  self top_logprobs(std::size_t count) { return set("top_logprobs", detail::to_text(count)); }
+  /// Logit bias: ids and the values to add to their logits; negative infinity bans an id. Replaces
+  /// the previous biases.
   self logit_bias(const std::vector<std::pair<std::uint32_t, float>>& pairs) {
-    std::vector<std::uint32_t> ids;
-    std::vector<float> biases;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    std::string json = "{";
     for (const auto& [id, bias] : pairs) {
-      ids.push_back(id);
-      biases.push_back(bias);
+      if (!(bias < infinity)) {
+        return detail::chain(
+            *this, error(status::invalid_argument,
+                         "the logit bias of " + detail::to_text(id) + " is " +
+                             detail::to_text(bias) + ", and must be a number or negative infinity"));
+      }
+      if (json.size() > 1) json += ',';
+      json.append("\"").append(detail::to_text(id)).append("\":");
+      json += bias == -infinity ? "null" : detail::to_text(bias);
     }
-    return change(codegeex_generate_options_set_logit_bias, ids.data(), biases.data(), ids.size());
-  }
-  /// Ids that are never sampled. Replaces the previous ones.
-  self banned_ids(ids_view ids) {
-    return change(codegeex_generate_options_set_banned_ids, ids.data(), ids.size());
+    return set("logit_bias", json += '}');
   }
   /// Adds a stop string.
   self add_stop(std::string_view text) {
@@ -997,63 +1356,164 @@ class generate_options
   self add_task_stops(const task& of) {
     return change(codegeex_generate_options_add_task_stops, of.raw());
   }
-  self clear_stop() { return change(codegeex_generate_options_clear_stop); }
-  /// Stop rules for code of a language: the first of `rules`, a comma-separated list, that matches
-  /// ends the completion.
-  self stop_at(std::string_view language, std::string_view rules) {
-    return change(codegeex_generate_options_set_stop_at, language.data(), language.size(),
-                  rules.data(), rules.size());
-  }
-  /// Token healing: a prompt may end inside a word or a run of spaces.
-  self heal(bool yes) { return change(codegeex_generate_options_set_heal, yes ? 1 : 0); }
-  self special_tokens(codegeex::special_tokens special) {
-    return change(codegeex_generate_options_set_special_tokens, static_cast<std::int32_t>(special));
-  }
+  /// Token healing: re-samples the last tokens of the prompt among those that match its bytes, so
+  /// that a prompt may end inside a word.
+  self heal(bool yes) { return set("heal", detail::to_text(yes)); }
   /// Speculative decoding by prompt lookup: up to N draft tokens per step, taken from the text so
-  /// far; 0 disables it.
+  /// far; 0 disables it. It changes latency, never the output.
   self speculation_lookup(std::size_t tokens) {
-    return change(codegeex_generate_options_set_speculation_lookup, tokens);
+    return set("speculation", tokens == 0 ? "off" : "lookup:" + detail::to_text(tokens));
   }
-  /// Speculative decoding with a draft model: up to N draft tokens per step; 0 disables it.
+  /// Speculative decoding with a draft model: up to N draft tokens per step; 0 disables it. It
+  /// changes latency, never the output.
   inline self speculation_model(const model& draft, std::size_t tokens);
+
+  /// Adds a sampler: a callable that takes a `const sampler_input&` and changes the logits of the
+  /// candidates for the next token. It returns nothing or codegeex::flow; flow::cancel ends the
+  /// generation with status::cancelled.
+  ///
+  /// Samplers run in the order in which they were added: after banned ids, logit bias and penalties,
+  /// before temperature, top-k, top-p, min-p and typical-p, and also with greedy decoding.
+  ///
+  /// A sampler must depend on its input alone, so that the same input gives the same output; with
+  /// speculative decoding it may run several times for one position. It runs on the thread that
+  /// computes: the calling thread, a thread of a concurrent call on the same model, or the thread of
+  /// a service; concurrent calls may run it concurrently. An exception from it ends the generation
+  /// and is rethrown by the call that it belongs to; for a service by ticket::next or ticket::wait.
+  ///
+  /// The handle of raw() has no samplers: functions of this header add them to a copy for each call.
+  template <class F>
+  self add_sampler(F f) {
+    using R = std::invoke_result_t<F&, const sampler_input&>;
+    static_assert(std::is_void_v<R> || std::is_same_v<R, flow>,
+                  "a sampler returns nothing or codegeex::flow");
+    samplers_.push_back(std::make_shared<const detail::sampler>(
+        [f = std::move(f)](const sampler_input& input) mutable -> flow {
+          if constexpr (std::is_void_v<R>) {
+            f(input);
+            return flow::go_on;
+          } else {
+            return f(input);
+          }
+        }));
+    return detail::chain(*this, result<void>());
+  }
+  /// Number of samplers.
+  std::size_t samplers() const noexcept { return samplers_.size(); }
+  /// Removes all samplers.
+  self clear_samplers() {
+    samplers_.clear();
+    return detail::chain(*this, result<void>());
+  }
+
+ private:
+  friend class detail::call_options;
+  friend class edit_options;
+
+  /// A copy with a handle.
+  result<generate_options> copy() const {
+    result<generate_options> made =
+        *this ? detail::make<generate_options>(codegeex_generate_options_clone, raw())
+              : detail::make<generate_options>(codegeex_generate_options_new);
+    if (made) made->samplers_ = samplers_;
+    return made;
+  }
+
+  std::vector<std::shared_ptr<const detail::sampler>> samplers_;
 };
+
+namespace detail {
+
+/// The options of one call: a copy with the samplers, if there are any.
+class call_options {
+ public:
+  explicit call_options(const generate_options& options) : raw_(options.raw()) {
+    if (options.samplers_.empty()) return;
+    result<generate_options> copy = options.copy();
+    if (!copy) {
+      ready_ = copy.error();
+      return;
+    }
+    copy_ = *std::move(copy);
+    raw_ = copy_.raw();
+    error_ = std::make_shared<sampler_error>();
+    for (const std::shared_ptr<const sampler>& one : options.samplers_) {
+      // The library owns it from the call on, where that fails too.
+      auto kept = std::make_unique<held>(held{one, error_});
+      ready_ = check(codegeex_generate_options_add_sampler, copy_.raw(), sampler_function(),
+                     static_cast<void*>(kept.release()), destroy_function());
+      if (!ready_) return;
+    }
+  }
+
+  /// Whether the options are complete.
+  const result<void>& ready() const noexcept { return ready_; }
+  const codegeex_generate_options* raw() const noexcept { return raw_; }
+  const shared_sampler_error& thrown() const noexcept { return error_; }
+  /// The result of the call, unless a sampler threw.
+  template <class T>
+  result<T> finish(result<T>&& r) const {
+    return detail::finish(error_, std::move(r));
+  }
+
+ private:
+  struct held {
+    std::shared_ptr<const sampler> function;
+    shared_sampler_error error;
+  };
+
+  static codegeex_sampler_callback sampler_function() noexcept {
+    return [](void* userdata, const codegeex_sampler_input* input) -> std::int32_t {
+      const held& kept = *static_cast<const held*>(userdata);
+      return kept.error->run(*kept.function,
+                             {{input->prompt, input->prompt_len},
+                              {input->generated, input->generated_len},
+                              {input->candidates, input->candidates_len}});
+    };
+  }
+  static codegeex_destroy_callback destroy_function() noexcept {
+    return [](void* userdata) { delete static_cast<held*>(userdata); };
+  }
+
+  const codegeex_generate_options* raw_;
+  generate_options copy_;
+  shared_sampler_error error_;
+  result<void> ready_;
+};
+
+}  // namespace detail
 
 /// Options of a beam search.
 class beam_options
-    : public detail::keyed_options<beam_options, codegeex_beam_options, codegeex_beam_options_free,
-                                   codegeex_beam_options_new, codegeex_beam_options_set,
-                                   codegeex_beam_options_get, codegeex_beam_options_key> {
+    : public detail::common_options<beam_options, codegeex_beam_options, codegeex_beam_options_free,
+                                    codegeex_beam_options_new, codegeex_beam_options_set,
+                                    codegeex_beam_options_get, codegeex_beam_options_key> {
  public:
-  using keyed_options::keyed_options;
+  using common_options::common_options;
   using self = chained<beam_options>;
 
   /// Number of beams, which is also the maximum number of results.
-  self num_beams(std::size_t count) { return change(codegeex_beam_options_set_num_beams, count); }
+  self num_beams(std::size_t count) { return set("num_beams", detail::to_text(count)); }
   /// Maximum number of new tokens.
-  self max_new_tokens(std::size_t count) {
-    return change(codegeex_beam_options_set_max_new_tokens, count);
-  }
+  self max_new_tokens(std::size_t count) { return set("max_new_tokens", detail::to_text(count)); }
+  /// How beams are scored.
   self rules(beam_rules rules) {
-    return change(codegeex_beam_options_set_rules, static_cast<std::int32_t>(rules));
+    return set("rules", detail::name_of(rules, {"reference", "hugging_face"}));
   }
   /// Length penalty of the Hugging Face rules: scores are divided by length to this power.
-  self length_penalty(float power) {
-    return change(codegeex_beam_options_set_length_penalty, power);
-  }
+  self length_penalty(float power) { return set("length_penalty", detail::to_text(power)); }
   /// Early stopping of the Hugging Face rules.
   self early_stopping(codegeex::early_stopping when) {
-    return change(codegeex_beam_options_set_early_stopping, static_cast<std::int32_t>(when));
+    return set("early_stopping", detail::name_of(when, {"no", "yes", "never"}));
   }
   /// Adds a stop string.
   self add_stop(std::string_view text) {
-    return change(codegeex_beam_options_add_stop, text.data(), text.size());
-  }
-  /// Ids that are excluded from all beams. Replaces the previous ones.
-  self banned_ids(ids_view ids) {
-    return change(codegeex_beam_options_set_banned_ids, ids.data(), ids.size());
-  }
-  self special_tokens(codegeex::special_tokens special) {
-    return change(codegeex_beam_options_set_special_tokens, static_cast<std::int32_t>(special));
+    result<std::string> json = read("stop");
+    if (!json) return detail::chain(*this, json.error());
+    json->pop_back();
+    if (json->size() > 1) *json += ',';
+    detail::append_json(*json, text);
+    return set("stop", *json += ']');
   }
 };
 
@@ -1120,6 +1580,22 @@ class completions : public detail::owner<codegeex_completions, codegeex_completi
   iterator begin() const { return {this, 0}; }
   iterator end() const { return {this, size()}; }
 };
+
+namespace detail {
+
+/// Completes a prompt on the calling thread.
+template <class F, class Fn, class Raw, class Prompt>
+returns<completions> generate(Fn* fn, Raw* raw, Prompt prompt, const generate_options& options,
+                              F& on_event, const cancel_token* cancel) {
+  callback<F> hears(on_event);
+  const call_options call(options);
+  if (!call.ready()) return give(result<completions>(call.ready().error()));
+  return hears.finish(call.finish(make<completions>(
+      fn, raw, prompt.data(), prompt.size(), call.raw(), raw_or_null(cancel), event_function<F>(),
+      static_cast<void*>(&hears))));
+}
+
+}  // namespace detail
 
 /// Log-probabilities of given tokens.
 class score : public detail::owner<codegeex_score, codegeex_score_free> {
@@ -1200,20 +1676,14 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
   returns<completions> generate(std::string_view prompt, const generate_options& options = {},
                                 F&& on_event = nullptr,
                                 const cancel_token* cancel = nullptr) const {
-    detail::callback<F> hears(on_event);
-    return hears.finish(detail::make<completions>(
-        codegeex_model_generate, raw(), prompt.data(), prompt.size(), options.raw(),
-        detail::raw_or_null(cancel), detail::event_function<F>(), static_cast<void*>(&hears)));
+    return detail::generate<F>(codegeex_model_generate, raw(), prompt, options, on_event, cancel);
   }
   /// The same for a prompt of ids.
   template <class F = std::nullptr_t>
   returns<completions> generate_from(ids_view prompt, const generate_options& options = {},
                                      F&& on_event = nullptr,
                                      const cancel_token* cancel = nullptr) const {
-    detail::callback<F> hears(on_event);
-    return hears.finish(detail::make<completions>(
-        codegeex_model_generate_from, raw(), prompt.data(), prompt.size(), options.raw(),
-        detail::raw_or_null(cancel), detail::event_function<F>(), static_cast<void*>(&hears)));
+    return detail::generate<F>(codegeex_model_generate_from, raw(), prompt, options, on_event, cancel);
   }
 
   /// Beam search for the most likely completions of a prompt, best first.
@@ -1292,19 +1762,13 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
   template <class F = std::nullptr_t>
   returns<completions> generate(std::string_view prompt, const generate_options& options = {},
                                 F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
-    detail::callback<F> hears(on_event);
-    return hears.finish(detail::make<completions>(
-        codegeex_session_generate, raw(), prompt.data(), prompt.size(), options.raw(),
-        detail::raw_or_null(cancel), detail::event_function<F>(), static_cast<void*>(&hears)));
+    return detail::generate<F>(codegeex_session_generate, raw(), prompt, options, on_event, cancel);
   }
   /// The same for a prompt of ids.
   template <class F = std::nullptr_t>
   returns<completions> generate_from(ids_view prompt, const generate_options& options = {},
                                      F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
-    detail::callback<F> hears(on_event);
-    return hears.finish(detail::make<completions>(
-        codegeex_session_generate_from, raw(), prompt.data(), prompt.size(), options.raw(),
-        detail::raw_or_null(cancel), detail::event_function<F>(), static_cast<void*>(&hears)));
+    return detail::generate<F>(codegeex_session_generate_from, raw(), prompt, options, on_event, cancel);
   }
 
   /// The tokens in the KV cache.
@@ -1344,12 +1808,53 @@ class edit_options
   /// How suggestions are generated, instead of at most 64 tokens with token healing. Empty options
   /// are the defaults of a generation.
   self generate(const generate_options& options) {
-    if (options) return change(codegeex_edit_options_set_generate, options.raw());
-    const result<generate_options> made =
-        detail::make<generate_options>(codegeex_generate_options_new);
-    if (!made) return detail::chain(*this, made.error());
-    return change(codegeex_edit_options_set_generate, made->raw());
+    result<generate_options> copy = options.copy();
+    if (!copy) return detail::chain(*this, copy.error());
+    generate_ = *std::move(copy);
+    return change(codegeex_edit_options_set_generate, generate_.raw());
   }
+  /// Step in tokens by which the beginning of the visible text moves, approximately.
+  self clip_step(std::size_t tokens) { return set("clip_step", detail::to_text(tokens)); }
+  /// Re-indent suggestions to the style of the file.
+  self reindent(bool yes) { return set("reindent", detail::to_text(yes)); }
+  /// Cut suggestions at the end of the cursor's scope.
+  self cut_at_scope(bool yes) { return set("cut_at_scope", detail::to_text(yes)); }
+  /// Remove text that already follows the cursor.
+  self without_overlap(bool yes) { return set("without_overlap", detail::to_text(yes)); }
+  /// Remove duplicate suggestions.
+  self distinct(bool yes) { return set("distinct", detail::to_text(yes)); }
+  /// Rank suggestions by log-probability.
+  self rank(bool yes) { return set("rank", detail::to_text(yes)); }
+  /// Maximum number of tokens after the cursor used for ranking.
+  self suffix_tokens(std::size_t count) { return set("suffix_tokens", detail::to_text(count)); }
+
+ private:
+  friend class edit_session;
+
+  /// The options of one session: a copy, whose samplers report to `thrown`.
+  result<edit_options> for_session(detail::shared_sampler_error& thrown) const {
+    edit_options made;
+    if (result<void> r = made.ensure(); !r) return r.error();
+    std::size_t index = 0;
+    while (const char* name = codegeex_edit_options_key(index++, nullptr)) {
+      const std::string_view key = name;
+      result<std::string> value = read(key);
+      if (!value) return value.error();
+      result<void> r = detail::check(codegeex_edit_options_set, made.raw(), key.data(), key.size(),
+                                     value->data(), value->size());
+      if (!r) return r.error();
+    }
+    const detail::call_options call(generate_);
+    if (!call.ready()) return call.ready().error();
+    result<void> r =
+        detail::check(codegeex_edit_options_set_generate, made.raw(), call.raw());
+    if (!r) return r.error();
+    thrown = call.thrown();
+    return made;
+  }
+
+  // What was set, for its samplers.
+  generate_options generate_;
 };
 
 /// Inline code suggestions at a cursor while the text around it changes.
@@ -1359,9 +1864,13 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
 
   static returns<edit_session> create(const model& of, std::string_view language,
                                       const edit_options& options = {}) {
-    return detail::give(detail::make<edit_session>(codegeex_edit_session_new, of.raw(),
-                                                   language.data(), language.size(),
-                                                   options.raw()));
+    if (options.generate_.samplers() == 0) return detail::give(make(of, language, options));
+    detail::shared_sampler_error thrown;
+    const result<edit_options> copy = options.for_session(thrown);
+    if (!copy) return detail::give(result<edit_session>(copy.error()));
+    result<edit_session> made = make(of, language, *copy);
+    if (made) made->thrown_ = std::move(thrown);
+    return detail::give(std::move(made));
   }
 
   /// Sets the current text before and after the cursor. Does not run the model.
@@ -1376,9 +1885,11 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
   template <class F = std::nullptr_t>
   returns<std::size_t> suggest(F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
     detail::callback<F> hears(on_event);
-    return hears.finish(detail::number<std::size_t>(
-        codegeex_edit_session_suggest, raw(), detail::raw_or_null(cancel),
-        detail::event_function<F>(), static_cast<void*>(&hears)));
+    return hears.finish(detail::finish(
+        thrown_, detail::number<std::size_t>(codegeex_edit_session_suggest, raw(),
+                                             detail::raw_or_null(cancel),
+                                             detail::event_function<F>(),
+                                             static_cast<void*>(&hears))));
   }
   /// Number of suggestions that match the current text.
   std::size_t size() const { return codegeex_edit_session_suggestions(raw()); }
@@ -1395,6 +1906,15 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
   returns<void> dismiss() {
     return detail::give(detail::check(codegeex_edit_session_dismiss, raw()));
   }
+
+ private:
+  static result<edit_session> make(const model& of, std::string_view language,
+                                   const edit_options& options) {
+    return detail::make<edit_session>(codegeex_edit_session_new, of.raw(), language.data(),
+                                      language.size(), options.raw());
+  }
+
+  detail::shared_sampler_error thrown_;
 };
 
 /// The logits of a call, one row per token.
@@ -1501,21 +2021,15 @@ class convert_options
   using self = chained<convert_options>;
 
   /// Element type of tensors that are not quantized: `keep`, `f32`, `f16` or `bf16`.
-  self dtype(std::string_view type) {
-    return change(codegeex_convert_options_set_dtype, type.data(), type.size());
-  }
+  self dtype(std::string_view type) { return set("dtype", type); }
   /// Quantization of the linear layers: `none`, `int8` or `int4`.
-  self quantize(std::string_view scheme) {
-    return change(codegeex_convert_options_set_quantize, scheme.data(), scheme.size());
-  }
+  self quantize(std::string_view scheme) { return set("quantize", scheme); }
   /// Whether the word embedding, which is also the LM head, is quantized to INT8.
-  self quantize_head(bool yes) {
-    return change(codegeex_convert_options_set_quantize_head, yes ? 1 : 0);
-  }
+  self quantize_head(bool yes) { return set("quantize_head", detail::to_text(yes)); }
   /// Number of threads for quantization; 0 means one for each core.
-  self threads(std::size_t count) { return change(codegeex_convert_options_set_threads, count); }
+  self threads(std::size_t count) { return set("threads", detail::to_text(count)); }
   /// Whether an existing file may be replaced.
-  self overwrite(bool yes) { return change(codegeex_convert_options_set_overwrite, yes ? 1 : 0); }
+  self overwrite(bool yes) { return set("overwrite", detail::to_text(yes)); }
 };
 
 /// Converts a checkpoint into one safetensors file. `progress` is called with bytes done and in
@@ -1542,22 +2056,17 @@ class service_options
   using self = chained<service_options>;
 
   /// Maximum batch size in sequences.
-  self sequences(std::size_t count) {
-    return change(codegeex_service_options_set_sequences, count);
-  }
+  self sequences(std::size_t count) { return set("sequences", detail::to_text(count)); }
   /// Maximum number of prompt tokens per step (chunked prefill).
-  self prefill_tokens(std::size_t count) {
-    return change(codegeex_service_options_set_prefill_tokens, count);
-  }
+  self prefill_tokens(std::size_t count) { return set("prefill_tokens", detail::to_text(count)); }
   /// Size of the prompt cache in prompts, for requests that share a prefix.
-  self prefixes(std::size_t count) { return change(codegeex_service_options_set_prefixes, count); }
+  self prefixes(std::size_t count) { return set("prefixes", detail::to_text(count)); }
   /// Maximum number of waiting requests.
-  self waiting(std::size_t count) { return change(codegeex_service_options_set_waiting, count); }
-  /// Limit of the KV cache in bytes; nothing, the default, means half of the available memory, and
-  /// UINT64_MAX no limit except the model's.
+  self waiting(std::size_t count) { return set("waiting", detail::to_text(count)); }
+  /// Limit of the KV cache of all requests together, in bytes; nothing, the default, means half of
+  /// the available memory, and UINT64_MAX no limit.
   self cache_bytes(std::optional<std::uint64_t> bytes) {
-    return bytes ? change(codegeex_service_options_set_cache_bytes, *bytes)
-                 : set("cache_bytes", "none");
+    return set("cache_bytes", detail::to_text(bytes));
   }
 };
 
@@ -1571,13 +2080,15 @@ class ticket : public detail::owner<codegeex_ticket, codegeex_ticket_free> {
   returns<event> next(bool wait = true) {
     codegeex_event e{};
     e.struct_size = sizeof e;
-    result<void> r = detail::check(codegeex_ticket_next, raw(), wait ? 1 : 0, &e);
+    result<void> r =
+        detail::finish(thrown_, detail::check(codegeex_ticket_next, raw(), wait ? 1 : 0, &e));
     return detail::give(r ? result<event>(event(e)) : result<event>(r.error()));
   }
   /// Waits for the end and returns all samples, or the error that ended the request. They can be
   /// fetched once.
   returns<completions> wait() {
-    return detail::give(detail::make<completions>(codegeex_ticket_wait, raw()));
+    return detail::give(
+        detail::finish(thrown_, detail::make<completions>(codegeex_ticket_wait, raw())));
   }
   /// Cancels the request, from any thread. It still receives its last events.
   returns<void> cancel() const { return detail::give(detail::check(codegeex_ticket_cancel, raw())); }
@@ -1613,6 +2124,10 @@ class ticket : public detail::owner<codegeex_ticket, codegeex_ticket_free> {
   iterator begin() { return iterator(*this); }
   iterator end() { return iterator(); }
 #endif
+
+ private:
+  friend class service;
+  detail::shared_sampler_error thrown_;
 };
 
 /// Runs requests from any number of threads in one batch (continuous batching).
@@ -1628,25 +2143,32 @@ class service : public detail::owner<codegeex_service, codegeex_service_free> {
   returns<ticket> submit(std::string_view prompt, const generate_options& options = {},
                          when_full full = when_full::wait,
                          const cancel_token* cancel = nullptr) const {
-    return detail::give(detail::make<ticket>(codegeex_service_submit, raw(), prompt.data(),
-                                             prompt.size(), options.raw(),
-                                             static_cast<std::int32_t>(full),
-                                             detail::raw_or_null(cancel)));
+    return submit_with(codegeex_service_submit, prompt, options, full, cancel);
   }
   /// The same for a prompt of ids.
   returns<ticket> submit_from(ids_view prompt, const generate_options& options = {},
                               when_full full = when_full::wait,
                               const cancel_token* cancel = nullptr) const {
-    return detail::give(detail::make<ticket>(codegeex_service_submit_from, raw(), prompt.data(),
-                                             prompt.size(), options.raw(),
-                                             static_cast<std::int32_t>(full),
-                                             detail::raw_or_null(cancel)));
+    return submit_with(codegeex_service_submit_from, prompt, options, full, cancel);
   }
   returns<service_progress> progress() const {
     service_progress found{};
     found.struct_size = sizeof found;
     result<void> r = detail::check(codegeex_service_get_progress, raw(), &found);
     return detail::give(r ? result<service_progress>(found) : result<service_progress>(r.error()));
+  }
+
+ private:
+  template <class Fn, class Prompt>
+  returns<ticket> submit_with(Fn* fn, Prompt prompt, const generate_options& options,
+                              when_full full, const cancel_token* cancel) const {
+    const detail::call_options call(options);
+    if (!call.ready()) return detail::give(result<ticket>(call.ready().error()));
+    result<ticket> made = detail::make<ticket>(fn, raw(), prompt.data(), prompt.size(), call.raw(),
+                                               static_cast<std::int32_t>(full),
+                                               detail::raw_or_null(cancel));
+    if (made) made->thrown_ = call.thrown();
+    return detail::give(std::move(made));
   }
 };
 

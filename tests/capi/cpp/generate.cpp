@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <clocale>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -135,7 +137,9 @@ TEST(options_by_name_and_by_key) {
       .banned_ids(std::vector<std::uint32_t>{1, 2})
       .special_tokens(codegeex::special_tokens::parse)
       .speculation_lookup(3)
-      .set("stop", "[\"a\", \"b\"]");
+      .stop({"a", "b"})
+      .stop_at("go", "block,function")
+      .stop_before("if x {\n");
   const std::vector<std::pair<std::string_view, std::string_view>> expected = {
       {"max_new_tokens", "7"},      {"temperature", "0.5"},
       {"top_k", "4"},               {"top_p", "0.5"},
@@ -147,10 +151,13 @@ TEST(options_by_name_and_by_key) {
       {"timeout_ms", "60000"},      {"prefill_limit", "100"},
       {"logit_bias", "{\"198\":-2.5}"}, {"banned_ids", "[1,2]"},
       {"special_tokens", "parse"},  {"speculation", "lookup:3"},
-      {"stop", "[\"a\",\"b\"]"},
+      {"stop", "[\"a\",\"b\"]"},    {"stop_at", "go:block,function"},
+      {"stop_before", "\"if x {\\n\""}, {"heal", "false"},
   };
   for (const auto& [key, value] : expected) REQUIRE(options.get(key) == value);
-  REQUIRE(codegeex::generate_options::keys().size() >= expected.size());
+  REQUIRE(codegeex::generate_options::keys().size() == expected.size());
+  options.speculation_lookup(0).stop_before(std::nullopt);
+  REQUIRE(options.get("speculation") == "off" && options.get("stop_before") == "none");
   const codegeex::generate_options clone = options.clone();
   options.max_new_tokens(8).prefill_limit(std::nullopt);
   REQUIRE(clone.get("max_new_tokens") == "7" && options.get("max_new_tokens") == "8");
@@ -163,6 +170,49 @@ TEST(options_by_name_and_by_key) {
   codegeex::generate_options moved = std::move(options);
   REQUIRE(moved.get("max_new_tokens") == "8");
   REQUIRE(options.get("max_new_tokens") == "128");  // NOLINT: moved-from options are the defaults
+}
+
+TEST(options_are_text_of_the_same_value) {
+  codegeex::generate_options options;
+  std::string every;
+  for (char c = 0; c < 0x20; ++c) every += c;
+  every += "\"\\/\x7f\u4f60";
+  options.stop(std::vector<std::string>{every, "x"}).stop_before(every);
+  codegeex::generate_options other;
+  other.add_stop(every).add_stop("x");
+  REQUIRE(options.get("stop") == other.get("stop"));
+  REQUIRE(options.get("stop") == "[" + options.get("stop_before") + ",\"x\"]");
+  REQUIRE_STATUS(status::invalid_utf8, options.stop({"\xff"}));
+  codegeex::beam_options beams;
+  beams.add_stop(every).add_stop("x");
+  REQUIRE(beams.get("stop") == options.get("stop"));
+  options.clear_stop();
+  REQUIRE(options.get("stop") == "[]");
+
+  // Numbers have a point in every locale.
+  const char* const before = std::setlocale(LC_ALL, nullptr);
+  const std::string kept = before == nullptr ? "C" : before;
+  static_cast<void>(std::setlocale(LC_ALL, "de_DE.UTF-8"));
+  constexpr float least = std::numeric_limits<float>::min();
+  constexpr float most = std::numeric_limits<float>::max();
+  for (const float number : {0.1F, 1e-7F, -2.5F, 3.0F, least, most}) {
+    options.presence_penalty(number).logit_bias({{7, number}, {8, -most / 2 * 4}});
+    REQUIRE(std::stof(options.get("presence_penalty")) == number);
+    const std::string biases = options.get("logit_bias");
+    REQUIRE(biases.substr(0, 5) == "{\"7\":" && std::stof(biases.substr(5)) == number);
+    REQUIRE(biases.substr(biases.find(',')) == ",\"8\":null}");
+  }
+  static_cast<void>(std::setlocale(LC_ALL, kept.c_str()));
+  for (const float wrong : {std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    REQUIRE_STATUS(status::invalid_argument, options.logit_bias({{1, 1.0F}, {2, wrong}}));
+  }
+  REQUIRE(options.get("logit_bias").substr(0, 5) == "{\"7\":");
+  options.logit_bias({}).banned_ids({});
+  REQUIRE(options.get("logit_bias") == "{}" && options.get("banned_ids") == "[]");
+  // Enumerators that do not exist.
+  REQUIRE_STATUS(status::invalid_argument,
+                 options.special_tokens(static_cast<codegeex::special_tokens>(2)));
 }
 
 TEST(what_a_callback_throws_arrives) {
@@ -229,7 +279,7 @@ TEST(progress_callbacks_cancel_and_throw) {
                  codegeex::model::open(harness::model_path(), copying(), nullptr, &set));
 }
 
-TEST(callbacks_cancel_after_exactly_so_many_tokens) {
+TEST(callbacks_cancel_after_exactly_n_tokens) {
   const auto model = fixture::model();
   int left = 5;
   const auto done =
@@ -281,11 +331,27 @@ TEST(beams) {
       .special_tokens(codegeex::special_tokens::parse)
       .add_stop("never to be found").banned_ids(std::vector<std::uint32_t>{1, 2});
   REQUIRE(options.get("rules") == "hugging_face" && options.get("early_stopping") == "yes");
+  REQUIRE(options.get("stop") == "[\"never to be found\"]" && options.get("banned_ids") == "[1,2]");
   const auto beams = model.beam_search(fixture::prompt(), options);
   REQUIRE(!beams.empty() && beams.size() <= 3);
   for (std::size_t i = 1; i < beams.size(); ++i) REQUIRE(beams[i - 1].score() >= beams[i].score());
   const auto ids = model.tokenizer().encode(fixture::prompt());
   REQUIRE(model.beam_search_from(ids, options)[0].text() == beams[0].text());
+
+  // The rules of the reference, up to the end of a line of code.
+  codegeex::beam_options lines;
+  lines.max_new_tokens(60).stop_at("python", "line").stop_before("x = f(").threads(1)
+      .timeout(std::chrono::minutes(5));
+  REQUIRE(lines.get("stop_at") == "python:line" && lines.get("timeout_ms") == "300000");
+  REQUIRE(lines.get("stop_before") == "\"x = f(\"" && lines.get("threads") == "1");
+  const auto ended = model.beam_search(fixture::prompt() + "\n    x", lines);
+  const auto is_line = [](const codegeex::completion& beam) {
+    return beam.finish_reason() == finish_reason::end_of_line;
+  };
+  REQUIRE(std::any_of(ended.begin(), ended.end(), is_line));
+  lines.prefill_limit(1);
+  REQUIRE(model.beam_search(fixture::prompt(), lines)[0].finish_reason() ==
+          finish_reason::prefill_limit);
 }
 
 TEST(scores_and_perplexity) {
@@ -353,4 +419,7 @@ TEST(open_options_by_name_and_by_key) {
   options.memory_limit(std::nullopt).tokenizer(nullptr).isa("auto");
   REQUIRE(options.get("memory_limit") == "none");
   REQUIRE_STATUS(status::invalid_argument, options.kv(static_cast<codegeex::kv_type>(9)));
+  REQUIRE_STATUS(status::invalid_config, options.config("{}"));
+  options.memory(codegeex::memory_mode::map).kv(codegeex::kv_type::int8).config("none");
+  REQUIRE(options.get("memory") == "map" && options.get("kv") == "int8");
 }

@@ -88,3 +88,37 @@ TEST(results_of_tickets_and_tokens) {
   REQUIRE(!codegeex::find_language("klingon"));
   REQUIRE(codegeex::estimate_memory(harness::model_path(), {}, 1, 1)->total > 0);
 }
+
+TEST(results_of_samplers_and_code) {
+  const auto model = codegeex::model::open(harness::model_path());
+  REQUIRE(model);
+  codegeex::generate_options options;
+  REQUIRE(options.max_new_tokens(3));
+  REQUIRE(options.add_sampler([](const codegeex::sampler_input& input) {
+    for (codegeex::candidate& one : input.candidates) one.logit = one.id == 751 ? 0.0F : -1e9F;
+  }));
+  const auto done = model->generate("def f(", options);
+  REQUIRE(done && (*done)[0].ids().size() == 3 && (*done)[0].ids()[2] == 751);
+  REQUIRE(options.add_sampler([](const codegeex::sampler_input&) { return codegeex::flow::cancel; }));
+  REQUIRE(model->generate("def f(", options).error().code() == codegeex::status::cancelled);
+  const auto service = codegeex::service::create(*model);
+  REQUIRE(service);
+  auto ticket = service->submit("def f(", options);
+  REQUIRE(ticket && ticket->wait().error().code() == codegeex::status::cancelled);
+  codegeex::edit_options edits;
+  REQUIRE(edits.generate(options));
+  auto session = codegeex::edit_session::create(*model, "python", edits);
+  REQUIRE(session && session->update("def f(", ""));
+  REQUIRE(session->suggest().error().code() == codegeex::status::cancelled);
+  const auto refused = options.logit_bias({{1, std::numeric_limits<float>::infinity()}});
+  REQUIRE(!refused && refused.error().code() == codegeex::status::invalid_argument);
+  codegeex::beam_options beams;
+  REQUIRE(beams.add_stop("\n") && *beams.get("stop") == "[\"\\n\"]");
+
+  REQUIRE(codegeex::code::cut_at_scope("rust", "fn f() -> u8 { ", "1 }\n").value_or("") == "1 }");
+  REQUIRE(!codegeex::code::cut("klingon", "line", "", ""));
+  REQUIRE(!codegeex::code::stop::create("python", ""));
+  auto stop = codegeex::code::stop::create("python", "line");
+  REQUIRE(stop && stop->push("x\ny")->finish_reason == codegeex::finish_reason::end_of_line);
+  REQUIRE(codegeex::code::scan("python", "x = 1")->size() == 5);
+}

@@ -14,7 +14,11 @@ using codegeex::status;
 template <class T>
 constexpr bool is_move_only =
     std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
-    !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T> && sizeof(T) == sizeof(void*);
+    !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
+
+static_assert(sizeof(codegeex::model) == sizeof(void*) &&
+              sizeof(codegeex::completions) == sizeof(void*) &&
+              sizeof(codegeex::open_options) == sizeof(void*));
 
 static_assert(is_move_only<codegeex::cancel_token> && is_move_only<codegeex::tokenizer> &&
               is_move_only<codegeex::decoder> && is_move_only<codegeex::open_options> &&
@@ -25,7 +29,7 @@ static_assert(is_move_only<codegeex::cancel_token> && is_move_only<codegeex::tok
               is_move_only<codegeex::logits> && is_move_only<codegeex::convert_options> &&
               is_move_only<codegeex::service_options> && is_move_only<codegeex::service> &&
               is_move_only<codegeex::ticket> && is_move_only<codegeex::edit_options> &&
-              is_move_only<codegeex::edit_session>);
+              is_move_only<codegeex::edit_session> && is_move_only<codegeex::code::stop>);
 static_assert(std::is_nothrow_copy_constructible_v<codegeex::error>);
 
 TEST(owners_move) {
@@ -127,8 +131,12 @@ TEST(a_session_in_use_is_busy) {
 TEST(edit_sessions_suggest_and_accept) {
   const auto model = fixture::model();
   codegeex::edit_options options;
-  options.generate(fixture::options(12)).set("clip_step", "16");
-  REQUIRE(options.get("clip_step") == "16" && !codegeex::edit_options::keys().empty());
+  options.generate(fixture::options(12)).clip_step(16).reindent(true).cut_at_scope(false)
+      .without_overlap(true).distinct(true).rank(false).suffix_tokens(7);
+  REQUIRE(options.get("clip_step") == "16" && options.get("suffix_tokens") == "7");
+  REQUIRE(options.get("reindent") == "true" && options.get("cut_at_scope") == "false");
+  REQUIRE(options.get("without_overlap") == "true" && options.get("distinct") == "true");
+  REQUIRE(options.get("rank") == "false" && codegeex::edit_options::keys().size() == 7);
   auto session = codegeex::edit_session::create(model, "python", options);
   const std::string before = "def read_lines(path):\n    ";
   const codegeex::edit_update update = session.update(before, "");
@@ -203,6 +211,11 @@ TEST(a_service_streams) {
   codegeex::service_options options;
   options.sequences(4).prefill_tokens(64).prefixes(2).waiting(8).cache_bytes(std::nullopt);
   REQUIRE(options.get("sequences") == "4" && options.get("cache_bytes") == "none");
+  REQUIRE(options.get("prefill_tokens") == "64" && options.get("prefixes") == "2");
+  options.cache_bytes(UINT64_MAX);
+  REQUIRE(options.get("waiting") == "8" && options.get("cache_bytes") == "unlimited");
+  options.cache_bytes(1U << 30U);
+  REQUIRE(options.get("cache_bytes") == "1073741824");
   const auto service = codegeex::service::create(model, options);
   auto ticket = service.submit(fixture::prompt(), fixture::options(10));
   std::string text;
@@ -249,6 +262,7 @@ TEST(converts) {
   codegeex::convert_options options;
   options.quantize("int8").quantize_head(true).dtype("f32").threads(1);
   REQUIRE(options.get("quantize") == "int8" && options.get("quantize_head") == "true");
+  REQUIRE(options.get("dtype") == "f32" && options.get("threads") == "1");
   std::uint64_t total = 0;
   codegeex::convert(harness::model_path(), out, options, {},
                     [&](std::uint64_t, std::uint64_t of) { total = of; });
