@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Event, GenerateOptions, Generator};
-use codegeex::model::{LoadOptions, load};
+use codegeex::model::{LoadOptions, Transformer};
 use codegeex::tokenizer::CodeGeexTokenizer;
 
 const ROUNDS: usize = 15;
@@ -22,8 +22,12 @@ fn main() -> codegeex::Result<()> {
     let given = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let mut load_options = LoadOptions::default();
     load_options.cpu.threads = Some(1);
-    let model = load(given.unwrap_or_else(|| default.into()), &load_options)?;
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let model = Transformer::open_with(given.unwrap_or_else(|| default.into()), &load_options)?;
+    let kernels = model.backend().instruction_set();
+    let generator = Generator::new(
+        Arc::new(model),
+        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
+    );
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = TOKENS;
     options.sampling.temperature = 0.8;
@@ -53,11 +57,7 @@ fn main() -> codegeex::Result<()> {
     for times in &mut times {
         times.sort_by(f64::total_cmp);
     }
-    let kernels = generator.model().instruction_set();
-    println!(
-        "Rust, kernels {}",
-        kernels.map_or("unknown", |set| set.name())
-    );
+    println!("Rust, kernels {kernels}");
     println!("without a callback: {:.3} us a token", times[0][ROUNDS / 2]);
     println!("with a callback: {:.3} us a token", times[1][ROUNDS / 2]);
     Ok(())

@@ -66,13 +66,6 @@ impl Model for Echo {
         Box::new(Tokens::default())
     }
 
-    fn page(&self) -> PageSize {
-        PageSize {
-            tokens: 1,
-            bytes: size_of::<u32>(),
-        }
-    }
-
     fn determinism(&self) -> Determinism {
         Determinism::Bitwise
     }

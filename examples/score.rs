@@ -20,11 +20,7 @@ fn main() -> codegeex::Result<()> {
     }
     println!("\nmost likely to follow:");
     for (id, logprob) in score.top {
-        // Models have a few ids more than their tokenizer: padding, which is never sampled.
-        match tokenizer.token_bytes(id) {
-            Some(bytes) => println!("{logprob:8.3}  {:?}", String::from_utf8_lossy(bytes)),
-            None => println!("{logprob:8.3}  padding {id}"),
-        }
+        println!("{logprob:8.3}  {:?}", tokenizer.decode(&[id])?);
     }
     Ok(())
 }

@@ -148,6 +148,14 @@ pub mod __internal {
     pub use crate::checksum::*;
     pub use crate::memory::*;
     pub use crate::threads::*;
+    /// The parser of the pickles in PyTorch files.
+    pub mod pickle {
+        pub use crate::weights::pickle::*;
+    }
+    /// The reader of the zip archives that PyTorch files are.
+    pub mod zip {
+        pub use crate::weights::zip::*;
+    }
 }
 
 /// What threads share, and what moves between them.

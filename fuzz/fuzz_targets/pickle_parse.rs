@@ -1,7 +1,7 @@
 //! Any bytes as a pickle: no more containers come out than opcodes went in.
 #![no_main]
 
-use codegeex::weights::pickle;
+use codegeex::__internal::pickle;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use codegeex::__internal::Bytes;
-use codegeex::weights::zip::Archive;
+use codegeex::__internal::zip::Archive;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -142,7 +142,7 @@ impl Rows {
 /// A weight matrix, where it lies.
 #[derive(Debug)]
 pub enum Weights {
-    /// Numbers.
+    /// Floating-point weights.
     Dense(Matrix),
     /// Quantized.
     Packed(PackedMatrix),
@@ -182,6 +182,11 @@ impl Cpu {
             cancel: CancelToken::new(),
             max_threads: None,
         })
+    }
+
+    /// The instruction set of the kernels.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.isa.set()
     }
 
     fn context(&self) -> Context<'_> {
@@ -234,10 +239,6 @@ impl Backend for Cpu {
     type Vector = Vec<f32>;
     type Activations = Rows;
     type Cache = CpuCache;
-
-    fn instruction_set(&self) -> Option<InstructionSet> {
-        Some(self.isa.set())
-    }
 
     fn name(&self) -> String {
         let activations = match self.activations {

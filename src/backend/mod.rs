@@ -202,11 +202,6 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
 
-    /// The instruction set of the kernels, where it computes on this machine's processor.
-    fn instruction_set(&self) -> Option<InstructionSet> {
-        None
-    }
-
     /// How far results depend on how the calls are made.
     fn determinism(&self) -> Determinism {
         Determinism::PerBatch

@@ -1,5 +1,6 @@
 //! `codegeex_model`: an opened checkpoint with a tokenizer, ready to compute.
 
+use std::any::Any;
 use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -16,9 +17,10 @@ use super::status::codegeex_status;
 use super::tokenizer::codegeex_tokenizer;
 use super::version::tier_name;
 
+use crate::backend::Cpu;
 use crate::cancel::CancelToken;
 use crate::generate::Generator;
-use crate::model::{EstimateOptions, estimate, load};
+use crate::model::{EstimateOptions, Transformer, estimate, load};
 use crate::weights::LoadProgress;
 
 /// A loaded model with its tokenizer.
@@ -197,8 +199,11 @@ pub unsafe extern "C" fn codegeex_model_config_json(
 pub unsafe extern "C" fn codegeex_model_kernels(model: *const codegeex_model) -> *const c_char {
     guard_value!(std::ptr::null(), |call| {
         let model = call.get(model, "model")?;
-        let name = model.generator.model().instruction_set();
-        Ok(name.map_or(std::ptr::null(), tier_name))
+        let model: &dyn Any = &**model.generator.model();
+        let transformer = model.downcast_ref::<Transformer<Cpu>>();
+        Ok(transformer.map_or(std::ptr::null(), |t| {
+            tier_name(t.backend().instruction_set())
+        }))
     })
 }
 

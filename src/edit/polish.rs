@@ -10,7 +10,7 @@ use crate::code::{
 use crate::error::{ErrorKind, Result};
 use crate::generate::{Completion, FinishReason, Session};
 use crate::language::Language;
-use crate::memory::{try_collect_ok, try_concat, try_copy_text};
+use crate::memory::{TryGrow, try_collect, try_collect_ok, try_concat, try_copy_text};
 use crate::setters::setters;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
@@ -159,15 +159,28 @@ impl Polish {
         mut candidates: Vec<Candidate>,
         cancel: &CancelToken,
     ) -> Result<Vec<Candidate>> {
-        let suffixes = match candidates.len() {
-            0 | 1 => vec![None; candidates.len()],
-            _ => self.suffixes(session, place, &candidates, cancel)?,
-        };
         let tokenizer = &**session.generator().tokenizer();
-        let likelihoods: Vec<Likelihood<'_>> = (candidates.iter().zip(&suffixes))
-            .map(|(candidate, suffix)| Likelihood {
-                tokens: shown(tokenizer, &candidate.completion, &candidate.text),
-                suffix: suffix.as_deref(),
+        let shown = candidates
+            .iter()
+            .map(|c| Shown::new(tokenizer, &c.completion, &c.text));
+        let shown: Vec<Shown> = try_collect(shown)?;
+        let scored = match candidates.len() {
+            0 | 1 => None,
+            _ => self.suffixes(session, place, &candidates, &shown, cancel)?,
+        };
+        let tokens = |i: usize| {
+            let (shown, logprobs) = (&shown[i], &candidates[i].completion.logprobs);
+            let (end, rest) = match &scored {
+                Some(scored) => (shown.whole, &scored[i].rest[..]),
+                None => (shown.end, &[][..]),
+            };
+            try_collect(logprobs[shown.first..end].iter().chain(rest).copied())
+        };
+        let tokens: Vec<Vec<f32>> = try_collect_ok((0..candidates.len()).map(tokens))?;
+        let likelihoods: Vec<Likelihood<'_>> = (tokens.iter().enumerate())
+            .map(|(i, tokens)| Likelihood {
+                tokens,
+                suffix: scored.as_ref().map(|scored| &scored[i].suffix[..]),
             })
             .collect();
         let ranked = rank(&likelihoods)?;
@@ -181,68 +194,126 @@ impl Polish {
 
     /// The log-probabilities of the beginning of the text after the cursor, after each candidate:
     /// the same tokens for each. None where there is no time for it.
+    ///
+    /// The last token of a candidate may reach over its end, into what follows the cursor as well.
+    /// What of it is shown is then scored here, so that its other bytes count once, as those of the
+    /// suffix.
     fn suffixes(
         &self,
         session: &Session,
         place: &Place<'_>,
         candidates: &[Candidate],
+        shown: &[Shown],
         cancel: &CancelToken,
-    ) -> Result<Vec<Option<Vec<f32>>>> {
-        let none = Ok(vec![None; candidates.len()]);
+    ) -> Result<Option<Vec<Scored>>> {
         let ended = |c: &Candidate| {
             let reason = c.completion.finish_reason;
             matches!(reason, FinishReason::Cancelled | FinishReason::Deadline)
         };
         if candidates.iter().any(ended) {
-            return none;
+            return Ok(None);
         }
         let generator = session.generator();
         let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
-        let prompts = candidates
-            .iter()
-            .map(|c| encode(&try_concat(&[place.prompt, &c.text])?));
-        let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_>>()?;
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let prompts = candidates.iter().zip(shown).map(|(candidate, shown)| {
+            let (whole, rest) = candidate.text.split_at(shown.rest);
+            let mut ids = encode(&try_concat(&[place.prompt, whole])?)?;
+            let from = ids.len();
+            ids.try_extend(&encode(rest)?)?;
+            Ok((ids, from))
+        });
+        let mut prompts: Vec<(Vec<u32>, usize)> = try_collect_ok(prompts)?;
+        let longest = prompts.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0);
         let positions = generator.model().config().max_position_embeddings;
         let most = self.suffix_tokens.min(positions.saturating_sub(longest));
         let beginning = place.after.floor_char_boundary(most.saturating_mul(128));
         let mut suffix = encode(&place.after[..beginning])?;
         suffix.truncate(most);
         if suffix.is_empty() {
-            return none;
+            return Ok(None);
         }
-        let score = |prompt: &Vec<u32>| {
-            let ids = [&prompt[..], &suffix].concat();
-            session.score(&ids, prompt.len(), cancel).map(Some)
+        let score = |(ids, from): &mut (Vec<u32>, usize)| {
+            let rest = ids.len() - *from;
+            ids.try_extend(&suffix)?;
+            let mut logprobs = session.score(&*ids, *from, cancel)?;
+            Ok(Scored {
+                suffix: logprobs.split_off(rest),
+                rest: logprobs,
+            })
         };
-        match prompts.iter().map(score).collect() {
-            Err(error) if error.kind() == ErrorKind::Cancelled => none,
-            result => result,
+        match try_collect_ok(prompts.iter_mut().map(score)) {
+            Err(error) if error.kind() == ErrorKind::Cancelled => Ok(None),
+            result => result.map(Some),
         }
     }
 }
 
-/// The log-probabilities of the tokens that `text` was made of. It is the beginning of what the
-/// completion says, but for spaces and tabs.
-fn shown<'c>(tokenizer: &dyn Tokenizer, completion: &'c Completion, text: &str) -> &'c [f32] {
-    let is_blank = |b: &u8| matches!(b, b' ' | b'\t');
-    let mut left = text.bytes().filter(|b| !is_blank(b)).count();
-    let (mut owed, mut first, mut end) = (completion.healed, 0, 0);
-    for &id in &completion.ids {
-        if left == 0 {
-            break;
+/// Log-probabilities of what is no whole token of a completion.
+struct Scored {
+    /// Of the rest of a candidate.
+    rest: Vec<f32>,
+    /// Of the text after the cursor.
+    suffix: Vec<f32>,
+}
+
+/// Which tokens of a completion a text was made of. It is the beginning of what the completion
+/// says, but for spaces and tabs.
+#[derive(Debug, PartialEq)]
+struct Shown {
+    /// The first token that is not of the prompt.
+    first: usize,
+    /// The end of those that the text has wholly.
+    whole: usize,
+    /// The end of those that it has in part as well.
+    end: usize,
+    /// Where in the text begins what it has of those.
+    rest: usize,
+}
+
+impl Shown {
+    fn new(tokenizer: &dyn Tokenizer, completion: &Completion, text: &str) -> Self {
+        let is_blank = |b: &u8| matches!(b, b' ' | b'\t');
+        let mut ends = (text.bytes().enumerate()).filter(|(_, b)| !is_blank(b));
+        let mut left = ends.clone().count();
+        let (mut owed, mut at) = (completion.healed, 0);
+        let mut shown = Self {
+            first: 0,
+            whole: 0,
+            end: 0,
+            rest: 0,
+        };
+        for &id in &completion.ids {
+            if left == 0 {
+                break;
+            }
+            let bytes = tokenizer.token_bytes(id).unwrap_or_default();
+            let own = bytes.get(owed..).unwrap_or_default();
+            shown.end += 1;
+            if own.is_empty() && owed > 0 {
+                // All of it belongs to the prompt.
+                shown.first = shown.end;
+            }
+            owed = owed.saturating_sub(bytes.len());
+            let count = own.iter().filter(|b| !is_blank(b)).count();
+            if count > 0 {
+                at = ends.nth(count - 1).map_or(text.len(), |(at, _)| at + 1);
+            }
+            // Blanks at its end are its own, as far as the text has them still.
+            let blanks = own.iter().rev().take_while(|b| is_blank(b)).count();
+            let there = text.bytes().skip(at).take_while(is_blank).count();
+            at += blanks.min(there);
+            // A token may end inside a character.
+            if count <= left && text.is_char_boundary(at) {
+                (shown.whole, shown.rest) = (shown.end, at);
+            }
+            left = left.saturating_sub(count);
         }
-        let bytes = tokenizer.token_bytes(id).unwrap_or_default();
-        let own = bytes.get(owed..).unwrap_or_default();
-        end += 1;
-        if own.is_empty() && owed > 0 {
-            // All of it belongs to the prompt.
-            first = end;
+        if left == 0 && shown.whole == shown.end {
+            // Blanks at the end are of no token that counts.
+            shown.rest = text.len();
         }
-        owed = owed.saturating_sub(bytes.len());
-        left = left.saturating_sub(own.iter().filter(|b| !is_blank(b)).count());
+        shown
     }
-    &completion.logprobs[first..end]
 }
 
 #[cfg(test)]

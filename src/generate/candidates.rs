@@ -205,8 +205,12 @@ pub fn top_log_probabilities(logits: &[f32], k: usize) -> Result<Vec<(u32, f32)>
     top_log_probabilities_below(logits, logits.len(), k)
 }
 
-/// The same for the ids below `vocabulary` alone; the rest of the row counts in the sum.
-pub(super) fn top_log_probabilities_below(
+/// The `k` most likely of the ids below `vocabulary`. Rows of the embedding beyond the ids of a
+/// tokenizer are padding: they count in the sum, as in training, and are no answer.
+///
+/// # Errors
+/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+pub fn top_log_probabilities_below(
     logits: &[f32],
     vocabulary: usize,
     k: usize,

@@ -49,7 +49,9 @@ pub use crate::model::PREFILL_TOKENS;
 pub use beam::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
 use heal::TextTokens;
 
-pub use candidates::{Candidate, Candidates, log_probability, top_log_probabilities};
+pub use candidates::{
+    Candidate, Candidates, log_probability, top_log_probabilities, top_log_probabilities_below,
+};
 pub use options::{FinishReason, GenerateOptions, Limits, MAX_SAMPLES, Sampling, StopAt, Stops};
 pub use prompt::Prompt;
 pub use sampler::{

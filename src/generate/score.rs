@@ -1,6 +1,6 @@
 //! Log-probabilities of given tokens, and perplexity.
 
-use super::candidates::{log_probability, top_log_probabilities};
+use super::candidates::{log_probability, top_log_probabilities_below};
 use super::{Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
@@ -14,7 +14,8 @@ use crate::tokenizer::SpecialTokens;
 pub struct Score {
     /// The log-probability of each token given those before it; `None` for the first.
     pub logprobs: Vec<Option<f32>>,
-    /// The most likely ids to follow the last with their log-probabilities, best first.
+    /// The most likely ids to follow the last with their log-probabilities, best first: ids of the
+    /// tokenizer alone, without those that pad the vocabulary of the model.
     pub top: Vec<(u32, f32)>,
 }
 
@@ -63,7 +64,7 @@ impl Generator {
                     .push(Some(finite(log_probability(row, id), at)?));
                 return Ok(());
             }
-            score.top = top_log_probabilities(row, top)?;
+            score.top = top_log_probabilities_below(row, self.tokenizer().vocab_size(), top)?;
             for (_, logprob) in &score.top {
                 finite(*logprob, at)?;
             }

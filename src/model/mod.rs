@@ -20,6 +20,7 @@ mod transformer;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::fmt;
 use std::io::{Read, Write};
 use std::ops::Range;
@@ -299,23 +300,40 @@ impl Logits {
 /// A language model over token ids.
 ///
 /// It is immutable: any number of threads may call it at once, each with states of its own.
-pub trait Model: Send + Sync + fmt::Debug {
+///
+/// What only one kind of model has is reached by its type, see [`Any`]:
+///
+/// ```
+/// use std::any::Any;
+///
+/// use codegeex::backend::Cpu;
+/// use codegeex::model::{LoadOptions, Transformer, load};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+/// let model = load(path, &LoadOptions::new())?;
+/// if let Some(transformer) = (&*model as &dyn Any).downcast_ref::<Transformer<Cpu>>() {
+///     println!("{} kernels", transformer.backend().instruction_set().name());
+/// }
+/// # Ok::<(), codegeex::Error>(())
+/// ```
+pub trait Model: Any + Send + Sync + fmt::Debug {
     /// Sizes and variants.
     fn config(&self) -> &ModelConfig;
 
     /// One line for logs: sizes, backend, threads.
     fn describe(&self) -> String;
 
-    /// The instruction set of the kernels, where the model computes on this machine's processor.
-    fn instruction_set(&self) -> Option<InstructionSet> {
-        None
-    }
-
     /// An empty sequence.
     fn new_state(&self) -> Box<dyn State>;
 
-    /// Page size of the KV cache, by which a scheduler plans memory.
-    fn page(&self) -> PageSize;
+    /// Page size of the KV cache, by which a scheduler plans memory. By default a page of one token
+    /// and no bytes: nothing is planned for the states of this model.
+    fn page(&self) -> PageSize {
+        PageSize {
+            tokens: 1,
+            bytes: 0,
+        }
+    }
 
     /// Identifies the model and its weights: states that one model saved, another with the same
     /// fingerprint can restore. It is taken when it is first asked for, from a sample of the

@@ -27,7 +27,7 @@ use super::fingerprint::{Fingerprint, LazyFingerprint};
 use super::params::{Layer, LayerNorm, Linear, Params};
 use super::state::State;
 use super::{Determinism, Input, Logits, Model, Wanted};
-use crate::backend::{Backend, CacheShape, HeadShape, InstructionSet, KvCache, PageSize, Query};
+use crate::backend::{Backend, CacheShape, HeadShape, KvCache, PageSize, Query};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
 use crate::memory::{TryGrow, try_collect};
@@ -331,10 +331,6 @@ impl<B: Backend> Model for Transformer<B> {
             self.config.parameters(),
             self.backend.name()
         )
-    }
-
-    fn instruction_set(&self) -> Option<InstructionSet> {
-        self.backend.instruction_set()
     }
 
     fn new_state(&self) -> Box<dyn State> {

@@ -16,12 +16,11 @@ mod location;
 mod open;
 mod part;
 mod partial;
-pub mod pickle;
+pub(crate) mod pickle;
 mod progress;
 mod pytorch;
 pub mod safetensors;
-
-pub mod zip;
+pub(crate) mod zip;
 
 use std::fmt;
 use std::path::PathBuf;

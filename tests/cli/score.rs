@@ -39,13 +39,15 @@ fn the_numbers_are_the_librarys() {
 }
 
 #[test]
-fn any_number_of_likeliest_ids_may_be_asked_for() {
-    for (top, expected) in [("0", 0), ("1", 1), ("1000000000000", 52_224)] {
+fn the_most_likely_ids_are_those_of_the_tokenizer_however_many_are_asked_for() {
+    for (top, expected) in [("0", 0), ("1", 1), ("1000000000000", 50_400)] {
         let found = run(&["score", "--jsonl", "--top", top], "{\"ids\": [5]}").ok();
         let answer = &json_lines(&found)[0];
         assert_eq!(answer["logprobs"], json!([null]));
         let top = answer["top"].as_array().unwrap();
         assert_eq!(top.len(), expected);
+        // The rows of the model beyond the tokenizer's ids are padding.
+        assert!(top.iter().all(|pair| pair[0].as_u64() < Some(50_400)));
         let logprob = |pair: &Value| pair[1].as_f64().unwrap();
         assert!(top.is_sorted_by(|a, b| logprob(a) >= logprob(b)));
     }

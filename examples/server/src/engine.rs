@@ -397,12 +397,13 @@ impl Runner {
             top: Vec::new(),
         };
         let mut scores = vec![first];
+        let vocabulary = self.engine.0.generator.tokenizer().vocab_size();
         let mut state = self.engine.0.generator.model().new_state();
         self.each_row(&mut *state, ids, &mut |id, row| {
             scores.push(Scored {
                 id,
                 logprob: Some(generate::log_probability(row, id)),
-                top: generate::top_log_probabilities(row, top)?,
+                top: generate::top_log_probabilities_below(row, vocabulary, top)?,
             });
             Ok(())
         })?;

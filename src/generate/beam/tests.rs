@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::*;
 use crate::cancel::Control;
 use crate::generate::log_probability;
-use crate::model::{Input, Model, ModelConfig, PageSize};
+use crate::model::{Input, Model, ModelConfig};
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 mod cases;
@@ -117,12 +117,6 @@ impl Model for Table {
             ids: Vec::new(),
             forks: Arc::clone(&self.forks),
         })
-    }
-    fn page(&self) -> PageSize {
-        PageSize {
-            tokens: 1,
-            bytes: 0,
-        }
     }
     fn forward(&self, batch: &mut [Input<'_>], control: &Control<'_>) -> Result<Logits> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);

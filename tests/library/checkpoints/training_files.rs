@@ -2,7 +2,7 @@
 //! no difference, and what cannot be read is an error only where the model needs it.
 
 use codegeex::__internal::Bytes;
-use codegeex::weights::zip::Archive;
+use codegeex::__internal::zip::Archive;
 
 use crate::support::files::{Entry, zip};
 
