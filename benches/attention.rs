@@ -58,7 +58,7 @@ fn filled(cpu: &Cpu, layers: usize, tokens: usize) -> <Cpu as Backend>::Cache {
     let rows = noise(tokens);
     for layer in 0..layers {
         cpu.store(&mut cache, layer, &rows, &rows, 0, tokens)
-            .expect("nobody cancels");
+            .expect("is not cancelled");
     }
     cache
 }
@@ -145,13 +145,13 @@ fn main() {
                 cache.truncate(1000);
                 cache.extend(512).expect("memory");
                 cpu.store(&mut cache, 0, &rows, &rows, 0, 512)
-                    .expect("nobody cancels")
+                    .expect("is not cancelled")
             });
             let one = best(50, || {
                 cache.truncate(1000);
                 cache.extend(1).expect("memory");
                 cpu.store(&mut cache, 0, &rows, &rows, 0, 1)
-                    .expect("nobody cancels")
+                    .expect("is not cancelled")
             });
             println!(
                 "  {format:?} store of 512: {:.2} ms, of 1: {:.1} us",

@@ -118,7 +118,7 @@ impl Bench {
         for _ in 0..3 {
             let start = Instant::now();
             let (ended, end) = work(&CancelToken::new());
-            assert!(!ended, "{name}: nobody cancelled it");
+            assert!(!ended, "{name}: ended without being cancelled");
             whole = whole.min(end - start);
         }
         let mut times = Vec::with_capacity(self.rounds);
@@ -278,7 +278,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
     for (name, before, tokens) in [("prompt of 512", 0, 512), ("one token", 64, 1)] {
         let state = Mutex::new(model.new_state());
         let feed = |ids: &[u32], wanted: Wanted, cancel: &CancelToken| {
-            let mut state = state.lock().expect("nobody panicked");
+            let mut state = state.lock().expect("no thread panicked");
             let mut batch = [Input::new(&mut **state, ids, wanted)];
             ended(model.forward(&mut batch, &Control::from(cancel)))
         };
@@ -290,7 +290,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
             let start = Instant::now();
             feed(&ids[..tokens], Wanted::Nothing, &never);
             whole = whole.min(start.elapsed());
-            state.lock().expect("nobody panicked").truncate(before);
+            state.lock().expect("no thread panicked").truncate(before);
         }
         // Without logits, of the top query layer only keys and values are computed: two of the
         // twelve products of that size.
@@ -298,7 +298,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
         println!("one layer for {name}: {:.1} ms", layer * 1e3);
         bench.case(&format!("13B layers, {name}"), |cancel| {
             let ended = feed(&ids[..tokens], Wanted::Last, cancel);
-            state.lock().expect("nobody panicked").truncate(before);
+            state.lock().expect("no thread panicked").truncate(before);
             ended
         });
     }

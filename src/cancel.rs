@@ -151,7 +151,7 @@ impl<'a> Control<'a> {
         option threads: usize;
     }
 
-    /// Sets a callback that the model calls on the calling thread every now and then while it
+    /// Sets a callback that the model calls on the calling thread from time to time while it
     /// computes. It must be quick.
     #[must_use]
     pub fn on_progress(mut self, on_progress: &'a mut dyn FnMut()) -> Self {

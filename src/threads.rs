@@ -234,9 +234,9 @@ pub struct ThreadPool {
     workers: Vec<JoinHandle<()>>,
 }
 
-/// Refuses to start a thread where memory is short. The standard library asks the system itself for
-/// what it keeps of a thread, some fifty bytes, and ends the process without them; whoever has just
-/// been given far more gets these.
+/// Refuses to start a thread where memory is short. The standard library allocates
+/// some fifty bytes for each thread and ends the process if that fails. An allocation of far more that
+/// has just succeeded makes this unlikely.
 ///
 /// # Errors
 /// [`OutOfMemory`](ErrorKind::OutOfMemory).

@@ -1,6 +1,6 @@
 //! Threads of a loaded model, counted by the system: as many as were asked for, asleep when
 //! nothing is computed or when fewer may compute, gone with the model. One test alone in its
-//! process, so that nobody else's threads are counted.
+//! process, so that no other test's threads are counted.
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};

@@ -26,7 +26,7 @@ abi=$(sed -n 's/^#define CODEGEEX_ABI_MAJOR \([0-9]*\)$/\1/p' "$root/include/cod
 [ -n "$version" ] && [ -n "$abi" ]
 
 # Crate types are given here and not in Cargo.toml, as cargo-c does too: every other build of the
-# crate would link a shared library that nobody asked for. A soname on the static library's command
+# crate would link a shared library that was not asked for. A soname on the static library's command
 # line does nothing.
 target=${CARGO_TARGET_DIR:-$root/target}
 case $profile in dev) folder=$target/debug ;; *) folder=$target/$profile ;; esac

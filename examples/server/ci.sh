@@ -26,7 +26,7 @@ if ! cmp -s tests/requirements.txt "$venv/requirements.txt"; then
   rm -rf "$venv"
   if ! { python3 -m venv "$venv" && timeout 300 "$python" -m pip install --quiet -r tests/requirements.txt; }; then
     rm -rf "$venv"
-    note "the packages of tests/requirements.txt cannot be had, so no OpenAI client and no browser were run"
+    note "the packages of tests/requirements.txt cannot be installed, so no OpenAI client and no browser were run"
     exit 0
   fi
   cp tests/requirements.txt "$venv/requirements.txt"

@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 
 const WEIGHTS: &[u8] = include_bytes!("../../tests/data/layouts/single.pt");
 const CONFIG: &str = include_str!("../../tests/data/layouts/config.json");
-/// Label, version, endian mark, fingerprint, form of the keys and values; the tokens follow.
+/// Label, version, endian mark, fingerprint, form of the KV cache; the tokens follow.
 const BEFORE_TOKENS: usize = 16 + 4 + 4 + 8 + 8;
 const HEADER: usize = BEFORE_TOKENS + 8;
 /// Two layers and the top query layer.

@@ -2,7 +2,7 @@
 //!
 //! [`Backend`] is generic, so that the layers are written once and compiled for each backend;
 //! the choice between backends is made once, when a model is loaded. A backend knows matrices,
-//! vectors and caches of keys and values. It does not know layers or configurations.
+//! vectors and KV caches. It does not know layers or configurations.
 #![forbid(unsafe_code)]
 
 pub mod cpu;
@@ -31,7 +31,7 @@ pub enum Activation {
     GeluTanh,
 }
 
-/// How keys and values are kept.
+/// Element type of the KV cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum KvFormat {
@@ -74,7 +74,7 @@ impl fmt::Display for KvFormat {
     }
 }
 
-/// Sizes of a cache of keys and values.
+/// Sizes of a KV cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheShape {
     /// Layers that keep keys and values.
@@ -105,8 +105,7 @@ pub enum Determinism {
     PerBatch,
 }
 
-/// The unit in which caches of keys and values grow: what a sequence of n tokens holds is the bytes
-/// of as many pages as n tokens begin.
+/// The unit in which KV caches grow: a sequence of n tokens holds as many pages as n tokens begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSize {
     /// Tokens of one page, at least 1.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::memory::TryGrow;
 
 /// The indices of the candidates that are neither blank nor equal to an earlier one, in their
-/// order. White space at the end makes no difference: nobody sees it, and samples that end at
+/// order. White space at the end makes no difference: it is invisible, and samples that end at
 /// different stops differ in nothing else. White space at the beginning does.
 ///
 /// Indices, so that a caller keeps what belongs to a candidate: its ids, its log-probabilities.

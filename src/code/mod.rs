@@ -4,7 +4,7 @@
 //!
 //! Text to text, and pure: no model and no tokenizer. [`Syntax`] says how each language is
 //! written, [`Scanner`] reads text in pieces by it, and [`CodeStop`] ends text where a [`StopRule`]
-//! says, while it streams; [`EvalCut`] says which rules HumanEval-X goes by. The rest are functions
+//! says, while it streams; [`EvalCut`] has the rules of HumanEval-X. The rest are functions
 //! over a completion and the text around the cursor, best called in this order: [`reindent`],
 //! [`cut_at_scope`], [`without_overlap`], [`distinct`], [`rank`]. None of it is a parser: every
 //! language is approximated, by the same few means, and [`Syntax`] says where that shows.

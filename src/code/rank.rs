@@ -12,7 +12,7 @@ pub struct Likelihood<'a> {
     /// that are left, so that nothing counts that is not shown.
     pub tokens: &'a [f32],
     /// The log-probability of each token of the text after the cursor, given the text before it
-    /// and this candidate; `None` where nobody computed it. The beginning of that text is enough,
+    /// and this candidate; `None` where it was not computed. The beginning of that text is enough,
     /// if it is the same for all candidates.
     pub suffix: Option<&'a [f32]>,
 }

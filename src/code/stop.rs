@@ -22,10 +22,10 @@ use crate::language::Language;
 /// that is open at the cursor goes on in the answer. Blank lines, comment lines and lines inside
 /// of round and square brackets or of strings have no indentation that would count. How blocks
 /// are delimited is a matter of the [`Syntax`]; where nothing delimits them, [`Block`](Self::Block)
-/// goes by indentation, and [`Function`](Self::Function) is [`Unindented`](Self::Unindented).
+/// uses indentation, and [`Function`](Self::Function) is [`Unindented`](Self::Unindented).
 ///
 /// If the text before the cursor ends with what opens a block and the cursor stands on a blank line
-/// below, rules that go by indentation want the answer to be indented more: it is empty if it is
+/// below, rules that use indentation want the answer to be indented more: it is empty if it is
 /// not. On other blank lines the first character of the answer may stand further left than the
 /// line before, and then decides what it is part of.
 ///
@@ -51,7 +51,7 @@ pub enum StopRule {
     /// one as soon as `{` or, for indentation, its first line is there. Where there is none, the
     /// end of the first function of the answer, or of the block around the cursor.
     ///
-    /// A class around the function stays open. What is a function is guessed from what stands
+    /// A class around the function stays open. What is a function is inferred from what stands
     /// before a block: see [`Functions`](super::Functions). In Haskell and Lean it is a
     /// declaration with all of its lines that begin with the same name.
     Function,
@@ -145,7 +145,7 @@ pub struct CodeStop {
     fired: Option<StopRule>,
 }
 
-/// Whether a rule goes by lines and their indentation, and not by what closes blocks.
+/// Whether a rule uses lines and their indentation, and not what closes blocks.
 fn is_by_lines(rule: StopRule, blocks: Blocks) -> bool {
     match rule {
         StopRule::Line | StopRule::HumanEval => false,

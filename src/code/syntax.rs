@@ -7,7 +7,7 @@ use crate::language::Language;
 /// How a language is written. Table data: languages that are written alike share an entry.
 ///
 /// Approximations, beyond what the fields say:
-/// - Where a regular expression may begin (JavaScript, TypeScript, Ruby, Perl, Groovy) is guessed
+/// - Where a regular expression may begin (JavaScript, TypeScript, Ruby, Perl, Groovy) is inferred
 ///   from what stands before the slash: after a value it divides. It ends with the line at the
 ///   latest.
 /// - Strings that cannot span lines end with the line, closed or not, so that a mistake (an
@@ -128,7 +128,7 @@ pub enum Blocks {
         /// Brackets that delimit blocks as well.
         brackets: &'static [char],
     },
-    /// By nothing that could be found without parsing. Indentation is all there is to go by.
+    /// By nothing that could be found without parsing: only indentation tells.
     None,
 }
 

@@ -1,7 +1,7 @@
 //! Samples of a model for all prompts of a task, written to a file as they come.
 //!
 //! Every sample is a request of its own to the [`Scheduler`], which computes a prompt once and
-//! keeps it for the others; each ends for itself, and its place is taken at once. Draws are
+//! keeps it for the others; each ends for itself, and its place is taken at once. Samples are
 //! numbered by problem and sample, and records are written in that order, so that the file is the
 //! same for any batch, however often the work was interrupted, and split into any shards.
 
@@ -126,7 +126,7 @@ pub struct Generated {
     pub cancelled: bool,
 }
 
-/// Draws the samples of all prompts of a task and appends them to a file. What the file has
+/// Generates the samples of all prompts of a task and appends them to a file. What the file has
 /// already is checked and kept.
 ///
 /// # Errors

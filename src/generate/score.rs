@@ -126,10 +126,10 @@ impl Generator {
         )
     }
 
-    /// Perplexity of any number of tokens, in windows as long as the model has positions. Each
-    /// window but the first begins with the second half of the one before, which is read but not
-    /// counted, so every token counts once and has half a window before it. `progress` hears how
-    /// many tokens are done.
+    /// Perplexity of any number of tokens, in windows of the context length. Windows overlap by
+    /// half: each window but the first begins with the second half of the one before, which is
+    /// computed and not counted, so every token counts once and has half a window before it.
+    /// `progress` is called with the number of tokens that are done.
     ///
     /// # Errors
     /// As for [`score`](Self::score); at least two tokens are needed.

@@ -373,7 +373,7 @@ struct Client {
 
 impl Client {
     fn done(&self, result: Result<Vec<Completion>>) {
-        // Whoever dropped the ticket does not want to know.
+        // A dropped ticket needs no answer.
         let _ = self.events.send(Update::Done(result));
     }
 

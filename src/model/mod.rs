@@ -383,7 +383,7 @@ pub trait Model: Any + Send + Sync + fmt::Debug {
     /// Processes tokens of one or more sequences and returns the logits that were asked for.
     ///
     /// The weights are read once for all sequences of the call. `control` limits the call in time
-    /// and in threads; while it computes the model calls [`Control::progress`] every now and then,
+    /// and in threads; while it computes the model calls [`Control::progress`] from time to time,
     /// which lets a scheduler report cancelled requests in the middle of a step. A model that wraps
     /// another passes `control` on.
     ///

@@ -5,7 +5,7 @@
 //! version       u32, 1
 //! endian mark   u32, 0x01020304
 //! fingerprint   u64 of the model
-//! cache         2 × u32: order and format of the keys and values
+//! cache         2 × u32: order and format of the KV cache
 //! tokens        u64
 //! checksum      u64, XXH64 of all that
 //! keys and values, each piece with its checksum; nothing after them
@@ -85,9 +85,9 @@ impl<B: Backend> Transformer<B> {
         if id != expected {
             bail!(
                 StateMismatch,
-                "the saved state has keys and values in the form {id:?}, this model keeps them in \
-                 {expected:?}; load it with the formats of keys, values and activations that the \
-                 state was saved with"
+                "the saved state has a KV cache in the format {id:?}, expected {expected:?}, which \
+                 this model uses; load the model with the formats of the KV cache and of \
+                 activations that the state was saved with"
             );
         }
         let most = self.config.max_position_embeddings;

@@ -1,4 +1,4 @@
-//! The pool: every task once, whoever calls, and no more threads than were asked for.
+//! The pool: every task once, from any calling thread, and no more threads than were asked for.
 
 use super::*;
 

@@ -212,7 +212,8 @@ pub(super) fn gpt2_merges() -> Result<Vec<(u32, u32)>, TryReserveError> {
     try_collect(pairs.map(|&[a, b, c, d]| (id([a, b]), id([c, d]))))
 }
 
-/// A guess at how many ids a text of `len` bytes has: source code has three to four bytes an id.
+/// An estimate of the number of ids of `len` bytes of text: source code has three to four bytes a
+/// token.
 fn ids_of(len: usize) -> usize {
     len / 3 + 1
 }

@@ -1,7 +1,7 @@
 //! Reading a vocabulary from `vocab.json`, `merges.txt` and `added_tokens.json`.
 //!
 //! What the files say is checked before anything is built on it. Memory follows from the size of
-//! the files and never from a number in them. Nothing is guessed or left out: a vocabulary with a
+//! the files and never from a number in them. Nothing is inferred or left out: a vocabulary with a
 //! token that cannot be understood is refused.
 
 use std::collections::HashMap;

@@ -34,7 +34,7 @@ impl PartialFile {
         let path = beside(out, "");
         for _ in 0..TRIES {
             match create_new(&path) {
-                // Made by this process: whoever opened it before it was locked lets go of it.
+                // Made by this process: another one that opened it before it was locked closes it again.
                 Ok(file) => match file.try_lock() {
                     Ok(()) if system::is_at(&file, &path) => return Self::of(path, file, out),
                     Ok(()) | Err(TryLockError::WouldBlock) => {}

@@ -23,7 +23,7 @@ pub fn codegeex(args: &[&str]) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // A console of its own, so that `signal` reaches nobody else.
+    // A console of its own, so that `signal` reaches no other process.
     #[cfg(windows)]
     std::os::windows::process::CommandExt::creation_flags(
         &mut command,

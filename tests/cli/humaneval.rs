@@ -29,7 +29,7 @@ fn generate(out: &Path, more: &[&str]) -> String {
     run(&args, "").ok()
 }
 
-/// Starts a generation and waits until its file has so many bytes.
+/// Starts a generation and waits until its file has that many bytes.
 fn start(out: &Path, more: &[&str], bytes: u64) -> Child {
     let args = generation(out, more);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -128,7 +128,7 @@ fn a_line_may_be_megabytes_long() {
 fn whoever_stops_reading_hears_no_complaint() {
     let (child, mut stdin, stdout) = start(&["tokenize", "--jsonl"]);
     drop(stdout);
-    // The program ends at its first answer, after which nobody reads this.
+    // The program ends at its first answer, after which this is not read.
     while stdin.write_all(b"\"a\"\n").is_ok() {}
     assert_eq!(finish(child).ok(), "");
 }

@@ -168,7 +168,7 @@ fn a_sequence_is_cancelled_and_the_others_of_the_batch_go_on() {
                 }
             }
         }
-        // Nobody is left.
+        // No thread is left.
         let cancelled = CancelToken::new();
         cancelled.cancel();
         let mut states = new();
@@ -353,11 +353,11 @@ fn progress_counts_what_is_copied_and_may_end_it() {
     for memory in [MemoryMode::Map, MemoryMode::Copy] {
         let run = |calls: usize| {
             let heard = Arc::new(Mutex::new(Vec::new()));
-            let hears = Arc::clone(&heard);
+            let listener = Arc::clone(&heard);
             let mut options = LoadOptions::default();
             options.open.memory = memory;
             options.open.progress = LoadProgress::new().on_progress(move |done, total| {
-                let mut heard = hears.lock().unwrap();
+                let mut heard = listener.lock().unwrap();
                 heard.push((done, total));
                 match heard.len() < calls {
                     true => ControlFlow::Continue(()),

@@ -106,7 +106,7 @@ fn ids(value: &Value) -> Vec<u32> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// Largest differences in a logit that keys and values of fewer bits make. Halves are outside
+/// Largest differences in a logit that a KV cache of fewer bits makes. Halves are outside
 /// of [`TOLERANCE`], which is why they are not the default.
 const F16_TOLERANCE: f32 = 2e-2;
 const INT8_TOLERANCE: f32 = 0.4;

@@ -382,7 +382,7 @@ fn table_of_perplexity() {
         let base = *base.get_or_insert(found);
         let bytes = std::fs::metadata(&path).unwrap().len();
         println!(
-            "{name}, {kv} keys and values, {activations} activations: {found:.4} ({:+.3} %), \
+            "{name}, {kv} KV cache, {activations} activations: {found:.4} ({:+.3} %), \
              {bytes} bytes",
             (found / base - 1.0) * 100.0
         );
@@ -423,7 +423,7 @@ enum GroupScale {
     Largest,
     /// As f16, the one of some candidates with the least squared error for codes -8 … 7.
     Half,
-    /// As an integer of so many bits times one f16 a row, chosen likewise.
+    /// As an integer of that many bits times one f16 a row, chosen likewise.
     Multiplier(u32),
 }
 

@@ -13,7 +13,7 @@ pub struct Counting;
 
 impl Counting {
     fn add(n: usize) {
-        // A thread that is ending has no counters left, and nobody reads them.
+        // A thread that is ending has no counters left, and they are not read.
         let _ = HELD.try_with(|held| {
             held.set(held.get().wrapping_add(n));
             // What another thread allocated and this one frees makes the count negative.

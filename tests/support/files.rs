@@ -155,7 +155,7 @@ pub fn pt(pickle: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// A safetensors file of that header and so many bytes of data.
+/// A safetensors file of that header and that many bytes of data.
 pub fn safetensors(json: &str, data: usize) -> Vec<u8> {
     let mut out = (json.len() as u64).to_le_bytes().to_vec();
     out.extend(json.as_bytes());

@@ -125,7 +125,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        // A name may stand for several addresses. The first that can be had is taken.
+        // A name may stand for several addresses. The first that is free is taken.
         let host = args.host.trim_start_matches('[').trim_end_matches(']');
         let listener = TcpListener::bind((host, args.port))
             .await

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 
-/// After so many new bytes the system is asked again what it has: a look reads a dozen small files,
-/// which costs some 0.2 ms.
+/// New bytes after which the system is asked again what is available: that reads a dozen small
+/// files, which takes some 0.2 ms.
 const LOOK_EVERY: u64 = 16 << 20;
 /// What has to stay free: what may be taken between two looks, and as much again.
 const RESERVE: u64 = 2 * LOOK_EVERY;

@@ -1,4 +1,4 @@
-//! The keys and values of one sequence: a list of pages that forks share.
+//! The KV cache of one sequence: a list of pages that forks share.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::{Result, bail};
 use crate::threads::Crew;
 
-/// Keys and values of one sequence in pages that forks share until they write.
+/// The KV cache of one sequence, in pages that forks share until they write.
 #[derive(Debug)]
 pub struct CpuCache {
     layout: Layout,
@@ -112,7 +112,7 @@ impl CpuCache {
         }
     }
 
-    /// Appends a page with so many tokens; those before it are full.
+    /// Appends a page that holds `tokens` tokens; the pages before it are full.
     pub(super) fn push_page(&mut self, page: Page, tokens: usize) {
         assert!(self.len == self.pages.len() * PAGE_TOKENS && tokens <= PAGE_TOKENS);
         self.pages.push(Arc::new(page));

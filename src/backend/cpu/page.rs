@@ -1,4 +1,4 @@
-//! One page of a cache: the keys and values of [`PAGE_TOKENS`] tokens in every layer, in one of
+//! One page of a KV cache: the keys and values of [`PAGE_TOKENS`] tokens in every layer, in one of
 //! three formats.
 //!
 //! ```text

@@ -25,10 +25,10 @@ use crate::error::{Error, ErrorKind, Result};
 const LAYOUT_VERSION: u32 = 1;
 
 /// A section, for messages.
-const SECTION: &str = "the keys and values of a page in a layer";
+const SECTION: &str = "the KV cache of a page in a layer";
 
 impl Layout {
-    /// What the bytes of a cache depend on beside its shape. Whoever goes on from a cache has to
+    /// What the bytes of a cache depend on beside its shape. What goes on from a cache has to
     /// get what computing it again would give, so the form of the activations belongs to it.
     pub(super) fn stored_id(self, activations: ActivationFormat) -> [u32; 2] {
         let format = match self.format {
@@ -128,7 +128,7 @@ impl CpuCache {
     }
 }
 
-/// The tokens of each page of so many.
+/// The tokens of each page of a sequence of `tokens` tokens.
 fn tokens_of_pages(tokens: usize) -> impl Iterator<Item = usize> {
     (0..tokens)
         .step_by(PAGE_TOKENS)
@@ -138,7 +138,7 @@ fn tokens_of_pages(tokens: usize) -> impl Iterator<Item = usize> {
 fn buffer(bytes: usize) -> Result<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(bytes).map_err(|e| {
-        let message = format!("cannot allocate {bytes} bytes to pass keys and values through: {e}");
+        let message = format!("cannot allocate a buffer of {bytes} bytes for a saved KV cache: {e}");
         Error::new(ErrorKind::OutOfMemory, message)
     })?;
     Ok(buffer)

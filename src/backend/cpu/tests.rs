@@ -336,7 +336,7 @@ fn a_limit_counts_shared_pages_once_and_leaves_the_sequence_as_it_was() {
     assert!(error.to_string().contains("limit"), "{error}");
     assert_eq!((a.len(), a.bytes()), before);
     assert!(cpu.cache(cache_shape).extend(usize::MAX / 4).is_err());
-    // What another sequence gives up can be had.
+    // What another sequence gives up is available again.
     drop(b);
     a.extend(PAGE_TOKENS).unwrap();
     assert_eq!(cpu.budget.held(), 3 * page as u64);

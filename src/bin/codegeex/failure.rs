@@ -37,7 +37,7 @@ impl Failure {
     /// Says what happened on stderr and gives the exit code.
     pub fn report(self) -> ExitCode {
         let (message, code) = match &self {
-            // Whoever reads our output has enough.
+            // The reader of the output has closed it.
             Self::Stdout(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Library(e) if e.kind() == ErrorKind::Cancelled => {
                 ("interrupted".to_owned(), ExitCode::from(INTERRUPTED))
@@ -45,7 +45,7 @@ impl Failure {
             Self::Usage(_) => (format!("error: {self}"), ExitCode::from(2)),
             _ => (format!("error: {self}"), ExitCode::FAILURE),
         };
-        // Nobody is left to tell when stderr is gone as well.
+        // Without stderr there is no place left to report it.
         let _ = writeln!(io::stderr(), "{message}");
         code
     }

@@ -258,7 +258,7 @@ fn stop_at(rules: &[Rule], lang: Option<Language>) -> codegeex::Result<Option<St
 /// Says on stderr why a completion ended, and what to do where it was cut off.
 pub fn report_end(reason: FinishReason, tokens: usize) {
     let hint = match reason {
-        // Whoever interrupted it knows.
+        // The user interrupted it and needs no reason.
         FinishReason::Cancelled => return,
         FinishReason::Length => "; --max-new-tokens raises the limit",
         _ => "",

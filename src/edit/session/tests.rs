@@ -128,7 +128,7 @@ fn a_long_text_is_clipped_and_computed_anew_only_when_that_moves() {
         let fed = model.fed();
         suggest(&mut edit);
         let reuse = edit.reuse();
-        // Of the tokens that it draws, the last is not fed.
+        // The last of the sampled tokens is not fed.
         assert!(model.fed() - fed <= reuse.computed + 2);
         if update.moved {
             moves += 1;

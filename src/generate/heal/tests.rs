@@ -330,7 +330,7 @@ fn samples_drafts_stops_and_sessions_heal_the_same() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Any ids, such as nobody's text is encoded to.
+    /// Any ids, also those that no text is encoded to.
     #[test]
     fn any_prompt_is_cut_into_two_parts(ids in proptest::collection::vec(0u32..60_000, 0..12)) {
         let tokenizer = CodeGeexTokenizer::codegeex().unwrap();

@@ -1,5 +1,5 @@
 //! Random numbers for sampling, and how a token is sampled with them: the whole of it, so that the
-//! same tokens can be had from any other implementation.
+//! same tokens can be reproduced by any other implementation.
 //!
 //! A counter-based generator has no state to carry: the number for token t of sample s under a
 //! seed is a function of (seed, s, t), the same on every platform, in any batch and in any order
@@ -42,7 +42,7 @@
 //! 4. The weight of a candidate is `exp(logit - maximum)`, the difference rounded to binary32,
 //!    the exponential that of [`num::exp`](crate::num::exp), which has the formula. Far below the
 //!    maximum it is about 1.2e-38, not 0; for negative infinity it is 0. The sum `S` of the
-//!    weights is in binary64, added up in the order of ids. Stages that go by probability use
+//!    weights is in binary64, added up in the order of ids. Stages that compare probabilities use
 //!    the same weights and sum.
 //! 5. Of `left = u * S`, in binary64, the weights are subtracted one by one in the order of ids.
 //!    The first candidate at which `left` is below zero is the token. Should rounding leave none,

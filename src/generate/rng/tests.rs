@@ -1,4 +1,4 @@
-//! The generator against its published vectors, and drawn tokens against a table and against a
+//! The generator against its published vectors, and sampled tokens against a table and against a
 //! second implementation, which follows the text of the specification and nothing else.
 
 use super::*;
@@ -218,7 +218,7 @@ fn token_by_the_text(
 type Set = fn(&mut GenerateOptions);
 
 /// Options, how far the logits are spread, and the tokens of two samples.
-const DRAWN: [(Set, f32, [[u32; 8]; 2]); 11] = [
+const SAMPLED: [(Set, f32, [[u32; 8]; 2]); 11] = [
     (
         |_| {},
         20.0,
@@ -336,7 +336,7 @@ fn drawn_tokens_are_those_of_the_table_and_of_the_text() {
     let vocabulary = tokenizer.vocab_size();
     assert!(vocabulary < VOCAB);
     let mut wrong = String::new();
-    for (i, (set, spread, expected)) in DRAWN.iter().enumerate() {
+    for (i, (set, spread, expected)) in SAMPLED.iter().enumerate() {
         let mut options = GenerateOptions::default();
         (options.limits.max_new_tokens, options.samples) = (8, 2);
         set(&mut options);

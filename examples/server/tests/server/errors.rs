@@ -419,7 +419,7 @@ fn foreign_pages_are_refused() {
     assert_eq!(code(ask(&[("origin", "null")])), "foreign_origin");
     let page = head("GET", "/", &[("host", "rebound.example")]);
     assert_eq!(code(server.raw(page.as_bytes())), "foreign_host");
-    // The browser asks before it sends JSON to another site, and hears no.
+    // The browser asks before it sends JSON to another site, and is refused.
     let asked = [
         ("origin", "http://evil.example"),
         ("access-control-request-method", "POST"),

@@ -270,7 +270,7 @@ impl Running {
         }))
     }
 
-    /// Hears of the process that bubblewrap has made; there is none if it failed before.
+    /// Reads the id of the process that bubblewrap has made; there is none if it failed before.
     fn first_process(
         bwrap: &Child,
         status: &mut BufReader<std::fs::File>,

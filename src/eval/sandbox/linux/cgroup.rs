@@ -1,4 +1,4 @@
-//! A control group for each run, where one can be had: then what the kernel keeps for a program (sockets,
+//! A control group for each run, where one is available: then what the kernel keeps for a program (sockets,
 //! pipes, page tables, inodes) counts as its memory too.
 //!
 //! Version 1 has one wherever this process may make a group below its own, as root may. Version 2 wants

@@ -47,7 +47,7 @@ fn what_runs_on_alone_is_not_forked() {
         search(&model, &options(4, steps, BeamRules::Reference));
         let mut forks = 0;
         for tokens in 1..steps {
-            // The running beams after so many tokens: a search of its own ends with them.
+            // The running beams after that many tokens: a search of its own ends with them.
             let running = search(&Arc::new(Table::new(seed, 9, -9.0)), &{
                 options(4, tokens, BeamRules::Reference)
             });
