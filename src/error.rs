@@ -175,7 +175,8 @@ impl Error {
 
     /// The error of an allocation for `what` that was refused.
     pub(crate) fn out_of_memory(what: &str) -> Self {
-        let context = format!("cannot allocate memory for {what}; free some memory or ask for less");
+        let context =
+            format!("cannot allocate memory for {what}; free some memory or ask for less");
         Self::new(ErrorKind::OutOfMemory, context)
     }
 

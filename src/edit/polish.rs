@@ -7,7 +7,7 @@ use crate::cancel::CancelToken;
 use crate::code::{
     Indentation, Likelihood, cut_at_scope, distinct, rank, reindent, without_overlap,
 };
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{Completion, FinishReason, Session};
 use crate::language::Language;
 use crate::memory::{TryGrow, try_collect, try_collect_ok, try_concat, try_copy_text};
@@ -222,7 +222,7 @@ impl Polish {
             ids.try_extend(&encode(rest)?)?;
             Ok((ids, from))
         });
-        let mut prompts: Vec<(Vec<u32>, usize)> = try_collect_ok(prompts)?;
+        let mut prompts: Vec<(Vec<u32>, usize)> = try_collect_ok::<_, Error>(prompts)?;
         let longest = prompts.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0);
         let positions = generator.model().config().max_position_embeddings;
         let most = self.suffix_tokens.min(positions.saturating_sub(longest));
@@ -232,7 +232,7 @@ impl Polish {
         if suffix.is_empty() {
             return Ok(None);
         }
-        let score = |(ids, from): &mut (Vec<u32>, usize)| {
+        let score = |(ids, from): &mut (Vec<u32>, usize)| -> Result<Scored> {
             let rest = ids.len() - *from;
             ids.try_extend(&suffix)?;
             let mut logprobs = session.score(&*ids, *from, cancel)?;

@@ -52,7 +52,11 @@ const APART: &[Apart] = &[
     ("model/", "cpu::", &[]),
     ("model/", "Cpu", &[("model/mod.rs", ARCHITECTURE)]),
     ("model/", "CpuOptions", &[("model/mod.rs", ARCHITECTURE)]),
-    ("model/", "InstructionSet", &[("model/mod.rs", ARCHITECTURE)]),
+    (
+        "model/",
+        "InstructionSet",
+        &[("model/mod.rs", ARCHITECTURE)],
+    ),
     // Floats know nothing of quantized panels.
     ("kernels/generic/", "packed::", &[]),
     ("kernels/simd.rs", "packed::", &[("kernels/simd.rs", TIER)]),

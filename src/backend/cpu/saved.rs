@@ -138,7 +138,8 @@ fn tokens_of_pages(tokens: usize) -> impl Iterator<Item = usize> {
 fn buffer(bytes: usize) -> Result<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(bytes).map_err(|e| {
-        let message = format!("cannot allocate a buffer of {bytes} bytes for a saved KV cache: {e}");
+        let message =
+            format!("cannot allocate a buffer of {bytes} bytes for a saved KV cache: {e}");
         Error::new(ErrorKind::OutOfMemory, message)
     })?;
     Ok(buffer)
