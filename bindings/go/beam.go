@@ -5,31 +5,32 @@ import "C"
 
 import (
 	"context"
+	"time"
 	"unsafe"
 )
 
 // BeamRules are how beams are scored and when the search ends.
-type BeamRules int32
+type BeamRules string
 
 const (
-	// BeamRulesReference: the score is the sum of the log-probabilities.
-	BeamRulesReference BeamRules = C.CODEGEEX_BEAM_RULES_REFERENCE
+	// BeamRulesReference: the score is the sum of the log-probabilities. This is the default.
+	BeamRulesReference BeamRules = "reference"
 	// BeamRulesHuggingFace: as generate in Hugging Face transformers.
-	BeamRulesHuggingFace BeamRules = C.CODEGEEX_BEAM_RULES_HUGGING_FACE
+	BeamRulesHuggingFace BeamRules = "hugging_face"
 )
 
 // EarlyStopping is when a search by the Hugging Face rules ends.
-type EarlyStopping int32
+type EarlyStopping string
 
 const (
 	// EarlyStoppingNo is False in transformers: stop when the best running beam scores no better than
-	// the worst finished one.
-	EarlyStoppingNo EarlyStopping = C.CODEGEEX_EARLY_STOPPING_NO
+	// the worst finished one. This is the default.
+	EarlyStoppingNo EarlyStopping = "no"
 	// EarlyStoppingYes is True in transformers: stop as soon as NumBeams beams have finished.
-	EarlyStoppingYes EarlyStopping = C.CODEGEEX_EARLY_STOPPING_YES
+	EarlyStoppingYes EarlyStopping = "yes"
 	// EarlyStoppingNever is "never" in transformers: stop only when no running beam can improve the
 	// result.
-	EarlyStoppingNever EarlyStopping = C.CODEGEEX_EARLY_STOPPING_NEVER
+	EarlyStoppingNever EarlyStopping = "never"
 )
 
 // BeamOptions are the options of a beam search. The zero value and nil mean four beams of at most 128
@@ -46,12 +47,21 @@ type BeamOptions struct {
 	LengthPenalty float32
 	// EarlyStopping is the early stopping of the Hugging Face rules.
 	EarlyStopping EarlyStopping
-	// Stop has the stop strings.
+	// Stop has the stop strings. They are not part of the text.
 	Stop []string
+	// StopAt ends a completion by stop rules for code.
+	StopAt StopAt
 	// BannedIDs are excluded from all beams.
 	BannedIDs []uint32
 	// SpecialTokens is how special tokens in the prompt are encoded.
 	SpecialTokens SpecialTokens
+	// Timeout ends the search with the current beams, with FinishDeadline and without an error; 0
+	// means none.
+	Timeout time.Duration
+	// PrefillLimit is the maximum number of prompt tokens to compute; 0 means no limit.
+	PrefillLimit int
+	// Threads is the maximum number of compute threads; 0 means all threads of the model.
+	Threads int
 	// Extra sets options by key, after the fields. See BeamOptionKeys.
 	Extra map[string]string
 }
@@ -62,49 +72,26 @@ func (o *BeamOptions) build() (*owner, error) {
 	}
 	var h *C.codegeex_beam_options
 	type failure = **C.codegeex_error
-	type status = C.codegeex_status
-	var s setting
-	s.nonNegative(o.NumBeams, o.MaxNewTokens)
-	s.set(func(e failure) status { return C.codegeex_beam_options_new(&h, e) })
-	if s.err != nil {
-		return nil, s.err
-	}
-	if o.NumBeams != 0 {
-		s.set(func(e failure) status { return C.codegeex_beam_options_set_num_beams(h, size(o.NumBeams), e) })
-	}
-	if o.MaxNewTokens != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_beam_options_set_max_new_tokens(h, size(o.MaxNewTokens), e)
-		})
-	}
-	s.set(func(e failure) status { return C.codegeex_beam_options_set_rules(h, C.int32_t(o.Rules), e) })
-	if o.LengthPenalty != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_beam_options_set_length_penalty(h, C.float(o.LengthPenalty), e)
-		})
-	}
-	if o.EarlyStopping != EarlyStoppingNo {
-		s.set(func(e failure) status {
-			return C.codegeex_beam_options_set_early_stopping(h, C.int32_t(o.EarlyStopping), e)
-		})
-	}
-	for _, stop := range o.Stop {
-		p, n := cText(stop)
-		s.set(func(e failure) status { return C.codegeex_beam_options_add_stop(h, p, n, e) })
-	}
-	if len(o.BannedIDs) > 0 {
-		p, n := cIDs(o.BannedIDs)
-		s.set(func(e failure) status { return C.codegeex_beam_options_set_banned_ids(h, p, n, e) })
-	}
-	s.set(func(e failure) status {
-		return C.codegeex_beam_options_set_special_tokens(h, C.int32_t(o.SpecialTokens), e)
-	})
-	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
+	s := setting{byKey: func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) C.codegeex_status {
 		return C.codegeex_beam_options_set(h, k, kn, v, vn, e)
-	})
-	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+	}}
+	s.call(func(e failure) C.codegeex_status { return C.codegeex_beam_options_new(&h, e) })
+	s.number("num_beams", o.NumBeams)
+	s.number("max_new_tokens", o.MaxNewTokens)
+	s.text("rules", string(o.Rules))
+	s.float("length_penalty", o.LengthPenalty)
+	s.text("early_stopping", string(o.EarlyStopping))
+	s.texts("stop", o.Stop)
+	s.stopAt(o.StopAt)
+	s.ids("banned_ids", o.BannedIDs)
+	s.special(o.SpecialTokens)
+	s.timeout(o.Timeout)
+	s.number("prefill_limit", o.PrefillLimit)
+	s.number("threads", o.Threads)
+	s.extra(o.Extra)
+	return s.done(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_beam_options_free((*C.codegeex_beam_options)(p))
-	}))
+	})
 }
 
 // Value returns an option as text, by its key.

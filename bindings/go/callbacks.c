@@ -17,7 +17,12 @@ void codegeex_go_log(void *userdata, int32_t level, const char *message, size_t 
     codegeexGoLog((uintptr_t)userdata, level, (char *)message, message_len);
 }
 
-void codegeex_go_log_destroy(void *userdata)
+int32_t codegeex_go_sampler(void *userdata, const codegeex_sampler_input *input)
 {
-    codegeexGoLogDestroy((uintptr_t)userdata);
+    return codegeexGoSampler((uintptr_t)userdata, (codegeex_sampler_input *)input);
+}
+
+void codegeex_go_destroy(void *userdata)
+{
+    codegeexGoDestroy((uintptr_t)userdata);
 }

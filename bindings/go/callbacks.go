@@ -101,7 +101,7 @@ func codegeexGoLog(userdata C.uintptr_t, level C.int32_t, message *C.char, messa
 	logger.Log(context.Background(), at, goString(message, messageLen))
 }
 
-//export codegeexGoLogDestroy
-func codegeexGoLogDestroy(userdata C.uintptr_t) {
+//export codegeexGoDestroy
+func codegeexGoDestroy(userdata C.uintptr_t) {
 	cgo.Handle(userdata).Delete()
 }

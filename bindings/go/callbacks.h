@@ -10,6 +10,7 @@ static inline void *codegeex_go_userdata(uintptr_t handle) { return (void *)hand
 int32_t codegeex_go_event(void *userdata, const codegeex_event *event);
 int32_t codegeex_go_progress(void *userdata, uint64_t done, uint64_t total);
 void codegeex_go_log(void *userdata, int32_t level, const char *message, size_t message_len);
-void codegeex_go_log_destroy(void *userdata);
+int32_t codegeex_go_sampler(void *userdata, const codegeex_sampler_input *input);
+void codegeex_go_destroy(void *userdata);
 
 #endif

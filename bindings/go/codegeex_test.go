@@ -84,6 +84,8 @@ func TestErrors(t *testing.T) {
 	}
 	for _, options := range []*GenerateOptions{
 		{TopP: 2}, {Samples: -1}, {TopK: -1}, {PrefillLimit: -1}, {Extra: map[string]string{"no such": "1"}},
+		{Timeout: -1}, {Speculation: Speculation{Tokens: -1}}, {SpecialTokens: 7}, {StopAt: StopAt{Rules: "line"}},
+		{LogitBias: []LogitBias{{1, float32(math.NaN())}}},
 		{Extra: map[string]string{"seed": "many"}}, {Temperature: float32(math.NaN())},
 	} {
 		if _, err := open(t, nil).Generate(background, code, options); !errors.Is(err, ErrInvalidArgument) {
@@ -92,6 +94,21 @@ func TestErrors(t *testing.T) {
 	}
 	if _, err := open(t, nil).Generate(background, Text("\xff"), nil); !errors.Is(err, ErrInvalidUTF8) {
 		t.Errorf("no UTF-8: %v", err)
+	}
+	for _, options := range []*GenerateOptions{{Stop: []string{"\xff"}}, {StopAt: StopAt{Before: "\xff"}}} {
+		if _, err := open(t, nil).Generate(background, code, options); !errors.Is(err, ErrInvalidUTF8) {
+			t.Errorf("no UTF-8 in %+v: %v", options, err)
+		}
+	}
+	for _, options := range []*BeamOptions{{NumBeams: -1}, {Rules: "others"}, {EarlyStopping: "maybe"}, {Threads: -1}} {
+		if _, err := open(t, nil).BeamSearch(background, code, options); !errors.Is(err, ErrInvalidArgument) {
+			t.Errorf("%+v: %v", options, err)
+		}
+	}
+	for _, options := range []*OpenOptions{{Memory: "read"}, {KV: "f8"}, {Activations: "int4"}, {Threads: -1}} {
+		if _, err := Open(background, modelPath(), options); !errors.Is(err, ErrInvalidArgument) {
+			t.Errorf("%+v: %v", options, err)
+		}
 	}
 	if _, err := open(t, nil).Generate(background, IDs{1 << 30}, nil); !errors.Is(err, ErrTokenOutOfRange) {
 		t.Errorf("id out of range: %v", err)
@@ -115,45 +132,63 @@ func TestOptionsByKey(t *testing.T) {
 			}
 		}
 	}
-	// Every field arrives under its key, and a key wins over its field.
-	options := GenerateOptions{
-		MaxNewTokens: 3, Temperature: 0.5, TopK: 4, TopP: 0.25, MinP: 0.125, TypicalP: 0.75,
-		RepetitionPenalty: 1.5, PresencePenalty: 2.5, FrequencyPenalty: 3.5,
-		LogitBias: []LogitBias{{198, -2.5}}, BannedIDs: []uint32{5, 6}, Seed: math.MaxUint64,
-		FirstSample: 7, Samples: 2, Stop: []string{"\n\n", "x"}, TopLogprobs: 8,
-		SpecialTokens: SpecialParse, PrefillLimit: 9, Threads: 1, Speculation: Speculation{Tokens: 4},
-		Extra: map[string]string{"timeout_ms": "11", "top_k": "12"},
-	}
-	want := map[string]string{
-		"max_new_tokens": "3", "temperature": "0.5", "top_k": "12", "top_p": "0.25", "min_p": "0.125",
-		"typical_p": "0.75", "repetition_penalty": "1.5", "presence_penalty": "2.5",
-		"frequency_penalty": "3.5", "logit_bias": `{"198":-2.5}`, "banned_ids": "[5,6]",
-		"seed": "18446744073709551615", "first_sample": "7", "samples": "2", "stop": `["\n\n","x"]`,
-		"top_logprobs": "8", "special_tokens": "parse", "prefill_limit": "9", "threads": "1",
-		"speculation": "lookup:4", "timeout_ms": "11",
-	}
-	for _, key := range GenerateOptionKeys() {
-		expected, known := want[key.Key]
-		if got := must[string](t)(options.Value(key.Key)); known && got != expected {
-			t.Errorf("%s is %s, expected %s", key.Key, got, expected)
+	// Every field arrives under its key, and a key wins over its field. Nothing else is left out.
+	agree := func(what string, keys []OptionKey, value func(key string) (string, error), want map[string]string) {
+		t.Helper()
+		for _, key := range keys {
+			expected, known := want[key.Key]
+			if got := must[string](t)(value(key.Key)); got != expected || !known {
+				t.Errorf("%s: %s is %s, expected %s", what, key.Key, got, expected)
+			}
+		}
+		if len(keys) != len(want) {
+			t.Errorf("%s has %d keys, expected %d", what, len(keys), len(want))
 		}
 	}
-	got := must[string](t)((&OpenOptions{KV: KVFloat16, Threads: 3}).Value("kv"))
-	if got != "f16" {
-		t.Errorf("kv is %s", got)
+	generate := &GenerateOptions{
+		MaxNewTokens: 3, Temperature: 0.5, TopK: 4, TopP: 0.25, MinP: 0.125, TypicalP: 0.75,
+		RepetitionPenalty: 1.5, PresencePenalty: -2.5, FrequencyPenalty: 3.5,
+		LogitBias: []LogitBias{{198, -2.5}, {7, float32(math.Inf(-1))}}, BannedIDs: []uint32{5, math.MaxUint32},
+		Seed: math.MaxUint64, FirstSample: 7, Samples: 2, Stop: []string{"\n\n", "\"\\<é\x01"}, TopLogprobs: 8,
+		StopAt:        StopAt{Language: "go", Rules: "block,function", Before: "func f() {\n"},
+		SpecialTokens: SpecialParse, PrefillLimit: 9, Threads: 1, Speculation: Speculation{Tokens: 4}, Heal: true,
+		Timeout: 10*time.Millisecond + 1, Samplers: []Sampler{nil}, Extra: map[string]string{"top_k": "12"},
 	}
-	got = must[string](t)((&OpenOptions{Activations: ActivationsInt8}).Value("activations"))
-	if got != "int8" {
-		t.Errorf("activations is %s", got)
+	agree("generate", GenerateOptionKeys(), generate.Value, map[string]string{
+		"max_new_tokens": "3", "temperature": "0.5", "top_k": "12", "top_p": "0.25", "min_p": "0.125",
+		"typical_p": "0.75", "repetition_penalty": "1.5", "presence_penalty": "-2.5",
+		"frequency_penalty": "3.5", "logit_bias": `{"198":-2.5,"7":null}`, "banned_ids": "[5,4294967295]",
+		"seed": "18446744073709551615", "first_sample": "7", "samples": "2", "stop": `["\n\n","\"\\<é\u0001"]`,
+		"stop_at": "go:block,function", "stop_before": `"func f() {\n"`, "heal": "true",
+		"top_logprobs": "8", "special_tokens": "parse", "prefill_limit": "9", "threads": "1",
+		"speculation": "lookup:4", "timeout_ms": "11",
+	})
+	beam := &BeamOptions{
+		NumBeams: 3, MaxNewTokens: 5, Rules: BeamRulesHuggingFace, LengthPenalty: 0.5, EarlyStopping: EarlyStoppingNever,
+		Stop: []string{"x"}, StopAt: StopAt{Language: "python", Rules: "line"}, BannedIDs: []uint32{6},
+		SpecialTokens: SpecialParse, Timeout: time.Second, PrefillLimit: 7, Threads: 2,
+		Extra: map[string]string{"stop_before": `""`},
 	}
-	if got := must[string](t)((&BeamOptions{NumBeams: 3}).Value("num_beams")); got != "3" {
-		t.Errorf("num_beams is %s", got)
-	}
-	if got := must[string](t)((&ConvertOptions{Quantize: "int8"}).Value("quantize")); got != "int8" {
-		t.Errorf("quantize is %s", got)
-	}
-	if got := must[string](t)((&ServiceOptions{Sequences: 3}).Value("sequences")); got != "3" {
-		t.Errorf("sequences is %s", got)
+	agree("beam", BeamOptionKeys(), beam.Value, map[string]string{
+		"num_beams": "3", "max_new_tokens": "5", "rules": "hugging_face", "length_penalty": "0.5",
+		"early_stopping": "never", "stop": `["x"]`, "stop_at": "python:line", "stop_before": `""`, "banned_ids": "[6]",
+		"special_tokens": "parse", "timeout_ms": "1000", "prefill_limit": "7", "threads": "2",
+	})
+	opening := &OpenOptions{Memory: MemoryCopy, Threads: 3, ISA: "scalar", KV: KVFloat16,
+		Activations: ActivationsInt8, MemoryLimit: math.MaxUint64}
+	agree("open", OpenOptionKeys(), opening.Value, map[string]string{"memory": "copy", "threads": "3", "isa": "scalar",
+		"kv": "f16", "activations": "int8", "memory_limit": "18446744073709551615", "config": "none"})
+	convert := &ConvertOptions{DType: "f16", Quantize: "int8", QuantizeHead: true, Threads: 2, Overwrite: true}
+	agree("convert", ConvertOptionKeys(), convert.Value, map[string]string{
+		"dtype": "f16", "quantize": "int8", "quantize_head": "true", "threads": "2", "overwrite": "true"})
+	service := &ServiceOptions{Sequences: 3, PrefillTokens: 4, Prefixes: 5, Waiting: 6, CacheBytes: 1 << 40}
+	agree("service", ServiceOptionKeys(), service.Value, map[string]string{
+		"sequences": "3", "prefill_tokens": "4", "prefixes": "5", "waiting": "6", "cache_bytes": "1099511627776"})
+	// No limit of the cache means the default, half of the available memory.
+	for bytes, want := range map[uint64]string{0: "none", 1: "1", UnlimitedCache: "unlimited"} {
+		if got := must[string](t)((&ServiceOptions{CacheBytes: bytes}).Value("cache_bytes")); got != want {
+			t.Errorf("a cache of %d bytes is %s", bytes, got)
+		}
 	}
 }
 
@@ -347,7 +382,7 @@ func TestForgottenObjectsAreFreed(t *testing.T) {
 		case <-freed:
 			left--
 		case <-deadline:
-			t.Fatal("what nobody has any more was not freed")
+			t.Fatal("unreachable objects were not freed")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

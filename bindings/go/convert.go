@@ -37,32 +37,19 @@ func (o *ConvertOptions) build() (*owner, error) {
 	}
 	var h *C.codegeex_convert_options
 	type failure = **C.codegeex_error
-	type status = C.codegeex_status
-	var s setting
-	s.nonNegative(o.Threads)
-	s.set(func(e failure) status { return C.codegeex_convert_options_new(&h, e) })
-	if s.err != nil {
-		return nil, s.err
-	}
-	if o.DType != "" {
-		p, n := cText(o.DType)
-		s.set(func(e failure) status { return C.codegeex_convert_options_set_dtype(h, p, n, e) })
-	}
-	if o.Quantize != "" {
-		p, n := cText(o.Quantize)
-		s.set(func(e failure) status { return C.codegeex_convert_options_set_quantize(h, p, n, e) })
-	}
-	s.set(func(e failure) status {
-		return C.codegeex_convert_options_set_quantize_head(h, cBool(o.QuantizeHead), e)
-	})
-	s.set(func(e failure) status { return C.codegeex_convert_options_set_threads(h, size(o.Threads), e) })
-	s.set(func(e failure) status { return C.codegeex_convert_options_set_overwrite(h, cBool(o.Overwrite), e) })
-	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
+	s := setting{byKey: func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) C.codegeex_status {
 		return C.codegeex_convert_options_set(h, k, kn, v, vn, e)
-	})
-	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+	}}
+	s.call(func(e failure) C.codegeex_status { return C.codegeex_convert_options_new(&h, e) })
+	s.text("dtype", o.DType)
+	s.text("quantize", o.Quantize)
+	s.flag("quantize_head", o.QuantizeHead)
+	s.number("threads", o.Threads)
+	s.flag("overwrite", o.Overwrite)
+	s.extra(o.Extra)
+	return s.done(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_convert_options_free((*C.codegeex_convert_options)(p))
-	}))
+	})
 }
 
 // Value returns an option as text, by its key.

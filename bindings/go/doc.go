@@ -24,15 +24,23 @@
 // close an object twice, and while another goroutine's call runs; that call completes normally.
 // Methods of a closed object return [ErrClosed].
 //
+// # Options
+//
+// A zero field means the default, and so does nil. Fields are checked by the library when a call
+// begins: a value out of range is [ErrInvalidArgument], with a message that names the key. Extra sets
+// options by key and value, after the fields.
+//
 // # Goroutines
 //
-// Models, tokenizers and services are safe for concurrent use. Sessions, states, decoders and tickets
-// serve one call at a time; a concurrent call returns [ErrBusy]. Options are read when a call starts.
+// Models, tokenizers and services are safe for concurrent use. Sessions, states, decoders, code stops
+// and tickets serve one call at a time; a concurrent call returns [ErrBusy]. Options are read when a
+// call starts.
 //
 // # Callbacks
 //
-// Callbacks run on the calling goroutine, before the call returns; loggers also run on threads of a
-// service. They may use this package. A panic in a callback ends the call and continues in the
-// caller; a panic in a logger is dropped. Callbacks must not call [runtime.Goexit], which
+// Callbacks run on the calling goroutine, before the call returns; loggers and samplers also run on
+// threads of a service, samplers on those of concurrent calls as well. They may use this package. A
+// panic in a callback or sampler ends the call and continues in the caller, for requests of a service
+// in [Ticket.Wait]; a panic in a logger is dropped. None of them may call [runtime.Goexit], which
 // testing.T.FailNow does: the call would never end, and its objects would stay in use.
 package codegeex

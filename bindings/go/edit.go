@@ -32,17 +32,19 @@ type EditOptions struct {
 	Extra map[string]string
 }
 
-func (o *EditOptions) build() (*owner, error) {
+func (o *EditOptions) build(sampled *sampling) (*owner, error) {
 	if o == nil {
 		return nil, nil
 	}
 	var h *C.codegeex_edit_options
 	type failure = **C.codegeex_error
-	var s setting
-	s.set(func(e failure) C.codegeex_status { return C.codegeex_edit_options_new(&h, e) })
+	s := setting{byKey: func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) C.codegeex_status {
+		return C.codegeex_edit_options_set(h, k, kn, v, vn, e)
+	}}
+	s.call(func(e failure) C.codegeex_status { return C.codegeex_edit_options_new(&h, e) })
 	if o.Generate != nil {
 		s.use(func() error {
-			built, err := o.Generate.build()
+			built, err := o.Generate.build(sampled)
 			if err != nil {
 				return err
 			}
@@ -54,12 +56,10 @@ func (o *EditOptions) build() (*owner, error) {
 			})
 		})
 	}
-	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) C.codegeex_status {
-		return C.codegeex_edit_options_set(h, k, kn, v, vn, e)
-	})
-	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+	s.extra(o.Extra)
+	return s.done(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_edit_options_free((*C.codegeex_edit_options)(p))
-	}))
+	})
 }
 
 // Value returns an option as text, by its key.
@@ -67,7 +67,7 @@ func (o *EditOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &EditOptions{}
 	}
-	built, err := o.build()
+	built, err := o.build(nil)
 	return value(built, err, key, func(h *C.codegeex_edit_options, k *C.char, kn C.size_t, v **C.char, vn *C.size_t, e **C.codegeex_error) C.codegeex_status {
 		return C.codegeex_edit_options_get(h, k, kn, v, vn, e)
 	})
@@ -75,11 +75,15 @@ func (o *EditOptions) Value(key string) (string, error) {
 
 // An EditSession gives inline code suggestions at a cursor while the text around it changes. It
 // serves one call at a time.
-type EditSession struct{ own *owner }
+type EditSession struct {
+	own     *owner
+	sampled *sampling
+}
 
 // NewEditSession creates an edit session for a language, by its name. The options may be nil.
 func (m *Model) NewEditSession(language string, options *EditOptions) (*EditSession, error) {
-	built, err := options.build()
+	sampled := new(sampling)
+	built, err := options.build(sampled)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +102,7 @@ func (m *Model) NewEditSession(language string, options *EditOptions) (*EditSess
 	}
 	return &EditSession{newOwner(unsafe.Pointer(s), func(p unsafe.Pointer) {
 		C.codegeex_edit_session_free((*C.codegeex_edit_session)(p))
-	})}, nil
+	}), sampled}, nil
 }
 
 // An EditUpdate is the effect of an update of the text.
@@ -165,7 +169,7 @@ func (s *EditSession) Suggest(ctx context.Context, f func(Token) error) ([]strin
 		})
 	})
 	l.rethrow()
-	if err != nil {
+	if err = s.sampled.end(err); err != nil {
 		return nil, err
 	}
 	suggestions, err := s.Suggestions()

@@ -1,12 +1,15 @@
 package codegeex_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"codegeex"
 )
@@ -74,6 +77,43 @@ func ExampleModel_GenerateFunc() {
 	}
 	fmt.Println(len(done[0].IDs), "tokens,", done[0].FinishReason)
 	// Output: 3 tokens, cancelled
+}
+
+// A custom sampler that never repeats a token.
+func ExampleSampler() {
+	ctx := context.Background()
+	model, err := codegeex.Open(ctx, path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	noRepeat := func(in codegeex.SamplerInput) error {
+		for _, id := range in.Generated {
+			at, found := slices.BinarySearchFunc(in.Candidates, id, func(c codegeex.Candidate, id uint32) int {
+				return cmp.Compare(c.ID, id)
+			})
+			if found {
+				in.Candidates[at].Logit = float32(math.Inf(-1))
+			}
+		}
+		return nil
+	}
+	options := &codegeex.GenerateOptions{MaxNewTokens: 32, Samplers: []codegeex.Sampler{noRepeat}}
+	done, err := model.Generate(ctx, codegeex.Text("def f("), options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ids := done[0].IDs
+	slices.Sort(ids)
+	fmt.Println(len(ids), "tokens,", len(slices.Compact(ids)), "different ones")
+	// Output: 32 tokens, 32 different ones
+}
+
+func ExampleCutCode() {
+	at := codegeex.StopAt{Language: "go", Rules: "function", Before: "func Add(a, b int) int {\n"}
+	text, reason, err := codegeex.CutCode(at, "\treturn a + b\n}\n\nfunc Sub(")
+	fmt.Printf("%q %v %v\n", text, reason, err)
+	// Output: "\treturn a + b\n}" end_of_function <nil>
 }
 
 func ExampleOpen_errors() {

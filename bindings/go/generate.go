@@ -194,7 +194,8 @@ type generateArguments struct {
 // run generates; the listener may be nil. If the context is cancelled, it returns the partial result
 // with the error.
 func (g generateCall) run(ctx context.Context, prompt Prompt, options *GenerateOptions, l *listener) ([]Completion, error) {
-	built, err := options.build()
+	var sampled sampling
+	built, err := options.build(&sampled)
 	if err != nil {
 		return nil, err
 	}
@@ -206,28 +207,26 @@ func (g generateCall) run(ctx context.Context, prompt Prompt, options *GenerateO
 		to.callback = C.codegeex_event_callback(C.codegeex_go_event)
 		to.userdata = C.codegeex_go_userdata(C.uintptr_t(handle))
 	}
-	handle, err := g.own.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer g.own.owned.release()
-	err = useOptional(built, func(o *C.codegeex_generate_options) error {
-		to.options = o
-		return callContext(ctx, func(cancel *C.codegeex_cancel_token, err **C.codegeex_error) C.codegeex_status {
-			to.cancel, to.err = cancel, err
-			if ids, ok := prompt.(IDs); ok {
-				p, n := cIDs(ids)
-				return g.ids(handle, p, n, &to)
-			}
-			text, _ := prompt.(Text)
-			p, n := cText(string(text))
-			return g.text(handle, p, n, &to)
+	err = use(g.own, func(handle unsafe.Pointer) error {
+		return useOptional(built, func(o *C.codegeex_generate_options) error {
+			to.options = o
+			return callContext(ctx, func(cancel *C.codegeex_cancel_token, err **C.codegeex_error) C.codegeex_status {
+				to.cancel, to.err = cancel, err
+				if ids, ok := prompt.(IDs); ok {
+					p, n := cIDs(ids)
+					return g.ids(handle, p, n, &to)
+				}
+				text, _ := prompt.(Text)
+				p, n := cText(string(text))
+				return g.text(handle, p, n, &to)
+			})
 		})
 	})
 	completions := takeCompletions(to.out)
 	if l != nil {
 		l.rethrow()
 	}
+	err = sampled.end(err)
 	if err == nil {
 		err = endedBy(ctx, completions)
 	}

@@ -55,7 +55,7 @@ func TestGenerateAndStreamAgree(t *testing.T) {
 			t.Errorf("score %v, sum %v", c.Score, sum)
 		}
 	}
-	// The second sample alone is the same, and so is a prompt of ids, and guesses change nothing.
+	// The second sample alone is the same, and so is a prompt of ids, and draft tokens change nothing.
 	options.FirstSample, options.Samples = 1, 1
 	tokenizer := must[*Tokenizer](t)(model.Tokenizer())
 	prompt := must[[]uint32](t)(tokenizer.Encode(string(code), SpecialAsText))
@@ -64,9 +64,9 @@ func TestGenerateAndStreamAgree(t *testing.T) {
 		t.Error("the second sample alone is another one")
 	}
 	options.Speculation = Speculation{Tokens: 3, Draft: model}
-	guessed := must[[]Completion](t)(model.Generate(background, IDs(prompt), options))
-	if !slices.Equal(guessed[0].IDs, whole[1].IDs) || guessed[0].Drafted == 0 {
-		t.Errorf("guessed: %+v", guessed[0])
+	drafted := must[[]Completion](t)(model.Generate(background, IDs(prompt), options))
+	if !slices.Equal(drafted[0].IDs, whole[1].IDs) || drafted[0].Drafted == 0 {
+		t.Errorf("drafted: %+v", drafted[0])
 	}
 }
 
@@ -361,7 +361,7 @@ func TestState(t *testing.T) {
 	}
 	none := must[*Logits](t)(other.Decode(background, ids, WantedNone))
 	if none.Rows() != 0 {
-		t.Errorf("%d rows that nobody wants", none.Rows())
+		t.Errorf("%d rows that were not requested", none.Rows())
 	}
 	top := must[[]TokenLogprob](t)(one.Top(0, 3))
 	best := slices.Index(row, slices.Max(row))
@@ -566,6 +566,28 @@ func TestEditing(t *testing.T) {
 	// Rules of code end a completion, and a prompt that ends inside a word is healed.
 	line := &GenerateOptions{StopAt: StopAt{Language: "python", Rules: "line"}}
 	if done := must[[]Completion](t)(model.Generate(background, code+"\n    with", line)); done[0].FinishReason != FinishEndOfLine {
+		t.Errorf("%+v", done[0])
+	}
+	// The code before the cursor is the prompt, or another text. Beams stop as well.
+	block := &GenerateOptions{MaxNewTokens: 20, StopAt: StopAt{Language: "python", Rules: "block"}}
+	for before, reason := range map[string]FinishReason{"": FinishLength, "if x:\n        y": FinishEndOfBlock} {
+		block.StopAt.Before = before
+		if done := must[[]Completion](t)(model.Generate(background, code, block)); done[0].FinishReason != reason {
+			t.Errorf("after %q: %+v", before, done[0])
+		}
+	}
+	beams := must[[]Completion](t)(model.BeamSearch(background, code+"\n    with", &BeamOptions{NumBeams: 2,
+		StopAt: StopAt{Language: "python", Rules: "line"}}))
+	if beams[0].FinishReason != FinishEndOfLine {
+		t.Errorf("%+v", beams[0])
+	}
+	limited := &BeamOptions{PrefillLimit: 1}
+	if beams := must[[]Completion](t)(model.BeamSearch(background, code, limited)); beams[0].FinishReason != FinishPrefillLimit {
+		t.Errorf("%+v", beams[0])
+	}
+	// A timeout is no error.
+	timed := &GenerateOptions{MaxNewTokens: 1500, BannedIDs: []uint32{50256}, Timeout: 20 * time.Millisecond}
+	if done := must[[]Completion](t)(model.Generate(background, code, timed)); done[0].FinishReason != FinishDeadline {
 		t.Errorf("%+v", done[0])
 	}
 	heal := &GenerateOptions{Heal: true, MaxNewTokens: 4}

@@ -10,8 +10,9 @@ import (
 // ErrClosed is what methods of a closed object return.
 var ErrClosed = errors.New("codegeex: use after Close")
 
-// An owner owns one handle of the library. It is freed once, when it was closed or the owner became
-// garbage, and no call uses it any more: closing while a call runs is safe, and does not wait.
+// An owner owns one handle of the library. The handle is freed when the owner is closed or becomes
+// garbage. Closing while a call runs is safe, and does not wait: the library keeps what a running call
+// needs, and refuses a handle that was freed.
 type owner struct{ *owned }
 
 // owned is what a cleanup keeps, which must not know the owner.
@@ -20,8 +21,9 @@ type owned struct {
 
 	mu     sync.Mutex
 	handle unsafe.Pointer
-	users  int
 	closed bool
+	// copies is the number of calls of lend that run.
+	copies int
 }
 
 func newOwner(handle unsafe.Pointer, free func(unsafe.Pointer)) *owner {
@@ -30,20 +32,28 @@ func newOwner(handle unsafe.Pointer, free func(unsafe.Pointer)) *owner {
 	return o
 }
 
-// acquire lends the handle until release.
-func (o *owner) acquire() (unsafe.Pointer, error) {
+// get returns the handle. The owner must be kept alive while a call begins with it.
+func (o *owner) get() (unsafe.Pointer, error) {
 	if o == nil {
 		return nil, ErrClosed
 	}
-	// Otherwise the owner may become garbage between its last use and the count.
-	defer runtime.KeepAlive(o)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return nil, ErrClosed
 	}
-	o.users++
 	return o.handle, nil
+}
+
+// refused is the error of a call with the handle: ErrClosed if the owner was closed before the library
+// looked at it.
+func (o *owner) refused(err error) error {
+	if e, ok := err.(*Error); ok && e.Code == ErrInvalidArgument {
+		if _, closed := o.get(); closed != nil {
+			return closed
+		}
+	}
+	return err
 }
 
 func (o *owner) close() {
@@ -52,19 +62,9 @@ func (o *owner) close() {
 	}
 }
 
-func (o *owned) release() {
-	o.mu.Lock()
-	o.users--
-	last := o.closed && o.users == 0
-	o.mu.Unlock()
-	if last {
-		o.free(o.handle)
-	}
-}
-
 func (o *owned) close() {
 	o.mu.Lock()
-	last := !o.closed && o.users == 0
+	last := !o.closed && o.copies == 0
 	o.closed = true
 	o.mu.Unlock()
 	if last {
@@ -75,13 +75,38 @@ func (o *owned) close() {
 // use calls f with the handle of an owner as a P, a pointer of C's. (Types that C does not tell us
 // are no type arguments, but pointers to them are.)
 func use[P any](o *owner, f func(P) error) error {
-	handle, err := o.acquire()
+	handle, err := o.get()
 	if err != nil {
 		return err
 	}
-	// Of what the owner has, not of the owner: it may become garbage meanwhile.
-	defer o.owned.release()
-	return f(*(*P)(unsafe.Pointer(&handle)))
+	// Otherwise the owner may become garbage, and its handle be freed, before the call begins.
+	defer runtime.KeepAlive(o)
+	return o.refused(f(*(*P)(unsafe.Pointer(&handle))))
+}
+
+// lend is use for functions that copy data that belongs to the handle. If the owner is closed
+// meanwhile, the handle is freed after the copy.
+func lend[P any](o *owner, f func(P) error) error {
+	if o == nil {
+		return ErrClosed
+	}
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return ErrClosed
+	}
+	o.copies++
+	o.mu.Unlock()
+	defer func() {
+		o.mu.Lock()
+		o.copies--
+		last := o.closed && o.copies == 0
+		o.mu.Unlock()
+		if last {
+			o.free(o.handle)
+		}
+	}()
+	return use(o, f)
 }
 
 // ask is use for functions that cannot fail; of what was closed they say the zero value.

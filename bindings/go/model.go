@@ -11,39 +11,39 @@ import (
 )
 
 // MemoryMode is how the files of a checkpoint are loaded into memory.
-type MemoryMode int32
+type MemoryMode string
 
 const (
 	// MemoryMap memory-maps the files: opening is nearly free. Do not truncate them while the model
-	// is open.
-	MemoryMap MemoryMode = C.CODEGEEX_MEMORY_MAP
+	// is open. This is the default.
+	MemoryMap MemoryMode = "map"
 	// MemoryCopy reads the files into private memory.
-	MemoryCopy MemoryMode = C.CODEGEEX_MEMORY_COPY
+	MemoryCopy MemoryMode = "copy"
 	// MemoryLock memory-maps and locks the files (mlock). RLIMIT_MEMLOCK must be at least their size.
-	MemoryLock MemoryMode = C.CODEGEEX_MEMORY_LOCK
+	MemoryLock MemoryMode = "lock"
 )
 
 // KVFormat is the format of the KV cache.
-type KVFormat int32
+type KVFormat string
 
 const (
-	// KVFloat32 is FP32, as computed.
-	KVFloat32 KVFormat = C.CODEGEEX_KV_F32
+	// KVFloat32 is FP32, as computed. This is the default.
+	KVFloat32 KVFormat = "f32"
 	// KVFloat16 is FP16.
-	KVFloat16 KVFormat = C.CODEGEEX_KV_F16
+	KVFloat16 KVFormat = "f16"
 	// KVInt8 is INT8 with a scale for each token and head.
-	KVInt8 KVFormat = C.CODEGEEX_KV_INT8
+	KVInt8 KVFormat = "int8"
 )
 
 // ActivationFormat is the precision of activations in quantized layers.
-type ActivationFormat int32
+type ActivationFormat string
 
 const (
-	// ActivationsInt16 is INT16 with a scale for each token.
-	ActivationsInt16 ActivationFormat = C.CODEGEEX_ACTIVATIONS_INT16
+	// ActivationsInt16 is INT16 with a scale for each token. This is the default.
+	ActivationsInt16 ActivationFormat = "int16"
 	// ActivationsInt8 is INT8 with a scale for each group of 256 inputs: faster for prompts and large
 	// batches, less exact.
-	ActivationsInt8 ActivationFormat = C.CODEGEEX_ACTIVATIONS_INT8
+	ActivationsInt8 ActivationFormat = "int8"
 )
 
 // OpenOptions are the options for opening a model. The zero value and nil memory-map the files and
@@ -81,32 +81,20 @@ func (o *OpenOptions) build() (*owner, error) {
 	}
 	var h *C.codegeex_open_options
 	type failure = **C.codegeex_error
-	type status = C.codegeex_status
-	var s setting
-	s.nonNegative(o.Threads)
-	s.set(func(e failure) status { return C.codegeex_open_options_new(&h, e) })
-	if s.err != nil {
-		return nil, s.err
-	}
-	s.set(func(e failure) status { return C.codegeex_open_options_set_memory(h, C.int32_t(o.Memory), e) })
-	s.set(func(e failure) status { return C.codegeex_open_options_set_threads(h, size(o.Threads), e) })
-	if o.ISA != "" {
-		p, n := cText(o.ISA)
-		s.set(func(e failure) status { return C.codegeex_open_options_set_isa(h, p, n, e) })
-	}
-	s.set(func(e failure) status { return C.codegeex_open_options_set_kv(h, C.int32_t(o.KV), e) })
-	s.set(func(e failure) status {
-		return C.codegeex_open_options_set_activations(h, C.int32_t(o.Activations), e)
-	})
-	if o.MemoryLimit != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_open_options_set_memory_limit(h, C.uint64_t(o.MemoryLimit), e)
-		})
-	}
+	s := setting{byKey: func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) C.codegeex_status {
+		return C.codegeex_open_options_set(h, k, kn, v, vn, e)
+	}}
+	s.call(func(e failure) C.codegeex_status { return C.codegeex_open_options_new(&h, e) })
+	s.text("memory", string(o.Memory))
+	s.number("threads", o.Threads)
+	s.text("isa", o.ISA)
+	s.text("kv", string(o.KV))
+	s.text("activations", string(o.Activations))
+	s.unsigned("memory_limit", o.MemoryLimit)
 	if o.Tokenizer != nil {
 		s.use(func() error {
 			return use(o.Tokenizer.own, func(t *C.codegeex_tokenizer) error {
-				return call(func(e failure) status { return C.codegeex_open_options_set_tokenizer(h, t, e) })
+				return call(func(e failure) C.codegeex_status { return C.codegeex_open_options_set_tokenizer(h, t, e) })
 			})
 		})
 	}
@@ -119,19 +107,17 @@ func (o *OpenOptions) build() (*owner, error) {
 			}
 		}
 		if level != 0 {
-			s.set(func(e failure) status {
+			s.call(func(e failure) C.codegeex_status {
 				userdata := C.codegeex_go_userdata(C.uintptr_t(cgo.NewHandle(o.Logger)))
 				return C.codegeex_open_options_set_log(h, level, C.codegeex_log_callback(C.codegeex_go_log),
-					userdata, C.codegeex_destroy_callback(C.codegeex_go_log_destroy), e)
+					userdata, C.codegeex_destroy_callback(C.codegeex_go_destroy), e)
 			})
 		}
 	}
-	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
-		return C.codegeex_open_options_set(h, k, kn, v, vn, e)
-	})
-	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+	s.extra(o.Extra)
+	return s.done(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_open_options_free((*C.codegeex_open_options)(p))
-	}))
+	})
 }
 
 // Value returns an option as text, by its key.
@@ -242,18 +228,23 @@ func (m *Model) Info() (info ModelInfo, err error) {
 	return info, err
 }
 
+// lent copies a text that belongs to the model.
+func (m *Model) lent(f func(h *C.codegeex_model, n *C.size_t) *C.char) (text string) {
+	_ = lend(m.own, func(h *C.codegeex_model) error {
+		text = lent(func(n *C.size_t) *C.char { return f(h, n) })
+		return nil
+	})
+	return text
+}
+
 // String is a one-line description of the model: sizes, backend, kernels, threads. Empty after Close.
 func (m *Model) String() string {
-	return ask(m.own, func(h *C.codegeex_model) string {
-		return lent(func(n *C.size_t) *C.char { return C.codegeex_model_describe(h, n) })
-	})
+	return m.lent(func(h *C.codegeex_model, n *C.size_t) *C.char { return C.codegeex_model_describe(h, n) })
 }
 
 // ConfigJSON is the configuration of the model as JSON. Empty after Close.
 func (m *Model) ConfigJSON() string {
-	return ask(m.own, func(h *C.codegeex_model) string {
-		return lent(func(n *C.size_t) *C.char { return C.codegeex_model_config_json(h, n) })
-	})
+	return m.lent(func(h *C.codegeex_model, n *C.size_t) *C.char { return C.codegeex_model_config_json(h, n) })
 }
 
 // Kernels is the name of the instruction set that the kernels use. Empty after Close.

@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 	"unsafe"
 )
 
@@ -19,10 +23,16 @@ type OptionKey struct {
 	Help string
 }
 
-// setting sets options behind a handle one after the other, until one is refused.
-type setting struct{ err error }
+// setting sets options behind a handle one after the other, until one is refused. A zero value leaves
+// the default. The library refuses values out of range, and says what it expects.
+type setting struct {
+	err   error
+	byKey setByKey
+}
 
-func (s *setting) set(f func(err **C.codegeex_error) C.codegeex_status) {
+type setByKey = func(key *C.char, keyLen C.size_t, value *C.char, valueLen C.size_t, err **C.codegeex_error) C.codegeex_status
+
+func (s *setting) call(f func(err **C.codegeex_error) C.codegeex_status) {
 	s.use(func() error { return call(f) })
 }
 
@@ -33,24 +43,125 @@ func (s *setting) use(f func() error) {
 	}
 }
 
-type setByKey = func(key *C.char, keyLen C.size_t, value *C.char, valueLen C.size_t, err **C.codegeex_error) C.codegeex_status
+// set sets an option by its key.
+func (s *setting) set(key, value string) {
+	k, kn := cText(key)
+	v, vn := cText(value)
+	s.call(func(err **C.codegeex_error) C.codegeex_status { return s.byKey(k, kn, v, vn, err) })
+}
+
+func (s *setting) text(key, value string) {
+	if value != "" {
+		s.set(key, value)
+	}
+}
+
+func (s *setting) number(key string, value int) {
+	if value != 0 {
+		s.set(key, strconv.Itoa(value))
+	}
+}
+
+func (s *setting) unsigned(key string, value uint64) {
+	if value != 0 {
+		s.set(key, strconv.FormatUint(value, 10))
+	}
+}
+
+func (s *setting) float(key string, value float32) {
+	if value != 0 {
+		s.set(key, formatFloat(value))
+	}
+}
+
+func (s *setting) flag(key string, value bool) {
+	if value {
+		s.set(key, "true")
+	}
+}
+
+// timeout is in milliseconds, rounded up.
+func (s *setting) timeout(value time.Duration) {
+	ms := value.Milliseconds()
+	switch rest := value % time.Millisecond; {
+	case rest > 0:
+		ms++
+	case rest < 0:
+		ms--
+	}
+	if ms != 0 {
+		s.set("timeout_ms", strconv.FormatInt(ms, 10))
+	}
+}
+
+func (s *setting) texts(key string, values []string) {
+	if len(values) > 0 {
+		s.set(key, jsonList("[", "]", values, jsonText))
+	}
+}
+
+func (s *setting) ids(key string, values []uint32) {
+	if len(values) > 0 {
+		s.set(key, jsonList("[", "]", values, func(id uint32) string { return strconv.FormatUint(uint64(id), 10) }))
+	}
+}
+
+func (s *setting) stopAt(at StopAt) {
+	if at.Rules != "" {
+		s.set("stop_at", at.Language+":"+at.Rules)
+	}
+	if at.Before != "" {
+		s.set("stop_before", jsonText(at.Before))
+	}
+}
 
 // extra sets options by key and value, in the order of the keys.
-func (s *setting) extra(options map[string]string, set setByKey) {
+func (s *setting) extra(options map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(options)) {
-		k, kn := cText(key)
-		v, vn := cText(options[key])
-		s.set(func(err **C.codegeex_error) C.codegeex_status { return set(k, kn, v, vn, err) })
+		s.set(key, options[key])
 	}
 }
 
 // done is the owner of options that were set, or the first error.
-func (s *setting) done(o *owner) (*owner, error) {
+func (s *setting) done(handle unsafe.Pointer, free func(unsafe.Pointer)) (*owner, error) {
 	if s.err != nil {
-		o.close()
+		free(handle)
 		return nil, s.err
 	}
-	return o, nil
+	return newOwner(handle, free), nil
+}
+
+func formatFloat(value float32) string { return strconv.FormatFloat(float64(value), 'g', -1, 32) }
+
+func jsonList[T any](open, end string, values []T, format func(T) string) string {
+	var list strings.Builder
+	list.WriteString(open)
+	for i, value := range values {
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		list.WriteString(format(value))
+	}
+	return list.String() + end
+}
+
+// jsonText is a text as JSON. Bytes that are no UTF-8 stay, so that the library reports them.
+func jsonText(text string) string {
+	var quoted strings.Builder
+	quoted.WriteByte('"')
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"' || c == '\\':
+			quoted.WriteByte('\\')
+			quoted.WriteByte(c)
+		case c < ' ':
+			fmt.Fprintf(&quoted, "\\u%04x", c)
+		default:
+			quoted.WriteByte(c)
+		}
+	}
+	quoted.WriteByte('"')
+	return quoted.String()
 }
 
 // value reads an option of an owner, which it closes.
@@ -142,6 +253,17 @@ const (
 	SpecialParse SpecialTokens = C.CODEGEEX_SPECIAL_PARSE
 )
 
+// special is how special tokens in a prompt are encoded, by name.
+func (s *setting) special(value SpecialTokens) {
+	switch value {
+	case SpecialAsText:
+	case SpecialParse:
+		s.set("special_tokens", "parse")
+	default:
+		s.number("special_tokens", int(value))
+	}
+}
+
 // A Speculation configures speculative decoding. It changes latency, never the output.
 type Speculation struct {
 	// Tokens is the maximum number of draft tokens per step; 0 disables it.
@@ -151,13 +273,16 @@ type Speculation struct {
 	Draft *Model
 }
 
-// A StopAt is a set of stop rules for code. No token is sampled after the one that matches.
+// A StopAt says where code ends a completion: stop rules for a language.
 type StopAt struct {
 	// Language is the name of the language.
 	Language string
 	// Rules is a comma-separated list of line, block, function, unindented, humaneval. The first rule
-	// that matches ends the completion; an empty list disables them.
+	// that matches ends the completion, and no token is sampled after it; "" disables them.
 	Rules string
+	// Before is the code left of the cursor, which the completion follows. In options, "" means the
+	// prompt.
+	Before string
 }
 
 // A LogitBias is added to the logits of an id. Negative infinity bans it.
@@ -213,6 +338,12 @@ type GenerateOptions struct {
 	TopLogprobs int
 	// SpecialTokens is how special tokens in the prompt are encoded.
 	SpecialTokens SpecialTokens
+	// Samplers are custom samplers. They run in this order: after banned ids, logit bias and
+	// penalties, before temperature, top-k, top-p, min-p and typical-p, and also with greedy decoding.
+	Samplers []Sampler
+	// Timeout ends the generation with the partial result, with FinishDeadline and without an error;
+	// 0 means none.
+	Timeout time.Duration
 	// PrefillLimit is the maximum number of prompt tokens to compute; 0 means no limit.
 	PrefillLimit int
 	// Threads is the maximum number of compute threads; 0 means all threads of the model.
@@ -228,10 +359,6 @@ type GenerateOptions struct {
 func size(n int) C.size_t { return C.size_t(n) }
 
 // nonNegative refuses numbers that C would take for enormous ones, which mean something there.
-func (s *setting) nonNegative(numbers ...int) {
-	s.use(func() error { return nonNegative(numbers...) })
-}
-
 func nonNegative(numbers ...int) error {
 	for _, n := range numbers {
 		if n < 0 {
@@ -245,99 +372,50 @@ func freeGenerateOptions(p unsafe.Pointer) {
 	C.codegeex_generate_options_free((*C.codegeex_generate_options)(p))
 }
 
-func (o *GenerateOptions) build() (*owner, error) {
+// build makes the options of a call. The samplers report how they end to sampled; if it is nil they
+// are left out.
+func (o *GenerateOptions) build(sampled *sampling) (*owner, error) {
 	if o == nil {
 		return nil, nil
 	}
 	var h *C.codegeex_generate_options
 	type failure = **C.codegeex_error
 	type status = C.codegeex_status
-	var s setting
-	s.nonNegative(o.MaxNewTokens, o.TopK, o.Samples, o.TopLogprobs, o.PrefillLimit, o.Threads, o.Speculation.Tokens)
-	s.set(func(e failure) status { return C.codegeex_generate_options_new(&h, e) })
-	if s.err != nil {
-		return nil, s.err
-	}
-	if o.MaxNewTokens != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_generate_options_set_max_new_tokens(h, size(o.MaxNewTokens), e)
-		})
-	}
-	for _, f := range []struct {
-		value float32
-		unset float32
-		set   func(C.float, failure) status
-	}{
-		{o.Temperature, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_temperature(h, v, e)
-		}},
-		{o.TopP, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_top_p(h, v, e)
-		}},
-		{o.MinP, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_min_p(h, v, e)
-		}},
-		{o.TypicalP, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_typical_p(h, v, e)
-		}},
-		{o.RepetitionPenalty, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_repetition_penalty(h, v, e)
-		}},
-		{o.PresencePenalty, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_presence_penalty(h, v, e)
-		}},
-		{o.FrequencyPenalty, 0, func(v C.float, e failure) status {
-			return C.codegeex_generate_options_set_frequency_penalty(h, v, e)
-		}},
-	} {
-		if f.value != f.unset {
-			s.set(func(e failure) status { return f.set(C.float(f.value), e) })
-		}
-	}
-	s.set(func(e failure) status { return C.codegeex_generate_options_set_top_k(h, size(o.TopK), e) })
+	s := setting{byKey: func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
+		return C.codegeex_generate_options_set(h, k, kn, v, vn, e)
+	}}
+	s.call(func(e failure) status { return C.codegeex_generate_options_new(&h, e) })
+	s.number("max_new_tokens", o.MaxNewTokens)
+	s.float("temperature", o.Temperature)
+	s.number("top_k", o.TopK)
+	s.float("top_p", o.TopP)
+	s.float("min_p", o.MinP)
+	s.float("typical_p", o.TypicalP)
+	s.float("repetition_penalty", o.RepetitionPenalty)
+	s.float("presence_penalty", o.PresencePenalty)
+	s.float("frequency_penalty", o.FrequencyPenalty)
 	if len(o.LogitBias) > 0 {
-		ids, biases := make([]uint32, len(o.LogitBias)), make([]float32, len(o.LogitBias))
-		for i, bias := range o.LogitBias {
-			ids[i], biases[i] = bias.ID, bias.Bias
-		}
-		p, n := cIDs(ids)
-		b := (*C.float)(unsafe.Pointer(unsafe.SliceData(biases)))
-		s.set(func(e failure) status { return C.codegeex_generate_options_set_logit_bias(h, p, b, n, e) })
+		s.set("logit_bias", jsonList("{", "}", o.LogitBias, func(b LogitBias) string {
+			if math.IsInf(float64(b.Bias), -1) {
+				return fmt.Sprintf(`"%d":null`, b.ID)
+			}
+			return fmt.Sprintf(`"%d":%s`, b.ID, formatFloat(b.Bias))
+		}))
 	}
-	if len(o.BannedIDs) > 0 {
-		p, n := cIDs(o.BannedIDs)
-		s.set(func(e failure) status { return C.codegeex_generate_options_set_banned_ids(h, p, n, e) })
-	}
-	s.set(func(e failure) status { return C.codegeex_generate_options_set_seed(h, C.uint64_t(o.Seed), e) })
-	s.set(func(e failure) status {
-		return C.codegeex_generate_options_set_first_sample(h, C.uint32_t(o.FirstSample), e)
-	})
-	if o.Samples != 0 {
-		s.set(func(e failure) status { return C.codegeex_generate_options_set_samples(h, size(o.Samples), e) })
-	}
-	for _, stop := range o.Stop {
-		p, n := cText(stop)
-		s.set(func(e failure) status { return C.codegeex_generate_options_add_stop(h, p, n, e) })
-	}
-	if o.StopAt.Rules != "" {
-		l, ln := cText(o.StopAt.Language)
-		r, rn := cText(o.StopAt.Rules)
-		s.set(func(e failure) status { return C.codegeex_generate_options_set_stop_at(h, l, ln, r, rn, e) })
-	}
-	s.set(func(e failure) status { return C.codegeex_generate_options_set_heal(h, cBool(o.Heal), e) })
-	s.set(func(e failure) status {
-		return C.codegeex_generate_options_set_top_logprobs(h, size(o.TopLogprobs), e)
-	})
-	s.set(func(e failure) status {
-		return C.codegeex_generate_options_set_special_tokens(h, C.int32_t(o.SpecialTokens), e)
-	})
-	if o.PrefillLimit != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_generate_options_set_prefill_limit(h, size(o.PrefillLimit), e)
-		})
-	}
-	s.set(func(e failure) status { return C.codegeex_generate_options_set_threads(h, size(o.Threads), e) })
+	s.ids("banned_ids", o.BannedIDs)
+	s.unsigned("seed", o.Seed)
+	s.unsigned("first_sample", uint64(o.FirstSample))
+	s.number("samples", o.Samples)
+	s.texts("stop", o.Stop)
+	s.stopAt(o.StopAt)
+	s.flag("heal", o.Heal)
+	s.number("top_logprobs", o.TopLogprobs)
+	s.special(o.SpecialTokens)
+	s.timeout(o.Timeout)
+	s.number("prefill_limit", o.PrefillLimit)
+	s.number("threads", o.Threads)
 	if draft := o.Speculation.Draft; draft != nil {
+		s.use(func() error { return nonNegative(o.Speculation.Tokens) })
 		s.use(func() error {
 			return use(draft.own, func(m *C.codegeex_model) error {
 				return call(func(e failure) status {
@@ -346,14 +424,15 @@ func (o *GenerateOptions) build() (*owner, error) {
 			})
 		})
 	} else if o.Speculation.Tokens != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_generate_options_set_speculation_lookup(h, size(o.Speculation.Tokens), e)
-		})
+		s.set("speculation", "lookup:"+strconv.Itoa(o.Speculation.Tokens))
 	}
-	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
-		return C.codegeex_generate_options_set(h, k, kn, v, vn, e)
-	})
-	return s.done(newOwner(unsafe.Pointer(h), freeGenerateOptions))
+	s.extra(o.Extra)
+	if sampled != nil {
+		for _, f := range o.Samplers {
+			s.sampler(h, samplerOf{sampled, f})
+		}
+	}
+	return s.done(unsafe.Pointer(h), freeGenerateOptions)
 }
 
 // Value returns an option as text, by its key.
@@ -361,7 +440,7 @@ func (o *GenerateOptions) Value(key string) (string, error) {
 	if o == nil {
 		o = &GenerateOptions{}
 	}
-	built, err := o.build()
+	built, err := o.build(nil)
 	return value(built, err, key, func(h *C.codegeex_generate_options, k *C.char, kn C.size_t, v **C.char, vn *C.size_t, e **C.codegeex_error) C.codegeex_status {
 		return C.codegeex_generate_options_get(h, k, kn, v, vn, e)
 	})

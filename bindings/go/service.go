@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"sync"
 	"unsafe"
 )
@@ -22,12 +23,15 @@ type ServiceOptions struct {
 	Prefixes int
 	// Waiting is the maximum number of waiting requests. For no queue set the key in Extra to 0.
 	Waiting int
-	// CacheBytes is the limit of the KV cache in bytes; 0 means half of the available memory,
-	// math.MaxUint64 no limit except the model's.
+	// CacheBytes is the limit of the KV cache of all requests together, in bytes; 0 means half of the
+	// memory that the system has available, UnlimitedCache no limit except the model's.
 	CacheBytes uint64
 	// Extra sets options by key, after the fields. See ServiceOptionKeys.
 	Extra map[string]string
 }
+
+// UnlimitedCache is no limit of the KV cache, for ServiceOptions.CacheBytes.
+const UnlimitedCache = math.MaxUint64
 
 func (o *ServiceOptions) build() (*owner, error) {
 	if o == nil {
@@ -35,38 +39,24 @@ func (o *ServiceOptions) build() (*owner, error) {
 	}
 	var h *C.codegeex_service_options
 	type failure = **C.codegeex_error
-	type status = C.codegeex_status
-	var s setting
-	s.nonNegative(o.Sequences, o.PrefillTokens, o.Prefixes, o.Waiting)
-	s.set(func(e failure) status { return C.codegeex_service_options_new(&h, e) })
-	if s.err != nil {
-		return nil, s.err
-	}
-	if o.Sequences != 0 {
-		s.set(func(e failure) status { return C.codegeex_service_options_set_sequences(h, size(o.Sequences), e) })
-	}
-	if o.PrefillTokens != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_service_options_set_prefill_tokens(h, size(o.PrefillTokens), e)
-		})
-	}
-	if o.Prefixes != 0 {
-		s.set(func(e failure) status { return C.codegeex_service_options_set_prefixes(h, size(o.Prefixes), e) })
-	}
-	if o.Waiting != 0 {
-		s.set(func(e failure) status { return C.codegeex_service_options_set_waiting(h, size(o.Waiting), e) })
-	}
-	if o.CacheBytes != 0 {
-		s.set(func(e failure) status {
-			return C.codegeex_service_options_set_cache_bytes(h, C.uint64_t(o.CacheBytes), e)
-		})
-	}
-	s.extra(o.Extra, func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) status {
+	s := setting{byKey: func(k *C.char, kn C.size_t, v *C.char, vn C.size_t, e failure) C.codegeex_status {
 		return C.codegeex_service_options_set(h, k, kn, v, vn, e)
-	})
-	return s.done(newOwner(unsafe.Pointer(h), func(p unsafe.Pointer) {
+	}}
+	s.call(func(e failure) C.codegeex_status { return C.codegeex_service_options_new(&h, e) })
+	s.number("sequences", o.Sequences)
+	s.number("prefill_tokens", o.PrefillTokens)
+	s.number("prefixes", o.Prefixes)
+	s.number("waiting", o.Waiting)
+	switch o.CacheBytes {
+	case UnlimitedCache:
+		s.set("cache_bytes", "unlimited")
+	default:
+		s.unsigned("cache_bytes", o.CacheBytes)
+	}
+	s.extra(o.Extra)
+	return s.done(unsafe.Pointer(h), func(p unsafe.Pointer) {
 		C.codegeex_service_options_free((*C.codegeex_service_options)(p))
-	}))
+	})
 }
 
 // Value returns an option as text, by its key.
@@ -126,9 +116,10 @@ const (
 )
 
 // Submit submits a request. The options may be nil. The context cancels the request, also after
-// Submit has returned. Errors of the request itself are reported by its ticket.
+// Submit has returned. Errors of the request itself, and of its samplers, are reported by Ticket.Wait.
 func (s *Service) Submit(ctx context.Context, prompt Prompt, options *GenerateOptions, full WhenFull) (*Ticket, error) {
-	built, err := options.build()
+	sampled := new(sampling)
+	built, err := options.build(sampled)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +147,7 @@ func (s *Service) Submit(ctx context.Context, prompt Prompt, options *GenerateOp
 		return nil, err
 	}
 	free := sync.OnceFunc(token.free)
-	ticket := &Ticket{ctx: ctx, unwatch: free, own: newOwner(unsafe.Pointer(t), func(p unsafe.Pointer) {
+	ticket := &Ticket{ctx: ctx, unwatch: free, sampled: sampled, own: newOwner(unsafe.Pointer(t), func(p unsafe.Pointer) {
 		free()
 		C.codegeex_ticket_free((*C.codegeex_ticket)(p))
 	})}
@@ -203,6 +194,7 @@ type Ticket struct {
 	own     *owner
 	ctx     context.Context
 	unwatch func()
+	sampled *sampling
 }
 
 // An event of a ticket, as far as the library says which.
@@ -213,7 +205,7 @@ type ticketEvent struct {
 }
 
 func (t *Ticket) next(wait bool) (event ticketEvent, err error) {
-	err = use(t.own, func(h *C.codegeex_ticket) error {
+	err = lend(t.own, func(h *C.codegeex_ticket) error {
 		for {
 			var e C.codegeex_event
 			e.struct_size = C.sizeof_codegeex_event
@@ -257,7 +249,8 @@ func (t *Ticket) TryNext() (Token, bool, error) {
 }
 
 // Wait waits for the end of the request, skips its tokens, and returns its samples. They can be
-// fetched once. If the context of Submit was cancelled first, Wait also returns an error.
+// fetched once. If the context of Submit was cancelled first, Wait also returns an error. If a sampler
+// returned an error, Wait returns it; if a sampler panicked, Wait panics.
 func (t *Ticket) Wait() ([]Completion, error) {
 	var out *C.codegeex_completions
 	err := use(t.own, func(h *C.codegeex_ticket) error {
@@ -266,6 +259,7 @@ func (t *Ticket) Wait() ([]Completion, error) {
 		})
 	})
 	completions := takeCompletions(out)
+	err = t.sampled.end(err)
 	if err == nil {
 		t.unwatch()
 		return completions, endedBy(t.ctx, completions)
@@ -288,7 +282,7 @@ func (t *Ticket) Cancel() error {
 
 // Close cancels the request and frees the ticket. It returns nil.
 func (t *Ticket) Close() error {
-	// Another goroutine may be in Wait, which keeps the handle until it returns.
+	// Another goroutine may be in Wait, which goes on without the handle.
 	_ = t.Cancel()
 	t.own.close()
 	return nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"unsafe"
 )
 
@@ -100,11 +101,11 @@ func DecodeStates(ctx context.Context, states []*State, ids []uint32) (*Logits, 
 	}
 	handles := make([]*C.codegeex_state, len(states))
 	for i, s := range states {
-		h, err := s.own.acquire()
+		h, err := s.own.get()
 		if err != nil {
 			return nil, err
 		}
-		defer s.own.owned.release()
+		defer runtime.KeepAlive(s.own)
 		handles[i] = (*C.codegeex_state)(h)
 	}
 	p, n := cIDs(ids)
@@ -112,6 +113,9 @@ func DecodeStates(ctx context.Context, states []*State, ids []uint32) (*Logits, 
 	err := callContext(ctx, func(cancel *C.codegeex_cancel_token, err **C.codegeex_error) C.codegeex_status {
 		return C.codegeex_states_decode(unsafe.SliceData(handles), p, n, cancel, &out, err)
 	})
+	for _, s := range states {
+		err = s.own.refused(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +195,7 @@ func (l *Logits) VocabSize() int {
 
 // Row is a copy of a row.
 func (l *Logits) Row(row int) (values []float32, err error) {
-	err = use(l.own, func(h *C.codegeex_logits) error {
+	err = lend(l.own, func(h *C.codegeex_logits) error {
 		var n C.size_t
 		data := C.codegeex_logits_row(h, size(row), &n)
 		if data == nil {
