@@ -1,4 +1,6 @@
 package codegeex;
+
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -72,9 +74,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder numBeams(long numBeams) {
-            long checked = Frame.size(numBeams, "numBeams");
-            setters.add((frame, o) -> Native.beam_options_set_num_beams(o, checked, frame.error));
-            return this;
+            return set("num_beams", Long.toString(Frame.size(numBeams, "numBeams")));
         }
 
         /**
@@ -84,9 +84,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder maxNewTokens(long maxNewTokens) {
-            long checked = Frame.size(maxNewTokens, "maxNewTokens");
-            setters.add((frame, o) -> Native.beam_options_set_max_new_tokens(o, checked, frame.error));
-            return this;
+            return set("max_new_tokens", Long.toString(Frame.size(maxNewTokens, "maxNewTokens")));
         }
 
         /**
@@ -96,8 +94,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder rules(BeamRules rules) {
-            setters.add((frame, o) -> Native.beam_options_set_rules(o, rules.number, frame.error));
-            return this;
+            return set("rules", rules.value);
         }
 
         /**
@@ -108,8 +105,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder lengthPenalty(float lengthPenalty) {
-            setters.add((frame, o) -> Native.beam_options_set_length_penalty(o, lengthPenalty, frame.error));
-            return this;
+            return set("length_penalty", Float.toString(lengthPenalty));
         }
 
         /**
@@ -119,8 +115,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder earlyStopping(EarlyStopping earlyStopping) {
-            setters.add((frame, o) -> Native.beam_options_set_early_stopping(o, earlyStopping.number, frame.error));
-            return this;
+            return set("early_stopping", earlyStopping.value);
         }
 
         /**
@@ -130,11 +125,69 @@ public final class BeamOptions {
          * @return this
          */
         public Builder addStop(String text) {
-            setters.add((frame, o) -> {
-                Frame.Array at = frame.text(text);
-                return Native.beam_options_add_stop(o, at.at(), at.len(), frame.error);
-            });
+            setters.add(Settings.append("stop", text, Native::beam_options_set, Native::beam_options_get));
             return this;
+        }
+
+        /**
+         * Removes all stop strings.
+         *
+         * @return this
+         */
+        public Builder clearStops() {
+            return set("stop", "[]");
+        }
+
+        /**
+         * Stop rules for code of a language, by its name: the first rule that matches ends a completion.
+         *
+         * @param language the name of the language
+         * @param rules a comma-separated list of {@code line}, {@code block}, {@code function}, {@code
+         *     unindented}, {@code humaneval}; empty disables them
+         * @return this
+         */
+        public Builder stopAt(String language, String rules) {
+            return set("stop_at", Settings.stopAt(language, rules));
+        }
+
+        /**
+         * Code left of the cursor, for {@link #stopAt}, instead of the prompt.
+         *
+         * @param before the code
+         * @return this
+         */
+        public Builder stopBefore(String before) {
+            return set("stop_before", Settings.json(before));
+        }
+
+        /**
+         * Timeout of the search, which then returns the current beams; zero means none.
+         *
+         * @param timeout the timeout, rounded up to milliseconds
+         * @return this
+         */
+        public Builder timeout(Duration timeout) {
+            return set("timeout_ms", Settings.millis(timeout));
+        }
+
+        /**
+         * Maximum number of prompt tokens to compute.
+         *
+         * @param prefillLimit the value
+         * @return this
+         */
+        public Builder prefillLimit(long prefillLimit) {
+            return set("prefill_limit", Long.toString(Frame.size(prefillLimit, "prefillLimit")));
+        }
+
+        /**
+         * Maximum number of compute threads; 0 means all threads of the model.
+         *
+         * @param threads the value
+         * @return this
+         */
+        public Builder threads(long threads) {
+            return set("threads", Long.toString(Frame.size(threads, "threads")));
         }
 
         /**
@@ -144,12 +197,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder bannedIds(int... bannedIds) {
-            int[] copy = bannedIds.clone();
-            setters.add((frame, o) -> {
-                Frame.Array ids = frame.ids(copy);
-                return Native.beam_options_set_banned_ids(o, ids.at(), ids.len(), frame.error);
-            });
-            return this;
+            return set("banned_ids", Settings.json(bannedIds));
         }
 
         /**
@@ -159,8 +207,7 @@ public final class BeamOptions {
          * @return this
          */
         public Builder specialTokens(SpecialTokens specialTokens) {
-            setters.add((frame, o) -> Native.beam_options_set_special_tokens(o, specialTokens.number, frame.error));
-            return this;
+            return set("special_tokens", specialTokens.value);
         }
 
         /**

@@ -3,13 +3,14 @@ package codegeex;
 /** How beams are scored and when the search ends. */
 public enum BeamRules {
     /** The rules of the CodeGeeX reference: the score is the sum of the log-probabilities. */
-    REFERENCE(Native.BEAM_RULES_REFERENCE),
+    REFERENCE("reference"),
     /** The rules of {@code generate} in Hugging Face transformers. */
-    HUGGING_FACE(Native.BEAM_RULES_HUGGING_FACE);
+    HUGGING_FACE("hugging_face");
 
-    final int number;
+    /** In the options of the library. */
+    final String value;
 
-    BeamRules(int number) {
-        this.number = number;
+    BeamRules(String value) {
+        this.value = value;
     }
 }

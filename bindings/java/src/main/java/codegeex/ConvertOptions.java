@@ -1,4 +1,5 @@
 package codegeex;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -73,11 +74,7 @@ public final class ConvertOptions {
          * @return this
          */
         public Builder dtype(String dtype) {
-            setters.add((frame, o) -> {
-                Frame.Array at = frame.text(dtype);
-                return Native.convert_options_set_dtype(o, at.at(), at.len(), frame.error);
-            });
-            return this;
+            return set("dtype", dtype);
         }
 
         /**
@@ -87,11 +84,7 @@ public final class ConvertOptions {
          * @return this
          */
         public Builder quantize(String quantize) {
-            setters.add((frame, o) -> {
-                Frame.Array at = frame.text(quantize);
-                return Native.convert_options_set_quantize(o, at.at(), at.len(), frame.error);
-            });
-            return this;
+            return set("quantize", quantize);
         }
 
         /**
@@ -101,8 +94,7 @@ public final class ConvertOptions {
          * @return this
          */
         public Builder quantizeHead(boolean quantizeHead) {
-            setters.add((frame, o) -> Native.convert_options_set_quantize_head(o, quantizeHead ? 1 : 0, frame.error));
-            return this;
+            return set("quantize_head", Boolean.toString(quantizeHead));
         }
 
         /**
@@ -112,9 +104,7 @@ public final class ConvertOptions {
          * @return this
          */
         public Builder threads(long threads) {
-            long checked = Frame.size(threads, "threads");
-            setters.add((frame, o) -> Native.convert_options_set_threads(o, checked, frame.error));
-            return this;
+            return set("threads", Long.toString(Frame.size(threads, "threads")));
         }
 
         /**
@@ -124,8 +114,7 @@ public final class ConvertOptions {
          * @return this
          */
         public Builder overwrite(boolean overwrite) {
-            setters.add((frame, o) -> Native.convert_options_set_overwrite(o, overwrite ? 1 : 0, frame.error));
-            return this;
+            return set("overwrite", Boolean.toString(overwrite));
         }
 
         /**

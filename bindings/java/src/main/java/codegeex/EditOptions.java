@@ -1,4 +1,5 @@
 package codegeex;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -9,10 +10,12 @@ import java.util.List;
 public final class EditOptions {
     final Handle own;
     private final List<Settings.Setter> setters;
+    private final GenerateOptions generate;
 
-    private EditOptions(List<Settings.Setter> setters) {
+    private EditOptions(List<Settings.Setter> setters, GenerateOptions generate) {
         this.setters = List.copyOf(setters);
-        own = Settings.make("edit options", Native::edit_options_new, Native::edit_options_free, setters);
+        this.generate = generate;
+        own = make();
     }
 
     /**
@@ -21,7 +24,7 @@ public final class EditOptions {
      * @return a builder with nothing set
      */
     public static Builder builder() {
-        return new Builder(List.of());
+        return new Builder(List.of(), null);
     }
 
     /**
@@ -30,7 +33,7 @@ public final class EditOptions {
      * @return a builder
      */
     public Builder toBuilder() {
-        return new Builder(setters);
+        return new Builder(setters, generate);
     }
 
     /**
@@ -52,17 +55,35 @@ public final class EditOptions {
         return Settings.get(own, key, Native::edit_options_get);
     }
 
-    /** A use of options that may be null. */
-    static Handle.Use use(EditOptions options) {
-        return options == null ? Handle.NULL : options.own.use();
+    private Handle make() {
+        return Settings.make("edit options", Native::edit_options_new, Native::edit_options_free, setters);
+    }
+
+    /** Options that may be null, for one session, with samplers of its own. */
+    static Prepared prepare(EditOptions options) {
+        if (options == null || options.generate == null || !options.generate.hasSamplers()) {
+            return new Prepared(options == null ? Handle.NULL : options.own.use());
+        }
+        Handle copy = options.make();
+        try (Frame frame = new Frame();
+                Handle.Use at = copy.use();
+                Prepared generate = GenerateOptions.prepare(options.generate)) {
+            frame.check(Native.edit_options_set_generate(at.at(), generate.at(), frame.error));
+            return new Prepared(copy, generate.sampling());
+        } catch (RuntimeException | Error e) {
+            copy.close();
+            throw e;
+        }
     }
 
     /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
+        private GenerateOptions generate;
 
-        private Builder(List<Settings.Setter> setters) {
+        private Builder(List<Settings.Setter> setters, GenerateOptions generate) {
             this.setters = new ArrayList<>(setters);
+            this.generate = generate;
         }
 
         /**
@@ -73,6 +94,7 @@ public final class EditOptions {
          * @return this
          */
         public Builder generate(GenerateOptions options) {
+            generate = options;
             setters.add((frame, o) -> {
                 try (Handle.Use at = options.own.use()) {
                     return Native.edit_options_set_generate(o, at.at(), frame.error);
@@ -101,7 +123,7 @@ public final class EditOptions {
          * @throws CodegeexException if a value is refused
          */
         public EditOptions build() {
-            return new EditOptions(setters);
+            return new EditOptions(setters, generate);
         }
     }
 }

@@ -10,8 +10,10 @@ import java.util.List;
 /** Inline code suggestions at a cursor while the text around it changes. It keeps the model alive. */
 public final class EditSession implements AutoCloseable {
     private final Handle own;
+    private final Sampling sampling;
 
-    EditSession(MemorySegment pointer) {
+    EditSession(MemorySegment pointer, Sampling sampling) {
+        this.sampling = sampling;
         own = new Handle("edit session", pointer, Native::edit_session_free);
     }
 
@@ -48,12 +50,12 @@ public final class EditSession implements AutoCloseable {
         try (Frame frame = new Frame(); Handle.Use session = own.use(); Running running = new Running(cancel)) {
             MemorySegment count = frame.size();
             if (listener == null) {
-                frame.check(Native.edit_session_suggest(session.at(), running.token(), MemorySegment.NULL,
+                sampling.end(frame, Native.edit_session_suggest(session.at(), running.token(), MemorySegment.NULL,
                         MemorySegment.NULL, count, frame.error));
                 return suggestions();
             }
             try (Upcalls.Events events = new Upcalls.Events(listener)) {
-                frame.check(Native.edit_session_suggest(session.at(), running.token(), Upcalls.EVENT,
+                sampling.end(frame, Native.edit_session_suggest(session.at(), running.token(), Upcalls.EVENT,
                         events.userdata(), count, frame.error));
                 events.rethrow();
                 return suggestions();

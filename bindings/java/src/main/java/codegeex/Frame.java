@@ -34,6 +34,11 @@ final class Frame implements AutoCloseable {
         }
     }
 
+    /** Frees the error of a call, where something else is thrown. */
+    void dropError() {
+        Native.error_free(at(error));
+    }
+
     Array text(String text) {
         ByteBuffer bytes;
         try {
@@ -51,7 +56,41 @@ final class Frame implements AutoCloseable {
     }
 
     Array floats(float[] values) {
-        return new Array(arena.allocateFrom(F, values), values.length);
+        // An empty array has an address as well.
+        MemorySegment at = arena.allocate(F, Math.max(values.length, 1));
+        MemorySegment.copy(values, 0, at, F, 0, values.length);
+        return new Array(at, values.length);
+    }
+
+    Array texts(List<String> texts) {
+        long each = Native.text.LAYOUT.byteSize();
+        MemorySegment all = arena.allocate(each * Math.max(texts.size(), 1), P.byteAlignment());
+        long at = 0;
+        for (String text : texts) {
+            Array one = text(text);
+            all.set(P, at + Native.text.data, one.at());
+            all.set(L, at + Native.text.len, one.len());
+            at += each;
+        }
+        return new Array(all, texts.size());
+    }
+
+    Array likelihoods(List<Likelihood> likelihoods) {
+        long each = Native.likelihood.LAYOUT.byteSize();
+        MemorySegment all = arena.allocate(each * Math.max(likelihoods.size(), 1), P.byteAlignment());
+        long at = 0;
+        for (Likelihood likelihood : likelihoods) {
+            Array logprobs = floats(likelihood.logprobs());
+            all.set(P, at + Native.likelihood.logprobs, logprobs.at());
+            all.set(L, at + Native.likelihood.logprobs_len, logprobs.len());
+            if (likelihood.suffix() != null) {
+                Array suffix = floats(likelihood.suffix());
+                all.set(P, at + Native.likelihood.suffix, suffix.at());
+                all.set(L, at + Native.likelihood.suffix_len, suffix.len());
+            }
+            at += each;
+        }
+        return new Array(all, likelihoods.size());
     }
 
     Array bytes(byte[] bytes) {

@@ -1,9 +1,10 @@
 package codegeex;
+
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 
 /**
  * Options of a generation. Unset options keep their defaults: greedy, 128 new tokens, one sample, no stop
@@ -12,9 +13,11 @@ import java.util.TreeMap;
 public final class GenerateOptions {
     final Handle own;
     private final List<Settings.Setter> setters;
+    private final List<Sampler> samplers;
 
-    private GenerateOptions(List<Settings.Setter> setters) {
+    private GenerateOptions(List<Settings.Setter> setters, List<Sampler> samplers) {
         this.setters = List.copyOf(setters);
+        this.samplers = List.copyOf(samplers);
         own = Settings.make("generate options", Native::generate_options_new, Native::generate_options_free, setters);
     }
 
@@ -24,7 +27,7 @@ public final class GenerateOptions {
      * @return a builder with nothing set
      */
     public static Builder builder() {
-        return new Builder(List.of());
+        return new Builder(List.of(), List.of());
     }
 
     /**
@@ -33,7 +36,7 @@ public final class GenerateOptions {
      * @return a builder
      */
     public Builder toBuilder() {
-        return new Builder(setters);
+        return new Builder(setters, samplers);
     }
 
     /**
@@ -55,17 +58,38 @@ public final class GenerateOptions {
         return Settings.get(own, key, Native::generate_options_get);
     }
 
-    /** A use of options that may be null. */
-    static Handle.Use use(GenerateOptions options) {
-        return options == null ? Handle.NULL : options.own.use();
+    boolean hasSamplers() {
+        return !samplers.isEmpty();
+    }
+
+    /** Options that may be null, for one call: samplers belong to a call, since what they throw does. */
+    static Prepared prepare(GenerateOptions options) {
+        if (options == null || !options.hasSamplers()) {
+            return new Prepared(options == null ? Handle.NULL : options.own.use());
+        }
+        try (Frame frame = new Frame(); Handle.Use own = options.own.use()) {
+            MemorySegment out = frame.pointer();
+            frame.check(Native.generate_options_clone(own.at(), out, frame.error));
+            Handle copy = new Handle("generate options", Frame.at(out), Native::generate_options_free);
+            Sampling sampling = new Sampling(options.samplers);
+            try {
+                sampling.addTo(frame, Frame.at(out));
+            } catch (RuntimeException | Error e) {
+                copy.close();
+                throw e;
+            }
+            return new Prepared(copy, sampling);
+        }
     }
 
     /** Sets options in order; a later one wins. */
     public static final class Builder {
         private final List<Settings.Setter> setters;
+        private final List<Sampler> samplers;
 
-        private Builder(List<Settings.Setter> setters) {
+        private Builder(List<Settings.Setter> setters, List<Sampler> samplers) {
             this.setters = new ArrayList<>(setters);
+            this.samplers = new ArrayList<>(samplers);
         }
 
         /**
@@ -75,9 +99,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder maxNewTokens(long maxNewTokens) {
-            long checked = Frame.size(maxNewTokens, "maxNewTokens");
-            setters.add((frame, o) -> Native.generate_options_set_max_new_tokens(o, checked, frame.error));
-            return this;
+            return set("max_new_tokens", Long.toString(Frame.size(maxNewTokens, "maxNewTokens")));
         }
 
         /**
@@ -87,8 +109,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder temperature(float temperature) {
-            setters.add((frame, o) -> Native.generate_options_set_temperature(o, temperature, frame.error));
-            return this;
+            return set("temperature", Float.toString(temperature));
         }
 
         /**
@@ -98,9 +119,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder topK(long topK) {
-            long checked = Frame.size(topK, "topK");
-            setters.add((frame, o) -> Native.generate_options_set_top_k(o, checked, frame.error));
-            return this;
+            return set("top_k", Long.toString(Frame.size(topK, "topK")));
         }
 
         /**
@@ -111,8 +130,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder topP(float topP) {
-            setters.add((frame, o) -> Native.generate_options_set_top_p(o, topP, frame.error));
-            return this;
+            return set("top_p", Float.toString(topP));
         }
 
         /**
@@ -123,8 +141,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder minP(float minP) {
-            setters.add((frame, o) -> Native.generate_options_set_min_p(o, minP, frame.error));
-            return this;
+            return set("min_p", Float.toString(minP));
         }
 
         /**
@@ -135,8 +152,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder typicalP(float typicalP) {
-            setters.add((frame, o) -> Native.generate_options_set_typical_p(o, typicalP, frame.error));
-            return this;
+            return set("typical_p", Float.toString(typicalP));
         }
 
         /**
@@ -147,8 +163,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder repetitionPenalty(float repetitionPenalty) {
-            setters.add((frame, o) -> Native.generate_options_set_repetition_penalty(o, repetitionPenalty, frame.error));
-            return this;
+            return set("repetition_penalty", Float.toString(repetitionPenalty));
         }
 
         /**
@@ -158,8 +173,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder presencePenalty(float presencePenalty) {
-            setters.add((frame, o) -> Native.generate_options_set_presence_penalty(o, presencePenalty, frame.error));
-            return this;
+            return set("presence_penalty", Float.toString(presencePenalty));
         }
 
         /**
@@ -169,8 +183,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder frequencyPenalty(float frequencyPenalty) {
-            setters.add((frame, o) -> Native.generate_options_set_frequency_penalty(o, frequencyPenalty, frame.error));
-            return this;
+            return set("frequency_penalty", Float.toString(frequencyPenalty));
         }
 
         /**
@@ -180,8 +193,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder seed(long seed) {
-            setters.add((frame, o) -> Native.generate_options_set_seed(o, seed, frame.error));
-            return this;
+            return set("seed", Long.toUnsignedString(seed));
         }
 
         /**
@@ -191,8 +203,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder firstSample(int firstSample) {
-            setters.add((frame, o) -> Native.generate_options_set_first_sample(o, firstSample, frame.error));
-            return this;
+            return set("first_sample", Integer.toUnsignedString(firstSample));
         }
 
         /**
@@ -202,9 +213,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder samples(long samples) {
-            long checked = Frame.size(samples, "samples");
-            setters.add((frame, o) -> Native.generate_options_set_samples(o, checked, frame.error));
-            return this;
+            return set("samples", Long.toString(Frame.size(samples, "samples")));
         }
 
         /**
@@ -214,9 +223,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder topLogprobs(long topLogprobs) {
-            long checked = Frame.size(topLogprobs, "topLogprobs");
-            setters.add((frame, o) -> Native.generate_options_set_top_logprobs(o, checked, frame.error));
-            return this;
+            return set("top_logprobs", Long.toString(Frame.size(topLogprobs, "topLogprobs")));
         }
 
         /**
@@ -226,21 +233,17 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder threads(long threads) {
-            long checked = Frame.size(threads, "threads");
-            setters.add((frame, o) -> Native.generate_options_set_threads(o, checked, frame.error));
-            return this;
+            return set("threads", Long.toString(Frame.size(threads, "threads")));
         }
 
         /**
          * Timeout of the generation, which then returns the partial result; zero means none.
          *
-         * @param timeout the timeout, in whole milliseconds
+         * @param timeout the timeout, rounded up to milliseconds
          * @return this
          */
         public Builder timeout(Duration timeout) {
-            long millis = timeout.isZero() ? 0 : Math.max(1, Frame.size(timeout.toMillis(), "timeout"));
-            setters.add((frame, o) -> Native.generate_options_set_timeout_ms(o, millis, frame.error));
-            return this;
+            return set("timeout_ms", Settings.millis(timeout));
         }
 
         /**
@@ -250,9 +253,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder prefillLimit(long prefillLimit) {
-            long checked = Frame.size(prefillLimit, "prefillLimit");
-            setters.add((frame, o) -> Native.generate_options_set_prefill_limit(o, checked, frame.error));
-            return this;
+            return set("prefill_limit", Long.toString(Frame.size(prefillLimit, "prefillLimit")));
         }
 
         /**
@@ -263,17 +264,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder logitBias(Map<Integer, Float> biases) {
-            Map<Integer, Float> copy = new TreeMap<>(biases);
-            setters.add((frame, o) -> {
-                int[] ids = copy.keySet().stream().mapToInt(Integer::intValue).toArray();
-                float[] values = new float[ids.length];
-                for (int i = 0; i < ids.length; i++) {
-                    values[i] = copy.get(ids[i]);
-                }
-                Frame.Array at = frame.ids(ids);
-                return Native.generate_options_set_logit_bias(o, at.at(), frame.floats(values).at(), at.len(), frame.error);
-            });
-            return this;
+            return set("logit_bias", Settings.json(biases));
         }
 
         /**
@@ -283,12 +274,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder bannedIds(int... bannedIds) {
-            int[] copy = bannedIds.clone();
-            setters.add((frame, o) -> {
-                Frame.Array ids = frame.ids(copy);
-                return Native.generate_options_set_banned_ids(o, ids.at(), ids.len(), frame.error);
-            });
-            return this;
+            return set("banned_ids", Settings.json(bannedIds));
         }
 
         /**
@@ -298,10 +284,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder addStop(String text) {
-            setters.add((frame, o) -> {
-                Frame.Array at = frame.text(text);
-                return Native.generate_options_add_stop(o, at.at(), at.len(), frame.error);
-            });
+            setters.add(Settings.append("stop", text, Native::generate_options_set, Native::generate_options_get));
             return this;
         }
 
@@ -324,8 +307,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder clearStops() {
-            setters.add((frame, o) -> Native.generate_options_clear_stop(o, frame.error));
-            return this;
+            return set("stop", "[]");
         }
 
         /**
@@ -335,8 +317,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder specialTokens(SpecialTokens specialTokens) {
-            setters.add((frame, o) -> Native.generate_options_set_special_tokens(o, specialTokens.number, frame.error));
-            return this;
+            return set("special_tokens", specialTokens.value);
         }
 
         /**
@@ -349,12 +330,17 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder stopAt(String language, String rules) {
-            setters.add((frame, o) -> {
-                Frame.Array l = frame.text(language);
-                Frame.Array r = frame.text(rules);
-                return Native.generate_options_set_stop_at(o, l.at(), l.len(), r.at(), r.len(), frame.error);
-            });
-            return this;
+            return set("stop_at", Settings.stopAt(language, rules));
+        }
+
+        /**
+         * Code left of the cursor, for {@link #stopAt}, instead of the prompt.
+         *
+         * @param before the code
+         * @return this
+         */
+        public Builder stopBefore(String before) {
+            return set("stop_before", Settings.json(before));
         }
 
         /**
@@ -365,8 +351,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder heal(boolean heal) {
-            setters.add((frame, o) -> Native.generate_options_set_heal(o, heal ? 1 : 0, frame.error));
-            return this;
+            return set("heal", Boolean.toString(heal));
         }
 
         /**
@@ -377,9 +362,7 @@ public final class GenerateOptions {
          * @return this
          */
         public Builder speculationLookup(long tokens) {
-            long checked = Frame.size(tokens, "tokens");
-            setters.add((frame, o) -> Native.generate_options_set_speculation_lookup(o, checked, frame.error));
-            return this;
+            return set("speculation", Frame.size(tokens, "tokens") == 0 ? "off" : "lookup:" + tokens);
         }
 
         /**
@@ -396,6 +379,18 @@ public final class GenerateOptions {
                     return Native.generate_options_set_speculation_model(o, model.at(), checked, frame.error);
                 }
             });
+            return this;
+        }
+
+        /**
+         * Adds a custom sampler. Samplers run in the order in which they were added: after banned ids, logit bias
+         * and penalties, before temperature, top-k, top-p, min-p and typical-p, and also with greedy decoding.
+         *
+         * @param sampler the sampler
+         * @return this
+         */
+        public Builder addSampler(Sampler sampler) {
+            samplers.add(java.util.Objects.requireNonNull(sampler));
             return this;
         }
 
@@ -419,7 +414,7 @@ public final class GenerateOptions {
          * @throws CodegeexException if a value is refused
          */
         public GenerateOptions build() {
-            return new GenerateOptions(setters);
+            return new GenerateOptions(setters, samplers);
         }
     }
 }

@@ -21,7 +21,7 @@ record Generation(Handle own, Call text, Call ids) {
     List<Completion> run(
             Handle.Use handle, Prompt prompt, GenerateOptions options, TokenListener listener, CancelToken... cancel) {
         try (Frame frame = new Frame();
-                Handle.Use set = GenerateOptions.use(options);
+                Prepared set = GenerateOptions.prepare(options);
                 Running running = new Running(cancel)) {
             MemorySegment out = frame.pointer();
             Frame.Array at = switch (prompt) {
@@ -30,15 +30,17 @@ record Generation(Handle own, Call text, Call ids) {
             };
             Call function = prompt instanceof Prompt.Text ? text : ids;
             if (listener == null) {
-                frame.check(function.call(handle.at(), at.at(), at.len(), set.at(), running.token(),
-                        MemorySegment.NULL, MemorySegment.NULL, out, frame.error));
-                return Completion.take(Frame.at(out));
+                int status = function.call(handle.at(), at.at(), at.len(), set.at(), running.token(),
+                        MemorySegment.NULL, MemorySegment.NULL, out, frame.error);
+                List<Completion> completions = Completion.take(Frame.at(out));
+                set.sampling().end(frame, status);
+                return completions;
             }
             try (Upcalls.Events events = new Upcalls.Events(listener)) {
                 int status = function.call(handle.at(), at.at(), at.len(), set.at(), running.token(),
                         Upcalls.EVENT, events.userdata(), out, frame.error);
-                frame.check(status);
                 List<Completion> completions = Completion.take(Frame.at(out));
+                set.sampling().end(frame, status);
                 events.rethrow();
                 return completions;
             }

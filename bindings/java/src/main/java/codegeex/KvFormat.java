@@ -3,15 +3,16 @@ package codegeex;
 /** Format of the KV cache. */
 public enum KvFormat {
     /** FP32, as computed. */
-    F32(Native.KV_F32),
+    F32("f32"),
     /** FP16. */
-    F16(Native.KV_F16),
+    F16("f16"),
     /** INT8 with a scale for each token and head. */
-    INT8(Native.KV_INT8);
+    INT8("int8");
 
-    final int number;
+    /** In the options of the library. */
+    final String value;
 
-    KvFormat(int number) {
-        this.number = number;
+    KvFormat(String value) {
+        this.value = value;
     }
 }

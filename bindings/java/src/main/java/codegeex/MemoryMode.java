@@ -3,15 +3,16 @@ package codegeex;
 /** How the files of a checkpoint are loaded into memory. */
 public enum MemoryMode {
     /** Memory-map the files: opening is nearly free. Do not truncate them while the model is open. */
-    MAP(Native.MEMORY_MAP),
+    MAP("map"),
     /** Read the files into private memory. */
-    COPY(Native.MEMORY_COPY),
+    COPY("copy"),
     /** Memory-map and lock the files (mlock). RLIMIT_MEMLOCK must be at least their size. */
-    LOCK(Native.MEMORY_LOCK);
+    LOCK("lock");
 
-    final int number;
+    /** In the options of the library. */
+    final String value;
 
-    MemoryMode(int number) {
-        this.number = number;
+    MemoryMode(String value) {
+        this.value = value;
     }
 }

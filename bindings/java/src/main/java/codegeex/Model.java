@@ -287,11 +287,11 @@ public final class Model implements Generator, AutoCloseable {
      * @return the session
      */
     public EditSession newEditSession(String language, EditOptions options) {
-        try (Frame frame = new Frame(); Handle.Use model = own.use(); Handle.Use set = EditOptions.use(options)) {
+        try (Frame frame = new Frame(); Handle.Use model = own.use(); Prepared set = EditOptions.prepare(options)) {
             Frame.Array at = frame.text(language);
             MemorySegment out = frame.pointer();
             frame.check(Native.edit_session_new(model.at(), at.at(), at.len(), set.at(), out, frame.error));
-            return new EditSession(Frame.at(out));
+            return new EditSession(Frame.at(out), set.sampling());
         }
     }
 

@@ -55,14 +55,17 @@ final class Native {
     static final int SPECIAL_PARSE = 1;
     static final int INVALID_UTF8_REPLACE = 0;
     static final int INVALID_UTF8_REFUSE = 1;
-    static final int MEMORY_MAP = 0;
-    static final int MEMORY_COPY = 1;
-    static final int MEMORY_LOCK = 2;
-    static final int KV_F32 = 0;
-    static final int KV_F16 = 1;
-    static final int KV_INT8 = 2;
-    static final int ACTIVATIONS_INT16 = 0;
-    static final int ACTIVATIONS_INT8 = 1;
+    static final int CODE_BLANK = 0;
+    static final int CODE_NEWLINE = 1;
+    static final int CODE_WORD = 2;
+    static final int CODE_OPENER = 3;
+    static final int CODE_CLOSER = 4;
+    static final int CODE_STRAY = 5;
+    static final int CODE_SYMBOL = 6;
+    static final int CODE_STRING = 7;
+    static final int CODE_COMMENT = 8;
+    static final int INDENT_TABS = 0;
+    static final int INDENT_UNKNOWN = -1;
     static final int EVENT_NONE = 0;
     static final int EVENT_TOKEN = 1;
     static final int EVENT_END = 2;
@@ -81,11 +84,6 @@ final class Native {
     static final int FINISH_END_OF_FUNCTION = 11;
     static final int FINISH_UNINDENTED_LINE = 12;
     static final int FINISH_HUMANEVAL = 13;
-    static final int BEAM_RULES_REFERENCE = 0;
-    static final int BEAM_RULES_HUGGING_FACE = 1;
-    static final int EARLY_STOPPING_NO = 0;
-    static final int EARLY_STOPPING_YES = 1;
-    static final int EARLY_STOPPING_NEVER = 2;
     static final int ACCEPT_WORD = 0;
     static final int ACCEPT_LINE = 1;
     static final int ACCEPT_ALL = 2;
@@ -158,6 +156,86 @@ final class Native {
         static final long total = LAYOUT.byteOffset(groupElement("total"));
 
         private memory_estimate() {}
+    }
+
+    static final class text {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                P.withName("data"),
+                L.withName("len"));
+        static final long data = LAYOUT.byteOffset(groupElement("data"));
+        static final long len = LAYOUT.byteOffset(groupElement("len"));
+
+        private text() {}
+    }
+
+    static final class likelihood {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                P.withName("logprobs"),
+                L.withName("logprobs_len"),
+                P.withName("suffix"),
+                L.withName("suffix_len"));
+        static final long logprobs = LAYOUT.byteOffset(groupElement("logprobs"));
+        static final long logprobs_len = LAYOUT.byteOffset(groupElement("logprobs_len"));
+        static final long suffix = LAYOUT.byteOffset(groupElement("suffix"));
+        static final long suffix_len = LAYOUT.byteOffset(groupElement("suffix_len"));
+
+        private likelihood() {}
+    }
+
+    static final class ranked {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                L.withName("index"),
+                D.withName("score"));
+        static final long index = LAYOUT.byteOffset(groupElement("index"));
+        static final long score = LAYOUT.byteOffset(groupElement("score"));
+
+        private ranked() {}
+    }
+
+    static final class code_token {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                L.withName("start"),
+                L.withName("len"),
+                L.withName("depth"),
+                I.withName("kind"),
+                I.withName("reserved"));
+        static final long start = LAYOUT.byteOffset(groupElement("start"));
+        static final long len = LAYOUT.byteOffset(groupElement("len"));
+        static final long depth = LAYOUT.byteOffset(groupElement("depth"));
+        static final long kind = LAYOUT.byteOffset(groupElement("kind"));
+        static final long reserved = LAYOUT.byteOffset(groupElement("reserved"));
+
+        private code_token() {}
+    }
+
+    static final class candidate {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                I.withName("id"),
+                F.withName("logit"));
+        static final long id = LAYOUT.byteOffset(groupElement("id"));
+        static final long logit = LAYOUT.byteOffset(groupElement("logit"));
+
+        private candidate() {}
+    }
+
+    static final class sampler_input {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+                L.withName("struct_size"),
+                P.withName("prompt"),
+                L.withName("prompt_len"),
+                P.withName("generated"),
+                L.withName("generated_len"),
+                P.withName("candidates"),
+                L.withName("candidates_len"));
+        static final long struct_size = LAYOUT.byteOffset(groupElement("struct_size"));
+        static final long prompt = LAYOUT.byteOffset(groupElement("prompt"));
+        static final long prompt_len = LAYOUT.byteOffset(groupElement("prompt_len"));
+        static final long generated = LAYOUT.byteOffset(groupElement("generated"));
+        static final long generated_len = LAYOUT.byteOffset(groupElement("generated_len"));
+        static final long candidates = LAYOUT.byteOffset(groupElement("candidates"));
+        static final long candidates_len = LAYOUT.byteOffset(groupElement("candidates_len"));
+
+        private sampler_input() {}
     }
 
     static final class token_logprob {
@@ -606,67 +684,12 @@ final class Native {
         }
     }
 
-    private static final MethodHandle open_options_set_memory =
-            link("open_options_set_memory", I, P, I, P);
-
-    static int open_options_set_memory(MemorySegment options, int memory, MemorySegment error) {
-        try {
-            return (int) open_options_set_memory.invokeExact(options, memory, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
     private static final MethodHandle open_options_set_threads =
             link("open_options_set_threads", I, P, L, P);
 
     static int open_options_set_threads(MemorySegment options, long threads, MemorySegment error) {
         try {
             return (int) open_options_set_threads.invokeExact(options, threads, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle open_options_set_isa =
-            link("open_options_set_isa", I, P, P, L, P);
-
-    static int open_options_set_isa(MemorySegment options, MemorySegment name, long name_len, MemorySegment error) {
-        try {
-            return (int) open_options_set_isa.invokeExact(options, name, name_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle open_options_set_kv =
-            link("open_options_set_kv", I, P, I, P);
-
-    static int open_options_set_kv(MemorySegment options, int kv, MemorySegment error) {
-        try {
-            return (int) open_options_set_kv.invokeExact(options, kv, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle open_options_set_activations =
-            link("open_options_set_activations", I, P, I, P);
-
-    static int open_options_set_activations(MemorySegment options, int activations, MemorySegment error) {
-        try {
-            return (int) open_options_set_activations.invokeExact(options, activations, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle open_options_set_memory_limit =
-            link("open_options_set_memory_limit", I, P, L, P);
-
-    static int open_options_set_memory_limit(MemorySegment options, long bytes, MemorySegment error) {
-        try {
-            return (int) open_options_set_memory_limit.invokeExact(options, bytes, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
@@ -796,9 +819,9 @@ final class Native {
     private static final MethodHandle estimate_memory =
             link("estimate_memory", I, P, L, P, L, L, P, P);
 
-    static int estimate_memory(MemorySegment path, long path_len, MemorySegment options, long sequences, long positions, MemorySegment result, MemorySegment error) {
+    static int estimate_memory(MemorySegment path, long path_len, MemorySegment options, long sequences, long context_length, MemorySegment result, MemorySegment error) {
         try {
-            return (int) estimate_memory.invokeExact(path, path_len, options, sequences, positions, result, error);
+            return (int) estimate_memory.invokeExact(path, path_len, options, sequences, context_length, result, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
@@ -1002,6 +1025,138 @@ final class Native {
         }
     }
 
+    private static final MethodHandle code_stop_new =
+            link("code_stop_new", I, P, L, P, L, P, L, P, P);
+
+    static int code_stop_new(MemorySegment language, long language_len, MemorySegment rules, long rules_len, MemorySegment before, long before_len, MemorySegment stop, MemorySegment error) {
+        try {
+            return (int) code_stop_new.invokeExact(language, language_len, rules, rules_len, before, before_len, stop, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_stop_push =
+            link("code_stop_push", I, P, P, L, P, P, P, P);
+
+    static int code_stop_push(MemorySegment stop, MemorySegment piece, long piece_len, MemorySegment text, MemorySegment text_len, MemorySegment finish_reason, MemorySegment error) {
+        try {
+            return (int) code_stop_push.invokeExact(stop, piece, piece_len, text, text_len, finish_reason, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_stop_finish =
+            link("code_stop_finish", I, P, P, P, P);
+
+    static int code_stop_finish(MemorySegment stop, MemorySegment text, MemorySegment text_len, MemorySegment error) {
+        try {
+            return (int) code_stop_finish.invokeExact(stop, text, text_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_stop_free =
+            linkVoid("code_stop_free", P);
+
+    static void code_stop_free(MemorySegment stop) {
+        try {
+            code_stop_free.invokeExact(stop);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_cut =
+            link("code_cut", I, P, L, P, L, P, L, P, L, P, P, P);
+
+    static int code_cut(MemorySegment language, long language_len, MemorySegment rules, long rules_len, MemorySegment before, long before_len, MemorySegment completion, long completion_len, MemorySegment len, MemorySegment finish_reason, MemorySegment error) {
+        try {
+            return (int) code_cut.invokeExact(language, language_len, rules, rules_len, before, before_len, completion, completion_len, len, finish_reason, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_cut_at_scope =
+            link("code_cut_at_scope", I, P, L, P, L, P, L, P, P);
+
+    static int code_cut_at_scope(MemorySegment language, long language_len, MemorySegment before, long before_len, MemorySegment completion, long completion_len, MemorySegment len, MemorySegment error) {
+        try {
+            return (int) code_cut_at_scope.invokeExact(language, language_len, before, before_len, completion, completion_len, len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_without_overlap =
+            link("code_without_overlap", I, P, L, P, L, P, L, P, L, P, P);
+
+    static int code_without_overlap(MemorySegment language, long language_len, MemorySegment before, long before_len, MemorySegment completion, long completion_len, MemorySegment after, long after_len, MemorySegment len, MemorySegment error) {
+        try {
+            return (int) code_without_overlap.invokeExact(language, language_len, before, before_len, completion, completion_len, after, after_len, len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_indentation =
+            link("code_indentation", I, P, L, P, L, P, P);
+
+    static int code_indentation(MemorySegment language, long language_len, MemorySegment text, long text_len, MemorySegment indentation, MemorySegment error) {
+        try {
+            return (int) code_indentation.invokeExact(language, language_len, text, text_len, indentation, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_reindent =
+            link("code_reindent", I, P, L, I, P, L, P, L, P, P, P);
+
+    static int code_reindent(MemorySegment language, long language_len, int indentation, MemorySegment before, long before_len, MemorySegment completion, long completion_len, MemorySegment text, MemorySegment text_len, MemorySegment error) {
+        try {
+            return (int) code_reindent.invokeExact(language, language_len, indentation, before, before_len, completion, completion_len, text, text_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_distinct =
+            link("code_distinct", I, P, L, P, P, P);
+
+    static int code_distinct(MemorySegment candidates, long candidates_len, MemorySegment indices, MemorySegment indices_len, MemorySegment error) {
+        try {
+            return (int) code_distinct.invokeExact(candidates, candidates_len, indices, indices_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_rank =
+            link("code_rank", I, P, L, P, P, P);
+
+    static int code_rank(MemorySegment candidates, long candidates_len, MemorySegment ranked, MemorySegment ranked_len, MemorySegment error) {
+        try {
+            return (int) code_rank.invokeExact(candidates, candidates_len, ranked, ranked_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle code_scan =
+            link("code_scan", I, P, L, P, L, P, P, P);
+
+    static int code_scan(MemorySegment language, long language_len, MemorySegment text, long text_len, MemorySegment tokens, MemorySegment tokens_len, MemorySegment error) {
+        try {
+            return (int) code_scan.invokeExact(language, language_len, text, text_len, tokens, tokens_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
     private static final MethodHandle generate_options_new =
             link("generate_options_new", I, P, P);
 
@@ -1079,17 +1234,6 @@ final class Native {
         }
     }
 
-    private static final MethodHandle generate_options_set_top_k =
-            link("generate_options_set_top_k", I, P, L, P);
-
-    static int generate_options_set_top_k(MemorySegment options, long top_k, MemorySegment error) {
-        try {
-            return (int) generate_options_set_top_k.invokeExact(options, top_k, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
     private static final MethodHandle generate_options_set_top_p =
             link("generate_options_set_top_p", I, P, F, P);
 
@@ -1101,155 +1245,12 @@ final class Native {
         }
     }
 
-    private static final MethodHandle generate_options_set_min_p =
-            link("generate_options_set_min_p", I, P, F, P);
-
-    static int generate_options_set_min_p(MemorySegment options, float min_p, MemorySegment error) {
-        try {
-            return (int) generate_options_set_min_p.invokeExact(options, min_p, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_typical_p =
-            link("generate_options_set_typical_p", I, P, F, P);
-
-    static int generate_options_set_typical_p(MemorySegment options, float typical_p, MemorySegment error) {
-        try {
-            return (int) generate_options_set_typical_p.invokeExact(options, typical_p, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_repetition_penalty =
-            link("generate_options_set_repetition_penalty", I, P, F, P);
-
-    static int generate_options_set_repetition_penalty(MemorySegment options, float repetition_penalty, MemorySegment error) {
-        try {
-            return (int) generate_options_set_repetition_penalty.invokeExact(options, repetition_penalty, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_presence_penalty =
-            link("generate_options_set_presence_penalty", I, P, F, P);
-
-    static int generate_options_set_presence_penalty(MemorySegment options, float presence_penalty, MemorySegment error) {
-        try {
-            return (int) generate_options_set_presence_penalty.invokeExact(options, presence_penalty, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_frequency_penalty =
-            link("generate_options_set_frequency_penalty", I, P, F, P);
-
-    static int generate_options_set_frequency_penalty(MemorySegment options, float frequency_penalty, MemorySegment error) {
-        try {
-            return (int) generate_options_set_frequency_penalty.invokeExact(options, frequency_penalty, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
     private static final MethodHandle generate_options_set_seed =
             link("generate_options_set_seed", I, P, L, P);
 
     static int generate_options_set_seed(MemorySegment options, long seed, MemorySegment error) {
         try {
             return (int) generate_options_set_seed.invokeExact(options, seed, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_first_sample =
-            link("generate_options_set_first_sample", I, P, I, P);
-
-    static int generate_options_set_first_sample(MemorySegment options, int first_sample, MemorySegment error) {
-        try {
-            return (int) generate_options_set_first_sample.invokeExact(options, first_sample, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_samples =
-            link("generate_options_set_samples", I, P, L, P);
-
-    static int generate_options_set_samples(MemorySegment options, long samples, MemorySegment error) {
-        try {
-            return (int) generate_options_set_samples.invokeExact(options, samples, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_top_logprobs =
-            link("generate_options_set_top_logprobs", I, P, L, P);
-
-    static int generate_options_set_top_logprobs(MemorySegment options, long top_logprobs, MemorySegment error) {
-        try {
-            return (int) generate_options_set_top_logprobs.invokeExact(options, top_logprobs, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_threads =
-            link("generate_options_set_threads", I, P, L, P);
-
-    static int generate_options_set_threads(MemorySegment options, long threads, MemorySegment error) {
-        try {
-            return (int) generate_options_set_threads.invokeExact(options, threads, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_timeout_ms =
-            link("generate_options_set_timeout_ms", I, P, L, P);
-
-    static int generate_options_set_timeout_ms(MemorySegment options, long timeout_ms, MemorySegment error) {
-        try {
-            return (int) generate_options_set_timeout_ms.invokeExact(options, timeout_ms, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_prefill_limit =
-            link("generate_options_set_prefill_limit", I, P, L, P);
-
-    static int generate_options_set_prefill_limit(MemorySegment options, long prefill_limit, MemorySegment error) {
-        try {
-            return (int) generate_options_set_prefill_limit.invokeExact(options, prefill_limit, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_logit_bias =
-            link("generate_options_set_logit_bias", I, P, P, P, L, P);
-
-    static int generate_options_set_logit_bias(MemorySegment options, MemorySegment ids, MemorySegment biases, long biases_len, MemorySegment error) {
-        try {
-            return (int) generate_options_set_logit_bias.invokeExact(options, ids, biases, biases_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_banned_ids =
-            link("generate_options_set_banned_ids", I, P, P, L, P);
-
-    static int generate_options_set_banned_ids(MemorySegment options, MemorySegment ids, long ids_len, MemorySegment error) {
-        try {
-            return (int) generate_options_set_banned_ids.invokeExact(options, ids, ids_len, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
@@ -1277,61 +1278,6 @@ final class Native {
         }
     }
 
-    private static final MethodHandle generate_options_set_stop_at =
-            link("generate_options_set_stop_at", I, P, P, L, P, L, P);
-
-    static int generate_options_set_stop_at(MemorySegment options, MemorySegment language, long language_len, MemorySegment rules, long rules_len, MemorySegment error) {
-        try {
-            return (int) generate_options_set_stop_at.invokeExact(options, language, language_len, rules, rules_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_heal =
-            link("generate_options_set_heal", I, P, I, P);
-
-    static int generate_options_set_heal(MemorySegment options, int heal, MemorySegment error) {
-        try {
-            return (int) generate_options_set_heal.invokeExact(options, heal, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_clear_stop =
-            link("generate_options_clear_stop", I, P, P);
-
-    static int generate_options_clear_stop(MemorySegment options, MemorySegment error) {
-        try {
-            return (int) generate_options_clear_stop.invokeExact(options, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_special_tokens =
-            link("generate_options_set_special_tokens", I, P, I, P);
-
-    static int generate_options_set_special_tokens(MemorySegment options, int special, MemorySegment error) {
-        try {
-            return (int) generate_options_set_special_tokens.invokeExact(options, special, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle generate_options_set_speculation_lookup =
-            link("generate_options_set_speculation_lookup", I, P, L, P);
-
-    static int generate_options_set_speculation_lookup(MemorySegment options, long tokens, MemorySegment error) {
-        try {
-            return (int) generate_options_set_speculation_lookup.invokeExact(options, tokens, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
     private static final MethodHandle generate_options_set_speculation_model =
             link("generate_options_set_speculation_model", I, P, P, L, P);
 
@@ -1349,6 +1295,17 @@ final class Native {
     static void generate_options_free(MemorySegment options) {
         try {
             generate_options_free.invokeExact(options);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle generate_options_add_sampler =
+            link("generate_options_add_sampler", I, P, P, P, P, P);
+
+    static int generate_options_add_sampler(MemorySegment options, MemorySegment callback, MemorySegment userdata, MemorySegment destroy, MemorySegment error) {
+        try {
+            return (int) generate_options_add_sampler.invokeExact(options, callback, userdata, destroy, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
@@ -1558,94 +1515,6 @@ final class Native {
     static MemorySegment beam_options_key(long index, MemorySegment help) {
         try {
             return (MemorySegment) beam_options_key.invokeExact(index, help);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_num_beams =
-            link("beam_options_set_num_beams", I, P, L, P);
-
-    static int beam_options_set_num_beams(MemorySegment options, long num_beams, MemorySegment error) {
-        try {
-            return (int) beam_options_set_num_beams.invokeExact(options, num_beams, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_max_new_tokens =
-            link("beam_options_set_max_new_tokens", I, P, L, P);
-
-    static int beam_options_set_max_new_tokens(MemorySegment options, long max_new_tokens, MemorySegment error) {
-        try {
-            return (int) beam_options_set_max_new_tokens.invokeExact(options, max_new_tokens, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_rules =
-            link("beam_options_set_rules", I, P, I, P);
-
-    static int beam_options_set_rules(MemorySegment options, int rules, MemorySegment error) {
-        try {
-            return (int) beam_options_set_rules.invokeExact(options, rules, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_length_penalty =
-            link("beam_options_set_length_penalty", I, P, F, P);
-
-    static int beam_options_set_length_penalty(MemorySegment options, float length_penalty, MemorySegment error) {
-        try {
-            return (int) beam_options_set_length_penalty.invokeExact(options, length_penalty, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_early_stopping =
-            link("beam_options_set_early_stopping", I, P, I, P);
-
-    static int beam_options_set_early_stopping(MemorySegment options, int early_stopping, MemorySegment error) {
-        try {
-            return (int) beam_options_set_early_stopping.invokeExact(options, early_stopping, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_add_stop =
-            link("beam_options_add_stop", I, P, P, L, P);
-
-    static int beam_options_add_stop(MemorySegment options, MemorySegment text, long text_len, MemorySegment error) {
-        try {
-            return (int) beam_options_add_stop.invokeExact(options, text, text_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_banned_ids =
-            link("beam_options_set_banned_ids", I, P, P, L, P);
-
-    static int beam_options_set_banned_ids(MemorySegment options, MemorySegment ids, long ids_len, MemorySegment error) {
-        try {
-            return (int) beam_options_set_banned_ids.invokeExact(options, ids, ids_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle beam_options_set_special_tokens =
-            link("beam_options_set_special_tokens", I, P, I, P);
-
-    static int beam_options_set_special_tokens(MemorySegment options, int special, MemorySegment error) {
-        try {
-            return (int) beam_options_set_special_tokens.invokeExact(options, special, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
@@ -2267,61 +2136,6 @@ final class Native {
         }
     }
 
-    private static final MethodHandle convert_options_set_dtype =
-            link("convert_options_set_dtype", I, P, P, L, P);
-
-    static int convert_options_set_dtype(MemorySegment options, MemorySegment name, long name_len, MemorySegment error) {
-        try {
-            return (int) convert_options_set_dtype.invokeExact(options, name, name_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle convert_options_set_quantize =
-            link("convert_options_set_quantize", I, P, P, L, P);
-
-    static int convert_options_set_quantize(MemorySegment options, MemorySegment name, long name_len, MemorySegment error) {
-        try {
-            return (int) convert_options_set_quantize.invokeExact(options, name, name_len, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle convert_options_set_quantize_head =
-            link("convert_options_set_quantize_head", I, P, I, P);
-
-    static int convert_options_set_quantize_head(MemorySegment options, int quantize, MemorySegment error) {
-        try {
-            return (int) convert_options_set_quantize_head.invokeExact(options, quantize, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle convert_options_set_threads =
-            link("convert_options_set_threads", I, P, L, P);
-
-    static int convert_options_set_threads(MemorySegment options, long threads, MemorySegment error) {
-        try {
-            return (int) convert_options_set_threads.invokeExact(options, threads, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle convert_options_set_overwrite =
-            link("convert_options_set_overwrite", I, P, I, P);
-
-    static int convert_options_set_overwrite(MemorySegment options, int overwrite, MemorySegment error) {
-        try {
-            return (int) convert_options_set_overwrite.invokeExact(options, overwrite, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
     private static final MethodHandle convert_options_free =
             linkVoid("convert_options_free", P);
 
@@ -2383,61 +2197,6 @@ final class Native {
     static MemorySegment service_options_key(long index, MemorySegment help) {
         try {
             return (MemorySegment) service_options_key.invokeExact(index, help);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle service_options_set_sequences =
-            link("service_options_set_sequences", I, P, L, P);
-
-    static int service_options_set_sequences(MemorySegment options, long sequences, MemorySegment error) {
-        try {
-            return (int) service_options_set_sequences.invokeExact(options, sequences, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle service_options_set_prefill_tokens =
-            link("service_options_set_prefill_tokens", I, P, L, P);
-
-    static int service_options_set_prefill_tokens(MemorySegment options, long prefill_tokens, MemorySegment error) {
-        try {
-            return (int) service_options_set_prefill_tokens.invokeExact(options, prefill_tokens, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle service_options_set_prefixes =
-            link("service_options_set_prefixes", I, P, L, P);
-
-    static int service_options_set_prefixes(MemorySegment options, long prefixes, MemorySegment error) {
-        try {
-            return (int) service_options_set_prefixes.invokeExact(options, prefixes, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle service_options_set_waiting =
-            link("service_options_set_waiting", I, P, L, P);
-
-    static int service_options_set_waiting(MemorySegment options, long waiting, MemorySegment error) {
-        try {
-            return (int) service_options_set_waiting.invokeExact(options, waiting, error);
-        } catch (Throwable thrown) {
-            throw impossible(thrown);
-        }
-    }
-
-    private static final MethodHandle service_options_set_cache_bytes =
-            link("service_options_set_cache_bytes", I, P, L, P);
-
-    static int service_options_set_cache_bytes(MemorySegment options, long cache_bytes, MemorySegment error) {
-        try {
-            return (int) service_options_set_cache_bytes.invokeExact(options, cache_bytes, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }

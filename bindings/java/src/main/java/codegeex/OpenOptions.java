@@ -1,4 +1,5 @@
 package codegeex;
+
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -73,8 +74,7 @@ public final class OpenOptions {
          * @return this
          */
         public Builder memory(MemoryMode memory) {
-            setters.add((frame, o) -> Native.open_options_set_memory(o, memory.number, frame.error));
-            return this;
+            return set("memory", memory.value);
         }
 
         /**
@@ -84,9 +84,7 @@ public final class OpenOptions {
          * @return this
          */
         public Builder threads(long threads) {
-            long checked = Frame.size(threads, "threads");
-            setters.add((frame, o) -> Native.open_options_set_threads(o, checked, frame.error));
-            return this;
+            return set("threads", Long.toString(Frame.size(threads, "threads")));
         }
 
         /**
@@ -97,11 +95,7 @@ public final class OpenOptions {
          * @return this
          */
         public Builder isa(String isa) {
-            setters.add((frame, o) -> {
-                Frame.Array at = frame.text(isa);
-                return Native.open_options_set_isa(o, at.at(), at.len(), frame.error);
-            });
-            return this;
+            return set("isa", isa);
         }
 
         /**
@@ -111,8 +105,7 @@ public final class OpenOptions {
          * @return this
          */
         public Builder kv(KvFormat kv) {
-            setters.add((frame, o) -> Native.open_options_set_kv(o, kv.number, frame.error));
-            return this;
+            return set("kv", kv.value);
         }
 
         /**
@@ -122,8 +115,7 @@ public final class OpenOptions {
          * @return this
          */
         public Builder activations(ActivationFormat activations) {
-            setters.add((frame, o) -> Native.open_options_set_activations(o, activations.number, frame.error));
-            return this;
+            return set("activations", activations.value);
         }
 
         /**
@@ -133,9 +125,7 @@ public final class OpenOptions {
          * @return this
          */
         public Builder memoryLimit(long memoryLimit) {
-            long checked = Frame.size(memoryLimit, "memoryLimit");
-            setters.add((frame, o) -> Native.open_options_set_memory_limit(o, checked, frame.error));
-            return this;
+            return set("memory_limit", Long.toString(Frame.size(memoryLimit, "memoryLimit")));
         }
 
         /**

@@ -26,7 +26,7 @@ public final class Service implements AutoCloseable {
      */
     public Ticket submit(Prompt prompt, GenerateOptions options, WhenFull whenFull, CancelToken cancel) {
         Running running = new Running(cancel);
-        try (Frame frame = new Frame(); Handle.Use service = own.use(); Handle.Use set = GenerateOptions.use(options)) {
+        try (Frame frame = new Frame(); Handle.Use service = own.use(); Prepared set = GenerateOptions.prepare(options)) {
             MemorySegment out = frame.pointer();
             int status = switch (prompt) {
                 case Prompt.Text(String text) -> {
@@ -42,7 +42,7 @@ public final class Service implements AutoCloseable {
             };
             frame.check(status);
             running.detach();
-            return new Ticket(Frame.at(out), running);
+            return new Ticket(Frame.at(out), running, set.sampling());
         } catch (RuntimeException | Error e) {
             running.close();
             throw e;

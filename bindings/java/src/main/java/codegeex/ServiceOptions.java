@@ -1,4 +1,5 @@
 package codegeex;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -72,9 +73,7 @@ public final class ServiceOptions {
          * @return this
          */
         public Builder sequences(long sequences) {
-            long checked = Frame.size(sequences, "sequences");
-            setters.add((frame, o) -> Native.service_options_set_sequences(o, checked, frame.error));
-            return this;
+            return set("sequences", Long.toString(Frame.size(sequences, "sequences")));
         }
 
         /**
@@ -84,9 +83,7 @@ public final class ServiceOptions {
          * @return this
          */
         public Builder prefillTokens(long prefillTokens) {
-            long checked = Frame.size(prefillTokens, "prefillTokens");
-            setters.add((frame, o) -> Native.service_options_set_prefill_tokens(o, checked, frame.error));
-            return this;
+            return set("prefill_tokens", Long.toString(Frame.size(prefillTokens, "prefillTokens")));
         }
 
         /**
@@ -96,9 +93,7 @@ public final class ServiceOptions {
          * @return this
          */
         public Builder prefixes(long prefixes) {
-            long checked = Frame.size(prefixes, "prefixes");
-            setters.add((frame, o) -> Native.service_options_set_prefixes(o, checked, frame.error));
-            return this;
+            return set("prefixes", Long.toString(Frame.size(prefixes, "prefixes")));
         }
 
         /**
@@ -108,22 +103,27 @@ public final class ServiceOptions {
          * @return this
          */
         public Builder waiting(long waiting) {
-            long checked = Frame.size(waiting, "waiting");
-            setters.add((frame, o) -> Native.service_options_set_waiting(o, checked, frame.error));
-            return this;
+            return set("waiting", Long.toString(Frame.size(waiting, "waiting")));
         }
 
         /**
-         * Limit of the KV cache in bytes. The default is half of the available memory when the service is
-         * created.
+         * Limit of the KV cache of all requests together, in bytes. The default is half of the memory that the
+         * system has available when the service is created.
          *
          * @param cacheBytes the value
          * @return this
          */
         public Builder cacheBytes(long cacheBytes) {
-            long checked = Frame.size(cacheBytes, "cacheBytes");
-            setters.add((frame, o) -> Native.service_options_set_cache_bytes(o, checked, frame.error));
-            return this;
+            return set("cache_bytes", Long.toString(Frame.size(cacheBytes, "cacheBytes")));
+        }
+
+        /**
+         * No limit of the KV cache, except that of the model.
+         *
+         * @return this
+         */
+        public Builder unlimitedCache() {
+            return set("cache_bytes", "unlimited");
         }
 
         /**

@@ -1,8 +1,13 @@
 package codegeex;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /** How options are made: by setters, one after the other, on options of the library that are new. */
 final class Settings {
@@ -57,13 +62,68 @@ final class Settings {
         };
     }
 
+    /** Adds a text to an option that is a JSON array of texts. */
+    static Setter append(String key, String text, ByKey set, Getter getter) {
+        return (frame, options) -> {
+            String texts = get(frame, options, key, getter);
+            String more = texts.substring(0, texts.length() - 1) + (texts.equals("[]") ? "" : ",") + json(text) + "]";
+            return byKey(key, more, set).set(frame, options);
+        };
+    }
+
     static String get(Handle own, String key, Getter getter) {
         try (Frame frame = new Frame(); Handle.Use options = own.use()) {
-            Frame.Array k = frame.text(key);
-            MemorySegment value = frame.pointer();
-            MemorySegment len = frame.size();
-            frame.check(getter.get(options.at(), k.at(), k.len(), value, len, frame.error));
-            return Frame.takeText(value, len);
+            return get(frame, options.at(), key, getter);
         }
+    }
+
+    private static String get(Frame frame, MemorySegment options, String key, Getter getter) {
+        Frame.Array k = frame.text(key);
+        MemorySegment value = frame.pointer();
+        MemorySegment len = frame.size();
+        frame.check(getter.get(options, k.at(), k.len(), value, len, frame.error));
+        return Frame.takeText(value, len);
+    }
+
+    /** The value of {@code stop_at}. */
+    static String stopAt(String language, String rules) {
+        return rules.isEmpty() ? "none" : language + ":" + rules;
+    }
+
+    /** A timeout in milliseconds, rounded up. */
+    static String millis(Duration timeout) {
+        if (timeout.isNegative()) {
+            throw new IllegalArgumentException("timeout is " + timeout + ", expected no negative one");
+        }
+        return Long.toString(timeout.plusNanos(999_999).toMillis());
+    }
+
+    /** A text as JSON. */
+    static String json(String text) {
+        StringBuilder quoted = new StringBuilder("\"");
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c == '"' || c == '\\') {
+                quoted.append('\\').append(c);
+            } else if (c < ' ') {
+                quoted.append(String.format("\\u%04x", (int) c));
+            } else {
+                quoted.append(c);
+            }
+        }
+        return quoted.append('"').toString();
+    }
+
+    /** Ids as JSON. */
+    static String json(int[] ids) {
+        return Arrays.stream(ids).mapToObj(Integer::toUnsignedString).collect(Collectors.joining(",", "[", "]"));
+    }
+
+    /** Biases as JSON, in which null is negative infinity. */
+    static String json(Map<Integer, Float> biases) {
+        return new TreeMap<>(biases).entrySet().stream()
+                .map(bias -> "\"" + Integer.toUnsignedString(bias.getKey()) + "\":"
+                        + (bias.getValue() == Float.NEGATIVE_INFINITY ? "null" : bias.getValue().toString()))
+                .collect(Collectors.joining(",", "{", "}"));
     }
 }

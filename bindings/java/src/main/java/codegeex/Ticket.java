@@ -13,13 +13,15 @@ import java.util.Optional;
 public final class Ticket implements AutoCloseable {
     private final Handle own;
     private final Running request;
+    private final Sampling sampling;
 
-    Ticket(MemorySegment pointer, Running request) {
+    Ticket(MemorySegment pointer, Running request, Sampling sampling) {
         own = new Handle("ticket", pointer, ticket -> {
             request.close();
             Native.ticket_free(ticket);
         });
         this.request = request;
+        this.sampling = sampling;
     }
 
     /**
@@ -63,13 +65,15 @@ public final class Ticket implements AutoCloseable {
      * Waits for the end of the request, skips its tokens, and returns its samples. They can be fetched once.
      *
      * @return the samples
-     * @throws CodegeexException what ended the request
+     * @throws CodegeexException what ended the request; an exception of a sampler is thrown as it is
      */
     public List<Completion> await() {
         try (Frame frame = new Frame(); Handle.Use ticket = own.use(); Running.Watch _ = request.watch()) {
             MemorySegment out = frame.pointer();
-            frame.check(Native.ticket_wait(ticket.at(), out, frame.error));
-            return Completion.take(Frame.at(out));
+            int status = Native.ticket_wait(ticket.at(), out, frame.error);
+            List<Completion> completions = Completion.take(Frame.at(out));
+            sampling.end(frame, status);
+            return completions;
         }
     }
 

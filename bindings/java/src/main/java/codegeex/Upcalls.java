@@ -24,6 +24,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class Upcalls {
     static final MemorySegment EVENT = stub("event", I, P, P);
     static final MemorySegment PROGRESS = stub("progress", I, P, L, L);
+    static final MemorySegment SAMPLER = stub("sampler", I, P, P);
     static final MemorySegment LOG = stub("log", null, P, I, P, L);
     static final MemorySegment FORGET = stub("forget", null, P);
 
@@ -44,13 +45,12 @@ final class Upcalls {
         }
     }
 
-    /** The exception of a listener, until the call has returned. */
-    static class Listening implements AutoCloseable {
-        private final MemorySegment userdata = remember(this);
-        private Throwable thrown;
+    /** The exception of a listener or sampler, until the call has returned. */
+    static class Thrown {
+        private volatile Throwable thrown;
 
-        MemorySegment userdata() {
-            return userdata;
+        boolean hasThrown() {
+            return thrown != null;
         }
 
         /** Runs a listener and returns the status for the library: 0 to continue. */
@@ -66,19 +66,30 @@ final class Upcalls {
             }
         }
 
-        /** Throws what the listener threw. */
+        /** Throws what the listener threw, once. */
         void rethrow() {
-            switch (thrown) {
+            Throwable own = thrown;
+            thrown = null;
+            switch (own) {
                 case null -> {}
                 case RuntimeException e -> throw e;
                 case Error e -> throw e;
-                default -> sneak(thrown);
+                default -> sneak(own);
             }
         }
 
         @SuppressWarnings("unchecked")
         private static <T extends Throwable> void sneak(Throwable t) throws T {
             throw (T) t;
+        }
+    }
+
+    /** A listener during a call. */
+    static class Listening extends Thrown implements AutoCloseable {
+        private final MemorySegment userdata = remember(this);
+
+        MemorySegment userdata() {
+            return userdata;
         }
 
         @Override
@@ -143,6 +154,11 @@ final class Upcalls {
     private static int progress(MemorySegment userdata, long done, long total) {
         Progress progress = (Progress) LISTENERS.get(userdata.address());
         return progress.hear(() -> progress.listener.onProgress(done, total));
+    }
+
+    private static int sampler(MemorySegment userdata, MemorySegment input) {
+        Sampling.One one = (Sampling.One) LISTENERS.get(userdata.address());
+        return one.apply(input.reinterpret(Native.sampler_input.LAYOUT.byteSize()));
     }
 
     private static void log(MemorySegment userdata, int level, MemorySegment message, long len) {

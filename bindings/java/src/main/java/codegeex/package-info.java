@@ -20,16 +20,17 @@
  * closed after garbage collection. Methods of a closed object throw {@link java.lang.IllegalStateException}.
  *
  * <p><b>Threads.</b> Models, tokenizers, options and services are safe for concurrent use. Sessions, states,
- * decoders, streams and tickets serve one call at a time; a concurrent call throws {@link
+ * decoders, code stops, streams and tickets serve one call at a time; a concurrent call throws {@link
  * codegeex.BusyException}.
  *
  * <p><b>Cancelling.</b> Long calls take a {@link codegeex.CancelToken}, which any thread may set, and end soon
  * after it is set. An interrupt of the calling thread also cancels the call; the thread stays interrupted.
  * Cancelled generations return the partial result, other calls throw {@link codegeex.CancelledException}.
  *
- * <p><b>Callbacks.</b> Listeners run on the calling thread, before the call returns; log listeners also run on
- * threads of a service. An exception of a listener ends the call and is thrown by it. Exceptions of log listeners
- * are dropped.
+ * <p><b>Callbacks.</b> Listeners run on the calling thread, before the call returns; log listeners and samplers also
+ * run on threads of a service, samplers on those of concurrent calls as well. An exception of a listener or sampler
+ * ends the call and is thrown by it, for requests of a service by {@link codegeex.Ticket#await}. Exceptions of log
+ * listeners are dropped.
  *
  * <p><b>null.</b> Options, cancel tokens and listeners may be null, which means none.
  */

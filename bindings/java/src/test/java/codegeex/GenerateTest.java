@@ -59,21 +59,21 @@ final class GenerateTest {
             List<Token> own = heard.stream().filter(token -> token.sample() == sample).toList();
             assertEquals(done.text(), own.stream().map(Token::text).collect(Collectors.joining()));
             assertTrue(own.getLast().isEnd());
-            List<Token> drawn = own.subList(0, own.size() - 1);
-            assertArrayEquals(done.ids(), drawn.stream().mapToInt(Token::id).toArray());
+            List<Token> sampled = own.subList(0, own.size() - 1);
+            assertArrayEquals(done.ids(), sampled.stream().mapToInt(Token::id).toArray());
             assertEquals(12, done.ids().length);
-            assertEquals(drawn.stream().map(Token::top).toList(), done.top());
+            assertEquals(sampled.stream().map(Token::top).toList(), done.top());
             assertEquals(FinishReason.LENGTH, done.finishReason());
             assertEquals("length", done.finishReason().toString());
             assertEquals(-1, done.stopIndex());
             double sum = 0;
             for (int token = 0; token < 12; token++) {
                 sum += done.logprobs()[token];
-                assertEquals(drawn.get(token).logprob(), done.logprobs()[token]);
+                assertEquals(sampled.get(token).logprob(), done.logprobs()[token]);
             }
             assertEquals(sum, done.score(), 1e-4);
         }
-        // The second sample alone, of ids and with guesses, is the same.
+        // The second sample alone, of ids and with draft tokens, is the same.
         GenerateOptions alone = options.toBuilder().firstSample(1).samples(1).speculationModel(model, 3).build();
         try (Tokenizer tokenizer = model.tokenizer()) {
             Completion second = model.generate(Prompt.of(tokenizer.encode(CODE)), alone, null, null).getFirst();
@@ -259,7 +259,7 @@ final class GenerateTest {
                     session.ids();
                     break;
                 } catch (BusyException e) {
-                    assertTrue(i < 3000, "the generation of a stream that nobody has goes on");
+                    assertTrue(i < 3000, "the generation of an unreachable stream goes on");
                     Thread.sleep(10);
                 }
             }

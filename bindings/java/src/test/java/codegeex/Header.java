@@ -25,7 +25,7 @@ record Header(
     static Header read() throws IOException {
         String all = Files.readString(path()).replaceAll("(?s)/\\*.*?\\*/", " ").replaceAll("//[^\n]*", "");
         Map<String, Long> constants = new LinkedHashMap<>();
-        Matcher define = Pattern.compile("(?m)^#define CODEGEEX_(\\w+) (\\d+)$").matcher(all);
+        Matcher define = Pattern.compile("(?m)^#define CODEGEEX_(\\w+) (-?\\d+)$").matcher(all);
         while (define.find()) {
             constants.put(define.group(1), Long.valueOf(define.group(2)));
         }

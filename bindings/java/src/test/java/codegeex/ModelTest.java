@@ -14,12 +14,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 final class ModelTest {
@@ -67,7 +72,7 @@ final class ModelTest {
     }
 
     @Test
-    void aLoggerThatThrowsHarmsNobody() {
+    void aLoggerThatThrowsHarmsNothing() {
         OpenOptions options = OpenOptions.builder().log(System.Logger.Level.ALL, (level, message) -> {
             throw new IllegalStateException("boo");
         }).build();
@@ -108,25 +113,83 @@ final class ModelTest {
             keys.forEach(key -> assertFalse(key.key().isEmpty() || key.help().isEmpty()));
         }
         GenerateOptions options = GenerateOptions.builder().maxNewTokens(3).temperature(0.5f).topK(4).topP(0.25f)
-                .minP(0.125f).typicalP(0.75f).repetitionPenalty(1.5f).presencePenalty(2.5f).frequencyPenalty(3.5f)
-                .logitBias(Map.of(198, -2.5f)).bannedIds(5, 6).seed(-1).firstSample(7).samples(2).addStop("no")
-                .clearStops().addStop("\n\n").addStop("x").topLogprobs(8).specialTokens(SpecialTokens.PARSE)
-                .prefillLimit(9).threads(1).speculationLookup(4).timeout(java.time.Duration.ofSeconds(11))
+                .minP(0.125f).typicalP(0.75f).repetitionPenalty(1.5f).presencePenalty(-2.5f).frequencyPenalty(3.5f)
+                .logitBias(Map.of(198, -2.5f, 7, Float.NEGATIVE_INFINITY)).bannedIds(5, -1).seed(-1).firstSample(7)
+                .samples(2).addStop("no").clearStops().addStop("\n\n").addStop("\"\\é\u0001").topLogprobs(8)
+                .specialTokens(SpecialTokens.PARSE).prefillLimit(9).threads(1).speculationLookup(4).heal(true)
+                .stopAt("go", "block,function").stopBefore("func f() {\n").timeout(Duration.ofNanos(10_000_001))
                 .set("top_k", "12").build();
-        Map.ofEntries(Map.entry("max_new_tokens", "3"), Map.entry("temperature", "0.5"), Map.entry("top_k", "12"),
-                Map.entry("top_p", "0.25"), Map.entry("min_p", "0.125"), Map.entry("typical_p", "0.75"),
-                Map.entry("repetition_penalty", "1.5"), Map.entry("presence_penalty", "2.5"),
-                Map.entry("frequency_penalty", "3.5"), Map.entry("logit_bias", "{\"198\":-2.5}"),
-                Map.entry("banned_ids", "[5,6]"), Map.entry("seed", "18446744073709551615"),
-                Map.entry("first_sample", "7"), Map.entry("samples", "2"), Map.entry("stop", "[\"\\n\\n\",\"x\"]"),
-                Map.entry("top_logprobs", "8"), Map.entry("special_tokens", "parse"), Map.entry("prefill_limit", "9"),
-                Map.entry("threads", "1"), Map.entry("speculation", "lookup:4"), Map.entry("timeout_ms", "11000"))
-                .forEach((key, value) -> assertEquals(value, options.get(key), key));
-        assertEquals("5", options.toBuilder().maxNewTokens(5).build().get("max_new_tokens"));
+        agree(GenerateOptions.keys(), options::get, Map.ofEntries(Map.entry("max_new_tokens", "3"),
+                Map.entry("temperature", "0.5"), Map.entry("top_k", "12"), Map.entry("top_p", "0.25"),
+                Map.entry("min_p", "0.125"), Map.entry("typical_p", "0.75"), Map.entry("repetition_penalty", "1.5"),
+                Map.entry("presence_penalty", "-2.5"), Map.entry("frequency_penalty", "3.5"),
+                Map.entry("logit_bias", "{\"7\":null,\"198\":-2.5}"), Map.entry("banned_ids", "[5,4294967295]"),
+                Map.entry("seed", "18446744073709551615"), Map.entry("first_sample", "7"), Map.entry("samples", "2"),
+                Map.entry("stop", "[\"\\n\\n\",\"\\\"\\\\é\\u0001\"]"), Map.entry("stop_at", "go:block,function"),
+                Map.entry("stop_before", "\"func f() {\\n\""), Map.entry("heal", "true"), Map.entry("top_logprobs", "8"),
+                Map.entry("special_tokens", "parse"), Map.entry("prefill_limit", "9"), Map.entry("threads", "1"),
+                Map.entry("speculation", "lookup:4"), Map.entry("timeout_ms", "11")));
+        GenerateOptions changed = options.toBuilder().maxNewTokens(5).stopAt("go", "").speculationLookup(0)
+                .timeout(Duration.ZERO).build();
+        assertEquals("5", changed.get("max_new_tokens"));
+        assertEquals("none", changed.get("stop_at"));
+        assertEquals("off", changed.get("speculation"));
+        assertEquals("0", changed.get("timeout_ms"));
         assertEquals("3", options.get("max_new_tokens"));
-        assertEquals("3", BeamOptions.builder().numBeams(3).build().get("num_beams"));
-        assertEquals("int8", ConvertOptions.builder().quantize("int8").build().get("quantize"));
-        assertEquals("3", ServiceOptions.builder().sequences(3).build().get("sequences"));
+        BeamOptions beam = BeamOptions.builder().numBeams(3).maxNewTokens(5).rules(BeamRules.HUGGING_FACE)
+                .lengthPenalty(0.5f).earlyStopping(EarlyStopping.NEVER).addStop("no").clearStops().addStop("x")
+                .addStop("y").stopAt("python", "line").stopBefore("").bannedIds(6).specialTokens(SpecialTokens.PARSE)
+                .timeout(Duration.ofSeconds(1)).prefillLimit(7).threads(2).build();
+        agree(BeamOptions.keys(), beam::get, Map.ofEntries(Map.entry("num_beams", "3"), Map.entry("max_new_tokens", "5"),
+                Map.entry("rules", "hugging_face"), Map.entry("length_penalty", "0.5"),
+                Map.entry("early_stopping", "never"), Map.entry("stop", "[\"x\",\"y\"]"),
+                Map.entry("stop_at", "python:line"), Map.entry("stop_before", "\"\""), Map.entry("banned_ids", "[6]"),
+                Map.entry("special_tokens", "parse"), Map.entry("timeout_ms", "1000"), Map.entry("prefill_limit", "7"),
+                Map.entry("threads", "2")));
+        OpenOptions open = OpenOptions.builder().memory(MemoryMode.COPY).threads(3).isa("scalar").kv(KvFormat.F16)
+                .activations(ActivationFormat.INT8).memoryLimit(1L << 40).build();
+        agree(OpenOptions.keys(), open::get, Map.of("memory", "copy", "threads", "3", "isa", "scalar", "kv", "f16",
+                "activations", "int8", "memory_limit", "1099511627776", "config", "none"));
+        ConvertOptions convert = ConvertOptions.builder().dtype("f16").quantize("int8").quantizeHead(true).threads(2)
+                .overwrite(true).build();
+        agree(ConvertOptions.keys(), convert::get, Map.of("dtype", "f16", "quantize", "int8", "quantize_head", "true",
+                "threads", "2", "overwrite", "true"));
+        ServiceOptions service = ServiceOptions.builder().sequences(3).prefillTokens(4).prefixes(5).waiting(6)
+                .cacheBytes(1L << 40).build();
+        agree(ServiceOptions.keys(), service::get, Map.of("sequences", "3", "prefill_tokens", "4", "prefixes", "5",
+                "waiting", "6", "cache_bytes", "1099511627776"));
+        // No limit of the cache has to be asked for; the default is half of the available memory.
+        assertEquals("none", ServiceOptions.builder().build().get("cache_bytes"));
+        assertEquals("unlimited", service.toBuilder().unlimitedCache().build().get("cache_bytes"));
+        for (Enum<?>[] values : List.<Enum<?>[]>of(MemoryMode.values(), KvFormat.values(), ActivationFormat.values(),
+                BeamRules.values(), EarlyStopping.values(), SpecialTokens.values())) {
+            for (Enum<?> value : values) {
+                switch (value) {
+                    case MemoryMode m -> OpenOptions.builder().memory(m).build();
+                    case KvFormat k -> OpenOptions.builder().kv(k).build();
+                    case ActivationFormat a -> OpenOptions.builder().activations(a).build();
+                    case BeamRules r -> BeamOptions.builder().rules(r).build();
+                    case EarlyStopping e -> BeamOptions.builder().earlyStopping(e).build();
+                    case SpecialTokens s -> GenerateOptions.builder().specialTokens(s).build();
+                    default -> throw new AssertionError(value);
+                }
+            }
+        }
+        for (Executable wrong : List.<Executable>of(() -> GenerateOptions.builder().stopAt("no such", "line").build(),
+                () -> GenerateOptions.builder().stopAt("go", "lines").build(),
+                () -> GenerateOptions.builder().logitBias(Map.of(1, Float.NaN)).build(),
+                () -> BeamOptions.builder().set("rules", "others").build())) {
+            assertStatus(Status.INVALID_ARGUMENT, wrong);
+        }
+        assertStatus(Status.INVALID_UTF8, () -> GenerateOptions.builder().addStop("\ud800").build());
+        assertThrows(IllegalArgumentException.class, () -> BeamOptions.builder().timeout(Duration.ofNanos(-1)));
+    }
+
+    /** Every key has the value that a setter gave it. */
+    private static void agree(List<OptionKey> keys, UnaryOperator<String> get, Map<String, String> expected) {
+        Map<String, String> found = new HashMap<>();
+        keys.forEach(key -> found.put(key.key(), get.apply(key.key())));
+        assertEquals(new TreeMap<>(expected), new TreeMap<>(found));
     }
 
     @Test

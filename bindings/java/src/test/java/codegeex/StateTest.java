@@ -164,6 +164,17 @@ final class StateTest {
         // Rules of code end a completion, and a prompt that ends inside a word is healed.
         GenerateOptions line = GenerateOptions.builder().stopAt("python", "line").build();
         assertEquals(FinishReason.END_OF_LINE, model.generate(CODE + "\n    with", line).getFirst().finishReason());
+        // The code before the cursor is the prompt, or another text. Beams stop as well.
+        GenerateOptions block = GenerateOptions.builder().maxNewTokens(20).stopAt("python", "block").build();
+        assertEquals(FinishReason.LENGTH, model.generate(CODE, block).getFirst().finishReason());
+        block = block.toBuilder().stopBefore("if x:\n        y").build();
+        assertEquals(FinishReason.END_OF_BLOCK, model.generate(CODE, block).getFirst().finishReason());
+        BeamOptions beams = BeamOptions.builder().numBeams(2).stopAt("python", "line").build();
+        assertEquals(FinishReason.END_OF_LINE,
+                model.beamSearch(Prompt.of(CODE + "\n    with"), beams, null).getFirst().finishReason());
+        beams = BeamOptions.builder().prefillLimit(1).build();
+        assertEquals(FinishReason.PREFILL_LIMIT,
+                model.beamSearch(Prompt.of(CODE), beams, null).getFirst().finishReason());
         GenerateOptions heal = GenerateOptions.builder().heal(true).maxNewTokens(4).build();
         assertTrue(model.generate(CODE + "\n    retu", heal).getFirst().healed() > 0);
     }
