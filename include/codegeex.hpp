@@ -1,8 +1,9 @@
 // codegeex: the CodeGeeX code model as a library. The C++17 interface, header-only over codegeex.h.
 //
 // Contents. A move-only owner for every handle of the C interface; std::string_view in, std::string
-// and std::vector out; callbacks as callables; iterators over events, completions and rows of
-// logits. codegeex.h documents behaviour, units and thread safety at the function of the same name.
+// and std::vector out; callbacks and samplers as callables; iterators over events, completions and
+// rows of logits; functions over source code in codegeex::code. codegeex.h documents behaviour,
+// units and thread safety at the function of the same name.
 //
 // Errors. Functions throw codegeex::error. If CODEGEEX_NO_EXCEPTIONS is defined or exceptions are
 // disabled, they return codegeex::result<T> instead. Translation units of both kinds can be linked
@@ -16,7 +17,8 @@
 // event point into the call or the ticket that reported it.
 //
 // Callbacks return void, or codegeex::flow to continue or cancel. An exception from a callback
-// cancels the call and is rethrown by it after the library has returned.
+// cancels the call and is rethrown by it after the library has returned. So is an exception from a
+// sampler, see generate_options::add_sampler.
 //
 // Numbers in options are written by std::to_chars, which for floats needs libstdc++ 11, libc++ 14
 // (macOS 13.3) or Visual Studio 2019 16.4.
@@ -1339,8 +1341,8 @@ class generate_options
       if (!(bias < infinity)) {
         return detail::chain(
             *this, error(status::invalid_argument,
-                         "the logit bias of " + detail::to_text(id) + " is " +
-                             detail::to_text(bias) + ", and must be a number or negative infinity"));
+                         "the logit bias of " + detail::to_text(id) + " is " + detail::to_text(bias) +
+                             ", and must be a number or negative infinity"));
       }
       if (json.size() > 1) json += ',';
       json.append("\"").append(detail::to_text(id)).append("\":");
@@ -1372,16 +1374,18 @@ class generate_options
   /// candidates for the next token. It returns nothing or codegeex::flow; flow::cancel ends the
   /// generation with status::cancelled.
   ///
-  /// Samplers run in the order in which they were added: after banned ids, logit bias and penalties,
-  /// before temperature, top-k, top-p, min-p and typical-p, and also with greedy decoding.
+  /// Samplers run in the order in which they were added: after banned ids, logit bias and
+  /// penalties, before temperature, top-k, top-p, min-p and typical-p, and also with greedy
+  /// decoding.
   ///
   /// A sampler must depend on its input alone, so that the same input gives the same output; with
   /// speculative decoding it may run several times for one position. It runs on the thread that
-  /// computes: the calling thread, a thread of a concurrent call on the same model, or the thread of
-  /// a service; concurrent calls may run it concurrently. An exception from it ends the generation
-  /// and is rethrown by the call that it belongs to; for a service by ticket::next or ticket::wait.
+  /// computes: the calling thread, a thread of a concurrent call on the same model, or the thread
+  /// of a service. Concurrent calls may run it concurrently. An exception from it ends the
+  /// generation, and the call rethrows it; for a service, ticket::next or ticket::wait.
   ///
-  /// The handle of raw() has no samplers: functions of this header add them to a copy for each call.
+  /// The handle of raw() has no samplers. Functions of this header add them to a copy for each
+  /// call.
   template <class F>
   self add_sampler(F f) {
     using R = std::invoke_result_t<F&, const sampler_input&>;

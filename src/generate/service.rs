@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::threads::can_start_thread;
 
 /// Runs a [`Scheduler`] on a thread of its own, for programs whose requests come from many threads.
-/// Dropping it cancels the requests that are under way.
+/// Dropping it cancels running requests and waits for the end of the thread, except on that thread.
 ///
 /// ```
 /// use codegeex::{GenerateOptions, Generator, Request, SchedulerOptions, Service};
@@ -256,8 +256,11 @@ impl Drop for Service {
         let inbox = self.shared.lock();
         self.shared.wake.notify_one();
         drop(inbox);
-        if let Some(worker) = self.worker.take() {
-            // Of a panic everybody who waited was told.
+        if let Some(worker) = self.worker.take()
+            // A sampler may drop the service that runs it: the thread cannot wait for itself.
+            && worker.thread().id() != std::thread::current().id()
+        {
+            // A panic has ended every ticket already.
             let _ = worker.join();
         }
     }

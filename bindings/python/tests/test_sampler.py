@@ -200,6 +200,20 @@ def test_services(model: Model, prompt: str) -> None:
     assert registered() == before
 
 
+def test_a_sampler_may_close_its_service(
+    model: Model, prompt: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(model)
+    options = GenerateOptions(max_new_tokens=1500, samplers=[lambda input: service.close()])
+    ticket = service.submit(prompt, options)
+    try:
+        (done,) = ticket.wait()
+        assert done.finish_reason is FinishReason.CANCELLED
+    except codegeex.CancelledError:
+        pass
+    assert service.closed and "panicked" not in capfd.readouterr().err
+
+
 def test_edit_sessions(model: Model) -> None:
     text = "def read_lines(path):\n    "
     before = registered()

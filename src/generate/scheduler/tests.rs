@@ -2,7 +2,8 @@
 #![allow(clippy::field_reassign_with_default)]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -531,6 +532,40 @@ fn no_caller_waits_for_a_service_that_has_panicked() {
         assert!(Instant::now() < patience);
     };
     assert_eq!(refused.kind(), ErrorKind::Internal);
+}
+
+/// A sampler that drops the service that runs it.
+#[derive(Debug, Default)]
+struct Drops {
+    service: Mutex<Option<Service>>,
+    returned: AtomicBool,
+}
+
+impl Sampler for Drops {
+    fn apply(&self, _: &mut Candidates, _: History<'_>) -> Result<()> {
+        let service = self.service.lock().unwrap().take();
+        if service.is_some() {
+            drop(service);
+            self.returned.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sampler_may_drop_the_service_that_runs_it() {
+    let generator = generator(Arc::new(repetitive()));
+    let service = Service::start(&generator, SchedulerOptions::default()).unwrap();
+    let sampler = Arc::new(Drops::default());
+    let mut options = long(2_000);
+    options.sampling.samplers = vec![sampler.clone()];
+    let ticket = service.submit(Request::new(vec![1], options)).unwrap();
+    *sampler.service.lock().unwrap() = Some(service);
+    match ticket.wait() {
+        Ok(partial) => assert_eq!(partial[0].finish_reason, FinishReason::Cancelled),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Cancelled),
+    }
+    assert!(sampler.returned.load(Ordering::Relaxed));
 }
 
 #[test]

@@ -12,7 +12,7 @@ __all__ = ["Language", "Task", "expand_template", "find_language", "languages", 
 
 
 class Language(NamedTuple):
-    """A programming language by one of its names, such as ``python``, with its language tag."""
+    """A programming language by its name, such as ``python``, with its language tag."""
 
     name: str
     tag: str
@@ -25,7 +25,7 @@ def _language(index: int) -> Language:
 
 
 def languages() -> list[Language]:
-    """The names of the languages, including aliases."""
+    """The languages, each by its name. :func:`find_language` also takes aliases."""
     return [_language(index) for index in range(library().codegeex_languages())]
 
 
