@@ -20,6 +20,50 @@ use crate::tokenizer::SpecialTokens;
 /// [`GenerateOptions::first_sample`].
 pub const MAX_SAMPLES: usize = 1024;
 
+/// The setters of [`Sampling`], and of options that have them as a group.
+macro_rules! sampling {
+    ($($group:tt)*) => {
+        setters! { $($group)*
+                set temperature: f32;
+                option top_k: usize;
+                option top_p: f32;
+                option min_p: f32;
+                option typical_p: f32;
+                option repetition_penalty: f32;
+                option presence_penalty: f32;
+                option frequency_penalty: f32;
+                list logit_bias: (u32, f32);
+                list banned_ids: u32;
+                list samplers: Arc<dyn Sampler>;
+                set seed: u64;
+        }
+    };
+}
+
+/// The setters of [`Stops`], and of options that have them as a group.
+macro_rules! stops {
+    ($($group:tt)*) => {
+        setters! { $($group)*
+                strings stop;
+                option stop_at: StopAt;
+        }
+    };
+}
+
+/// The setters of [`Limits`], and of options that have them as a group.
+macro_rules! limits {
+    ($($group:tt)*) => {
+        setters! { $($group)*
+                set max_new_tokens: usize;
+                option deadline: Instant;
+                option prefill_limit: usize;
+                option threads: usize;
+        }
+    };
+}
+
+pub(super) use {limits, stops};
+
 /// How the next token is chosen. The default is greedy.
 ///
 /// What can be off is an `Option`, and off by default. [`sampler`](super::sampler) has the order in
@@ -230,20 +274,7 @@ impl Sampling {
         Self::default()
     }
 
-    setters! {
-        set temperature: f32;
-        option top_k: usize;
-        option top_p: f32;
-        option min_p: f32;
-        option typical_p: f32;
-        option repetition_penalty: f32;
-        option presence_penalty: f32;
-        option frequency_penalty: f32;
-        list logit_bias: (u32, f32);
-        list banned_ids: u32;
-        list samplers: Arc<dyn Sampler>;
-        set seed: u64;
-    }
+    sampling! {}
 
     /// Adds a sampler of your own after those that are set.
     #[must_use]
@@ -396,10 +427,7 @@ impl Stops {
         Self::default()
     }
 
-    setters! {
-        strings stop;
-        option stop_at: StopAt;
-    }
+    stops! {}
 }
 
 impl Limits {
@@ -408,12 +436,7 @@ impl Limits {
         Self::default()
     }
 
-    setters! {
-        set max_new_tokens: usize;
-        option deadline: Instant;
-        option prefill_limit: usize;
-        option threads: usize;
-    }
+    limits! {}
 
     /// Checks the values.
     ///
@@ -448,32 +471,11 @@ impl GenerateOptions {
         option speculation: Speculation;
     }
 
-    setters! { in Sampling as sampling:
-        set temperature: f32;
-        option top_k: usize;
-        option top_p: f32;
-        option min_p: f32;
-        option typical_p: f32;
-        option repetition_penalty: f32;
-        option presence_penalty: f32;
-        option frequency_penalty: f32;
-        list logit_bias: (u32, f32);
-        list banned_ids: u32;
-        list samplers: Arc<dyn Sampler>;
-        set seed: u64;
-    }
+    sampling! { in Sampling as sampling: }
 
-    setters! { in Stops as stops:
-        strings stop;
-        option stop_at: StopAt;
-    }
+    stops! { in Stops as stops: }
 
-    setters! { in Limits as limits:
-        set max_new_tokens: usize;
-        option deadline: Instant;
-        option prefill_limit: usize;
-        option threads: usize;
-    }
+    limits! { in Limits as limits: }
 
     /// Adds a sampler of your own, see [`Sampling::sampler`].
     #[must_use]

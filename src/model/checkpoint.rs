@@ -174,7 +174,8 @@ impl Checkpoint {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let meter = Arc::new(Meter::new(options.progress.clone()));
         let location = weights::locate(path)?;
-        // What is wrong shows in the tables: before, not after, gigabytes are read.
+        // What is wrong shows in the tables: before, not after, gigabytes are read. A copy is then
+        // opened again, and its own tables are read: the file may have been replaced in between.
         let mapped = Self::open_as(MemoryMode::Map, &location, options, &meter)?;
         let copied = mapped.infos.iter().map(|i| mapped.copied_bytes(&i.name));
         meter.expect(copied.sum());

@@ -325,7 +325,7 @@ impl<B: Backend> Model for Transformer<B> {
 
     fn describe(&self) -> String {
         format!(
-            "{} layers of {}, {} parameters, {}",
+            "{} layers, hidden size {}, {} parameters, {}",
             self.config.num_layers,
             self.config.hidden_size,
             self.config.parameters(),

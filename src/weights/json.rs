@@ -37,17 +37,32 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Makes visitors that hold a reader the seeds of their values.
+macro_rules! seeds {
+    ($($visitor:ident: $deserialize:ident;)*) => {$(
+        impl<'de> DeserializeSeed<'de> for $visitor<'_> {
+            type Value = <Self as Visitor<'de>>::Value;
+
+            fn deserialize<D: Deserializer<'de>>(
+                self,
+                d: D,
+            ) -> std::result::Result<Self::Value, D::Error> {
+                d.$deserialize(self)
+            }
+        }
+    )*};
+}
+pub(super) use seeds;
+
+seeds! {
+    Text: deserialize_str;
+    Texts: deserialize_option;
+    MaybeText: deserialize_any;
+}
+
 /// Text.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'r>(pub &'r Reader<'r>);
-
-impl<'de> DeserializeSeed<'de> for Text<'_> {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<String, D::Error> {
-        d.deserialize_str(self)
-    }
-}
 
 impl Visitor<'_> for Text<'_> {
     type Value = String;
@@ -64,14 +79,6 @@ impl Visitor<'_> for Text<'_> {
 /// Text by key. What is no text is passed over, as is `null` for all of it.
 #[derive(Clone, Copy)]
 pub(super) struct Texts<'r>(pub &'r Reader<'r>);
-
-impl<'de> DeserializeSeed<'de> for Texts<'_> {
-    type Value = Vec<(String, String)>;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<Self::Value, D::Error> {
-        d.deserialize_option(self)
-    }
-}
 
 impl<'de> Visitor<'de> for Texts<'_> {
     type Value = Vec<(String, String)>;
@@ -104,14 +111,6 @@ impl<'de> Visitor<'de> for Texts<'_> {
 
 /// Text, or anything else, which is passed over.
 struct MaybeText<'r>(&'r Reader<'r>);
-
-impl<'de> DeserializeSeed<'de> for MaybeText<'_> {
-    type Value = Option<String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<Self::Value, D::Error> {
-        d.deserialize_any(self)
-    }
-}
 
 impl<'de> Visitor<'de> for MaybeText<'_> {
     type Value = Option<String>;

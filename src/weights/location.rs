@@ -85,8 +85,19 @@ pub fn locate(path: &Path) -> Result<Location> {
     if name.is_some_and(|name| MEGATRON.contains(&name)) && folder_rank(folder).is_some() {
         return in_folder(folder);
     }
+    if name.is_some_and(|name| name.ends_with(OPTIMIZER)) {
+        bail!(
+            UnsupportedFile,
+            "{}: this file holds the optimizer states of a training run, not its weights; open the \
+             folder that it is in, or mp_rank_00_model_states.pt there",
+            path.display()
+        );
+    }
     Ok(Location::one(path.to_owned(), 0))
 }
+
+/// How the names of DeepSpeed's files of optimizer states end.
+const OPTIMIZER: &str = "_optim_states.pt";
 
 impl Location {
     /// Where a configuration can lie, nearest first.
@@ -259,7 +270,7 @@ impl Listing {
             };
         }
         let stem = name.split('.').next().unwrap_or(name);
-        let is_training = name.ends_with("_optim_states.pt")
+        let is_training = name.ends_with(OPTIMIZER)
             || TRAINING.iter().any(|known| {
                 (stem.strip_prefix(known))
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-']))
@@ -368,8 +379,8 @@ impl Listing {
         bail!(
             NotFound,
             "{}: no checkpoint in this folder{training}; expected mp_rank_00_model_states.pt and \
-             its like, model.safetensors.index.json, one .pt, .safetensors or .bin file, or a run \
-             whose file `latest` names a folder",
+             the other shards, model.safetensors.index.json, one .pt, .safetensors or .bin file, or \
+             the folder that `latest` or `latest_checkpointed_iteration.txt` names",
             folder.display()
         )
     }

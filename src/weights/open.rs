@@ -155,9 +155,10 @@ fn open_ranks(
     }
     Assembled::new(
         memory::text(format_args!(
-            "{} ({} PyTorch shards)",
+            "{} ({} PyTorch shard{})",
             folder.display(),
-            paths.len()
+            paths.len(),
+            if paths.len() == 1 { "" } else { "s" }
         ))?,
         files,
         Some(name),

@@ -197,18 +197,24 @@ fn what_does_not_go_together_is_refused() {
         assert!(found[i].get("beams").is_none(), "{fields}");
     }
     let usage: [(&[&str], &str); 7] = [
-        (&["--num-beams", "2", "--temperature", "1"], "temperature"),
+        (
+            &["--num-beams", "2", "--temperature", "1"],
+            "--num-beams searches",
+        ),
         (&["--num-beams", "2", "-n", "3"], "-n 3"),
-        (&["--num-beams", "0"], "num_beams"),
-        (&["--length-penalty", "1"], "num_beams"),
-        (&["--early-stopping", "never"], "num_beams"),
+        (&["--num-beams", "0"], "--num-beams is 0"),
+        (&["--length-penalty", "1"], "give --num-beams"),
+        (
+            &["--early-stopping", "never"],
+            "--length-penalty and --early-stopping",
+        ),
         (
             &["--num-beams", "2", "--early-stopping", "soon"],
             "true, false or never",
         ),
         (
             &["--num-beams", "2", "--length-penalty", "nan"],
-            "length_penalty",
+            "--length-penalty is NaN",
         ),
     ];
     for (args, part) in usage {

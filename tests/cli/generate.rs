@@ -138,7 +138,7 @@ fn a_healed_prompt_may_end_inside_a_word() {
     assert_ne!(generate(&[prompt]), *expected);
     assert!(expected.starts_with("t "));
     let error = run(&["generate", "--heal", "--num-beams", "2", prompt], "").failed(2);
-    assert!(error.contains("num_beams does not heal"), "{error}");
+    assert!(error.contains("--num-beams does not heal"), "{error}");
 }
 
 #[test]

@@ -237,7 +237,11 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
             "repetition_penalty",
         ),
         (with("\"presence_penalty\": 1e39"), 100, "presence_penalty"),
-        (with("\"frequency_penalty\": \"x\""), 100, "expected f32"),
+        (
+            with("\"frequency_penalty\": \"x\""),
+            100,
+            "expected a number",
+        ),
         (with("\"logit_bias\": {\"5\": 1e39}"), 100, "token 5"),
         (with("\"logit_bias\": {\"x\": 1}"), 100, "not a request"),
         (with("\"banned_ids\": [-1]"), 100, "not a request"),

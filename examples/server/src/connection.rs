@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
@@ -22,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_io_timeout::TimeoutStream;
 
@@ -43,6 +44,7 @@ const LINGER_STOPPED: Duration = Duration::from_millis(200);
 pub struct Activity {
     state: Mutex<State>,
     close: Notify,
+    closing: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ enum State {
     Idle(Instant),
     /// A part of a head has come, since then.
     Head(Instant),
+    /// The body of a request has been arriving since then.
+    Body(Instant),
     /// A request is answered.
     Busy,
     /// The end of an answer is on its way.
@@ -64,6 +68,7 @@ impl Default for Activity {
         Self {
             state: Mutex::new(State::New(Instant::now())),
             close: Notify::new(),
+            closing: AtomicBool::new(false),
         }
     }
 }
@@ -78,20 +83,34 @@ impl Activity {
     pub fn idle_for(&self) -> Option<Duration> {
         match *self.state() {
             State::New(since) | State::Idle(since) | State::Head(since) => Some(since.elapsed()),
-            State::Busy | State::Ending => None,
+            State::Body(_) | State::Busy | State::Ending => None,
         }
     }
 
-    /// Asks the connection to close if it is still idle.
+    /// How long the body of a request has been arriving; nothing while none is.
+    pub fn body_for(&self) -> Option<Duration> {
+        match *self.state() {
+            State::Body(since) => Some(since.elapsed()),
+            _ => None,
+        }
+    }
+
+    /// Asks the connection to close if it is still idle, or its body still not there.
     pub fn close(&self) {
+        self.closing.store(true, Relaxed);
         self.close.notify_one();
+    }
+
+    /// Whether it was asked to.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
     }
 
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match *self.state() {
             State::Idle(since) => Some(since + limits.keep_alive),
             State::New(since) | State::Head(since) => Some(since + limits.head),
-            State::Busy | State::Ending => None,
+            State::Body(_) | State::Busy | State::Ending => None,
         }
     }
 }
@@ -102,15 +121,19 @@ enum Left {
     Ended(hyper::Result<()>),
     /// Waiting for a request that does not come.
     Idle,
+    /// Waiting for a body while others wait for a connection.
+    Late,
 }
 
-/// Serves a connection to its end. It ends after the request under way when `stopping` closes.
+/// Serves a connection to its end, and keeps its place until then. It ends after the request under
+/// way when `stopping` closes.
 pub async fn run(
     stream: TcpStream,
     router: Router,
     limits: Limits,
     activity: Arc<Activity>,
     mut stopping: watch::Receiver<()>,
+    place: OwnedSemaphorePermit,
 ) {
     // Tokens are small and wanted at once.
     let _ = stream.set_nodelay(true);
@@ -126,6 +149,8 @@ pub async fn run(
     let service = service_fn(move |request: Request<Incoming>| {
         *answering.state() = State::Busy;
         let ending = Ending(answering.clone());
+        let activity = answering.clone();
+        let request = request.map(|body| Body::new(Arriving { body, activity }));
         let answer = hyper::service::Service::call(&router, request);
         Box::pin(async move {
             let answer = answer.await?;
@@ -167,6 +192,9 @@ pub async fn run(
             if idle.is_some() && (stopped || crowded) {
                 return Poll::Ready(Left::Idle);
             }
+            if crowded && activity.body_for().is_some() {
+                return Poll::Ready(Left::Late);
+            }
             let Some(deadline) = activity.deadline(&limits) else {
                 return Poll::Pending;
             };
@@ -192,6 +220,13 @@ pub async fn run(
             "head_timeout",
             "the head of the request did not arrive in time",
         )),
+        (Left::Late, _) => {
+            // Another one waits for it.
+            drop(place);
+            let message =
+                "the body of the request took long, and its connection was needed for another";
+            return close(stream, Some(busy(message)), LINGER_STOPPED).await;
+        }
         // No answer is on its way that the client could lose.
         (Left::Idle, _) => return,
     };
@@ -200,6 +235,22 @@ pub async fn run(
         false => LINGER,
     };
     close(stream, error, linger).await;
+}
+
+/// Tells a client that there is no place for it.
+pub async fn refuse(stream: TcpStream) {
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream.as_mut().set_write_timeout_pinned(Some(LINGER));
+    let error = busy("too many connections; try again later");
+    close(stream, Some(error), LINGER_STOPPED).await;
+}
+
+fn busy(message: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too_many_connections",
+        message,
+    )
 }
 
 /// What to answer instead of hyper's own answer to a head that it cannot read.
@@ -230,10 +281,14 @@ async fn close(
 ) {
     if let Some(error) = error {
         let body = error.body().to_string();
+        let retry = match error.status {
+            StatusCode::SERVICE_UNAVAILABLE => "retry-after: 1\r\n",
+            _ => "",
+        };
         let answer = format!(
             "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
              cache-control: no-store\r\nx-content-type-options: nosniff\r\n\
-             date: {}\r\nconnection: close\r\n\r\n{body}",
+             date: {}\r\n{retry}connection: close\r\n\r\n{body}",
             error.status,
             body.len(),
             httpdate::fmt_http_date(SystemTime::now()),
@@ -328,6 +383,50 @@ impl AsyncWrite for Tracked {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.as_mut().poll_shutdown(cx)
+    }
+}
+
+/// The body of a request, which says when it is waited for.
+struct Arriving {
+    body: Incoming,
+    activity: Arc<Activity>,
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let is_over = self.body.is_end_stream() || matches!(polled, Poll::Ready(None));
+        let mut state = self.activity.state();
+        match *state {
+            State::Body(_) if is_over => *state = State::Busy,
+            State::Busy if polled.is_pending() && !is_over => *state = State::Body(Instant::now()),
+            _ => {}
+        }
+        drop(state);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let mut state = self.activity.state();
+        if matches!(*state, State::Body(_)) {
+            *state = State::Busy;
+        }
     }
 }
 

@@ -63,7 +63,8 @@ struct Args {
     /// Size of a request at most, in KiB.
     #[arg(long, value_name = "KIB", default_value_t = 1024)]
     max_body: u32,
-    /// Connections at once. A further one takes the place of one that is idle, or waits.
+    /// Connections that are served at once. A further one replaces one that is idle or whose body
+    /// does not arrive, or waits up to 5 seconds. As many may wait; beyond that the answer is 503.
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
     /// Seconds that a connection stays open between requests. Longer than clients keep theirs in a
@@ -97,7 +98,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let mut load_options = LoadOptions::default();
     load_options.cpu = CpuOptions::new().threads(args.threads.map(usize::from));
     let model = load(&path, &load_options)?;
-    eprintln!("{name}: {}", model.describe());
+    eprintln!("loaded {name}: {}", model.describe());
     let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()?));
     let options = EngineOptions {
         sequences: args.sequences,

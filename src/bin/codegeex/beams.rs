@@ -89,7 +89,7 @@ impl BeamArgs {
         options: &GenerateOptions,
         jsonl: bool,
     ) -> Result<Option<BeamOptions>> {
-        let usage = |e: Error| Failure::Usage(e.to_string());
+        let usage = |e: Error| Failure::options(&e);
         if !jsonl {
             // With requests, these may go with the num_beams of one.
             self.or(Self::default()).map_err(usage)?;

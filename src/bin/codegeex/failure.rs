@@ -33,7 +33,45 @@ impl From<codegeex::Error> for Failure {
     }
 }
 
+/// Options of the library whose names the command line writes with dashes.
+const OPTIONS: &[&str] = &[
+    "banned_ids",
+    "early_stopping",
+    "frequency_penalty",
+    "length_penalty",
+    "logit_bias",
+    "max_new_tokens",
+    "min_p",
+    "num_beams",
+    "presence_penalty",
+    "repetition_penalty",
+    "samples",
+    "temperature",
+    "top_k",
+    "top_p",
+    "typical_p",
+];
+
+/// A message about options of the library, with their names on the command line. Names that are
+/// plain words are replaced at the beginning only.
+fn with_option_names(message: &str) -> String {
+    let named = |(at, word): (usize, &str)| {
+        let name = word.trim_end_matches([',', ';']);
+        match OPTIONS.contains(&name) && (at == 0 || name.contains('_')) {
+            true => format!("--{}", word.replace('_', "-")),
+            false => word.to_owned(),
+        }
+    };
+    let words: Vec<String> = message.split(' ').enumerate().map(named).collect();
+    words.join(" ")
+}
+
 impl Failure {
+    /// Options of the command line that the library refuses.
+    pub fn options(error: &codegeex::Error) -> Self {
+        Self::Usage(with_option_names(&error.to_string()))
+    }
+
     /// Says what happened on stderr and gives the exit code.
     pub fn report(self) -> ExitCode {
         let (message, code) = match &self {
@@ -56,7 +94,13 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(message) => f.write_str(message),
             Self::Library(error) => {
-                write!(f, "{error}")?;
+                match error.kind() {
+                    // What shows only once the model is known.
+                    ErrorKind::InvalidArgument | ErrorKind::TokenOutOfRange => {
+                        f.write_str(&with_option_names(&error.to_string()))?;
+                    }
+                    _ => write!(f, "{error}")?,
+                }
                 let mut cause = error.source();
                 while let Some(e) = cause {
                     write!(f, ": {e}")?;

@@ -150,6 +150,13 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> codegeex::Result<T> {
         // It counts lines from the start of ours.
         let place = format!(" at line {} column {}", e.line(), e.column());
         let text = e.to_string();
+        // Types of Rust are no words of a request.
+        let text = ["usize", "u64", "u32"]
+            .iter()
+            .fold(text, |text, name| {
+                text.replace(&format!("expected {name}"), "expected a whole number")
+            })
+            .replace("expected f32", "expected a number");
         let message = match text.strip_suffix(&place) {
             Some(what) => format!("not a request: {what}, at column {}", e.column()),
             None => format!("not a request: {text}"),

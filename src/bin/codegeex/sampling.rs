@@ -133,9 +133,7 @@ impl SamplingArgs {
             .stop(self.stop)
             .samples(self.n)
             .special_tokens(special_tokens);
-        options
-            .validate()
-            .map_err(|e| Failure::Usage(e.to_string()))?;
+        options.validate().map_err(|e| Failure::options(&e))?;
         Ok(options)
     }
 }

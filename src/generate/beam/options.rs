@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::error::{Result, bail};
-use crate::generate::options::{Limits, MAX_SAMPLES, StopAt, Stops};
+use crate::generate::options::{Limits, MAX_SAMPLES, StopAt, Stops, limits, stops};
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
@@ -103,17 +103,9 @@ impl BeamOptions {
         set special_tokens: SpecialTokens;
     }
 
-    setters! { in Stops as stops:
-        strings stop;
-        option stop_at: StopAt;
-    }
+    stops! { in Stops as stops: }
 
-    setters! { in Limits as limits:
-        set max_new_tokens: usize;
-        option deadline: Instant;
-        option prefill_limit: usize;
-        option threads: usize;
-    }
+    limits! { in Limits as limits: }
 
     /// Checks the values. A search also checks ids against the vocabulary.
     ///

@@ -11,7 +11,7 @@ use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 
-use super::super::json::{Reader, Text, Texts};
+use super::super::json::{Reader, Text, Texts, seeds};
 use super::{METADATA, PREFIX};
 
 /// The header in the order of the file, duplicates kept.
@@ -52,17 +52,15 @@ fn offset_of(error: &serde_json::Error, json: &[u8]) -> usize {
     PREFIX + before + error.column().saturating_sub(1)
 }
 
+seeds! {
+    Sizes: deserialize_seq;
+    Tensor: deserialize_map;
+    Header: deserialize_map;
+}
+
 /// Dimensions.
 #[derive(Clone, Copy)]
 struct Sizes<'r>(&'r Reader<'r>);
-
-impl<'de> DeserializeSeed<'de> for Sizes<'_> {
-    type Value = Vec<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<Self::Value, D::Error> {
-        d.deserialize_seq(self)
-    }
-}
 
 impl<'de> Visitor<'de> for Sizes<'_> {
     type Value = Vec<usize>;
@@ -85,14 +83,6 @@ impl<'de> Visitor<'de> for Sizes<'_> {
 
 /// One tensor.
 struct Tensor<'r>(&'r Reader<'r>);
-
-impl<'de> DeserializeSeed<'de> for Tensor<'_> {
-    type Value = Described;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<Described, D::Error> {
-        d.deserialize_map(self)
-    }
-}
 
 impl<'de> Visitor<'de> for Tensor<'_> {
     type Value = Described;
@@ -120,14 +110,6 @@ impl<'de> Visitor<'de> for Tensor<'_> {
 }
 
 struct Header<'r>(&'r Reader<'r>);
-
-impl<'de> DeserializeSeed<'de> for Header<'_> {
-    type Value = RawHeader;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<RawHeader, D::Error> {
-        d.deserialize_map(self)
-    }
-}
 
 impl<'de> Visitor<'de> for Header<'_> {
     type Value = RawHeader;

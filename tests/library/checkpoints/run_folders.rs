@@ -157,7 +157,15 @@ fn the_state_of_training_does_not_count() {
     files.push(("model.safetensors", Layout("reference.safetensors")));
     Folder::of(&files).opens(&[""]);
     files.truncate(first - 1);
-    Folder::of(&files).fails("", ErrorKind::NotFound, &["but the state of training"]);
+    let folder = Folder::of(&files);
+    let says = [
+        "but the state of training",
+        "latest_checkpointed_iteration.txt",
+    ];
+    folder.fails("", ErrorKind::NotFound, &says);
+    let says = ["optimizer states", "mp_rank_00_model_states.pt"];
+    let name = "zero_pp_rank_0_mp_rank_00_optim_states.pt";
+    folder.fails(name, ErrorKind::UnsupportedFile, &says);
 }
 
 #[test]

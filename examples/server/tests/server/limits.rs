@@ -113,6 +113,7 @@ fn slow_receivers_are_let_go() {
     let limits = Limits {
         write: SHORT,
         connections: 1,
+        wait: PATIENCE * 10,
         ..Limits::default()
     };
     let server = Server::start(Setup {
@@ -276,4 +277,100 @@ fn an_answer_arrives_before_all_is_sent() {
             "body_too_large"
         );
     }
+}
+
+#[test]
+fn connections_beyond_those_that_wait_are_told_so() {
+    let limits = Limits {
+        connections: 2,
+        wait: SHORT * 4,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let mut busy = [server.connect(), server.connect()];
+    for stream in &mut busy {
+        stream.write_all(&completion(&long(1))).unwrap();
+    }
+    std::thread::sleep(SHORT);
+    let clock = Instant::now();
+    let mut waiting = [server.connect(), server.connect()];
+    std::thread::sleep(SHORT);
+    let refused = server.get("/health");
+    assert_eq!(refused.error(503)["code"], "too_many_connections");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(clock.elapsed() < SHORT * 4, "it waited");
+    for stream in &mut waiting {
+        assert_eq!(
+            Response::read(stream).error(503)["code"],
+            "too_many_connections"
+        );
+    }
+    assert!(clock.elapsed() >= SHORT * 4, "they did not wait");
+    drop(busy);
+    let clock = Instant::now();
+    while server.get("/health").status != 200 {
+        assert!(clock.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn hundreds_of_idle_connections_keep_no_request_out() {
+    let limits = Limits {
+        connections: 16,
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let idle: Vec<TcpStream> = (0..400).map(|_| server.connect()).collect();
+    let clock = Instant::now();
+    loop {
+        let answer = server.get("/health");
+        if answer.status == 200 {
+            break;
+        }
+        // An honest answer at once, not a hanging connection.
+        assert_eq!(answer.error(503)["code"], "too_many_connections");
+        assert!(clock.elapsed() < Duration::from_secs(15));
+        std::thread::sleep(SHORT);
+    }
+    drop(idle);
+}
+
+#[test]
+fn bodies_that_do_not_arrive_make_place() {
+    let limits = Limits {
+        connections: 2,
+        wait: Duration::from_secs(20),
+        ..Limits::default()
+    };
+    let server = Server::start(Setup {
+        limits,
+        read_timeout: PATIENCE * 4,
+        ..Setup::default()
+    });
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-length", "100"),
+    ];
+    let start = head("POST", "/v1/completions", &headers) + "{";
+    let mut slow = [server.connect(), server.connect()];
+    for stream in &mut slow {
+        stream.write_all(start.as_bytes()).unwrap();
+        std::thread::sleep(SHORT);
+    }
+    assert_eq!(server.get("/health").status, 200);
+    // The one that took longest had to go, and is told so.
+    assert_eq!(
+        Response::read(&mut slow[0]).error(503)["code"],
+        "too_many_connections"
+    );
+    // The other is still served.
+    let rest = format!("{:98}}}", r#""prompt": 5"#);
+    slow[1].write_all(rest.as_bytes()).unwrap();
+    assert_eq!(Response::read(&mut slow[1]).error(400)["param"], "prompt");
 }
