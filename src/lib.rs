@@ -119,6 +119,7 @@ mod language;
 mod memory;
 pub mod model;
 pub mod num;
+mod partial;
 pub mod prompt;
 mod quant;
 mod setters;

@@ -14,8 +14,9 @@ use super::bpe::{BYTE_TOKENS, MAX_MERGES, MAX_TOKEN_LEN, MergeFault, Merges};
 use super::byte_chars::{BYTE_ORDER, byte_chars};
 use super::special;
 use super::vocabulary::Vocabulary;
+use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail, excerpt};
-use crate::memory::{TryGrow, TryGrowText, try_collect_ok, try_filled, try_vec};
+use crate::memory::{TryGrow, TryGrowText, try_collect_ok, try_copy, try_filled, try_vec};
 
 /// Reads the three files.
 pub(super) fn read(vocab: &Path, merges: &Path, added: &Path) -> Result<Vocabulary> {
@@ -34,8 +35,8 @@ pub(super) fn read(vocab: &Path, merges: &Path, added: &Path) -> Result<Vocabula
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-    String::from_utf8(bytes).map_err(|error| {
+    let bytes = Bytes::read(path)?;
+    String::from_utf8(try_copy(bytes.as_slice())?).map_err(|error| {
         let error = error.utf8_error();
         let at = error.valid_up_to();
         let context = format!("{}: not UTF-8 at byte {at}: expected text", path.display());

@@ -15,7 +15,6 @@ mod keymap;
 mod location;
 mod open;
 mod part;
-mod partial;
 pub(crate) mod pickle;
 mod progress;
 mod pytorch;

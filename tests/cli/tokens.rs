@@ -132,3 +132,14 @@ fn whoever_stops_reading_hears_no_complaint() {
     while stdin.write_all(b"\"a\"\n").is_ok() {}
     assert_eq!(finish(child).ok(), "");
 }
+
+/// What has no end is refused before it fills the memory.
+#[cfg(unix)]
+#[test]
+fn texts_without_end_are_refused() {
+    let zeros = ["score", "--perplexity", "/dev/zero"];
+    for args in [&["generate", "--prompt-file", "/dev/zero"][..], &zeros] {
+        let said = run(args, "").failed(1);
+        assert!(said.contains("more than 64 MiB of text"), "{said}");
+    }
+}

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules by layer; one may use what is named with it, itself, and all of layer 0.
 const FOUNDATION: &[&str] = &[
-    "bytes", "cancel", "checksum", "error", "language", "memory", "num", "setters", "system",
-    "tensor", "threads",
+    "bytes", "cancel", "checksum", "error", "language", "memory", "num", "partial", "setters",
+    "system", "tensor", "threads",
 ];
 const ALLOWED: &[(&str, &[&str])] = &[
     ("kernels", &[]),

@@ -1,6 +1,7 @@
 //! Standard input and output: JSON lines, one value in, one line out, whatever is wrong with the
 //! value; and whole texts.
 
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 
@@ -16,6 +17,8 @@ use crate::progress::Progress;
 
 /// Longest line that is read: far more than any prompt, far less than memory.
 const MAX_LINE: usize = 256 << 20;
+/// The longest text of a file or of standard input, in bytes.
+const MAX_TEXT: usize = 64 << 20;
 
 /// Answers every line of stdin that is not blank with one line on stdout, at once. A line that
 /// cannot be read or answered gets `{"error": …}` in its place, and the command fails at the end.
@@ -188,23 +191,31 @@ pub fn check_finite(logprobs: impl IntoIterator<Item = f32>) -> codegeex::Result
 
 /// All of stdin as text.
 pub fn read_stdin() -> Result<String> {
-    let mut bytes = Vec::new();
     let progress = (!io::stdin().is_terminal()).then(|| Progress::of("reading standard input"));
-    io::stdin()
-        .lock()
-        .read_to_end(&mut bytes)
-        .map_err(Failure::Stdin)?;
+    let bytes = read_bounded(io::stdin().lock()).map_err(Failure::Stdin)?;
     drop(progress);
     text(bytes, "standard input")
 }
 
+/// As much as [`text`] needs to say that it is too much.
+fn read_bounded(input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A file as text.
 pub fn read_file(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let read = File::open(path).and_then(read_bounded);
+    let bytes = read.map_err(|e| Error::io(path, "read", e))?;
     text(bytes, &path.display().to_string())
 }
 
 fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
+    if bytes.len() > MAX_TEXT {
+        let message = format!("{name} has more than {} MiB of text", MAX_TEXT >> 20);
+        return Err(Error::new(ErrorKind::InvalidArgument, message).into());
+    }
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let message = format!("{name} is not UTF-8: the byte at offset {at} fits no character");

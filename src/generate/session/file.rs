@@ -18,6 +18,7 @@ use crate::checksum::{SealedReader, SealedWriter, Xxh64};
 use crate::error::{Error, Result, bail};
 use crate::generate::Generator;
 use crate::memory::try_collect_ok;
+use crate::partial::{Access, PartialFile};
 
 const LABEL: [u8; 16] = *b"codegeex tokens\0";
 const VERSION: u32 = 1;
@@ -63,23 +64,13 @@ impl Session {
     /// As for [`save`](Self::save), and [`Io`](crate::ErrorKind::Io) with the path.
     pub fn save_file(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let temporary = tempfile::Builder::new()
-            .prefix(".session")
-            .suffix(".partial")
-            .tempfile_in(folder)
-            .map_err(|e| Error::io(path, "create a temporary file beside it", e))?;
-        let mut buffered = BufWriter::new(temporary);
+        let partial = PartialFile::create(path, Access::Owner)?;
+        let mut buffered = BufWriter::new(partial.file());
         self.save(&mut buffered)
             .map_err(|e| e.within(path.display()))?;
-        let temporary =
-            (buffered.into_inner()).map_err(|e| Error::io(path, "write", e.into_error()))?;
-        (temporary.as_file().sync_all()).map_err(|e| Error::io(path, "write", e))?;
-        crate::system::persist(temporary, path, true)
-            .map_err(|e| Error::io(path, "rename the finished file to it", e))
+        (buffered.into_inner()).map_err(|e| Error::io(path, "write", e.into_error()))?;
+        (partial.file().sync_all()).map_err(|e| Error::io(path, "write", e))?;
+        partial.persist(true)
     }
 }
 

@@ -15,9 +15,9 @@ use crate::bytes::ALIGNMENT;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::memory;
 use crate::num::DType;
+use crate::partial::{Access, PartialFile, exists, folder_of};
 use crate::system;
 use crate::weights::TensorInfo;
-use crate::weights::partial::{PartialFile, exists, folder_of};
 
 use super::{METADATA, PREFIX};
 
@@ -92,7 +92,7 @@ impl Writer {
         }
         let (json, data) = header(tensors.into_iter(), metadata)?;
         let total = (PREFIX + json.len()) as u64 + data;
-        let partial = PartialFile::create(out)?;
+        let partial = PartialFile::create(out, Access::Default)?;
         let mut writer = Self {
             partial,
             buffer: memory::try_vec(BUFFER)?,
