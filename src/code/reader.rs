@@ -119,7 +119,7 @@ impl Reader {
         }
     }
 
-    /// What is read goes wrong once there is no memory for what is open; so whoever reads looks
+    /// What is read goes wrong once there is no memory for what is open; so each reader looks
     /// here at the end.
     ///
     /// # Errors

@@ -243,7 +243,7 @@ impl<B: Backend> Pass<'_, '_, B> {
         Ok(b.read(b.linear(&y, &p.word_embeddings, None)?))
     }
 
-    /// The rows of sequences that nobody has cancelled.
+    /// The rows of sequences that were not cancelled.
     fn without_cancelled(&self, x: B::Activations, plan: &mut Plan) -> Result<B::Activations> {
         self.control.progress();
         match plan.drop_cancelled()? {

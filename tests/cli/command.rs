@@ -39,7 +39,7 @@ pub fn start(args: &[&str]) -> (Child, ChildStdin, ChildStdout) {
     (child, stdin.unwrap(), stdout.unwrap())
 }
 
-/// Waits for the program; `stdout` is what it wrote since nobody read.
+/// Waits for the program; `stdout` is what it wrote and was not read yet.
 pub fn finish(child: Child) -> Finished {
     let output = child.wait_with_output().unwrap();
     Finished {
@@ -109,7 +109,7 @@ pub fn assert_error(answer: &Value, code: i64, line: u64, parts: &[&str]) {
     }
 }
 
-/// At least so many bytes of a stream, as soon as they are there.
+/// At least that many bytes of a stream, as soon as they are there.
 pub fn read_some(stream: &mut impl Read, bytes: usize) -> String {
     let mut found = vec![0; bytes];
     stream.read_exact(&mut found).unwrap();

@@ -50,7 +50,7 @@ pub const PANEL_ROWS: usize = 16;
 pub const BLOCK: usize = 64;
 /// Inputs that share a multiplier.
 pub const GROUP: usize = 32;
-/// Inputs of a token that share a scale where activations have 8 bits: sums over so many are
+/// Inputs of a token that share a scale where activations have 8 bits: sums over that many are
 /// below 2^24, which `f32` holds exactly.
 pub const BYTE_GROUP: usize = 256;
 /// Four inputs (8 bits) or eight (4 bits) of sixteen rows.
