@@ -48,7 +48,7 @@ step "exported symbols are those of the list"
 nm -D --defined-only "$library" | awk '{print $3}' | LC_ALL=C sort >"$work/symbols"
 diff "$here/symbols.txt" "$work/symbols" || fail "exported symbols differ (> are exported)"
 # What --cfg codegeex_c_library brings along; the wheel and the Maven artifact carry this library.
-nm "$library" | grep -q 6memory7reserve || fail "no reserve of memory: --cfg codegeex_c_library was not given"
+nm "$library" | grep 6memory7reserve >/dev/null || fail "no reserve of memory: --cfg codegeex_c_library was not given"
 
 step "soname and needed libraries"
 abi=$(sed -n 's/^#define CODEGEEX_ABI_MAJOR //p' "$root/include/codegeex.h")
