@@ -73,7 +73,8 @@
 //!   cancelled.
 //! - No global state, with three exceptions: the tables of the compiled-in tokenizer are built once
 //!   and shared, `CODEGEEX_ISA` in the environment bounds the instruction set, and Linux grants the
-//!   use of AMX tiles to the whole process for good.
+//!   use of AMX tiles to the whole process for good. The C library also has a table of its handles
+//!   and the reserve.
 //! - Same input, same output: logits are bit-identical for any prompt chunking, batch composition,
 //!   thread count and instruction set. Random numbers are a function of seed, sample and position,
 //!   the same on every platform.

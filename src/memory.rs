@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub(crate) use grow::{
     TryGrow, TryGrowText, try_collect, try_collect_ok, try_concat, try_copy, try_copy_text,
-    try_filled, try_vec,
+    try_copy_texts, try_filled, try_vec,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -69,6 +69,43 @@ pub(crate) fn insert<K: Eq + Hash, V>(
 ) -> Result<Option<V>> {
     map.try_reserve(1)?;
     Ok(map.insert(key, value))
+}
+
+/// Refuses JSON with a long text that there is no memory to unescape. The parser does that in memory of
+/// its own, and ends the process without it; what has just been given more than that takes gets it.
+///
+/// # Errors
+/// [`OutOfMemory`](ErrorKind::OutOfMemory).
+pub(crate) fn check_json(json: &[u8]) -> Result<()> {
+    // The parser's buffer doubles, and is there twice while it moves.
+    let longest = longest_escaped(json);
+    if longest > SMALL_TEXT {
+        try_vec::<u8>(longest.saturating_mul(3))?;
+    }
+    Ok(())
+}
+
+/// Texts up to this size are left to the parser, and in the C library to its reserve.
+const SMALL_TEXT: usize = 4 << 10;
+
+/// Bytes of the longest text with an escape.
+fn longest_escaped(json: &[u8]) -> usize {
+    let (mut longest, mut at) = (0, 0);
+    while let Some(open) = json[at..].iter().position(|&b| b == b'"') {
+        let start = at + open + 1;
+        let mut is_escaped = false;
+        at = start;
+        while let Some(&byte) = json.get(at).filter(|&&b| b != b'"') {
+            is_escaped |= byte == b'\\';
+            at += 1 + usize::from(byte == b'\\');
+        }
+        at = at.min(json.len());
+        if is_escaped {
+            longest = longest.max(at - start);
+        }
+        at = (at + 1).min(json.len());
+    }
+    longest
 }
 
 /// What `to_string` gives.
@@ -271,6 +308,24 @@ mod tests {
             files[2],
         ];
         assert_eq!(answer(&other), Some(1000), "nothing outside is read");
+    }
+
+    #[test]
+    fn the_longest_text_with_an_escape_is_found() {
+        for (json, expected) in [
+            ("", 0),
+            ("[1, 2]", 0),
+            (r#"{"a": "bcd"}"#, 0),
+            (r#"{"a\n": "bcd"}"#, 3),
+            (r#"["\"", "long", "\u0041b"]"#, 7),
+            (r#"["\\", "x"]"#, 2),
+            (r#"["cut short\"#, 11),
+            (r#"["cut short"#, 0),
+        ] {
+            assert_eq!(longest_escaped(json.as_bytes()), expected, "{json}");
+            check_json(json.as_bytes()).unwrap();
+        }
+        check_json(format!("\"\\n{}\"", "x".repeat(1 << 20)).as_bytes()).unwrap();
     }
 
     #[test]

@@ -21,16 +21,16 @@
 mod cores;
 mod crew;
 
-use std::alloc::{GlobalAlloc, System};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cancel::Control;
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory::try_vec;
+use crate::system::{Thread, ThreadStart};
 
 pub use crew::Crew;
 
@@ -139,15 +139,15 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(workers: usize) -> Self {
-        let mut beds = Vec::new();
+    fn new(workers: usize) -> Result<Self> {
+        let mut beds = try_vec(workers)?;
         beds.resize_with(workers, Bed::default);
-        Self {
+        Ok(Self {
             slot: Mutex::default(),
             jobs: AtomicUsize::new(0),
             beds,
             call: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Changes the slot and calls the first `helpers` workers. The call is made under the lock: a
@@ -231,27 +231,19 @@ impl Shared {
 /// Threads that compute the tasks of one job together with the caller.
 pub struct ThreadPool {
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<Thread>,
 }
 
-/// Refuses to start a thread where memory is short. The standard library allocates
-/// some fifty bytes for each thread and ends the process if that fails. An allocation of far more that
-/// has just succeeded makes this unlikely.
+/// Starts a thread, which [`Thread::join`] waits for. Not by the standard library: what that keeps of
+/// a thread it asks the system itself for, and ends the process without it.
 ///
 /// # Errors
-/// [`OutOfMemory`](ErrorKind::OutOfMemory).
-pub(crate) fn can_start_thread() -> Result<()> {
-    let layout = std::alloc::Layout::new::<[u64; 8192]>();
-    // SAFETY: the size is not zero; what was given is given back, and never read.
-    unsafe {
-        // Seen by the compiler as used, or it would not be asked for at all.
-        let probe = std::hint::black_box(System.alloc(layout));
-        if probe.is_null() {
-            return Err(Error::out_of_memory("another thread"));
-        }
-        System.dealloc(probe, layout);
-    }
-    Ok(())
+/// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses.
+pub(crate) fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Thread> {
+    Thread::start(ThreadStart::new(name, body)).map_err(|e| {
+        let message = format!("cannot start the thread {name}: {e}");
+        Error::new(ErrorKind::OutOfMemory, message).with_source(e)
+    })
 }
 
 impl ThreadPool {
@@ -272,19 +264,14 @@ impl ThreadPool {
             );
         }
         let mut pool = Self {
-            shared: Arc::new(Shared::new(threads - 1)),
-            workers: Vec::new(),
+            shared: Arc::new(Shared::new(threads - 1)?),
+            workers: try_vec(threads - 1)?,
         };
         for i in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            can_start_thread()?;
-            let worker = std::thread::Builder::new()
-                .name(format!("codegeex-{i}"))
-                .spawn(move || work_until_shutdown(&shared, i - 1))
-                .map_err(|e| {
-                    let message = format!("cannot start thread {i} of {threads}: {e}");
-                    Error::new(ErrorKind::OutOfMemory, message).with_source(e)
-                })?;
+            let work = move || work_until_shutdown(&shared, i - 1);
+            let worker = start_thread(&format!("codegeex-{i}"), work)
+                .map_err(|e| e.within(format_args!("thread {i} of {threads}")))?;
             pool.workers.push(worker);
         }
         Ok(pool)
@@ -378,8 +365,7 @@ impl Drop for ThreadPool {
         self.shared
             .publish(MOST_HELPERS, |slot| slot.shutdown = true);
         for worker in self.workers.drain(..) {
-            // A worker catches the panics of its tasks, so there is nothing to report here.
-            let _ = worker.join();
+            worker.join();
         }
     }
 }

@@ -9,11 +9,12 @@ use super::error::codegeex_error;
 use super::generate::cancel_or_never;
 use super::model::codegeex_model;
 use super::settings::{
-    self, Options, Setting, common, copy_or_default, name_of, number, number_or_none, one_of,
-    or_none, setting,
+    self, Options, Setting, TryClone, common, copy_or_default, name_of, number, number_or_none,
+    one_of, or_none, setting,
 };
 use super::status::codegeex_status;
 use crate::generate::{BeamOptions, BeamRules, EarlyStopping};
+use crate::memory::try_copy_text;
 
 /// Options of a beam search. Unset options keep their defaults: four beams of at most 128 tokens by
 /// the rules of the CodeGeeX reference. NULL means all defaults.
@@ -23,13 +24,23 @@ use crate::generate::{BeamOptions, BeamRules, EarlyStopping};
 #[allow(non_camel_case_types)]
 pub struct codegeex_beam_options(std::convert::Infallible);
 
+impl TryClone for BeamSettings {
+    fn try_clone(&self) -> crate::Result<Self> {
+        Ok(Self {
+            options: self.options.try_clone()?,
+            stop_before: self.stop_before.as_deref().map(try_copy_text).transpose()?,
+            ..*self
+        })
+    }
+}
+
 impl Handle for codegeex_beam_options {
     const NAME: &'static str = "codegeex_beam_options";
     type Value = Options<BeamSettings>;
 }
 
 /// The options, with the numbers of the other rules beside, so that setters come in any order.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct BeamSettings {
     options: BeamOptions,
     hugging_face: bool,
@@ -226,7 +237,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search(
     guard!(error, |call| {
         let model = call.get(model, "model")?;
         let prompt = call.text(prompt, prompt_len, "prompt")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
         let found = model.generator.beam_search(prompt, &options, &cancel);
@@ -249,7 +260,7 @@ pub unsafe extern "C" fn codegeex_model_beam_search_from(
     guard!(error, |call| {
         let model = call.get(model, "model")?;
         let prompt = call.slice(prompt, prompt_len, "prompt")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let beams = call.out(beams, "beams")?;
         let found = model.generator.beam_search(prompt, &options, &cancel);

@@ -10,7 +10,7 @@ use super::generate::cancel_or_never;
 use super::model::{Progress, codegeex_progress_callback};
 use super::open_options::codegeex_open_options;
 use super::settings::{
-    self, Options, Setting, copy_or_default, flag, name_of, number, one_of, setting,
+    self, Options, Setting, TryClone, copy_or_default, flag, name_of, number, one_of, setting,
 };
 use super::status::codegeex_status;
 use crate::model::{Checkpoint, ConvertOptions, convert};
@@ -25,6 +25,13 @@ use crate::weights::LoadProgress;
 /// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_convert_options(std::convert::Infallible);
+
+impl TryClone for ConvertOptions {
+    fn try_clone(&self) -> crate::Result<Self> {
+        // Nothing in it grows.
+        Ok(self.clone())
+    }
+}
 
 impl Handle for codegeex_convert_options {
     const NAME: &'static str = "codegeex_convert_options";
@@ -174,9 +181,9 @@ pub unsafe extern "C" fn codegeex_convert(
 ) -> codegeex_status {
     guard!(error, |call| {
         let path = call.text(path, path_len, "path")?;
-        let opened = copy_or_default(call.get_or_none(open_options, "open_options")?.as_ref());
+        let opened = copy_or_default(call.get_or_none(open_options, "open_options")?.as_ref())?;
         let out = call.text(out, out_len, "out")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let progress = Progress::new(progress, userdata);
         // A separate flag: a callback that cancels this call must not set the caller's flag.

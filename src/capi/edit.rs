@@ -11,7 +11,7 @@ use super::generate::cancel_or_never;
 use super::generate_options::codegeex_generate_options;
 use super::log::Log;
 use super::model::codegeex_model;
-use super::settings::{self, Options, Setting, copy_or_default, flag, number, setting};
+use super::settings::{self, Options, Setting, TryClone, copy_or_default, flag, number, setting};
 use super::status::codegeex_status;
 use crate::edit::{Accept, EditOptions, EditSession};
 use crate::generate::Event;
@@ -24,6 +24,16 @@ use crate::language::Language;
 /// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_edit_options(std::convert::Infallible);
+
+impl TryClone for EditOptions {
+    fn try_clone(&self) -> crate::Result<Self> {
+        Ok(Self {
+            generate: self.generate.try_clone()?,
+            polish: self.polish.clone(),
+            ..*self
+        })
+    }
+}
 
 impl Handle for codegeex_edit_options {
     const NAME: &'static str = "codegeex_edit_options";
@@ -176,7 +186,7 @@ pub unsafe extern "C" fn codegeex_edit_options_set_generate(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        let generate = call.get(generate, "generate")?.copy();
+        let generate = call.get(generate, "generate")?.copy()?;
         if generate.timeout_ms > 0 {
             let message = "an edit session lasts longer than a timeout_ms; give suggestions a \
                            cancel token with a timeout";
@@ -209,7 +219,7 @@ pub unsafe extern "C" fn codegeex_edit_session_new(
     guard!(error, |call| {
         let model = call.get(model, "model")?;
         let language = Language::from_name(call.text(language, language_len, "language")?)?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?;
         let out = call.out(session, "session")?;
         out.set(new_handle(EditValue {
             session: Exclusive::new(EditSession::new(&model.generator, language, options)?),

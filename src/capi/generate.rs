@@ -53,7 +53,7 @@ pub unsafe extern "C" fn codegeex_model_generate(
     guard!(error, |call| {
         let model = call.get(model, "model")?;
         let prompt = call.text(prompt, prompt_len, "prompt")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
         let mut listener = Listener::new(callback, userdata);
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn codegeex_model_generate_from(
     guard!(error, |call| {
         let model = call.get(model, "model")?;
         let prompt = call.slice(prompt, prompt_len, "prompt")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
         let mut listener = Listener::new(callback, userdata);

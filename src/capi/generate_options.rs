@@ -6,7 +6,8 @@ use super::boundary::{Handle, free_handle, guard, guard_value, new_handle};
 use super::error::codegeex_error;
 use super::model::codegeex_model;
 use super::settings::{
-    self, Options, Setting, common, flag, number, number_or_none, one_of, or_none, setting,
+    self, Options, Setting, TryClone, common, flag, number, number_or_none, one_of, or_none,
+    setting,
 };
 use super::status::codegeex_status;
 use super::task::codegeex_task;
@@ -23,7 +24,7 @@ use crate::memory::{TryGrow, try_copy_text};
 #[allow(non_camel_case_types)]
 pub struct codegeex_generate_options(std::convert::Infallible);
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct GenerateSettings {
     pub options: GenerateOptions,
     /// From the beginning of the call.
@@ -39,6 +40,16 @@ impl GenerateSettings {
         let (limits, stops) = (&mut options.limits, &mut options.stops);
         settings::begin(limits, stops, self.timeout_ms, self.stop_before);
         options
+    }
+}
+
+impl TryClone for GenerateSettings {
+    fn try_clone(&self) -> crate::Result<Self> {
+        Ok(Self {
+            options: self.options.try_clone()?,
+            timeout_ms: self.timeout_ms,
+            stop_before: self.stop_before.as_deref().map(try_copy_text).transpose()?,
+        })
     }
 }
 
@@ -223,7 +234,7 @@ pub unsafe extern "C" fn codegeex_generate_options_clone(
     guard!(error, |call| {
         let options = call.get(options, "options")?;
         let clone = call.out(clone, "clone")?;
-        clone.set(new_handle(Options::new(options.copy()))?);
+        clone.set(new_handle(Options::new(options.copy()?))?);
         Ok(())
     })
 }

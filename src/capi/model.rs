@@ -95,7 +95,7 @@ pub unsafe extern "C" fn codegeex_model_open(
             load: mut options,
             tokenizer,
             log,
-        } = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        } = copy_or_default(call.get_or_none(options, "options")?.as_ref())?;
         let cancel = call.get_or_none(cancel, "cancel")?;
         let model = call.out(model, "model")?;
         let progress = Progress::new(progress, userdata);
@@ -289,7 +289,7 @@ pub unsafe extern "C" fn codegeex_estimate_memory(
 ) -> codegeex_status {
     guard!(error, |call| {
         let path = call.text(path, path_len, "path")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?;
         let result = call.sized(result, "result")?;
         let load = options.load;
         let wanted = EstimateOptions::new(sequences, context_length).kv(load.cpu.kv);

@@ -10,7 +10,7 @@ use super::log::{
     codegeex_log_callback,
 };
 use super::settings::{
-    self, Options, Setting, name_of, number, number_or_none, one_of, or_none, setting,
+    self, Options, Setting, TryClone, name_of, number, number_or_none, one_of, or_none, setting,
 };
 use super::status::codegeex_status;
 use super::tokenizer::codegeex_tokenizer;
@@ -32,6 +32,13 @@ pub struct OpenSettings {
     pub load: LoadOptions,
     pub tokenizer: Option<Arc<dyn Tokenizer>>,
     pub log: Log,
+}
+
+impl TryClone for OpenSettings {
+    fn try_clone(&self) -> crate::Result<Self> {
+        // Nothing in it grows.
+        Ok(self.clone())
+    }
 }
 
 impl Handle for codegeex_open_options {

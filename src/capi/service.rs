@@ -15,7 +15,7 @@ use super::generate_options::codegeex_generate_options;
 use super::log::Log;
 use super::model::codegeex_model;
 use super::settings::{
-    self, Options, Setting, copy_or_default, number, number_or_none, or_none, setting,
+    self, Options, Setting, TryClone, copy_or_default, number, number_or_none, or_none, setting,
 };
 use super::status::codegeex_status;
 use crate::cancel::CancelToken;
@@ -30,6 +30,13 @@ use crate::memory::{try_collect, try_copy, try_copy_text};
 /// longer change.
 #[allow(non_camel_case_types)]
 pub struct codegeex_service_options(std::convert::Infallible);
+
+impl TryClone for SchedulerOptions {
+    fn try_clone(&self) -> crate::Result<Self> {
+        // Nothing in it grows.
+        Ok(self.clone())
+    }
+}
 
 impl Handle for codegeex_service_options {
     const NAME: &'static str = "codegeex_service_options";
@@ -216,7 +223,7 @@ pub unsafe extern "C" fn codegeex_service_new(
 ) -> codegeex_status {
     guard!(error, |call| {
         let model = call.get(model, "model")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref());
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?;
         let out = call.out(service, "service")?;
         let service = Service::start(&model.generator, options)?;
         out.set(new_handle(ServiceValue {
@@ -262,7 +269,7 @@ pub unsafe extern "C" fn codegeex_service_submit(
     guard!(error, |call| {
         let service = call.get(service, "service")?;
         let prompt = call.text(prompt, prompt_len, "prompt")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let when_full = self::when_full(when_full)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(ticket, "ticket")?;
@@ -288,7 +295,7 @@ pub unsafe extern "C" fn codegeex_service_submit_from(
     guard!(error, |call| {
         let service = call.get(service, "service")?;
         let prompt = call.slice(prompt, prompt_len, "prompt")?;
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let when_full = self::when_full(when_full)?;
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out(ticket, "ticket")?;

@@ -93,7 +93,7 @@ pub unsafe extern "C" fn codegeex_session_generate(
     guard!(error, |call| {
         let session = call.get(session, "session")?;
         let prompt = Prompt::from(call.text(prompt, prompt_len, "prompt")?);
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
         let mut listener = Listener::new(callback, userdata);
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn codegeex_session_generate_from(
     guard!(error, |call| {
         let session = call.get(session, "session")?;
         let prompt = Prompt::from(call.slice(prompt, prompt_len, "prompt")?);
-        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref()).begin();
+        let options = copy_or_default(call.get_or_none(options, "options")?.as_ref())?.begin();
         let cancel = cancel_or_never(call.get_or_none(cancel, "cancel")?.as_ref());
         let out = call.out_or_none(completions);
         let mut listener = Listener::new(callback, userdata);

@@ -17,7 +17,7 @@ use crate::code::StopRule;
 use crate::error::{Error, ErrorKind, bail, excerpt};
 use crate::generate::{Limits, StopAt, Stops};
 use crate::language::Language;
-use crate::memory::{TryGrow, try_copy_text};
+use crate::memory::{self, TryGrow, try_copy_text};
 use crate::tokenizer::SpecialTokens;
 
 /// An option: its NUL-terminated key and description, and how it is set and read.
@@ -184,14 +184,11 @@ impl<T> Options<T> {
     }
 
     /// The options as they are now.
-    pub fn copy(&self) -> T
+    pub fn copy(&self) -> crate::Result<T>
     where
-        T: Clone,
+        T: TryClone,
     {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.read(T::try_clone)
     }
 
     pub fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
@@ -203,13 +200,18 @@ impl<T> Options<T> {
     }
 }
 
+/// Options that are copied for a call, which memory may be refused for.
+pub trait TryClone: Default {
+    fn try_clone(&self) -> crate::Result<Self>;
+}
+
 /// The copy of options that may be NULL, which means the default.
-pub fn copy_or_default<H, T>(options: Option<&Held<H>>) -> T
+pub fn copy_or_default<H, T>(options: Option<&Held<H>>) -> crate::Result<T>
 where
     H: Handle<Value = Options<T>>,
-    T: Clone + Default,
+    T: TryClone,
 {
-    options.map_or_else(T::default, |options| options.copy())
+    options.map_or_else(|| Ok(T::default()), |options| options.copy())
 }
 
 fn find<T>(table: &'static [Setting<T>], key: &str) -> crate::Result<&'static Setting<T>> {
@@ -349,6 +351,7 @@ pub fn biases(json: &str) -> crate::Result<Vec<(u32, f32)>> {
 
 /// JSON that is read into memory that can be refused.
 fn parse<'a, T: Deserialize<'a>>(json: &'a str, expected: &str) -> crate::Result<T> {
+    memory::check_json(json.as_bytes())?;
     serde_json::from_str(json).map_err(|e| {
         // serde carries nothing but a message from a type to its caller.
         let message = e.to_string();

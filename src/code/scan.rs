@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::syntax::{Blocks, Syntax, When};
 use crate::error::Result;
 use crate::language::Language;
-use crate::memory::TryGrow;
+use crate::memory::{TryGrow, try_copy, try_copy_text};
 
 /// Brackets that are remembered; deeper ones are counted only.
 const MAX_OPEN: usize = 256;
@@ -174,6 +174,17 @@ impl Scanner {
             is_line_start: true,
             in_long_word: false,
         }
+    }
+
+    /// A copy, which memory may be refused for.
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            mode: self.mode.clone(),
+            pending: try_copy_text(&self.pending)?,
+            open: try_copy(&self.open)?,
+            line: self.line.clone(),
+            ..*self
+        })
     }
 
     /// Takes the next piece and passes on the tokens that are certain.

@@ -15,6 +15,7 @@ use super::scan::{Kind, Scanner};
 use super::syntax::{Blocks, Syntax};
 use crate::error::{Error, bail};
 use crate::language::Language;
+use crate::memory::{try_copy, try_copy_text};
 
 /// Where an answer ends. The text before the cursor decides what is open there.
 ///
@@ -158,7 +159,7 @@ fn is_by_lines(rule: StopRule, blocks: Blocks) -> bool {
 
 impl CodeStop {
     /// `before`: the text left of the cursor, which decides the indentation and the brackets that
-    /// are open. Without rules, all text passes.
+    /// are open. Without rules, all text passes. A rule that is given twice counts once.
     pub fn new(rules: &[StopRule], language: Language, before: &str) -> Self {
         let syntax = Syntax::of(language);
         let mut scanner = Scanner::new(language);
@@ -169,14 +170,20 @@ impl CodeStop {
             frames.token(&token);
         });
         frames.set_cursor();
-        let by_lines: Vec<StopRule> = rules
+        let mut all = Vec::new();
+        for &rule in rules {
+            if !all.contains(&rule) {
+                all.push(rule);
+            }
+        }
+        let by_lines: Vec<StopRule> = all
             .iter()
             .copied()
             .filter(|&rule| is_by_lines(rule, syntax.blocks))
             .collect();
         lines.set_cursor(&by_lines, &scanner, before.len());
         Self {
-            rules: rules.to_vec(),
+            rules: all,
             syntax,
             scanner,
             frames,
@@ -227,6 +234,21 @@ impl CodeStop {
             self.held_from += keep;
         }
         Ok(self.fired)
+    }
+
+    /// A copy, which memory may be refused for.
+    pub(crate) fn try_clone(&self) -> Result<Self, Error> {
+        Ok(Self {
+            rules: try_copy(&self.rules)?,
+            syntax: self.syntax,
+            scanner: self.scanner.try_clone()?,
+            frames: self.frames.try_clone()?,
+            lines: self.lines.try_clone()?,
+            finished: self.finished.clone(),
+            held: try_copy_text(&self.held)?,
+            held_from: self.held_from,
+            fired: self.fired,
+        })
     }
 
     /// Ends the stream: what is held back is text after all.

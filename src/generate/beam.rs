@@ -32,7 +32,7 @@ use super::text::Text;
 use super::{Completion, Event, Generator, Prompt};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::memory::{TryGrow, try_copy_text};
+use crate::memory::{TryGrow, try_collect, try_copy, try_copy_text, try_filled, try_vec};
 use crate::model::{Logits, State, Wanted};
 use crate::num;
 use crate::tokenizer::Tokenizer;
@@ -70,7 +70,7 @@ impl Generator {
         options: &BeamOptions,
         cancel: &CancelToken,
     ) -> Result<Vec<Completion>> {
-        run_alone(self, prompt.into(), options.clone(), cancel)
+        run_alone(self, prompt.into(), options.try_clone()?, cancel)
     }
 }
 
@@ -102,13 +102,19 @@ struct Beam {
 }
 
 /// The text of a beam, decoded as its tokens come.
-#[derive(Clone)]
 struct Decoded {
     text: Text,
     certain: String,
 }
 
 impl Decoded {
+    fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            text: self.text.try_clone()?,
+            certain: try_copy_text(&self.certain)?,
+        })
+    }
+
     /// Adds a token. Returns why the text ends there, if it does.
     fn push(&mut self, tokenizer: &dyn Tokenizer, id: u32) -> Result<Option<FinishReason>> {
         self.text.push(tokenizer, id, &mut self.certain)
@@ -149,7 +155,7 @@ impl BeamGroup {
         };
         let certain = String::new();
         Ok(Self {
-            banned: BannedIds::new(options.banned_ids.iter().copied()),
+            banned: BannedIds::sorted(try_copy(&options.banned_ids)?),
             options,
             most,
             limit,
@@ -180,10 +186,10 @@ impl BeamGroup {
             return Ok(());
         };
         self.select(found, context.tokenizer)?;
-        if self.tokens == self.most || self.running.is_empty() {
-            self.conclude(self.limit, context)?;
+        match self.tokens == self.most || self.running.is_empty() {
+            true => self.conclude(self.limit, context),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// The continuations of every running beam that may count, best first; nothing once the search
@@ -249,22 +255,22 @@ impl BeamGroup {
         }
         self.tokens += 1;
         let last = self.tokens == self.most;
-        let mut next: Vec<(Continuation, Decoded)> = Vec::new();
+        let mut next: Vec<(Continuation, Decoded)> = try_vec(num_beams.min(found.len()))?;
         for (rank, &c) in found.iter().enumerate() {
             let counts = !global || rank < num_beams;
             let parent = &self.running[c.parent];
             let (reason, decoded) = if c.id == tokenizer.end_of_text() {
-                (Some(FinishReason::EndOfText), parent.decoded.clone())
+                (Some(FinishReason::EndOfText), parent.decoded.try_clone()?)
             } else if next.len() == num_beams {
                 continue;
             } else {
-                let mut decoded = parent.decoded.clone();
+                let mut decoded = parent.decoded.try_clone()?;
                 (decoded.push(tokenizer, c.id)?, decoded)
             };
             match reason {
                 Some(reason) if counts => {
-                    let (ids, logprobs) = parent.continued(c);
-                    self.finish(ids, logprobs, c.sum, reason, decoded);
+                    let (ids, logprobs) = parent.continued(c)?;
+                    self.finish(ids, logprobs, c.sum, reason, decoded)?;
                 }
                 // In the last step all that is left ends.
                 None if counts || !last => next.push((c, decoded)),
@@ -281,8 +287,7 @@ impl BeamGroup {
             // Nothing more is fed.
             self.running.iter_mut().for_each(|beam| beam.state = None);
         }
-        self.continue_with(next);
-        Ok(())
+        self.continue_with(next)
     }
 
     /// Whether the search ends although a beam with this sum could go on.
@@ -308,10 +313,10 @@ impl BeamGroup {
     }
 
     /// The chosen continuations become the running beams.
-    fn continue_with(&mut self, next: Vec<(Continuation, Decoded)>) {
-        let mut children = vec![0usize; self.running.len()];
+    fn continue_with(&mut self, next: Vec<(Continuation, Decoded)>) -> Result<()> {
+        let mut children = try_filled(0usize, self.running.len())?;
         next.iter().for_each(|(c, _)| children[c.parent] += 1);
-        let mut running = Vec::with_capacity(next.len());
+        let mut running = try_vec(next.len())?;
         for (c, decoded) in next {
             let parent = &mut self.running[c.parent];
             children[c.parent] -= 1;
@@ -320,7 +325,7 @@ impl BeamGroup {
                 0 => parent.state.take(),
                 _ => parent.state.as_ref().map(|state| state.fork()),
             };
-            let (ids, logprobs) = parent.continued(c);
+            let (ids, logprobs) = parent.continued(c)?;
             running.push(Beam {
                 ids,
                 logprobs,
@@ -330,6 +335,7 @@ impl BeamGroup {
             });
         }
         self.running = running;
+        Ok(())
     }
 
     fn finish(
@@ -339,20 +345,21 @@ impl BeamGroup {
         sum: f64,
         reason: FinishReason,
         decoded: Decoded,
-    ) {
+    ) -> Result<()> {
         let score = match self.options.rules {
             BeamRules::HuggingFace { length_penalty, .. } if !ids.is_empty() => {
                 sum / num::pow(ids.len() as f64, length_penalty.into())
             }
             _ => sum,
         };
-        self.finished.push(FinishedBeam {
+        self.finished.try_push(FinishedBeam {
             ids,
             logprobs,
             score,
             reason,
             decoded,
-        });
+        })?;
+        Ok(())
     }
 
     fn rank_finished(&mut self) {
@@ -367,7 +374,7 @@ impl BeamGroup {
     fn conclude(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
         self.ended = true;
         for beam in std::mem::take(&mut self.running) {
-            self.finish(beam.ids, beam.logprobs, beam.sum, reason, beam.decoded);
+            self.finish(beam.ids, beam.logprobs, beam.sum, reason, beam.decoded)?;
         }
         self.rank_finished();
         for (sample, beam) in self.finished.iter_mut().enumerate() {
@@ -457,7 +464,7 @@ impl Group for BeamGroup {
         cancel: &CancelToken,
         context: &mut RequestContext<'_>,
     ) -> Result<()> {
-        let mut rows = Vec::with_capacity(self.running.len());
+        let mut rows = try_vec(self.running.len())?;
         for beam in 0..self.running.len() {
             match logits.last(row + beam) {
                 Some(row) => rows.push(row),
@@ -471,12 +478,12 @@ impl Group for BeamGroup {
 
     fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
         match self.ended {
-            true => Ok(()),
             false => self.conclude(reason, context),
+            true => Ok(()),
         }
     }
 
-    fn into_completions(self: Box<Self>) -> Vec<Completion> {
+    fn into_completions(self: Box<Self>) -> Result<Vec<Completion>> {
         let completion = |beam: FinishedBeam| Completion {
             text: beam.decoded.certain,
             ids: beam.ids,
@@ -487,14 +494,19 @@ impl Group for BeamGroup {
             finish_reason: beam.reason,
             speculated: Default::default(),
         };
-        self.finished.into_iter().map(completion).collect()
+        Ok(try_collect(self.finished.into_iter().map(completion))?)
     }
 }
 
 impl Beam {
     /// Its tokens and their log-probabilities with one more.
-    fn continued(&self, c: Continuation) -> (Vec<u32>, Vec<f32>) {
-        let ids = [&*self.ids, &[c.id]].concat();
-        (ids, [&*self.logprobs, &[c.logprob]].concat())
+    fn continued(&self, c: Continuation) -> Result<(Vec<u32>, Vec<f32>)> {
+        let mut ids = try_vec(self.ids.len() + 1)?;
+        ids.extend_from_slice(&self.ids);
+        ids.push(c.id);
+        let mut logprobs = try_vec(self.logprobs.len() + 1)?;
+        logprobs.extend_from_slice(&self.logprobs);
+        logprobs.push(c.logprob);
+        Ok((ids, logprobs))
     }
 }

@@ -111,11 +111,14 @@ impl TextTokens {
         let mut tail = Vec::new();
         for &id in prompt.get(1..).unwrap_or_default().iter().rev() {
             match tokenizer.token_bytes(id) {
-                Some(bytes) if !tokenizer.is_control(id) => tail.extend(bytes.iter().rev()),
+                Some(bytes) if !tokenizer.is_control(id) => {
+                    tail.try_reserve(bytes.len())?;
+                    tail.extend(bytes.iter().rev());
+                }
                 _ => break,
             }
             // Counted from the end, like all lengths here.
-            starts.push(tail.len());
+            starts.try_push(tail.len())?;
             if tail.len() >= self.longest {
                 break;
             }
@@ -140,10 +143,10 @@ impl TextTokens {
             take(len);
             // Whether the tokens before that one would still be those that they are. White space
             // belongs to other pieces at the end of a text than before the token.
-            let text = match last_space(before) {
-                0 => before.to_vec(),
-                _ => [before, longer].concat(),
-            };
+            let mut text = try_copy(before)?;
+            if last_space(before) > 0 {
+                text.try_extend(longer)?;
+            }
             if let Ok(text) = std::str::from_utf8(&text) {
                 let ids = tokenizer.encode(text, SpecialTokens::AsText)?;
                 let same = ids.iter().zip(known).take_while(|(a, b)| a == b).count();
@@ -157,10 +160,13 @@ impl TextTokens {
             len => take(len),
         }
         let start = tokens.checked_sub(1).and_then(|last| starts.get(last));
-        Ok(start.map(|&start| Cut {
-            kept: prompt.len() - tokens,
-            due: end(start).to_vec(),
-        }))
+        let cut = |&start: &usize| -> Result<Cut> {
+            Ok(Cut {
+                kept: prompt.len() - tokens,
+                due: try_copy(end(start))?,
+            })
+        };
+        start.map(cut).transpose()
     }
 
     /// Leaves the candidates that agree with `due`.

@@ -30,6 +30,7 @@ mod step;
 mod stop;
 mod stream;
 mod text;
+mod updates;
 
 #[cfg(test)]
 pub(crate) mod test_model;

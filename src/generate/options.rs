@@ -12,6 +12,7 @@ use super::speculate::Speculation;
 use crate::code::StopRule;
 use crate::error::{Result, bail};
 use crate::language::Language;
+use crate::memory::{try_copy, try_copy_text, try_copy_texts, try_vec};
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
@@ -250,6 +251,15 @@ impl StopAt {
         list rules: StopRule;
         option before: String;
     }
+
+    /// A copy, which memory may be refused for.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            language: self.language,
+            rules: try_copy(&self.rules)?,
+            before: self.before.as_deref().map(try_copy_text).transpose()?,
+        })
+    }
 }
 
 impl Default for GenerateOptions {
@@ -359,14 +369,28 @@ impl Sampling {
         Ok(())
     }
 
+    /// A copy, which memory may be refused for.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        let mut samplers = try_vec(self.samplers.len())?;
+        samplers.extend(self.samplers.iter().map(Arc::clone));
+        Ok(Self {
+            logit_bias: try_copy(&self.logit_bias)?,
+            banned_ids: try_copy(&self.banned_ids)?,
+            samplers,
+            ..*self
+        })
+    }
+
     /// The samplers in the order in which they apply, which [`sampler`](super::sampler) explains.
-    pub(super) fn chain(&self) -> Vec<Arc<dyn Sampler>> {
-        let mut chain: Vec<Arc<dyn Sampler>> = Vec::new();
+    pub(super) fn chain(&self) -> Result<Vec<Arc<dyn Sampler>>> {
+        // As many as there are fields at most, beside those of the caller.
+        const MOST: usize = 12;
+        let mut chain: Vec<Arc<dyn Sampler>> = try_vec(self.samplers.len().saturating_add(MOST))?;
         if !self.banned_ids.is_empty() {
-            chain.push(Arc::new(BannedIds::new(self.banned_ids.iter().copied())));
+            chain.push(Arc::new(BannedIds::sorted(try_copy(&self.banned_ids)?)));
         }
         if !self.logit_bias.is_empty() {
-            chain.push(Arc::new(LogitBias::new(self.logit_bias.iter().copied())));
+            chain.push(Arc::new(LogitBias::merged(try_copy(&self.logit_bias)?)));
         }
         if let Some(penalty) = self.repetition_penalty.filter(|&p| p != 1.0) {
             chain.push(Arc::new(RepetitionPenalty(penalty)));
@@ -384,7 +408,7 @@ impl Sampling {
         }
         if self.temperature == 0.0 {
             chain.push(Arc::new(Greedy));
-            return chain;
+            return Ok(chain);
         }
         if self.temperature != 1.0 {
             chain.push(Arc::new(Temperature(self.temperature)));
@@ -401,7 +425,7 @@ impl Sampling {
         if let Some(p) = self.typical_p.filter(|&p| p < 1.0) {
             chain.push(Arc::new(TypicalP(p)));
         }
-        chain
+        Ok(chain)
     }
 }
 
@@ -428,6 +452,14 @@ impl Stops {
     }
 
     stops! {}
+
+    /// A copy, which memory may be refused for.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            stop: try_copy_texts(&self.stop)?,
+            stop_at: self.stop_at.as_ref().map(StopAt::try_clone).transpose()?,
+        })
+    }
 }
 
 impl Limits {
@@ -476,6 +508,17 @@ impl GenerateOptions {
     stops! { in Stops as stops: }
 
     limits! { in Limits as limits: }
+
+    /// A copy, which memory may be refused for.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            sampling: self.sampling.try_clone()?,
+            stops: self.stops.try_clone()?,
+            limits: self.limits.clone(),
+            speculation: self.speculation.clone(),
+            ..*self
+        })
+    }
 
     /// Adds a sampler of your own, see [`Sampling::sampler`].
     #[must_use]

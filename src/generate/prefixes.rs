@@ -46,7 +46,7 @@ impl Prefixes {
     pub fn keep(&mut self, ids: &[u32], state: Box<dyn State>, bytes: u64, most: usize) {
         self.entries.retain(|e| !ids.starts_with(&e.ids));
         // Without memory for its tokens it is not kept: others compute it again.
-        let Ok(ids) = try_copy(ids) else {
+        let (Ok(ids), Ok(())) = (try_copy(ids), self.entries.try_reserve(1)) else {
             return;
         };
         self.entries.push(Entry { ids, state, bytes });

@@ -83,7 +83,7 @@ pub(super) trait Group: Send {
     fn stop_drafting(&mut self) {}
 
     /// Detaches the states that a call of the model works on, with what they are fed. Returns how
-    /// many.
+    /// many. `inputs` has room for them.
     fn detach_states(&mut self, cancel: &CancelToken, inputs: &mut Vec<StepInput>) -> usize;
 
     /// Attaches what `detach_states` detached, in the same order.
@@ -111,7 +111,7 @@ pub(super) trait Group: Send {
         None
     }
 
-    fn into_completions(self: Box<Self>) -> Vec<Completion>;
+    fn into_completions(self: Box<Self>) -> Result<Vec<Completion>>;
 }
 
 /// What the running call of the model computes for a request.
@@ -419,13 +419,20 @@ impl RequestState {
     pub fn detach_states(&mut self, inputs: &mut Vec<StepInput>) -> usize {
         let count = match self.phase {
             Phase::Prompt(tokens @ 1..) => {
+                let read = self.state.as_ref().map_or(0, |state| state.len());
+                let ids = match try_copy(&self.prompt[read..read + tokens]) {
+                    Ok(ids) => ids,
+                    Err(refused) => {
+                        self.fail(refused.into());
+                        return 0;
+                    }
+                };
                 let Some(state) = self.state.take() else {
                     return 0;
                 };
-                let read = state.len();
                 inputs.push(StepInput {
                     state,
-                    ids: self.prompt[read..read + tokens].to_vec(),
+                    ids,
                     wanted: match read + tokens == self.prompt.len() {
                         true => Wanted::Last,
                         false => Wanted::Nothing,
@@ -492,7 +499,7 @@ impl RequestState {
             id: self.id,
             result: match self.failure {
                 Some(error) => Err(error),
-                None => Ok(self.group.into_completions()),
+                None => self.group.into_completions(),
             },
             prompt: self.prompt,
             state: kept.or(self.state).filter(|_| self.keeps),

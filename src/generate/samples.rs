@@ -11,6 +11,7 @@ use super::text::Text;
 use super::{Completion, Drafts, Generator};
 use crate::cancel::CancelToken;
 use crate::error::Result;
+use crate::memory::{try_collect, try_vec};
 use crate::model::{Logits, Model, State};
 
 pub(super) struct SampleGroup {
@@ -51,19 +52,22 @@ impl SampleGroup {
             prompt.truncate(cut.kept);
             cut.due
         });
+        let samples = options.samples;
+        let mut sequences = try_vec(samples)?;
+        for i in 0..samples {
+            sequences.push(Sequence::new(i, &options, text.try_clone()?));
+        }
         Ok(Self {
-            sequences: (0..options.samples)
-                .map(|i| Sequence::new(i, &options, text.clone()))
-                .collect(),
+            sequences,
             task: Task {
-                chain: options.sampling.chain(),
+                chain: options.sampling.chain()?,
                 context_length: generator.model().config().max_position_embeddings,
                 due: due.unwrap_or_default(),
                 options,
             },
             started: 0,
-            detached: Vec::new(),
-            drafting: Vec::new(),
+            detached: try_vec(samples)?,
+            drafting: try_vec(samples)?,
             keeps: false,
             kept: None,
         })
@@ -208,7 +212,7 @@ impl Group for SampleGroup {
         took: Duration,
         context: &mut RequestContext<'_>,
     ) -> Result<()> {
-        for (row, i) in (row..).zip(std::mem::take(&mut self.drafting)) {
+        for (row, i) in (row..).zip(self.drafting.drain(..)) {
             self.sequences[i].accept_draft(&self.task, prompt, logits, row, took, context)?;
         }
         Ok(())
@@ -266,11 +270,13 @@ impl Group for SampleGroup {
     }
 
     fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
+        let mut result = Ok(());
         for i in 0..self.sequences.len() {
-            self.sequences[i].stop(reason, context)?;
+            let stopped = self.sequences[i].stop(reason, context);
             self.release(i);
+            result = result.and(stopped);
         }
-        Ok(())
+        result
     }
 
     fn keep_state(&mut self) {
@@ -281,8 +287,8 @@ impl Group for SampleGroup {
         self.kept.take()
     }
 
-    fn into_completions(self: Box<Self>) -> Vec<Completion> {
+    fn into_completions(self: Box<Self>) -> Result<Vec<Completion>> {
         let sequences = self.sequences.into_iter();
-        sequences.map(Sequence::into_completion).collect()
+        Ok(try_collect(sequences.map(Sequence::into_completion))?)
     }
 }

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::cancel::{CancelToken, Control};
 use crate::error::{ErrorKind, Result, bail};
-use crate::memory;
+use crate::memory::{self, try_collect, try_vec};
 use crate::model::{Logits, Model, PageSize, State};
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
@@ -372,6 +372,9 @@ impl Scheduler {
                 self.waiting.len()
             );
         }
+        // What waits may run later: there is room for that then.
+        self.waiting.try_reserve(1)?;
+        self.running.try_reserve(self.waiting.len() + 1)?;
         self.next_id = self.next_id.max(request.id) + 1;
         let id = RequestId(request.id);
         self.waiting.push_back(request);
@@ -587,8 +590,11 @@ impl Scheduler {
         }
         for model in models {
             let uses = |r: &&RequestState| r.draft_model().is_some_and(|m| Arc::ptr_eq(m, &model));
-            let all: Vec<u64> = self.running.iter().filter(uses).map(|r| r.id).collect();
-            while self.draft_call(&*model, &all, context) {}
+            // Without memory for it nothing is drafted.
+            let all = try_collect(self.running.iter().filter(uses).map(|r| r.id));
+            while let Ok(all) = &all
+                && self.draft_call(&*model, all, context)
+            {}
         }
     }
 
@@ -635,7 +641,14 @@ impl Scheduler {
 
     /// One call of the model for all requests; where that fails, one for each.
     fn compute(&mut self, context: &mut StepContext<'_>) {
-        let all: Vec<u64> = self.running.iter().map(|request| request.id).collect();
+        let all: Vec<u64> = match try_collect(self.running.iter().map(|request| request.id)) {
+            Ok(all) => all,
+            Err(_) => {
+                let refused = || memory::refused("a step of the requests");
+                self.running.iter_mut().for_each(|r| r.fail(refused()));
+                return;
+            }
+        };
         let Err(error) = self.call(Work::Step, &all, context) else {
             return;
         };
@@ -673,8 +686,9 @@ impl Scheduler {
         requests: &[u64],
         context: &mut StepContext<'_>,
     ) -> Result<bool> {
-        let (mut inputs, mut owners) = (Vec::new(), Vec::new());
-        let (mut tokens, mut threads) = (Vec::new(), None);
+        let most = requests.len();
+        let (mut inputs, mut owners) = (try_vec(self.sequences() + most)?, try_vec(most)?);
+        let (mut tokens, mut threads) = (try_vec(most)?, None);
         let share = self.options.prefill_tokens.div_ceil(requests.len().max(1));
         let share = share.max(LEAST_DRAFT_TOKENS);
         let these = |r: &&mut RequestState| requests.contains(&r.id) && !r.has_ended();
@@ -693,7 +707,7 @@ impl Scheduler {
             return Ok(false);
         }
         let clock = Instant::now();
-        let mut batch: Vec<_> = inputs.iter_mut().map(StepInput::input).collect();
+        let mut batch = try_collect(inputs.iter_mut().map(StepInput::input));
         let model = match work {
             Work::Step => &**context.generator.model(),
             Work::Drafts(model) => model,
@@ -702,7 +716,10 @@ impl Scheduler {
         let control = Control::from(&CancelToken::all_of(tokens))
             .threads(threads)
             .on_progress(&mut on_progress);
-        let result = model.forward(&mut batch, &control);
+        let result = match &mut batch {
+            Ok(batch) => model.forward(batch, &control),
+            Err(_) => Err(memory::refused("a step of the requests")),
+        };
         drop(control);
         let took = clock.elapsed();
         drop(batch);

@@ -189,7 +189,8 @@ impl Sequence {
         if let Some(drafter) = &mut self.drafter
             && !self.input.is_empty()
         {
-            self.input.append(&mut drafter.finish());
+            // Without memory for draft tokens, none are fed.
+            let _ = self.input.try_extend(&drafter.finish());
         }
         let wanted = match self.input.len() {
             0 => return None,
@@ -266,8 +267,8 @@ impl Sequence {
     /// Ends it as it is.
     pub fn stop(&mut self, reason: FinishReason, context: &mut RequestContext<'_>) -> Result<()> {
         match self.ended {
-            true => Ok(()),
             false => self.end(reason, context),
+            true => Ok(()),
         }
     }
 
@@ -354,10 +355,10 @@ impl Sequence {
             },
             text,
         });
-        if let Some(reason) = reason {
-            self.end(reason, context)?;
+        match reason {
+            Some(reason) => self.end(reason, context),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Completes it: the text that was held back is text after all, unless what it holds ends

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::iter::FusedIterator;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::request::RequestState;
 use super::scheduler::{Progress, Request, Scheduler, SchedulerOptions, Update};
 use super::step::{FinishedRequest, Sink, StepContext};
+use super::updates::{Arrived, UpdateReceiver, UpdateSender, updates};
 use super::{Candidates, Completion, Event, Generator};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
-use crate::threads::can_start_thread;
+use crate::memory;
+use crate::system::Thread;
+use crate::threads::start_thread;
 
 /// Runs a [`Scheduler`] on a thread of its own, for programs whose requests come from many threads.
 /// Dropping it cancels running requests and waits for the end of the thread, except on that thread.
@@ -36,7 +38,7 @@ use crate::threads::can_start_thread;
 /// ```
 pub struct Service {
     shared: Arc<Shared>,
-    worker: Option<JoinHandle<()>>,
+    worker: Option<Thread>,
 }
 
 struct Shared {
@@ -47,7 +49,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Inbox {
-    requests: Vec<(Request, mpsc::Sender<Update>)>,
+    requests: Vec<(Request, UpdateSender)>,
     progress: Progress,
     /// Requests that wait at most.
     most_waiting: usize,
@@ -72,7 +74,7 @@ impl Drop for Closing<'_> {
 /// the last item. Dropping it cancels the request.
 #[derive(Debug)]
 pub struct Ticket {
-    events: mpsc::Receiver<Update>,
+    events: UpdateReceiver,
     cancel: CancelToken,
     is_over: bool,
     completions: Option<Vec<Completion>>,
@@ -83,10 +85,10 @@ impl Ticket {
     pub fn try_next(&mut self) -> Option<Result<Event>> {
         match self.is_over {
             true => None,
-            false => match self.events.try_recv() {
-                Ok(update) => self.accept(update),
-                Err(mpsc::TryRecvError::Empty) => None,
-                Err(mpsc::TryRecvError::Disconnected) => Some(Err(self.lost())),
+            false => match self.events.try_next() {
+                Arrived::Update(update) => self.accept(update),
+                Arrived::Nothing => None,
+                Arrived::Closed => Some(Err(self.lost())),
             },
         }
     }
@@ -157,9 +159,9 @@ impl Iterator for Ticket {
         if self.is_over {
             return None;
         }
-        match self.events.recv() {
-            Ok(update) => self.accept(update),
-            Err(_) => Some(Err(self.lost())),
+        match self.events.next() {
+            Some(update) => self.accept(update),
+            None => Some(Err(self.lost())),
         }
     }
 }
@@ -189,17 +191,10 @@ impl Service {
             wake: Condvar::new(),
             shutdown: AtomicBool::new(false),
         });
-        can_start_thread()?;
-        let worker = std::thread::Builder::new()
-            .name("codegeex-service".into())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || shared.work(scheduler)
-            })
-            .map_err(|e| {
-                let message = format!("cannot start the thread of a service: {e}");
-                Error::new(ErrorKind::OutOfMemory, message).with_source(e)
-            })?;
+        let worker = start_thread("codegeex-service", {
+            let shared = Arc::clone(&shared);
+            move || shared.work(scheduler)
+        })?;
         Ok(Self {
             shared,
             worker: Some(worker),
@@ -212,7 +207,7 @@ impl Service {
     /// [`Busy`](ErrorKind::Busy) when too many wait, and [`Internal`](ErrorKind::Internal) after
     /// a sampler has panicked, which ends the service.
     pub fn submit(&self, request: Request) -> Result<Ticket> {
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = updates()?;
         // The ticket's own flag, so that dropping it leaves the caller's alone.
         let cancel = request.cancel.until(None);
         let request = Request {
@@ -229,7 +224,7 @@ impl Service {
             let message = format!("{waiting} requests are waiting already; try again later");
             return Err(Error::new(ErrorKind::Busy, message));
         }
-        inbox.requests.push((request, sender));
+        memory::push(&mut inbox.requests, (request, sender))?;
         drop(inbox);
         self.shared.wake.notify_one();
         Ok(Ticket {
@@ -256,12 +251,10 @@ impl Drop for Service {
         let inbox = self.shared.lock();
         self.shared.wake.notify_one();
         drop(inbox);
-        if let Some(worker) = self.worker.take()
-            // A sampler may drop the service that runs it: the thread cannot wait for itself.
-            && worker.thread().id() != std::thread::current().id()
-        {
-            // A panic has ended every ticket already.
-            let _ = worker.join();
+        if let Some(worker) = self.worker.take() {
+            // A panic has ended every ticket already. A sampler may drop the service that runs it: the
+            // thread does not wait for itself.
+            worker.join();
         }
     }
 }
@@ -279,7 +272,7 @@ impl Shared {
     }
 
     /// New requests, waiting for them while `idle`; nothing at the end.
-    fn requests(&self, idle: bool) -> Option<Vec<(Request, mpsc::Sender<Update>)>> {
+    fn requests(&self, idle: bool) -> Option<Vec<(Request, UpdateSender)>> {
         let mut inbox = self.lock();
         loop {
             if self.shutdown.load(Ordering::Relaxed) {
@@ -293,7 +286,7 @@ impl Shared {
     }
 
     /// Takes out the requests that ended before the scheduler took them in.
-    fn ended_requests(&self) -> Vec<(Request, mpsc::Sender<Update>)> {
+    fn ended_requests(&self) -> Vec<(Request, UpdateSender)> {
         let has_ended = |request: &Request| {
             let deadline = request.options.limits().deadline;
             request.cancel.is_cancelled() || deadline.is_some_and(|at| Instant::now() >= at)
@@ -347,10 +340,10 @@ impl Sink for Clients<'_> {
     }
 
     fn finished(&mut self, request: FinishedRequest) {
-        if let Some(mut client) = self.clients.remove(&request.id)
+        if let Some(client) = self.clients.remove(&request.id)
             && !self.shared.shutdown.load(Ordering::Relaxed)
         {
-            client.finished(request);
+            client.done(request.result);
         }
     }
 
@@ -370,14 +363,13 @@ impl Sink for Clients<'_> {
 
 /// Who waits for the answer to a request.
 struct Client {
-    events: mpsc::Sender<Update>,
+    events: UpdateSender,
     cancel: CancelToken,
 }
 
 impl Client {
-    fn done(&self, result: Result<Vec<Completion>>) {
-        // A dropped ticket needs no answer.
-        let _ = self.events.send(Update::Done(result));
+    fn done(self, result: Result<Vec<Completion>>) {
+        self.events.done(result);
     }
 
     /// Answers a request that ended before anything of it was computed.
@@ -392,7 +384,7 @@ impl Client {
                     candidates: &mut Candidates::default(),
                     sink: &mut self,
                 });
-                self.finished(request.finish());
+                self.done(request.finish().result);
             }
             Err(error) => self.done(Err(error)),
         }
@@ -401,13 +393,12 @@ impl Client {
 
 impl Sink for Client {
     fn event(&mut self, _: u64, event: Event) -> ControlFlow<()> {
-        match self.events.send(Update::Event(event)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+        match self.events.event(event) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
         }
     }
 
-    fn finished(&mut self, request: FinishedRequest) {
-        self.done(request.result);
-    }
+    /// `end_at_once` hands out the result itself.
+    fn finished(&mut self, _: FinishedRequest) {}
 }

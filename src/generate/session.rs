@@ -121,7 +121,7 @@ impl Session {
         prompt: impl Into<Prompt<'p>>,
         options: &GenerateOptions,
     ) -> Result<Completion> {
-        let mut stream = self.stream(prompt, &options.clone().samples(1))?;
+        let mut stream = self.stream(prompt, &options.try_clone()?.samples(1))?;
         for event in &mut stream {
             event?;
         }
@@ -169,7 +169,7 @@ impl Session {
         options: &GenerateOptions,
         cancel: &CancelToken,
     ) -> Result<RequestState> {
-        let options = options.clone().into();
+        let options = options.try_clone()?.into();
         let mut request = RequestState::new(&self.generator, 0, prompt, options, cancel)?;
         request.set_state(self.rewind_to(request.prompt()));
         request.keep_state();

@@ -24,7 +24,7 @@ use super::step::StepInput;
 use super::{PREFILL_TOKENS, rng};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::memory::{TryGrow, try_copy};
+use crate::memory::{TryGrow, try_copy, try_vec};
 use crate::model::{Logits, Model, State, Wanted};
 use crate::setters::setters;
 
@@ -239,7 +239,7 @@ impl Drafter {
                 let mut text = Vec::new();
                 if text.try_extend(at.prompt).is_ok() && text.try_extend(at.generated).is_ok() {
                     self.drafts.clear();
-                    self.drafts.extend_from_slice(lookup(&text, most));
+                    let _ = self.drafts.try_extend(lookup(&text, most));
                 }
                 self.drafting = clock.elapsed();
             }
@@ -286,11 +286,13 @@ impl Drafter {
         Some(state)
     }
 
-    /// Continues a state that was fed `prompt`.
+    /// Continues a state that was fed `prompt`. Without memory to note that, it reads it itself.
     pub fn set_state(&mut self, state: Box<dyn State>, prompt: &[u32]) {
-        if let Source::Model(draft) = &mut self.source {
+        if let Source::Model(draft) = &mut self.source
+            && let Ok(fed) = try_copy(prompt)
+        {
             draft.state = Some(state);
-            draft.fed = prompt.to_vec();
+            draft.fed = fed;
         }
     }
 
@@ -302,7 +304,8 @@ impl Drafter {
         }
     }
 
-    /// Detaches the draft model's state with at most `tokens` of what it has not been fed.
+    /// Detaches the draft model's state with at most `tokens` of what it has not been fed. Without
+    /// memory for these nothing is drafted.
     pub fn detach(
         &mut self,
         prompt: &[u32],
@@ -317,8 +320,13 @@ impl Drafter {
             return None;
         };
         let known = prompt.iter().chain(generated).chain(&self.drafts);
-        let ids: Vec<u32> = known.skip(draft.fed.len()).take(tokens).copied().collect();
         let total = prompt.len() + generated.len() + self.drafts.len();
+        let count = (total - draft.fed.len()).min(tokens);
+        let (Ok(mut ids), Ok(())) = (try_vec(count), draft.fed.try_reserve(count)) else {
+            self.give_up();
+            return None;
+        };
+        ids.extend(known.skip(draft.fed.len()).take(count));
         Some(StepInput {
             wanted: match draft.fed.len() + ids.len() == total {
                 true => Wanted::Last,
@@ -366,7 +374,7 @@ impl Drafter {
             stage.apply(candidates, history)?;
         }
         let u = rng::uniform(at.seed, at.sample, generated.len() as u64);
-        self.drafts.push(candidates.sample(u)?.id);
+        self.drafts.try_push(candidates.sample(u)?.id)?;
         Ok(())
     }
 

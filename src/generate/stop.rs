@@ -1,19 +1,24 @@
 //! Stop strings in a stream of text.
 
+use std::sync::Arc;
+
 use crate::error::{Result, bail};
+use crate::memory::{TryGrowText, try_copy_text, try_copy_texts};
 
 /// Passes text on until one of the stop strings appears, however it is cut into pieces.
 ///
 /// Text that may turn out to be the start of a stop string is held back until that is decided.
 #[derive(Debug, Clone)]
 pub struct StopStrings {
-    stops: Vec<String>,
+    /// The same for all samples of a request.
+    stops: Arc<Vec<String>>,
     held: String,
 }
 
 impl StopStrings {
     /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an empty stop string.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an empty stop string, and
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
     pub fn new(stops: &[String]) -> Result<Self> {
         if let Some(i) = stops.iter().position(String::is_empty) {
             bail!(
@@ -22,7 +27,7 @@ impl StopStrings {
             );
         }
         Ok(Self {
-            stops: stops.to_vec(),
+            stops: Arc::new(try_copy_texts(stops)?),
             held: String::new(),
         })
     }
@@ -30,20 +35,31 @@ impl StopStrings {
     /// Takes the next piece and appends to `out` what is certainly not part of a stop string.
     /// Returns the index of the stop string that appeared, if one did: the one that begins
     /// first, the longest of those.
-    pub fn push(&mut self, text: &str, out: &mut String) -> Option<usize> {
-        self.held.push_str(text);
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn push(&mut self, text: &str, out: &mut String) -> Result<Option<usize>> {
+        self.held.try_push_str(text)?;
         let found = (0..self.stops.len())
             .filter_map(|i| Some((self.held.find(&self.stops[i])?, i)))
             .min_by_key(|&(at, i)| (at, std::cmp::Reverse(self.stops[i].len())));
         if let Some((at, index)) = found {
-            out.push_str(&self.held[..at]);
+            out.try_push_str(&self.held[..at])?;
             self.held.clear();
-            return Some(index);
+            return Ok(Some(index));
         }
         let keep = self.possible_start();
-        out.push_str(&self.held[..keep]);
+        out.try_push_str(&self.held[..keep])?;
         self.held.drain(..keep);
-        None
+        Ok(None)
+    }
+
+    /// A copy, which memory may be refused for.
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            stops: Arc::clone(&self.stops),
+            held: try_copy_text(&self.held)?,
+        })
     }
 
     /// Ends the stream: what is held back is no stop string after all.
@@ -72,7 +88,7 @@ mod tests {
         let mut matcher = StopStrings::new(&stops).unwrap();
         let mut out = String::new();
         for piece in pieces {
-            if let Some(index) = matcher.push(piece, &mut out) {
+            if let Some(index) = matcher.push(piece, &mut out).unwrap() {
                 return (out, Some(index));
             }
         }
@@ -94,9 +110,9 @@ mod tests {
     fn nothing_is_held_longer_than_needed() {
         let mut matcher = StopStrings::new(&["def".into()]).unwrap();
         let mut out = String::new();
-        matcher.push("abd", &mut out);
+        matcher.push("abd", &mut out).unwrap();
         assert_eq!(out, "ab");
-        matcher.push("x", &mut out);
+        matcher.push("x", &mut out).unwrap();
         assert_eq!(out, "abdx");
     }
 

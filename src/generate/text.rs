@@ -1,7 +1,5 @@
 //! Tokens to text, up to where a stop string or a rule of code ends it.
 
-use std::borrow::Cow;
-
 use super::options::{FinishReason, StopAt};
 use super::stop::StopStrings;
 use crate::code::CodeStop;
@@ -14,7 +12,6 @@ const MAX_CHAR: usize = 4;
 
 /// The text of one completion as it comes. Stop strings see all of it; code stops what is certain
 /// to belong to no stop string.
-#[derive(Clone)]
 pub(super) struct Text {
     decoder: StreamDecoder,
     stops: StopStrings,
@@ -34,21 +31,33 @@ impl Text {
         tokenizer: &dyn Tokenizer,
         prompt: &[u32],
     ) -> Result<Self> {
-        let code = match stop_at {
-            None => None,
-            Some(stop) => {
-                let before = match &stop.before {
-                    Some(before) => Cow::Borrowed(&**before),
-                    None => Cow::Owned(last_text(tokenizer, prompt)?),
-                };
-                Some(CodeStop::new(&stop.rules, stop.language, &before))
-            }
-        };
+        let code = stop_at.map(|stop| -> Result<_> {
+            let last;
+            let before = match &stop.before {
+                Some(before) => before,
+                None => {
+                    last = last_text(tokenizer, prompt)?;
+                    &last
+                }
+            };
+            Ok(CodeStop::new(&stop.rules, stop.language, before))
+        });
+        let code = code.transpose()?;
         Ok(Self {
-            decoder: StreamDecoder::after(InvalidUtf8::Replace, &last_bytes(tokenizer, prompt)),
+            decoder: StreamDecoder::after(InvalidUtf8::Replace, &last_bytes(tokenizer, prompt)?),
             stops: StopStrings::new(stops)?,
             code,
             ended: false,
+        })
+    }
+
+    /// A copy, which memory may be refused for.
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            decoder: self.decoder.clone(),
+            stops: self.stops.try_clone()?,
+            code: self.code.as_ref().map(CodeStop::try_clone).transpose()?,
+            ended: self.ended,
         })
     }
 
@@ -77,8 +86,7 @@ impl Text {
             return Ok(None);
         }
         let mut decoded = String::new();
-        // Replacing what is not UTF-8 cannot fail.
-        let _ = self.decoder.finish(&mut decoded);
+        self.decoder.finish(&mut decoded)?;
         if let Some(reason) = self.take(&decoded, out)? {
             return Ok(Some(reason));
         }
@@ -93,7 +101,7 @@ impl Text {
 
     fn take(&mut self, decoded: &str, out: &mut String) -> Result<Option<FinishReason>> {
         let mut certain = String::new();
-        let stop = self.stops.push(decoded, &mut certain);
+        let stop = self.stops.push(decoded, &mut certain)?;
         // What stands before a stop string ends before it.
         let code = self.take_certain(&certain, out)?;
         if code.is_none() && stop.is_some() {
@@ -123,7 +131,7 @@ impl Text {
 }
 
 /// The bytes of the last tokens, more than a character has.
-fn last_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Vec<u8> {
+fn last_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Result<Vec<u8>> {
     let mut bytes = 0;
     let tokens = ids.iter().rev().take_while(|&&id| {
         let more = bytes < MAX_CHAR;
@@ -131,9 +139,7 @@ fn last_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Vec<u8> {
         more
     });
     let last = tokens.count();
-    let tokens = ids[ids.len() - last..].iter();
-    let bytes = tokens.filter_map(|&id| tokenizer.token_bytes(id));
-    bytes.flatten().copied().collect()
+    all_bytes(tokenizer, &ids[ids.len() - last..])
 }
 
 /// The text of what follows the last end of text, up to a character that is not complete. Ids
@@ -141,19 +147,20 @@ fn last_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Vec<u8> {
 fn last_text(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Result<String> {
     let end = tokenizer.end_of_text();
     let last = ids.rsplit(|&id| id == end).next().unwrap_or_default();
-    let mut bytes: Vec<u8> = Vec::new();
-    for &id in last {
-        bytes.try_extend(tokenizer.token_bytes(id).unwrap_or_default())?;
-    }
-    let whole = bytes.len() - StreamDecoder::unfinished(&bytes);
+    let bytes = all_bytes(tokenizer, last)?;
     let mut text = String::new();
-    for chunk in bytes[..whole].utf8_chunks() {
-        text.try_push_str(chunk.valid())?;
-        if !chunk.invalid().is_empty() {
-            text.try_push_str("\u{fffd}")?;
-        }
-    }
+    let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
+    decoder.push(&bytes, &mut text)?;
     Ok(text)
+}
+
+/// The bytes of tokens. Ids that stand for nothing have none.
+fn all_bytes(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for id in ids {
+        bytes.try_extend(tokenizer.token_bytes(*id).unwrap_or_default())?;
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -36,6 +36,15 @@ pub(crate) fn try_copy_text(text: &str) -> Result<String, TryReserveError> {
     Ok(copy)
 }
 
+/// Copies of texts.
+pub(crate) fn try_copy_texts(texts: &[String]) -> Result<Vec<String>, TryReserveError> {
+    let mut copies = try_vec(texts.len())?;
+    for text in texts {
+        copies.push(try_copy_text(text)?);
+    }
+    Ok(copies)
+}
+
 /// Several texts as one.
 pub(crate) fn try_concat(parts: &[&str]) -> Result<String, TryReserveError> {
     let mut text = String::new();

@@ -157,6 +157,30 @@ impl Parameter {
     }
 }
 
+/// Tensors whose data cannot be used where they lie in the file: misaligned, or strided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CopiedTensors {
+    /// How many there are.
+    pub tensors: usize,
+    /// Bytes of their copies.
+    pub bytes: u64,
+}
+
+impl fmt::Display for CopiedTensors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (are, s) = match self.tensors {
+            1 => ("is", ""),
+            _ => ("are", "s"),
+        };
+        write!(
+            f,
+            "{} tensor{s} {are} read through a copy ({} bytes)",
+            self.tensors, self.bytes
+        )
+    }
+}
+
 impl Checkpoint {
     /// Opens a checkpoint of any form that [`weights::open`] reads.
     ///
@@ -177,12 +201,22 @@ impl Checkpoint {
         // What is wrong shows in the tables: before, not after, gigabytes are read. A copy is then
         // opened again, and its own tables are read: the file may have been replaced in between.
         let mapped = Self::open_as(MemoryMode::Map, &location, options, &meter)?;
-        let copied = mapped.infos.iter().map(|i| mapped.copied_bytes(&i.name));
-        meter.expect(copied.sum());
+        meter.expect(mapped.copied().bytes);
         match options.memory {
             MemoryMode::Map => Ok(mapped),
             other => Self::open_as(other, &location, options, &meter),
         }
+    }
+
+    /// The tensors that are read through a copy; none for most files.
+    pub fn copied(&self) -> CopiedTensors {
+        let bytes = self.infos.iter().map(|i| self.copied_bytes(&i.name));
+        bytes
+            .filter(|&bytes| bytes > 0)
+            .fold(CopiedTensors::default(), |copied, bytes| CopiedTensors {
+                tensors: copied.tensors + 1,
+                bytes: copied.bytes.saturating_add(bytes),
+            })
     }
 
     fn open_as(

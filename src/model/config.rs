@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Activation;
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::memory;
 
 /// Sizes and variants of a model, in the reference's own argument names (paper, table 2).
 ///
@@ -70,6 +71,7 @@ impl ModelConfig {
     /// [`InvalidConfig`](ErrorKind::InvalidConfig) for broken JSON, a missing field, or numbers
     /// that [`validate`](Self::validate) refuses.
     pub fn from_json(json: &str) -> Result<Self> {
+        memory::check_json(json.as_bytes())?;
         let config: Self = serde_json::from_str(json).map_err(|e| {
             Error::new(
                 ErrorKind::InvalidConfig,

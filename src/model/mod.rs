@@ -37,7 +37,7 @@ use crate::setters::setters;
 use crate::weights::{LoadProgress, MemoryMode};
 
 pub use crate::backend::{Activation, Determinism, PageSize};
-pub use checkpoint::{Checkpoint, OpenOptions};
+pub use checkpoint::{Checkpoint, CopiedTensors, OpenOptions};
 pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
 pub use estimate::{EstimateOptions, MemoryEstimate, PREFILL_TOKENS, estimate};

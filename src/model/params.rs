@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpoint;
 use crate::backend::Backend;
 use crate::error::Result;
+use crate::memory::try_collect_ok;
 use crate::weights::WeightSource;
 
 /// Scale and offset of a layer norm: `[h]` each.
@@ -82,7 +83,7 @@ impl<B: Backend> Params<B> {
         Ok(Self {
             word_embeddings: loader.matrix("word_embeddings.weight")?,
             position_embeddings: loader.matrix("position_embeddings.weight")?,
-            layers: layers.collect::<Result<_>>()?,
+            layers: try_collect_ok(layers)?,
             final_layernorm: loader.layer_norm("final_layernorm")?,
             top_query,
         })

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::Array3;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, CopiedTensors};
 use super::config::ModelConfig;
 use super::fingerprint::{Fingerprint, LazyFingerprint};
 use super::params::{Layer, LayerNorm, Linear, Params};
@@ -30,7 +30,7 @@ use super::{Determinism, Input, Logits, Model, Wanted};
 use crate::backend::{Backend, CacheShape, HeadShape, KvCache, PageSize, Query};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Result, bail};
-use crate::memory::{TryGrow, try_collect};
+use crate::memory::{TryGrow, try_collect, try_filled, try_vec};
 
 /// A decoder of the GPT family with its parameters on a backend.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub struct Transformer<B: Backend> {
     pub(super) fingerprint: LazyFingerprint,
     backend: B,
     params: Params<B>,
+    copied: CopiedTensors,
 }
 
 #[derive(Debug)]
@@ -88,6 +89,7 @@ impl<B: Backend> Transformer<B> {
             config: checkpoint.config().clone(),
             fingerprint: LazyFingerprint::new(checkpoint)?,
             params: Params::load(&backend, checkpoint)?,
+            copied: checkpoint.copied(),
             backend,
         })
     }
@@ -141,7 +143,7 @@ impl<B: Backend> Transformer<B> {
         observe: Observer<'_, B>,
     ) -> Result<Logits> {
         let mut plan = Plan::new(&self.config, batch)?;
-        let mut caches = Vec::with_capacity(batch.len());
+        let mut caches = try_vec(batch.len())?;
         for input in batch.iter_mut() {
             match (&mut *input.state as &mut dyn Any).downcast_mut::<Sequence<B>>() {
                 Some(s) if s.model == self.id => caches.push(&mut s.cache),
@@ -151,7 +153,7 @@ impl<B: Backend> Transformer<B> {
                 ),
             }
         }
-        let before: Vec<usize> = caches.iter().map(|c| c.len()).collect();
+        let before: Vec<usize> = try_collect(caches.iter().map(|c| c.len()))?;
         let pass = Pass {
             model: self,
             backend: self.backend.scoped(control),
@@ -287,7 +289,7 @@ impl<B: Backend> Pass<'_, '_, B> {
         caches: &[&mut B::Cache],
     ) -> Result<B::Activations> {
         let b = &self.backend;
-        let caches: Vec<&B::Cache> = caches.iter().map(|c| &**c).collect();
+        let caches: Vec<&B::Cache> = try_collect(caches.iter().map(|c| &**c))?;
         let shape = HeadShape {
             heads: self.model.config.num_attention_heads,
             kv_heads: self.model.config.num_kv_heads(),
@@ -324,8 +326,12 @@ impl<B: Backend> Model for Transformer<B> {
     }
 
     fn describe(&self) -> String {
+        let copied = match self.copied.tensors {
+            0 => String::new(),
+            _ => format!("; {}", self.copied),
+        };
         format!(
-            "{} layers, hidden size {}, {} parameters, {}",
+            "{} layers, hidden size {}, {} parameters, {}{copied}",
             self.config.num_layers,
             self.config.hidden_size,
             self.config.parameters(),
@@ -383,12 +389,12 @@ impl Plan {
     fn new(config: &ModelConfig, batch: &[Input<'_>]) -> Result<Self> {
         let mut plan = Self {
             ids: Vec::new(),
-            tokens: Vec::new(),
+            tokens: try_vec(batch.len())?,
             queries: Vec::new(),
             wanted: Vec::new(),
-            wanted_counts: Vec::new(),
-            cancels: batch.iter().map(|input| input.cancel.clone()).collect(),
-            dropped: vec![false; batch.len()],
+            wanted_counts: try_vec(batch.len())?,
+            cancels: try_collect(batch.iter().map(|input| input.cancel.clone()))?,
+            dropped: try_filled(false, batch.len())?,
         };
         for (sequence, input) in batch.iter().enumerate() {
             let (start, n) = (input.state.len(), input.ids.len());

@@ -3,8 +3,10 @@
 use half::f16;
 
 use super::{int4, int8};
+use crate::error::Result;
 pub use crate::kernels::packed::PANEL_ROWS;
 use crate::kernels::packed::{BLOCK, GROUP, INT4_LINES, INT8_LINES, Line};
+use crate::memory::{try_filled, try_vec};
 use crate::tensor::PackedScheme;
 
 /// One panel of a matrix, ready to be written.
@@ -33,13 +35,16 @@ impl Packer {
 
     /// Quantizes up to 16 rows of finite numbers that `f16` holds: `[rows, cols]`.
     ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    ///
     /// # Panics
     /// When `rows` is not some whole rows, one to sixteen.
-    pub fn quantize(&self, rows: &[f16]) -> Panel {
-        let mut panel = self.empty(rows.len() / self.cols, rows.len());
+    pub fn quantize(&self, rows: &[f16]) -> Result<Panel> {
+        let mut panel = self.empty(rows.len() / self.cols, rows.len())?;
         match self.scheme {
             PackedScheme::Int8 => {
-                let mut codes = vec![0; self.cols];
+                let mut codes = try_filled(0, self.cols)?;
                 for (r, row) in rows.chunks_exact(self.cols).enumerate() {
                     let scale = int8::quantize_row(row, &mut codes);
                     panel.scales.push(scale);
@@ -47,9 +52,9 @@ impl Packer {
                 }
             }
             PackedScheme::Int4 => {
-                let mut wide = vec![0.0; self.cols];
-                let mut codes = vec![0; self.cols];
-                let mut multipliers = vec![0; self.cols.div_ceil(GROUP)];
+                let mut wide = try_filled(0.0, self.cols)?;
+                let mut codes = try_filled(0, self.cols)?;
+                let mut multipliers = try_filled(0, self.cols.div_ceil(GROUP))?;
                 for (r, row) in rows.chunks_exact(self.cols).enumerate() {
                     for (wide, w) in wide.iter_mut().zip(row) {
                         *wide = w.to_f32();
@@ -60,19 +65,22 @@ impl Packer {
                 }
             }
         }
-        panel
+        Ok(panel)
     }
 
     /// Packs up to 16 rows that were quantized elsewhere with one scale a row: codes -127 … 127,
     /// or -8 … 7 for four bits, `[rows, cols]`, and the scales.
     ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    ///
     /// # Panics
     /// When `codes` is not as many whole rows as there are scales, one to sixteen.
-    pub fn repack(&self, codes: &[i8], scales: &[f16]) -> Panel {
-        let mut panel = self.empty(scales.len(), codes.len());
+    pub fn repack(&self, codes: &[i8], scales: &[f16]) -> Result<Panel> {
+        let mut panel = self.empty(scales.len(), codes.len())?;
         panel.scales.extend_from_slice(scales);
-        let multipliers = vec![1; self.cols.div_ceil(GROUP)];
-        let mut offset = vec![0; self.cols];
+        let multipliers = try_filled(1, self.cols.div_ceil(GROUP))?;
+        let mut offset = try_filled(0, self.cols)?;
         for (r, row) in codes.chunks_exact(self.cols).enumerate() {
             match self.scheme {
                 PackedScheme::Int8 => self.place_int8(&mut panel, r, row),
@@ -84,7 +92,7 @@ impl Packer {
                 }
             }
         }
-        panel
+        Ok(panel)
     }
 
     fn blocks(&self) -> usize {
@@ -92,17 +100,17 @@ impl Packer {
     }
 
     /// A panel of zeros for `rows` rows, `values` numbers.
-    fn empty(&self, rows: usize, values: usize) -> Panel {
+    fn empty(&self, rows: usize, values: usize) -> Result<Panel> {
         assert!((1..=PANEL_ROWS).contains(&rows) && values == rows * self.cols);
         let (lines, zero, multipliers) = match self.scheme {
             PackedScheme::Int8 => (INT8_LINES, 128, 0),
             PackedScheme::Int4 => (INT4_LINES, 0x88, PANEL_ROWS),
         };
-        Panel {
-            codes: vec![zero; self.blocks() * lines * size_of::<Line>()],
-            multipliers: vec![0; self.blocks() * multipliers],
-            scales: Vec::with_capacity(rows),
-        }
+        Ok(Panel {
+            codes: try_filled(zero, self.blocks() * lines * size_of::<Line>())?,
+            multipliers: try_filled(0, self.blocks() * multipliers)?,
+            scales: try_vec(rows)?,
+        })
     }
 
     fn place_int8(&self, panel: &mut Panel, r: usize, codes: &[i8]) {

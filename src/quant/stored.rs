@@ -17,6 +17,9 @@ pub const KEY: &str = "codegeex.quantization";
 /// The one layout there is.
 const LAYOUT: &str = "panel16.v1";
 
+/// The most bytes of it that are believed.
+const MAX_METADATA: usize = 4 << 10;
+
 /// What the metadata says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Layout {
@@ -46,6 +49,13 @@ pub fn check_metadata(found: Option<&str>) -> Result<()> {
             "there are quantized matrices, but no `{KEY}` in the metadata says in which layout"
         );
     };
+    if json.len() > MAX_METADATA {
+        bail!(
+            MalformedFile,
+            "`{KEY}` in the metadata has {} bytes, expected at most {MAX_METADATA}",
+            json.len()
+        );
+    }
     let found: Layout = serde_json::from_str(json).map_err(|e| {
         let message = format!("`{KEY}` in the metadata is broken: {e}");
         Error::new(ErrorKind::MalformedFile, message)

@@ -1,13 +1,17 @@
-//! Pages of mapped files, and files that replace others, on the systems of the Unix family.
+//! Threads, pages of mapped files, and files that replace others, on the systems of the Unix family.
 
+use std::ffi::c_void;
 use std::fs::{File, Metadata};
 use std::io;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use memmap2::{Mmap, UncheckedAdvice};
 use tempfile::NamedTempFile;
+
+use super::{STACK, ThreadStart};
 
 /// What to do when pages cannot be locked.
 pub(crate) const LOCK_ADVICE: &str = "raise the limit of locked memory (ulimit -l)";
@@ -67,4 +71,83 @@ pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
 pub(crate) fn disk_left(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+/// A thread that was started. Dropped without a join, it goes on by itself.
+pub(crate) struct Thread(libc::pthread_t);
+
+// SAFETY: some systems have a pointer here. It names the thread, from any other as well.
+unsafe impl Send for Thread {}
+// SAFETY: as above; a shared reference does nothing.
+unsafe impl Sync for Thread {}
+
+impl Thread {
+    /// Starts a thread.
+    pub fn start(start: ThreadStart) -> io::Result<Self> {
+        let answer = |code| match code {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        };
+        let mut attributes = MaybeUninit::uninit();
+        // SAFETY: it writes the attributes, or says that it did not.
+        answer(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+        let mut thread = MaybeUninit::uninit();
+        let start = Box::into_raw(Box::new(start));
+        // SAFETY: the attributes were made and are not used after they are destroyed. `start` is
+        // the new thread's, and `run` takes it once.
+        let started = unsafe {
+            let attributes = attributes.as_mut_ptr();
+            // Without it the thread has the stack of the system's choice.
+            libc::pthread_attr_setstacksize(attributes, STACK);
+            let code =
+                libc::pthread_create(thread.as_mut_ptr(), attributes, run, start.cast::<c_void>());
+            libc::pthread_attr_destroy(attributes);
+            answer(code)
+        };
+        match started {
+            // SAFETY: the thread was started, so its name was written.
+            Ok(()) => Ok(Self(unsafe { thread.assume_init() })),
+            Err(error) => {
+                // SAFETY: there is no thread that would take it.
+                drop(unsafe { Box::from_raw(start) });
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub fn join(self) {
+        let thread = ManuallyDrop::new(self).0;
+        // SAFETY: it was started and is neither joined nor detached yet. It does not fail then,
+        // unless a thread waits for itself, which it cannot have been given to.
+        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // SAFETY: as for `join`, which does not come here.
+        unsafe { libc::pthread_detach(self.0) };
+    }
+}
+
+extern "C" fn run(start: *mut c_void) -> *mut c_void {
+    // SAFETY: `Thread::start` made it from a box, and leaves it to this one call.
+    let start = unsafe { Box::from_raw(start.cast::<ThreadStart>()) };
+    // A name is for debuggers: that there is none changes nothing.
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    if let Ok(name) = std::ffi::CStr::from_bytes_until_nul(&start.name) {
+        // SAFETY: `name` ends with a zero byte.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            libc::pthread_setname_np(libc::pthread_self(), name.as_ptr());
+        }
+        // SAFETY: the same.
+        #[cfg(target_os = "macos")]
+        unsafe {
+            libc::pthread_setname_np(name.as_ptr());
+        }
+    }
+    start.run();
+    std::ptr::null_mut()
 }

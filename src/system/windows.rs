@@ -1,12 +1,13 @@
-//! Memory, cores, pages of mapped files, and files that replace others, on Windows.
+//! Threads, memory, cores, pages of mapped files, and files that replace others, on Windows.
 
+use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::{Component, Path, Prefix};
 use std::sync::{Mutex, PoisonError};
 
@@ -22,9 +23,12 @@ use windows_sys::Win32::System::SystemInformation::{
     GetLogicalProcessorInformationEx, GlobalMemoryStatusEx, MEMORYSTATUSEX, RelationProcessorCore,
 };
 use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, GetProcessAffinityMask, GetProcessGroupAffinity, GetProcessWorkingSetSize,
-    SetProcessWorkingSetSize,
+    CreateThread, GetCurrentProcess, GetCurrentThread, GetProcessAffinityMask,
+    GetProcessGroupAffinity, GetProcessWorkingSetSize, INFINITE, STACK_SIZE_PARAM_IS_A_RESERVATION,
+    SetProcessWorkingSetSize, SetThreadDescription, WaitForSingleObject,
 };
+
+use super::{NAME, STACK, ThreadStart};
 
 /// What to do when pages cannot be locked.
 pub(crate) const LOCK_ADVICE: &str = "free physical memory";
@@ -285,6 +289,54 @@ pub(crate) fn disk_left(folder: &Path) -> Option<u64> {
         )
     };
     (told != 0).then_some(free)
+}
+
+/// A thread that was started. Dropped without a join, it goes on by itself.
+pub(crate) struct Thread(OwnedHandle);
+
+impl Thread {
+    /// Starts a thread.
+    pub fn start(start: ThreadStart) -> io::Result<Self> {
+        let start = Box::into_raw(Box::new(start));
+        // SAFETY: `start` is the new thread's, and `run` takes it once.
+        let thread = unsafe {
+            CreateThread(
+                std::ptr::null(),
+                STACK,
+                Some(run),
+                start.cast::<c_void>(),
+                STACK_SIZE_PARAM_IS_A_RESERVATION,
+                std::ptr::null_mut(),
+            )
+        };
+        if thread.is_null() {
+            let error = io::Error::last_os_error();
+            // SAFETY: there is no thread that would take it.
+            drop(unsafe { Box::from_raw(start) });
+            return Err(error);
+        }
+        // SAFETY: a handle that nothing else has.
+        Ok(Self(unsafe { OwnedHandle::from_raw_handle(thread) }))
+    }
+
+    /// Waits for its end.
+    pub fn join(self) {
+        // SAFETY: the handle is open until the end of this function.
+        unsafe { WaitForSingleObject(self.0.as_raw_handle(), INFINITE) };
+    }
+}
+
+unsafe extern "system" fn run(start: *mut c_void) -> u32 {
+    // SAFETY: `Thread::start` made it from a box, and leaves it to this one call.
+    let start = unsafe { Box::from_raw(start.cast::<ThreadStart>()) };
+    let mut name = [0; NAME];
+    for (to, from) in name.iter_mut().zip(start.name) {
+        *to = u16::from(from);
+    }
+    // SAFETY: `name` ends with a zero. A name is for debuggers: that there is none changes nothing.
+    unsafe { SetThreadDescription(GetCurrentThread(), name.as_ptr()) };
+    start.run();
+    0
 }
 
 #[cfg(test)]

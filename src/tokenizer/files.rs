@@ -16,7 +16,7 @@ use super::special;
 use super::vocabulary::Vocabulary;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail, excerpt};
-use crate::memory::{TryGrow, TryGrowText, try_collect_ok, try_copy, try_filled, try_vec};
+use crate::memory::{self, TryGrow, TryGrowText, try_collect_ok, try_copy, try_filled, try_vec};
 
 /// Reads the three files.
 pub(super) fn read(vocab: &Path, merges: &Path, added: &Path) -> Result<Vocabulary> {
@@ -62,6 +62,7 @@ impl Entries {
         let mut text = String::new();
         text.try_reserve_exact(json.len())?;
         let ends = try_vec(count_strings(json)?)?;
+        memory::check_json(json.as_bytes())?;
         let mut parser = serde_json::Deserializer::from_str(json);
         let entries = parser
             .deserialize_map(Object(Self { text, ends }))

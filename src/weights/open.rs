@@ -191,6 +191,7 @@ fn weight_map(json: &[u8], loader: &Loader<'_>) -> Result<Vec<(String, String)>>
     }
 
     let reader = Reader::new(loader.meter.cancel());
+    memory::check_json(json)?;
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let map = deserializer.deserialize_map(Index(&reader));
     let map = map.and_then(|map| deserializer.end().map(|()| map));

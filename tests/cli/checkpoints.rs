@@ -48,6 +48,20 @@ fn every_layout_of_a_model_becomes_the_same_file() {
 }
 
 #[test]
+fn what_is_read_through_a_copy_is_shown() {
+    let views = run(&["inspect", "--no-tensors", &layout("views.pt")], "").ok();
+    let line = "\ncopied      2 tensors are read through a copy (4096 bytes)\n";
+    assert!(views.contains(line), "{views}");
+    let single = run(&["inspect", "--no-tensors", &layout("single.pt")], "").ok();
+    assert!(!single.contains("copied"), "{single}");
+    let views = inspect(Path::new(&layout("views.pt")));
+    assert_eq!(
+        views["copied"],
+        serde_json::json!({"tensors": 2, "bytes": 4096})
+    );
+}
+
+#[test]
 fn weights_get_the_type_that_is_asked_for_or_keep_theirs() {
     let folder = tempfile::tempdir().unwrap();
     for (input, dtype, expected) in [

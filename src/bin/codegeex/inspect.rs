@@ -73,6 +73,10 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
             "entries": ignored.entries,
             "files": ignored.files,
         },
+        "copied": {
+            "tensors": checkpoint.copied().tensors,
+            "bytes": checkpoint.copied().bytes,
+        },
         "bytes": checkpoint.weight_bytes(),
         "memory": {
             "weights_mapped": memory.weights_mapped,
@@ -115,6 +119,14 @@ fn ignored(checkpoint: &Checkpoint) -> String {
     }
 }
 
+/// A line on what is misaligned or strided in the file; nothing where there is nothing.
+fn copied(checkpoint: &Checkpoint) -> String {
+    match checkpoint.copied() {
+        copied if copied.tensors > 0 => format!("copied      {copied}\n"),
+        _ => String::new(),
+    }
+}
+
 fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
     let config = checkpoint.config();
     let tensors = checkpoint.tensors();
@@ -124,7 +136,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
          config      {}\n            from {}\n\
          parameters  {}\n\
          weights     {}, {bytes} bytes ({}) in {} tensors\n\
-         {}\
+         {}{}\
          memory      {} mapped, {} allocated; KV cache: {} a token, {} for {}; activations: {}\n\
          backend     {backend}; this machine has {}\n",
         checkpoint.describe(),
@@ -135,6 +147,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
         BinaryBytes(bytes),
         tensors.len(),
         ignored(checkpoint),
+        copied(checkpoint),
         BinaryBytes(memory.weights_mapped),
         BinaryBytes(memory.weights_owned),
         BinaryBytes(memory.cache_per_token),

@@ -3,6 +3,8 @@
 use super::StopRule;
 use crate::code::scan::{Kind, Token};
 use crate::code::syntax::{Blocks, Functions, Syntax};
+use crate::error::Result;
+use crate::memory::try_copy;
 
 /// As many as the scanner remembers; deeper ones are no functions.
 const MAX_FRAMES: usize = 256;
@@ -98,6 +100,14 @@ impl Frames {
             function_end: None,
             is_outside_functions: false,
         }
+    }
+
+    /// A copy, which memory may be refused for.
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            open: try_copy(&self.open)?,
+            ..*self
+        })
     }
 
     /// What is read from now on is the answer.

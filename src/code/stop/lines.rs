@@ -4,6 +4,8 @@ use super::StopRule;
 use crate::code::reader::after_blank;
 use crate::code::scan::{Kind, Scanner, Token};
 use crate::code::syntax::{Blocks, Functions, Syntax};
+use crate::error::Result;
+use crate::memory::{try_copy, try_copy_text, try_vec};
 
 /// Deeper brackets and blocks are taken for what the last one is.
 const MAX_OPEN: usize = 256;
@@ -50,7 +52,7 @@ struct Entry {
 }
 
 /// A rule that a line ends if it is indented less than `base`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Watch {
     rule: StopRule,
     base: usize,
@@ -127,6 +129,23 @@ impl Lines {
             depth_before: 0,
             last_chars: [None; 2],
         }
+    }
+
+    /// A copy, which memory may be refused for.
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        let mut entries = try_vec(self.entries.len())?;
+        for entry in &self.entries {
+            entries.push(Entry {
+                word: try_copy_text(&entry.word)?,
+                ..*entry
+            });
+        }
+        Ok(Self {
+            watches: try_copy(&self.watches)?,
+            entries,
+            open: try_copy(&self.open)?,
+            ..*self
+        })
     }
 
     /// What is read from now on is the answer; `before` has this length.

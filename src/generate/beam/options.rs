@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::error::{Result, bail};
 use crate::generate::options::{Limits, MAX_SAMPLES, StopAt, Stops, limits, stops};
+use crate::memory::try_copy;
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
@@ -106,6 +107,16 @@ impl BeamOptions {
     stops! { in Stops as stops: }
 
     limits! { in Limits as limits: }
+
+    /// A copy, which memory may be refused for.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            stops: self.stops.try_clone()?,
+            limits: self.limits.clone(),
+            banned_ids: try_copy(&self.banned_ids)?,
+            ..*self
+        })
+    }
 
     /// Checks the values. A search also checks ids against the vocabulary.
     ///

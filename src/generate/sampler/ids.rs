@@ -11,7 +11,10 @@ pub struct BannedIds(Vec<u32>);
 impl BannedIds {
     /// A stage that drops these ids.
     pub fn new(ids: impl IntoIterator<Item = u32>) -> Self {
-        let mut ids: Vec<u32> = ids.into_iter().collect();
+        Self::sorted(ids.into_iter().collect())
+    }
+
+    pub(in crate::generate) fn sorted(mut ids: Vec<u32>) -> Self {
         ids.sort_unstable();
         Self(ids)
     }
@@ -33,11 +36,15 @@ impl Sampler for BannedIds {
 pub struct LogitBias(Vec<(u32, f32)>);
 
 impl LogitBias {
-    /// A stage that adds these numbers; several for one id are added up in the order given. NaN
+    /// A stage that adds these numbers; several for one id are added up, the smallest first. NaN
     /// and positive infinity, for themselves or as a sum, are errors where the stage applies.
     pub fn new(biases: impl IntoIterator<Item = (u32, f32)>) -> Self {
-        let mut biases: Vec<(u32, f32)> = biases.into_iter().collect();
-        biases.sort_by_key(|&(id, _)| id);
+        Self::merged(biases.into_iter().collect())
+    }
+
+    pub(in crate::generate) fn merged(mut biases: Vec<(u32, f32)>) -> Self {
+        // In place: a stable sort takes memory.
+        biases.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         biases.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             if same {

@@ -6,7 +6,7 @@
 use super::{History, Sampler};
 use crate::error::Result;
 use crate::generate::candidates::Candidates;
-use crate::memory::try_copy;
+use crate::memory::{TryGrow, try_copy};
 
 /// Makes every id of the prompt and of the generated text less likely, once, however often it
 /// occurs: `logit / p` where the logit is positive, `logit * p` where it is not (CTRL, arXiv
@@ -22,7 +22,8 @@ pub struct RepetitionPenalty(
 
 impl Sampler for RepetitionPenalty {
     fn apply(&self, candidates: &mut Candidates, history: History<'_>) -> Result<()> {
-        let mut seen = [history.prompt, history.generated].concat();
+        let mut seen = try_copy(history.prompt)?;
+        seen.try_extend(history.generated)?;
         seen.sort_unstable();
         seen.dedup();
         let penalise = |logit: f32, p: f32| if logit > 0.0 { logit / p } else { logit * p };

@@ -310,7 +310,7 @@ fn run_chain(options: &GenerateOptions, logits: &[f32], u: f64) -> Result<u32> {
         prompt: &[0, 3],
         generated: &[2, 2],
     };
-    for stage in options.sampling.chain() {
+    for stage in options.sampling.chain().unwrap() {
         stage.apply(&mut candidates, history)?;
     }
     Ok(candidates.sample(u)?.id)
@@ -360,7 +360,7 @@ fn nan_of_a_stage_is_an_error_whatever_comes_after_it() {
 #[test]
 fn the_chain_has_the_documented_order_and_nothing_by_default() {
     let chain = |options: &GenerateOptions| {
-        let stages = options.sampling.chain();
+        let stages = options.sampling.chain().unwrap();
         let names = stages.iter().map(|stage| format!("{stage:?}"));
         names.collect::<Vec<_>>().join(" ")
     };

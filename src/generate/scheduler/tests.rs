@@ -38,7 +38,7 @@ fn repetitive() -> TestModel {
 /// Every sample by itself, every token from a new state.
 fn slow(generator: &Generator, prompt: &[u32], options: &GenerateOptions) -> Vec<Vec<u32>> {
     let model = generator.model();
-    let chain = options.sampling.chain();
+    let chain = options.sampling.chain().unwrap();
     let sample = |number: u32| {
         let mut ids = Vec::new();
         while ids.len() < options.limits.max_new_tokens

@@ -6,6 +6,7 @@ use super::{ActivationFormat, BLOCK, GROUP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
+use crate::memory::{TryGrow, try_collect};
 use crate::num::ROUND_MAGIC;
 use crate::threads::Crew;
 
@@ -88,17 +89,15 @@ impl Tokens {
             .zip(x.chunks_exact(cols));
         let scales = self.scales.chunks_exact_mut(groups);
         let found = scales.zip(self.sums.chunks_exact_mut(groups));
-        let mut rows: Vec<_> = rows
-            .zip(found)
-            .map(|((out, x), (scales, sums))| QuantizeRow {
-                largest: format.largest(),
-                group: self.group,
-                x,
-                out,
-                scales,
-                sums,
-            })
-            .collect();
+        let row = |((out, x), (scales, sums))| QuantizeRow {
+            largest: format.largest(),
+            group: self.group,
+            x,
+            out,
+            scales,
+            sums,
+        };
+        let mut rows = try_collect(rows.zip(found).map(row))?;
         crew.for_each_chunk(&mut rows, TASK_VALUES.div_ceil(width), |_, rows| {
             for row in rows {
                 isa.dispatch(row);
@@ -119,7 +118,7 @@ impl Tokens {
         while start < tokens {
             let fits = order.tiles.iter().copied().find(|&n| n <= tokens - start);
             let len = fits.unwrap_or(1);
-            self.tiles.push(Tile { start, len });
+            self.tiles.try_push(Tile { start, len })?;
             start += len;
         }
         let ints = order.form.ints();
@@ -149,14 +148,14 @@ impl Tokens {
             for first in (0..width).step_by(per_piece) {
                 let inputs = per_piece.min(width - first);
                 let corrections = if order.corrected { inputs / GROUP } else { 0 };
-                pieces.push(Lay {
+                pieces.try_push(Lay {
                     values,
                     width,
                     first,
                     form: order.form,
                     fours: split_off(&mut fours_left, tile.len * inputs / 4 * ints),
                     corrections: split_off(&mut corrections_left, tile.len * corrections * ints),
-                });
+                })?;
             }
         }
         let smallest = width.min(TASK_VALUES / order.tiles[0]) * order.tiles[0];
@@ -182,7 +181,7 @@ impl Tokens {
             let inputs = first..(first + self.group).min(width);
             for values in self.values.chunks(at_once * width) {
                 let out = split_off(&mut left, inputs.len() / BLOCK);
-                pieces.push((values, inputs.clone(), out));
+                pieces.try_push((values, inputs.clone(), out))?;
             }
         }
         let per_task = TASK_VALUES.div_ceil(self.group * at_once);

@@ -8,6 +8,7 @@ use crate::memory;
 use crate::num::DType;
 use crate::quant::pack::{PANEL_ROWS, Packer, Panel};
 use crate::tensor::PackedScheme;
+use crate::threads::Failures;
 use crate::weights::{TensorInfo, WeightSource};
 
 use super::super::Checkpoint;
@@ -75,16 +76,19 @@ impl Run<'_> {
         let mut panels: Vec<Option<Panel>> = memory::try_vec(count)?;
         panels.resize_with(count, || None);
         let control = Control::from(self.cancel);
+        let failures = Failures::default();
         let quantized = self
             .pool
             .crew(&control)
             .for_each_chunk(&mut panels, 1, |i, panel| {
                 let rest = &rows[i * PANEL_ROWS * cols..];
-                panel[0] = Some(packer.quantize(&rest[..rest.len().min(PANEL_ROWS * cols)]));
+                let found = packer.quantize(&rest[..rest.len().min(PANEL_ROWS * cols)]);
+                failures.note(found.map(|found| panel[0] = Some(found)));
             });
         if quantized.is_err() {
             return self.check_cancel();
         }
+        failures.into_result()?;
         for panel in panels.into_iter().flatten() {
             self.panel(&panel, trailer)?;
         }
@@ -150,7 +154,8 @@ impl Run<'_> {
                         break;
                     }
                     let codes = &waiting[done..done + n * cols];
-                    self.panel(&packer.repack(codes, &scales[row..row + n]), &mut trailer)?;
+                    let panel = packer.repack(codes, &scales[row..row + n])?;
+                    self.panel(&panel, &mut trailer)?;
                     done += n * cols;
                     row += n;
                 }

@@ -31,6 +31,7 @@ pub(super) struct Described {
 /// Reads a header, which begins at byte [`PREFIX`] of its file.
 pub(super) fn parse(json: &[u8], cancel: &CancelToken) -> Result<RawHeader> {
     let reader = Reader::new(cancel);
+    memory::check_json(json)?;
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let raw = Header(&reader).deserialize(&mut deserializer);
     let raw = raw.and_then(|raw| deserializer.end().map(|()| raw));

@@ -130,6 +130,19 @@ fn what_serves_in_place_is_not_copied() {
             .map(|info| checkpoint.copied_bytes(&info.name))
             .sum();
         assert_eq!(found, copied, "{layout}");
+        assert_eq!(checkpoint.copied().bytes, copied, "{layout}");
+        assert_eq!(
+            checkpoint.copied().tensors,
+            if copied > 0 { 2 } else { 0 },
+            "{layout}"
+        );
+        let described = codegeex::model::load(layouts().join(layout), &Default::default()).unwrap();
+        let expected = "; 2 tensors are read through a copy (4096 bytes)";
+        assert_eq!(
+            described.describe().ends_with(expected),
+            copied > 0,
+            "{layout}"
+        );
         let blocks = checkpoint
             .tensor("layers.0.attention.query.weight")
             .unwrap();
