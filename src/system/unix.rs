@@ -115,11 +115,19 @@ impl Thread {
         }
     }
 
-    /// Waits for its end.
+    /// Whether this is the calling thread.
+    pub fn is_current(&self) -> bool {
+        // SAFETY: it has no conditions.
+        self.0 == unsafe { libc::pthread_self() }
+    }
+
+    /// Waits for its end. A thread that waits for itself does not wait.
     pub fn join(self) {
+        if self.is_current() {
+            return;
+        }
         let thread = ManuallyDrop::new(self).0;
-        // SAFETY: it was started and is neither joined nor detached yet. It does not fail then,
-        // unless a thread waits for itself, which it cannot have been given to.
+        // SAFETY: it was started, is neither joined nor detached yet, and is another thread.
         unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
     }
 }

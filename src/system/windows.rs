@@ -23,9 +23,10 @@ use windows_sys::Win32::System::SystemInformation::{
     GetLogicalProcessorInformationEx, GlobalMemoryStatusEx, MEMORYSTATUSEX, RelationProcessorCore,
 };
 use windows_sys::Win32::System::Threading::{
-    CreateThread, GetCurrentProcess, GetCurrentThread, GetProcessAffinityMask,
-    GetProcessGroupAffinity, GetProcessWorkingSetSize, INFINITE, STACK_SIZE_PARAM_IS_A_RESERVATION,
-    SetProcessWorkingSetSize, SetThreadDescription, WaitForSingleObject,
+    CreateThread, GetCurrentProcess, GetCurrentThread, GetCurrentThreadId, GetProcessAffinityMask,
+    GetProcessGroupAffinity, GetProcessWorkingSetSize, GetThreadId, INFINITE,
+    STACK_SIZE_PARAM_IS_A_RESERVATION, SetProcessWorkingSetSize, SetThreadDescription,
+    WaitForSingleObject,
 };
 
 use super::{NAME, STACK, ThreadStart};
@@ -319,8 +320,17 @@ impl Thread {
         Ok(Self(unsafe { OwnedHandle::from_raw_handle(thread) }))
     }
 
-    /// Waits for its end.
+    /// Whether this is the calling thread.
+    pub fn is_current(&self) -> bool {
+        // SAFETY: the handle is open.
+        unsafe { GetThreadId(self.0.as_raw_handle()) == GetCurrentThreadId() }
+    }
+
+    /// Waits for its end. A thread that waits for itself does not wait.
     pub fn join(self) {
+        if self.is_current() {
+            return;
+        }
         // SAFETY: the handle is open until the end of this function.
         unsafe { WaitForSingleObject(self.0.as_raw_handle(), INFINITE) };
     }
