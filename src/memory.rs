@@ -319,7 +319,7 @@ mod tests {
             (r#"{"a\n": "bcd"}"#, 3),
             (r#"["\"", "long", "\u0041b"]"#, 7),
             (r#"["\\", "x"]"#, 2),
-            (r#"["cut short\"#, 11),
+            (r#"["cut short\"#, 10),
             (r#"["cut short"#, 0),
         ] {
             assert_eq!(longest_escaped(json.as_bytes()), expected, "{json}");
