@@ -107,5 +107,16 @@ impl KeptText {
 /// The pointer of an array that a handle keeps; the length goes to `len`.
 pub fn lend<T>(values: &[T], len: Out<usize>) -> *const T {
     len.set(values.len());
-    values.as_ptr()
+    start(values)
+}
+
+/// Where an array starts. An empty one has an address as well: hosts that move pointers about take
+/// the small number that Rust has for it as a sign of damage.
+pub fn start<T>(values: &[T]) -> *const T {
+    static NOTHING: u64 = 0;
+    const { assert!(align_of::<T>() <= align_of::<u64>()) };
+    match values.is_empty() {
+        true => (&raw const NOTHING).cast(),
+        false => values.as_ptr(),
+    }
 }

@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
 
 use super::boundary::{Userdata, guard_value};
+use super::buffer::start;
 use crate::code::StopRule;
 use crate::generate::{Event, FinishReason};
 
@@ -167,9 +168,9 @@ impl codegeex_event {
             sample,
             id,
             logprob,
-            text: text.as_ptr().cast(),
+            text: start(text.as_bytes()).cast(),
             text_len: text.len(),
-            top_logprobs: top.as_ptr(),
+            top_logprobs: start(top),
             top_logprobs_len: top.len(),
             ..Self::of_kind(CODEGEEX_EVENT_TOKEN)
         }
@@ -179,7 +180,7 @@ impl codegeex_event {
         Self {
             sample,
             finish_reason: finish_number(reason),
-            text: text.as_ptr().cast(),
+            text: start(text.as_bytes()).cast(),
             text_len: text.len(),
             stop_index: match reason {
                 FinishReason::Stop(index) => index,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::boundary::guard;
+use super::buffer::start;
 use super::error::codegeex_error;
 use super::generate_options::codegeex_generate_options;
 use super::log::{Kept, codegeex_destroy_callback};
@@ -82,9 +83,9 @@ impl Sampler for HostSampler {
         }
         let input = codegeex_sampler_input {
             struct_size: size_of::<codegeex_sampler_input>(),
-            prompt: history.prompt.as_ptr(),
+            prompt: start(history.prompt),
             prompt_len: history.prompt.len(),
-            generated: history.generated.as_ptr(),
+            generated: start(history.generated),
             generated_len: history.generated.len(),
             candidates: slice.as_mut_ptr(),
             candidates_len: slice.len(),

@@ -6,13 +6,15 @@ use std::ptr::{null, null_mut};
 use super::boundary::{
     Exclusive, Failure, Handle, STRLEN, free_handle, guard, guard_value, new_handle,
 };
-use super::buffer::{KeptText, codegeex_free, give};
+use super::buffer::{KeptText, codegeex_free, give, lend};
 use super::error::{
     codegeex_error, codegeex_error_cause, codegeex_error_causes, codegeex_error_code,
     codegeex_error_free, codegeex_error_message,
 };
+use super::event::codegeex_event;
 use super::status::*;
 use crate::ErrorKind;
+use crate::generate::FinishReason;
 
 /// A handle of these tests.
 struct Probe;
@@ -253,6 +255,23 @@ fn buffers_end_with_zeros_and_are_freed_by_one_function() {
     assert_eq!(len, 3);
     // SAFETY: three bytes and a zero.
     assert_eq!(unsafe { *data.add(3) }, 0);
+}
+
+#[test]
+fn empty_arrays_have_addresses_too() {
+    // Go ends a program in which a number of the first page looks like a pointer.
+    let mut len = 9;
+    let ids: &[u32] = &[];
+    let addresses = [
+        lend(ids, super::boundary::Out::to(&mut len)).addr(),
+        codegeex_event::end(0, "", FinishReason::Length).text.addr(),
+        codegeex_event::token(0, 1, 0.0, "", &[]).text.addr(),
+        codegeex_event::token(0, 1, 0.0, "", &[])
+            .top_logprobs
+            .addr(),
+    ];
+    assert_eq!(len, 0);
+    assert!(addresses.iter().all(|&at| at >= 4096), "{addresses:?}");
 }
 
 #[test]
