@@ -17,7 +17,7 @@ use crate::code::StopRule;
 use crate::error::{Error, ErrorKind, bail, excerpt};
 use crate::generate::{Limits, StopAt, Stops};
 use crate::language::Language;
-use crate::memory::{self, TryGrow, try_copy_text};
+use crate::memory::{self, TryGrow, TryGrowText};
 use crate::tokenizer::SpecialTokens;
 
 /// An option: its NUL-terminated key and description, and how it is set and read.
@@ -306,37 +306,104 @@ pub fn flag(text: &str) -> crate::Result<bool> {
     }
 }
 
-/// The most bytes of a JSON value with texts in it. The parser unescapes each text in memory of its
-/// own, which the reserve of the C library has for so many bytes.
-const MAX_TEXTS: usize = crate::memory::reserve::LARGEST;
-
 /// A JSON array of texts.
 pub fn texts(json: &str) -> crate::Result<Vec<String>> {
-    if json.len() > MAX_TEXTS {
-        bail!(
-            InvalidArgument,
-            "a JSON array of strings of {} bytes; it may have {MAX_TEXTS}",
-            json.len()
-        );
+    let mut list = Vec::new();
+    let mut rest = after(json, "[")?;
+    if let Ok(end) = after(rest, "]") {
+        rest = end;
+    } else {
+        loop {
+            let (text, end) = json_text(rest)?;
+            list.try_push(text)?;
+            match after(end, ",") {
+                Ok(next) => rest = next,
+                Err(_) => break rest = after(end, "]")?,
+            }
+        }
     }
-    Ok(parse::<List<Text>>(json, "a JSON array of strings")?
-        .0
-        .into_iter()
-        .map(|text| text.0)
-        .collect())
+    match rest.is_empty() {
+        true => Ok(list),
+        false => Err(no_texts(rest)),
+    }
 }
 
 /// A JSON text, or `none`.
 pub fn text_or_none(json: &str) -> crate::Result<Option<String>> {
-    match json.trim() {
-        "none" => Ok(None),
-        json if json.len() > MAX_TEXTS => bail!(
-            InvalidArgument,
-            "a JSON string of {} bytes; it may have {MAX_TEXTS}",
-            json.len()
-        ),
-        json => Ok(Some(parse::<Text>(json, "a JSON string, or none")?.0)),
+    if json.trim() == "none" {
+        return Ok(None);
     }
+    match json_text(json.trim_start())? {
+        (text, "") => Ok(Some(text)),
+        (_, rest) => Err(no_texts(rest)),
+    }
+}
+
+/// What follows a delimiter and white space.
+fn after<'a>(json: &'a str, delimiter: &str) -> crate::Result<&'a str> {
+    let rest = json.trim_ascii_start().strip_prefix(delimiter);
+    Ok(rest.ok_or_else(|| no_texts(json))?.trim_ascii_start())
+}
+
+fn no_texts(json: &str) -> Error {
+    let message = format!(
+        "at {}: expected strings as in JSON: [\"a\", \"b\\n\"] for a list, \"a\" for one",
+        excerpt(json)
+    );
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// The string that JSON begins with, and what follows it. serde_json unescapes texts of any length in
+/// memory that cannot be refused.
+fn json_text(json: &str) -> crate::Result<(String, &str)> {
+    let mut rest = json.strip_prefix('"').ok_or_else(|| no_texts(json))?;
+    let mut text = String::new();
+    loop {
+        let plain = rest.find(|c: char| c == '"' || c == '\\' || c < ' ');
+        let plain = plain.ok_or_else(|| no_texts(json))?;
+        text.try_push_str(&rest[..plain])?;
+        let escape = &rest[plain..];
+        if let Some(end) = escape.strip_prefix('"') {
+            return Ok((text, end.trim_ascii_start()));
+        }
+        let unescaped;
+        (unescaped, rest) = unescape(escape).ok_or_else(|| no_texts(escape))?;
+        text.try_push_str(unescaped.encode_utf8(&mut [0; 4]))?;
+    }
+}
+
+/// A character that begins with a backslash, and what follows it.
+fn unescape(json: &str) -> Option<(char, &str)> {
+    let rest = json.strip_prefix('\\')?;
+    let unescaped = match rest.chars().next()? {
+        c @ ('"' | '\\' | '/') => c,
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => {
+            let (first, rest) = code_unit(rest)?;
+            if let Some(c) = char::from_u32(first) {
+                return Some((c, rest));
+            }
+            // Half a pair is no character.
+            let (second, rest) = code_unit(rest.strip_prefix('\\')?)?;
+            let pair = [first as u16, second as u16];
+            let c = char::decode_utf16(pair).next()?.ok()?;
+            return Some((c, rest));
+        }
+        _ => return None,
+    };
+    Some((unescaped, &rest[1..]))
+}
+
+/// The number of `uXXXX`, and what follows it.
+fn code_unit(json: &str) -> Option<(u32, &str)> {
+    let digits = json.strip_prefix('u')?.get(..4)?;
+    let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex)?;
+    Some((number, &json[5..]))
 }
 
 /// A JSON array of ids.
@@ -398,28 +465,6 @@ impl<'a, T: Deserialize<'a>> Deserialize<'a> for List<T> {
     }
 }
 
-struct Text(String);
-
-impl<'a> Deserialize<'a> for Text {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Copied;
-
-        impl Visitor<'_> for Copied {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<Text, E> {
-                try_copy_text(text).map(Text).map_err(no_memory)
-            }
-        }
-
-        deserializer.deserialize_str(Copied)
-    }
-}
-
 struct Biases(Vec<(u32, f32)>);
 
 impl<'a> Deserialize<'a> for Biases {
@@ -439,6 +484,10 @@ impl<'a> Deserialize<'a> for Biases {
             ) -> std::result::Result<Biases, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some((id, bias)) = values.next_entry::<u32, Option<f32>>()? {
+                    if bias.is_some_and(|bias| !bias.is_finite()) {
+                        let message = format!("the bias of id {id} is too large");
+                        return Err(serde::de::Error::custom(message));
+                    }
                     let pair = (id, bias.unwrap_or(f32::NEG_INFINITY));
                     pairs.try_push(pair).map_err(no_memory)?;
                 }
@@ -496,6 +545,79 @@ pub fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> crate::Result<T> {
                 excerpt(text),
                 known.join(", ")
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lists_of_texts_are_those_of_json() {
+        let empty: &[&str] = &[];
+        assert_eq!(texts(" [ ] ").unwrap(), empty);
+        assert_eq!(texts(r#"["a" , "\n\"\/"]"#).unwrap(), ["a", "\n\"/"]);
+        assert_eq!(
+            texts(r#"["\ud83d\ude42 \u00e9\u0000"]"#).unwrap(),
+            ["\u{1f642} \u{e9}\0"]
+        );
+        for wrong in [
+            "",
+            "[",
+            "]",
+            "[\"a\"",
+            "[\"a\",]",
+            "[,]",
+            "[\"a\" \"b\"]",
+            "[1]",
+            "[\"a]",
+            "[\"\\x\"]",
+            "[\"\n\"]",
+            "[] x",
+            r#"["\ud83d"]"#,
+            r#"["\ud83dx"]"#,
+            r#"["\ude42\ud83d"]"#,
+            r#"["\u+123"]"#,
+            r#"["\u12"]"#,
+            "\"a\"",
+        ] {
+            let error = texts(wrong).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{wrong}");
+        }
+        let long = "if x {\n".repeat(100_000);
+        let json = serde_json::to_string(&long).unwrap();
+        assert_eq!(text_or_none(&json).unwrap(), Some(long));
+        assert_eq!(text_or_none(" none").unwrap(), None);
+        assert_eq!(text_or_none("\"none\"").unwrap().unwrap(), "none");
+        for wrong in ["", "nothing", "\"a\" \"b\"", "[\"a\"]"] {
+            text_or_none(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn biases_are_numbers_or_null() {
+        let found = biases(r#"{"198": -2.5, "4": null}"#).unwrap();
+        assert_eq!(found, [(198, -2.5), (4, f32::NEG_INFINITY)]);
+        for wrong in [
+            "[]",
+            "{\"4\": \"x\"}",
+            "{\"4\": 1e39}",
+            "{\"4\": -1e39}",
+            "{\"-1\": 0}",
+        ] {
+            biases(wrong).unwrap_err();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn serde_reads_the_same(list in prop::collection::vec(any::<String>(), 0..5), wrong in "[\\[\\]\",\\\\u0-9a-fnx ]{0,12}") {
+            let json = serde_json::to_string(&list).unwrap();
+            prop_assert_eq!(texts(&json).unwrap(), list);
+            let serde: Option<Vec<String>> = serde_json::from_str(&wrong).ok();
+            prop_assert_eq!(texts(&wrong).ok(), serde);
         }
     }
 }
