@@ -819,7 +819,7 @@ class open_options
   using self = chained<open_options>;
 
   self memory(memory_mode mode) {
-    return set("memory", detail::name_of(mode, {"map", "copy", "lock"}));
+    return change(codegeex_open_options_set_memory, static_cast<std::int32_t>(mode));
   }
   /// Number of compute threads, including the calling thread; 0 means one for each core.
   self threads(std::size_t count) { return change(codegeex_open_options_set_threads, count); }

@@ -53,7 +53,7 @@ pub enum ErrorKind {
     NonFinite = 500,
     /// An allocation was refused, by the system or by a limit that was set.
     OutOfMemory = 501,
-    /// A backend or an instruction set is not there on this machine.
+    /// A backend or an instruction set is not available on this machine.
     BackendUnavailable = 502,
     /// There is no room at the moment; the same call may succeed later.
     Busy = 503,

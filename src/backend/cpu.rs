@@ -169,7 +169,7 @@ impl Cpu {
     ///
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread;
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for instructions that are not there.
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an instruction set that is not available.
     pub fn new(options: &CpuOptions) -> Result<Self> {
         Ok(Self {
             isa: isa::choose(options.isa, std::env::var_os(ISA_VARIABLE).as_deref())?,

@@ -80,7 +80,7 @@ pub struct Call {
 pub fn null(what: &str) -> Failure {
     Error::new(
         ErrorKind::InvalidArgument,
-        format!("{what} is NULL; this argument is needed"),
+        format!("{what} is NULL; it is required"),
     )
     .into()
 }
@@ -104,7 +104,7 @@ impl Call {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "{what} is no {} that is alive: it was freed, or is of another kind",
+                    "{what} is not a live {} handle: it was freed, or has another type",
                     H::NAME
                 ),
             )
@@ -140,7 +140,7 @@ impl Call {
             _ => unsafe { self.slice(text.cast::<u8>(), len, what) }?,
         };
         std::str::from_utf8(bytes).map_err(|e| {
-            let message = format!("{what} is no UTF-8 from byte {} on", e.valid_up_to());
+            let message = format!("{what} is not valid UTF-8 at byte {}", e.valid_up_to());
             Error::new(ErrorKind::InvalidUtf8, message)
                 .with_source(e)
                 .into()

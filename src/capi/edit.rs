@@ -29,7 +29,7 @@ impl TryClone for EditOptions {
     fn try_clone(&self) -> crate::Result<Self> {
         Ok(Self {
             generate: self.generate.try_clone()?,
-            polish: self.polish.clone(),
+            polish: self.polish,
             ..*self
         })
     }

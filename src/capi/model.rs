@@ -14,7 +14,7 @@ use super::log::{CODEGEEX_LOG_INFO, Log};
 use super::open_options::{OpenSettings, codegeex_open_options};
 use super::settings::copy_or_default;
 use super::status::codegeex_status;
-use super::tokenizer::codegeex_tokenizer;
+use super::tokenizer::{beside, codegeex_tokenizer};
 use super::version::tier_name;
 
 use crate::backend::Cpu;
@@ -74,7 +74,9 @@ impl Progress {
     }
 }
 
-/// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors.
+/// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
+/// options have a tokenizer, a vocabulary beside the checkpoint (`vocab.json`, `merges.txt`,
+/// `added_tokens.json`) is used, or else the built-in one.
 ///
 /// `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
 /// the total; both are 0 when all weights are used in place in mapped files.
@@ -102,11 +104,12 @@ pub unsafe extern "C" fn codegeex_model_open(
         options.open.progress = LoadProgress::new()
             .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
             .on_progress(move |done, total| progress.hear(done, total));
-        let loaded = log.note("opening a model", load(path, &options))?;
         let tokenizer = match tokenizer {
             Some(tokenizer) => tokenizer,
-            None => super::tokenizer::codegeex()?,
+            // Read first: a vocabulary is a small file, a model a large one.
+            None => log.note("opening a tokenizer", beside(Path::new(path)))?,
         };
+        let loaded = log.note("opening a model", load(path, &options))?;
         log.say(CODEGEEX_LOG_INFO, || {
             format!("{path}: {}", loaded.describe())
         });

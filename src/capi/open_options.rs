@@ -46,6 +46,15 @@ impl Handle for codegeex_open_options {
     type Value = Options<OpenSettings>;
 }
 
+/// Memory-map the files: opening is nearly free, and pages are read on first use. Do not truncate
+/// the files while the model is open.
+pub const CODEGEEX_MEMORY_MAP: i32 = 0;
+/// Read the files into private memory.
+pub const CODEGEEX_MEMORY_COPY: i32 = 1;
+/// Memory-map and lock the files (mlock), so that their pages are never evicted. RLIMIT_MEMLOCK
+/// must be at least the size of the files.
+pub const CODEGEEX_MEMORY_LOCK: i32 = 2;
+
 const MEMORY: &[(&str, MemoryMode)] = &[
     ("map", MemoryMode::Map),
     ("copy", MemoryMode::Copy),
@@ -137,7 +146,7 @@ fn isa(name: &str) -> crate::Result<Option<InstructionSet>> {
 }
 
 /// Creates options with the defaults: memory-mapped files, all cores, the fastest instruction set,
-/// KV cache in FP32, no memory limit, the built-in tokenizer, no log.
+/// KV cache in FP32, no memory limit, the tokenizer of the checkpoint, no log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_new(
     options: *mut *mut codegeex_open_options,
@@ -217,6 +226,29 @@ pub unsafe extern "C" fn codegeex_open_options_key(
     })
 }
 
+/// How the files are loaded: one of `CODEGEEX_MEMORY_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_open_options_set_memory(
+    options: *mut codegeex_open_options,
+    memory: i32,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let memory = match memory {
+            CODEGEEX_MEMORY_MAP => MemoryMode::Map,
+            CODEGEEX_MEMORY_COPY => MemoryMode::Copy,
+            CODEGEEX_MEMORY_LOCK => MemoryMode::Lock,
+            _ => {
+                let expected = "CODEGEEX_MEMORY_MAP, CODEGEEX_MEMORY_COPY, CODEGEEX_MEMORY_LOCK";
+                return unknown("memory", memory, expected);
+            }
+        };
+        options.change(|o| o.load.open.memory = memory);
+        Ok(())
+    })
+}
+
 /// Number of compute threads, including the calling thread; 0 means one for each available core.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_threads(
@@ -231,7 +263,8 @@ pub unsafe extern "C" fn codegeex_open_options_set_threads(
     })
 }
 
-/// The tokenizer of the model; NULL means the built-in tokenizer.
+/// The tokenizer of the model; NULL means the vocabulary beside the checkpoint, or else the built-in
+/// tokenizer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_tokenizer(
     options: *mut codegeex_open_options,

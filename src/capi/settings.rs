@@ -273,15 +273,19 @@ pub fn key<T>(
 }
 
 /// A number in text.
-pub fn number<T: FromStr<Err: Display>>(text: &str) -> crate::Result<T> {
-    text.trim().parse().map_err(|e| {
-        let message = format!("{} is not a number that fits here: {e}", excerpt(text));
+pub fn number<T: FromStr>(text: &str) -> crate::Result<T> {
+    text.trim().parse().map_err(|_| {
+        let expected = match size_of::<T>() {
+            _ if std::any::type_name::<T>().starts_with('f') => "a number".to_owned(),
+            size => format!("a whole number from 0 to {}", u64::MAX >> (64 - 8 * size)),
+        };
+        let message = format!("{} is not {expected}", excerpt(text));
         Error::new(ErrorKind::InvalidArgument, message)
     })
 }
 
 /// A number or `none`.
-pub fn number_or_none<T: FromStr<Err: Display>>(text: &str) -> crate::Result<Option<T>> {
+pub fn number_or_none<T: FromStr>(text: &str) -> crate::Result<Option<T>> {
     match text.trim() {
         "none" => Ok(None),
         text => number(text).map(Some),

@@ -101,10 +101,10 @@ fn a_handle_of_another_kind_is_refused_and_left_alone() {
         assert_eq!(add(other.cast(), 1, &mut error), CODEGEEX_INVALID_ARGUMENT);
         assert_eq!(
             taken(error).1,
-            "probe is no codegeex_probe that is alive: it was freed, or is of another kind"
+            "probe is not a live codegeex_probe handle: it was freed, or has another type"
         );
         assert_eq!(add(null(), 1, &mut error), CODEGEEX_INVALID_ARGUMENT);
-        assert_eq!(taken(error).1, "probe is NULL; this argument is needed");
+        assert_eq!(taken(error).1, "probe is NULL; it is required");
         free_handle(other.cast::<Probe>());
         let alive = guard_value!(0, |call| { Ok(*call.get(other, "other")?) });
         assert_eq!(alive, 5);

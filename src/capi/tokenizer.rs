@@ -71,6 +71,14 @@ pub(super) fn codegeex() -> crate::Result<Arc<dyn Tokenizer>> {
     }
 }
 
+/// The tokenizer of a checkpoint, as [`CodeGeexTokenizer::beside`] finds it.
+pub(super) fn beside(checkpoint: &Path) -> crate::Result<Arc<dyn Tokenizer>> {
+    match CodeGeexTokenizer::folder_beside(checkpoint) {
+        Some(folder) => Ok(Arc::new(CodeGeexTokenizer::from_folder(folder)?)),
+        None => codegeex(),
+    }
+}
+
 /// Forgets what [`codegeex`] remembers.
 #[cfg(target_os = "linux")]
 pub(super) fn forget() {

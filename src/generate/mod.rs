@@ -189,15 +189,8 @@ impl Generator {
     /// As for [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
-        let folder = match path.is_dir() {
-            true => path,
-            false => path.parent().unwrap_or(Path::new("")),
-        };
-        // Looked at first: a vocabulary is a small file, a model a large one.
-        let tokenizer = match CodeGeexTokenizer::is_in_folder(folder) {
-            true => CodeGeexTokenizer::from_folder(folder)?,
-            false => CodeGeexTokenizer::codegeex()?,
-        };
+        // Read first: a vocabulary is a small file, a model a large one.
+        let tokenizer = CodeGeexTokenizer::beside(path)?;
         Ok(Self::new(load(path, options)?, Arc::new(tokenizer)))
     }
 

@@ -57,8 +57,8 @@ struct Inbox {
     closed: bool,
 }
 
-/// Closes the inbox when the worker ends, by a panic of a caller's sampler as well: tickets then
-/// report that there is no answer.
+/// Closes the inbox when the worker ends, by a panic as well: tickets then report that there is no
+/// answer.
 struct Closing<'a>(&'a Shared);
 
 impl Drop for Closing<'_> {
@@ -204,8 +204,8 @@ impl Service {
     /// Hands a request in. What is wrong with it is the last item of the ticket.
     ///
     /// # Errors
-    /// [`Busy`](ErrorKind::Busy) when too many wait, and [`Internal`](ErrorKind::Internal) after
-    /// a sampler has panicked, which ends the service.
+    /// [`Busy`](ErrorKind::Busy) when too many wait, and [`Internal`](ErrorKind::Internal) after a
+    /// panic of the service's thread, of a model for instance.
     pub fn submit(&self, request: Request) -> Result<Ticket> {
         let (sender, events) = updates()?;
         // The ticket's own flag, so that dropping it leaves the caller's alone.
@@ -216,7 +216,7 @@ impl Service {
         };
         let mut inbox = self.shared.lock();
         if inbox.closed {
-            let message = "the service has ended by a panic, of a sampler probably; start another";
+            let message = "the thread of this service panicked; start another service";
             return Err(Error::new(ErrorKind::Internal, message));
         }
         let waiting = inbox.progress.waiting + inbox.requests.len();

@@ -214,7 +214,7 @@ impl Isa {
     pub fn of(set: InstructionSet) -> Result<Isa> {
         let found = Self::available().into_iter().find(|isa| isa.set() == set);
         found.ok_or_else(|| {
-            let message = format!("instruction set {set} is not there; {}", this_machine());
+            let message = format!("instruction set {set} is not available; {}", this_machine());
             Error::new(ErrorKind::InvalidArgument, message)
         })
     }

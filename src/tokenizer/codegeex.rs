@@ -105,11 +105,26 @@ impl CodeGeexTokenizer {
         )
     }
 
-    /// Whether `folder` has a vocabulary: a `vocab.json` or a `merges.txt`.
-    pub(crate) fn is_in_folder(folder: &Path) -> bool {
-        ["vocab.json", "merges.txt"]
-            .iter()
-            .any(|name| folder.join(name).exists())
+    /// The tokenizer of a checkpoint, a file or a folder: the vocabulary beside it where there is a
+    /// `vocab.json` or a `merges.txt`, CodeGeeX's own elsewhere.
+    ///
+    /// # Errors
+    /// As [`from_files`](Self::from_files) and [`codegeex`](Self::codegeex).
+    pub fn beside(checkpoint: &Path) -> Result<Self> {
+        match Self::folder_beside(checkpoint) {
+            Some(folder) => Self::from_folder(folder),
+            None => Self::codegeex(),
+        }
+    }
+
+    /// The folder with the vocabulary of [`beside`](Self::beside).
+    pub(crate) fn folder_beside(checkpoint: &Path) -> Option<&Path> {
+        let folder = match checkpoint.is_dir() {
+            true => checkpoint,
+            false => checkpoint.parent().unwrap_or(Path::new("")),
+        };
+        let has = |name: &str| folder.join(name).exists();
+        (has("vocab.json") || has("merges.txt")).then_some(folder)
     }
 
     fn new(vocabulary: Vocabulary) -> Self {

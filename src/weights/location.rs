@@ -197,7 +197,7 @@ fn newest(root: &Path, marker: &Path) -> Result<Location> {
     let Some(folder) = found else {
         bail!(
             NotFound,
-            "{}: it names the folder {}, which is not there",
+            "{}: it names the folder {}, which does not exist",
             marker.display(),
             names.join(" or ")
         );

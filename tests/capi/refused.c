@@ -48,6 +48,7 @@ static void files(const char *good, const char *folder)
     codegeex_model *model = NULL;
     codegeex_open_options *options = NULL;
     codegeex_memory_estimate estimate;
+    FILE *vocabulary;
     size_t i;
 
     CHECK_STATUS(open_at("/no/such/model.pt", NULL, &model, &error), CODEGEEX_NOT_FOUND);
@@ -65,9 +66,19 @@ static void files(const char *good, const char *folder)
     CHECK(model == NULL);
     remove(path);
 
+    /* The vocabulary beside a model is the model's; this one lacks its other files. */
+    vocabulary = fopen(in_folder(folder, "vocab.json"), "w");
+    CHECK(vocabulary != NULL && fputs("{}", vocabulary) >= 0 && fclose(vocabulary) == 0);
+    CHECK(open_at(in_folder(folder, "none.safetensors"), NULL, &model, &error) == CODEGEEX_NOT_FOUND);
+    CHECK(strstr(codegeex_error_message(error, NULL), "added_tokens.json") != NULL);
+    codegeex_error_free(error);
+    error = NULL;
+    remove(in_folder(folder, "vocab.json"));
+
     /* Cancelled by the progress callback, half way. */
     CHECK_OK(codegeex_open_options_new(&options, &error));
-    CHECK_OK(SET(open, options, "memory", "copy", &error));
+    REFUSED(codegeex_open_options_set_memory(options, 7, &error));
+    CHECK_OK(codegeex_open_options_set_memory(options, CODEGEEX_MEMORY_COPY, &error));
     CHECK_STATUS(codegeex_model_open(good, strlen(good), options, NULL, stop_at_once, NULL, &model, &error),
                  CODEGEEX_CANCELLED);
     REFUSED(SET(open, options, "memory", "7", &error));

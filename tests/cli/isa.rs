@@ -76,7 +76,7 @@ fn a_set_that_is_not_there_is_named() {
         run(&with_option(elsewhere()), Some("scalar")),
     ] {
         let message = found.failed(1);
-        assert!(message.contains(&format!("instruction set {} is not there", elsewhere())));
+        assert!(message.contains(&format!("instruction set {} is not available", elsewhere())));
         assert_lists_what_there_is(&message);
     }
     let message = run(&with_option("frob"), Some("scalar")).failed(2);

@@ -123,3 +123,23 @@ fn names_that_are_none_are_refused() {
     }
     assert_eq!(entries(folder.path()), 0);
 }
+
+/// A vocabulary beside a model is the model's, on the command line as in the library.
+#[test]
+fn the_vocabulary_beside_a_model_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.safetensors");
+    std::fs::copy(crate::support::some_model(), &model).unwrap();
+    let args = [
+        "generate",
+        "x",
+        "--max-new-tokens",
+        "1",
+        "--model",
+        text(&model),
+    ];
+    run(&args, "").ok();
+    std::fs::write(folder.path().join("vocab.json"), "{}").unwrap();
+    let said = run(&args, "").failed(1);
+    assert!(said.contains("added_tokens.json"), "{said}");
+}

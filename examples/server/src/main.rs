@@ -4,14 +4,12 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use codegeex::backend::CpuOptions;
 use codegeex::generate::Generator;
-use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::model::LoadOptions;
 use codegeex_server::app::{App, Settings, router};
 use codegeex_server::engine::{Engine, EngineOptions};
 use codegeex_server::guard::{Guard, OriginPattern};
@@ -97,9 +95,8 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut load_options = LoadOptions::default();
     load_options.cpu = CpuOptions::new().threads(args.threads.map(usize::from));
-    let model = load(&path, &load_options)?;
-    eprintln!("loaded {name}: {}", model.describe());
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex()?));
+    let generator = Generator::open_with(&path, &load_options)?;
+    eprintln!("loaded {name}: {}", generator.model().describe());
     let options = EngineOptions {
         sequences: args.sequences,
         queue: args.queue,

@@ -1,13 +1,12 @@
 //! Which model a command uses, and how.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::value_parser;
 use codegeex::backend::{ActivationFormat, InstructionSet, KvFormat};
 use codegeex::generate::Generator;
-use codegeex::model::{LoadOptions, ModelConfig, OpenOptions, load};
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens};
+use codegeex::model::{LoadOptions, ModelConfig, OpenOptions};
+use codegeex::tokenizer::SpecialTokens;
 use codegeex::weights::MemoryMode;
 use codegeex::{Error, ErrorKind};
 
@@ -21,8 +20,8 @@ const DEFAULT_MODEL: &str = "models/codegeex_tiny.safetensors";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. Default: the small
-    /// model of the source tree.
+    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. A vocabulary beside it
+    /// is used. Default: the small model of the source tree.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     #[command(flatten)]
@@ -107,11 +106,7 @@ impl ModelArgs {
         options.cpu.kv = self.kv.kv;
         options.cpu.activations = self.activations.activations;
         let _progress = Progress::of("loading the model");
-        let model = load(path, &options)?;
-        Ok(Generator::new(
-            model,
-            Arc::new(CodeGeexTokenizer::codegeex()?),
-        ))
+        Ok(Generator::open_with(path, &options)?)
     }
 }
 

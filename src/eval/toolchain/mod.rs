@@ -142,7 +142,10 @@ impl Toolchains {
         let lines: Vec<String> = missing.iter().map(|m| format!("\n  {m}")).collect();
         Err(Error::new(
             ErrorKind::BackendUnavailable,
-            format!("what evaluation needs is not there:{}", lines.concat()),
+            format!(
+                "evaluation needs programs that were not found:{}",
+                lines.concat()
+            ),
         ))
     }
 

@@ -35,10 +35,11 @@ mod temperature;
 mod tests;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::candidates::Candidates;
-use crate::error::Result;
+use crate::error::{Result, bail};
 
 pub use cut::{Greedy, MinP, TopK};
 pub use ids::{BannedIds, LogitBias};
@@ -82,17 +83,30 @@ pub trait Sampler: Send + Sync + fmt::Debug {
     /// [`NonFinite`](crate::ErrorKind::NonFinite).
     ///
     /// # Errors
-    /// Whatever keeps the stage from its work; it ends the generation.
+    /// Whatever keeps the stage from its work; it ends the generation, and so does a panic, as
+    /// [`Internal`](crate::ErrorKind::Internal).
     fn apply(&self, candidates: &mut Candidates, history: History<'_>) -> Result<()>;
 }
 
-/// A stage of the caller, whose logits are checked before another stage might drop a NaN unseen.
+/// A stage of the caller: its panic ends one generation and no service, and its logits are checked
+/// before another stage might drop a NaN unseen.
 #[derive(Debug)]
 pub(super) struct Checked(pub Arc<dyn Sampler>);
 
 impl Sampler for Checked {
     fn apply(&self, candidates: &mut Candidates, history: History<'_>) -> Result<()> {
-        self.0.apply(candidates, history)?;
+        // Candidates are filled anew for each token, whatever is left of these.
+        let applied = catch_unwind(AssertUnwindSafe(|| self.0.apply(candidates, history)));
+        applied.unwrap_or_else(|panic| {
+            let said = (panic.downcast_ref::<&str>().copied())
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            bail!(
+                Internal,
+                "the sampler {:?} panicked: {}",
+                self.0,
+                said.unwrap_or("no message")
+            )
+        })?;
         candidates
             .check()
             .map_err(|e| e.within(format_args!("after the sampler {:?}", self.0)))

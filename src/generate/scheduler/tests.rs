@@ -513,25 +513,26 @@ impl Sampler for Panics {
 }
 
 #[test]
-fn no_caller_waits_for_a_service_that_has_panicked() {
+fn a_sampler_that_panics_ends_its_own_request_alone() {
     let generator = generator(Arc::new(repetitive()));
     let service = Service::start(&generator, SchedulerOptions::default()).unwrap();
-    let other = service.submit(Request::new(vec![1], long(2_000))).unwrap();
+    let other = service.submit(Request::new(vec![1], long(200))).unwrap();
     let mut options = long(3);
     options.sampling.samplers = vec![Arc::new(Panics)];
-    let ticket = service.submit(Request::new(vec![1], options)).unwrap();
-    assert_eq!(ticket.wait().unwrap_err().kind(), ErrorKind::Cancelled);
-    assert_eq!(other.wait().unwrap_err().kind(), ErrorKind::Cancelled);
-    let patience = Instant::now() + Duration::from_secs(20);
-    let refused = loop {
-        // Until the thread is gone, requests are taken and then dropped.
-        match service.submit(Request::new(vec![1], long(1))) {
-            Ok(ticket) => assert!(ticket.wait().is_err()),
-            Err(error) => break error,
-        }
-        assert!(Instant::now() < patience);
-    };
-    assert_eq!(refused.kind(), ErrorKind::Internal);
+    let ticket = service
+        .submit(Request::new(vec![1], options.clone()))
+        .unwrap();
+    let error = ticket.wait().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(error.to_string().contains("on purpose"), "{error}");
+    assert_eq!(other.wait().unwrap()[0].ids.len(), 200);
+    let later = service.submit(Request::new(vec![1], long(2))).unwrap();
+    assert_eq!(later.wait().unwrap()[0].ids.len(), 2);
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let error = generator
+        .generate([1], &options, &CancelToken::new(), go_on)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
 /// A sampler that drops the service that runs it.

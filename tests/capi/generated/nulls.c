@@ -159,6 +159,12 @@ int main(void)
     /* codegeex_open_options_key */
     (void)codegeex_open_options_key(0, NULL);
 
+    /* codegeex_open_options_set_memory */
+    CHECK(codegeex_open_options_set_memory(NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_open_options_set_memory(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_open_options_set_memory(NULL, 1, &error));
+    CHECK(codegeex_open_options_set_memory((codegeex_open_options *)(void *)wrong, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
     /* codegeex_open_options_set_threads */
     CHECK(codegeex_open_options_set_threads(NULL, 0, NULL) != CODEGEEX_OK);
     CHECK(codegeex_open_options_set_threads(NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);

@@ -20,6 +20,9 @@ SPECIAL_AS_TEXT = 0
 SPECIAL_PARSE = 1
 INVALID_UTF8_REPLACE = 0
 INVALID_UTF8_REFUSE = 1
+MEMORY_MAP = 0
+MEMORY_COPY = 1
+MEMORY_LOCK = 2
 CODE_BLANK = 0
 CODE_NEWLINE = 1
 CODE_WORD = 2
@@ -245,6 +248,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "codegeex_open_options_set": (c_int32, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_open_options_get": (c_int32, [c_void_p, c_void_p, c_size_t, POINTER(c_void_p), POINTER(c_size_t), POINTER(c_void_p)]),
     "codegeex_open_options_key": (c_void_p, [c_size_t, c_void_p]),
+    "codegeex_open_options_set_memory": (c_int32, [c_void_p, c_int32, POINTER(c_void_p)]),
     "codegeex_open_options_set_threads": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p)]),
     "codegeex_open_options_set_tokenizer": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
     "codegeex_open_options_set_log": (c_int32, [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)]),

@@ -130,6 +130,23 @@
 #define CODEGEEX_INVALID_UTF8_REFUSE 1
 
 /**
+ * Memory-map the files: opening is nearly free, and pages are read on first use. Do not truncate
+ * the files while the model is open.
+ */
+#define CODEGEEX_MEMORY_MAP 0
+
+/**
+ * Read the files into private memory.
+ */
+#define CODEGEEX_MEMORY_COPY 1
+
+/**
+ * Memory-map and lock the files (mlock), so that their pages are never evicted. RLIMIT_MEMLOCK
+ * must be at least the size of the files.
+ */
+#define CODEGEEX_MEMORY_LOCK 2
+
+/**
  * A space, tab or other blank in code, except a line break.
  */
 #define CODEGEEX_CODE_BLANK 0
@@ -1187,7 +1204,7 @@ void codegeex_decoder_free(struct codegeex_decoder *decoder);
 
 /**
  * Creates options with the defaults: memory-mapped files, all cores, the fastest instruction set,
- * KV cache in FP32, no memory limit, the built-in tokenizer, no log.
+ * KV cache in FP32, no memory limit, the tokenizer of the checkpoint, no log.
  */
 codegeex_status codegeex_open_options_new(struct codegeex_open_options **options,
                                           struct codegeex_error **error);
@@ -1238,6 +1255,13 @@ codegeex_status codegeex_open_options_get(const struct codegeex_open_options *op
 const char *codegeex_open_options_key(size_t index, const char **help);
 
 /**
+ * How the files are loaded: one of `CODEGEEX_MEMORY_*`.
+ */
+codegeex_status codegeex_open_options_set_memory(struct codegeex_open_options *options,
+                                                 int32_t memory,
+                                                 struct codegeex_error **error);
+
+/**
  * Number of compute threads, including the calling thread; 0 means one for each available core.
  */
 codegeex_status codegeex_open_options_set_threads(struct codegeex_open_options *options,
@@ -1245,7 +1269,8 @@ codegeex_status codegeex_open_options_set_threads(struct codegeex_open_options *
                                                   struct codegeex_error **error);
 
 /**
- * The tokenizer of the model; NULL means the built-in tokenizer.
+ * The tokenizer of the model; NULL means the vocabulary beside the checkpoint, or else the built-in
+ * tokenizer.
  */
 codegeex_status codegeex_open_options_set_tokenizer(struct codegeex_open_options *options,
                                                     const struct codegeex_tokenizer *tokenizer,
@@ -1271,7 +1296,9 @@ codegeex_status codegeex_open_options_set_log(struct codegeex_open_options *opti
 void codegeex_open_options_free(struct codegeex_open_options *options);
 
 /**
- * Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors.
+ * Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
+ * options have a tokenizer, a vocabulary beside the checkpoint (`vocab.json`, `merges.txt`,
+ * `added_tokens.json`) is used, or else the built-in one.
  *
  * `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
  * the total; both are 0 when all weights are used in place in mapped files.

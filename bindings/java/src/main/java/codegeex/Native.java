@@ -55,6 +55,9 @@ final class Native {
     static final int SPECIAL_PARSE = 1;
     static final int INVALID_UTF8_REPLACE = 0;
     static final int INVALID_UTF8_REFUSE = 1;
+    static final int MEMORY_MAP = 0;
+    static final int MEMORY_COPY = 1;
+    static final int MEMORY_LOCK = 2;
     static final int CODE_BLANK = 0;
     static final int CODE_NEWLINE = 1;
     static final int CODE_WORD = 2;
@@ -679,6 +682,17 @@ final class Native {
     static MemorySegment open_options_key(long index, MemorySegment help) {
         try {
             return (MemorySegment) open_options_key.invokeExact(index, help);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle open_options_set_memory =
+            link("open_options_set_memory", I, P, I, P);
+
+    static int open_options_set_memory(MemorySegment options, int memory, MemorySegment error) {
+        try {
+            return (int) open_options_set_memory.invokeExact(options, memory, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }
