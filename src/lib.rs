@@ -21,6 +21,14 @@
 //!
 //! `path` is a checkpoint in any of its published forms, or one that [`model::convert`](fn@model::convert) has written.
 //!
+//! Build your program with `--release`, or optimize this crate in the dev profile too: without
+//! optimization its kernels are many times slower.
+//!
+//! ```toml
+//! [profile.dev.package.codegeex]
+//! opt-level = 3
+//! ```
+//!
 //! # Which type to use
 //!
 //! | you have | use |

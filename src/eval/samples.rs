@@ -3,8 +3,8 @@
 //! A sample has the fields of the reference's files (`task_id`, `prompt`, `generation`, and
 //! optionally `completion_id`), so that its scripts read ours, and any model's samples can be
 //! evaluated here. Files are read as the reference reads them: see `json`. A field that the
-//! reference does not read (`completion_id`, `source`, `run`) counts only where it has the form that is
-//! written here, and other fields are kept. This file does not say what a program is or whether it passes.
+//! reference does not read (`source`, `run`) counts only where it has the form that is written here, and
+//! other fields are kept. A `completion_id` that is no number of a sample is an error. This file does not say what a program is or whether it passes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -187,11 +187,16 @@ impl Record for Sample {
             Ok(generation) => (generation, None),
             Err(e) => (String::new(), Some(e.context().to_owned())),
         };
+        // The record keeps its place among those of its problem.
+        let (completion_id, defect) = match completion_id(&mut object) {
+            Ok(number) => (number, defect),
+            Err(e) => (None, defect.or(Some(e.context().to_owned()))),
+        };
         Ok(Self {
             task_id,
             prompt,
             generation,
-            completion_id: completion_id(&mut object),
+            completion_id,
             source: of_ours(&mut object, "source"),
             run: of_ours(&mut object, "run"),
             defect,
@@ -232,7 +237,7 @@ impl Record for SampleResult {
             result,
             compile_seconds: seconds("compile_seconds"),
             run_seconds: seconds("run_seconds"),
-            completion_id: completion_id(&mut object),
+            completion_id: completion_id(&mut object)?,
             source: of_ours(&mut object, "source"),
             run: of_ours(&mut object, "run"),
             extra: object,
@@ -274,12 +279,26 @@ fn lacks(name: &str, found: Option<&Value>) -> String {
     format!("field `{name}` is {kind}")
 }
 
-/// The number of a sample, where that is a whole number, `7.0` included.
-fn completion_id(object: &mut Map<String, Value>) -> Option<u32> {
-    let number = object.remove("completion_id")?;
+/// The number of a sample, if there is one: a whole number, `7.0` included.
+fn completion_id(object: &mut Map<String, Value>) -> Result<Option<u32>> {
+    let found = match object.remove("completion_id") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(found) => found,
+    };
     let whole =
         |n: f64| (n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n)).then_some(n as u32);
-    number.as_f64().and_then(whole)
+    if let Some(number) = found.as_f64().and_then(whole) {
+        return Ok(Some(number));
+    }
+    let what = match &found {
+        Value::Number(number) => format!("field `completion_id` is {number}"),
+        _ => lacks("completion_id", Some(&found)),
+    };
+    bail!(
+        MalformedFile,
+        "{what}, expected a whole number from 0 to {}; without the field, samples are counted",
+        u32::MAX
+    )
 }
 
 /// A field of our own form; another one stays where it is.
@@ -490,8 +509,8 @@ mod tests {
     #[test]
     fn fields_of_others_with_the_names_of_ours_are_kept() {
         let text = r#"{"task_id": "golang/1", "generation": "", "prompt": null, "completion_id": 3.0, "source": "the web", "run": 7}
-{"task_id": "Go/1", "generation": "", "completion_id": -1, "source": "py", "run": null}
-{"task_id": "Go/1", "generation": "", "completion_id": "x"}"#;
+{"task_id": "Go/1", "generation": "", "completion_id": null, "source": "py", "run": null}
+{"task_id": "Go/1", "generation": ""}"#;
         let samples: Vec<Sample> = read(text).into_iter().map(Result::unwrap).collect();
         let numbers: Vec<_> = samples.iter().map(|s| s.completion_id).collect();
         assert_eq!(numbers, [Some(3), Some(0), Some(1)]);
@@ -502,5 +521,30 @@ mod tests {
         assert_eq!(samples[0].extra["source"], "the web");
         assert_eq!(samples[0].extra["run"], 7);
         assert!(samples[1].extra.is_empty() && samples[2].extra.is_empty());
+    }
+
+    #[test]
+    fn a_number_that_is_none_of_a_sample_is_a_defect() {
+        for (id, what) in [
+            ("-1", "is -1"),
+            ("1.5", "is 1.5"),
+            ("1e23", "is 1e+23"),
+            ("4294967296", "is 4294967296"),
+            ("\"x\"", "is a string"),
+            ("[1]", "is an array"),
+        ] {
+            let expected = format!(
+                "line 1: field `completion_id` {what}, expected a whole number from 0 to 4294967295"
+            );
+            let text =
+                format!(r#"{{"task_id": "Go/1", "generation": "g", "completion_id": {id}}}"#);
+            let sample = read::<Sample>(&text).remove(0).unwrap();
+            let defect = sample.defect.unwrap();
+            assert!(defect.contains(&expected), "{defect}");
+            let text = format!(r#"{{"task_id": "Go/1", "passed": true, "completion_id": {id}}}"#);
+            let error = read::<SampleResult>(&text).remove(0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MalformedFile);
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
     }
 }

@@ -156,8 +156,7 @@ impl Candidates {
             Some(candidate) => Ok(candidate),
             None => bail!(
                 InvalidArgument,
-                "the samplers left no token to choose from; fewer bans or a wider top-k or top-p \
-                 would"
+                "the samplers left no token to sample; ban fewer tokens, or raise top_k or top_p"
             ),
         }
     }

@@ -280,7 +280,7 @@ pub(super) fn bytes_or_error(tokenizer: &dyn Tokenizer, id: u32) -> Result<&[u8]
         Some(bytes) => Ok(bytes),
         None => bail!(
             TokenOutOfRange,
-            "token id {id} stands for nothing: expected an id below {}",
+            "unknown token id {id}: expected an id below {}",
             tokenizer.vocab_size()
         ),
     }

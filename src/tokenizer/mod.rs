@@ -53,7 +53,7 @@ pub trait Tokenizer: Send + Sync {
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and what a tokenizer reports.
     fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>>;
 
-    /// The bytes that `id` stands for, or `None` when the id stands for nothing. Bytes of one
+    /// The bytes that `id` stands for, or `None` for an unknown id. Bytes of one
     /// token may end inside a UTF-8 character.
     fn token_bytes(&self, id: u32) -> Option<&[u8]>;
 

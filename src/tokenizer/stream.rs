@@ -136,7 +136,7 @@ impl StreamDecoder {
     /// Appends to `out` what the token `id` completes.
     ///
     /// # Errors
-    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an id that stands for nothing,
+    /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an unknown id,
     /// which leaves the decoder as it was, and those of [`push`](Self::push).
     pub fn push_token(
         &mut self,

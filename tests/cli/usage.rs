@@ -38,9 +38,12 @@ fn without_a_command_the_help_goes_to_stderr() {
 
 #[test]
 fn bad_usage_is_exit_code_2_and_says_what() {
-    let cases: [(&[&str], &str); 51] = [
+    let cases: &[(&[&str], &str)] = &[
         (&["frobnicate"], "frobnicate"),
-        (&["generate"], "PROMPT"),
+        (
+            &["generate"],
+            "no PROMPT: give it as an argument, as - to read it from stdin",
+        ),
         (&["generate", "--frob", "x"], "--frob"),
         (&["generate", "x", "--jsonl"], "--jsonl"),
         (&["generate", "x", "--prompt-file", "f"], "--prompt-file"),
@@ -69,10 +72,37 @@ fn bad_usage_is_exit_code_2_and_says_what() {
             &["generate", "x", "--logit-bias", "5:1"],
             "expected a token id",
         ),
-        (&["generate", "x", "--banned-ids", "x"], "--banned-ids"),
-        (&["generate", "x", "--top-k", "-1"], "-1"),
+        (
+            &["generate", "x", "--banned-ids", "1,x"],
+            "'x' for '--banned-ids <ID>': expected a whole number, 0 or more",
+        ),
+        (
+            &["generate", "x", "--banned-ids", "-1,2"],
+            "'-1' for '--banned-ids <ID>': expected a whole number, 0 or more",
+        ),
+        (
+            &["generate", "x", "--banned-ids", "4294967296"],
+            "the number is too large",
+        ),
+        (
+            &["generate", "x", "--top-k", "-1"],
+            "'-1' for '--top-k <K>': expected a whole number, 0 or more",
+        ),
+        (
+            &["generate", "x", "--max-new-tokens", "-1"],
+            "'-1' for '--max-new-tokens <N>': expected a whole number, 0 or more",
+        ),
         (&["generate", "x", "--max-new-tokens", "1e3"], "1e3"),
-        (&["generate", "x", "--seed", "-1"], "-1"),
+        (
+            &["generate", "x", "--seed", "-1"],
+            "'-1' for '--seed <N>': expected a whole number, 0 or more",
+        ),
+        (&["generate", "x", "--samples", "-1"], "'-1' for '--samples"),
+        (
+            &["generate", "x", "--num-beams", "-1"],
+            "'-1' for '--num-beams",
+        ),
+        (&["bench", "--new", "-1"], "-1 is not in 1.."),
         (&["generate", "x", "-n", "0"], "samples"),
         (&["generate", "x", "-n", "1025"], "samples"),
         (&["generate", "x", "-n", "4000000000"], "samples"),
@@ -81,7 +111,7 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["generate", "x", "--stop-at", "line"], "--lang NAME"),
         (
             &["generate", "x", "--lang", "go", "--stop-at", "lines"],
-            "no stop rule is called \"lines\"",
+            "no stop rule is called \"lines\"; there are line, block, function, unindented, humaneval, none",
         ),
         (&["generate", "x", "--lang", "klingon"], "klingon"),
         (&["generate", "x", "--threads", "1000000"], "--threads"),
@@ -91,7 +121,10 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         ),
         (&["translate", "x", "--from", "go"], "--to"),
         (&["translate", "x", "--to", "go"], "--from"),
-        (&["translate", "--from", "go", "--to", "c"], "CODE"),
+        (
+            &["translate", "--from", "go", "--to", "c"],
+            "no CODE: give it as an argument, as - to read it from stdin",
+        ),
         (
             &["translate", "x", "--from", "go", "--to", "klingon"],
             "klingon",
@@ -103,11 +136,23 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         ),
         (
             &["explain", "x", "--lang", "go", "--lines", "2,1"],
-            "line numbers",
+            "line 2 comes after line 1",
         ),
         (
             &["explain", "x", "--lang", "go", "--lines", "0,1"],
-            "line numbers",
+            "lines are counted from 1",
+        ),
+        (
+            &["explain", "x", "--lang", "go", "--lines", "1-2"],
+            "expected two line numbers with a comma",
+        ),
+        (
+            &["explain", "x", "--lang", "go", "--lines", "10,20"],
+            "--lines 10,20: the code has 1 line\n",
+        ),
+        (
+            &["explain", "x\ny\n", "--lang", "go", "--lines", "3,3"],
+            "--lines 3,3: the code has 2 lines\n",
         ),
         (
             &[
@@ -121,7 +166,7 @@ fn bad_usage_is_exit_code_2_and_says_what() {
             ],
             "--template",
         ),
-        (&["score"], "--jsonl"),
+        (&["score"], "<--jsonl|--perplexity <FILE>>"),
         (&["score", "--jsonl", "--perplexity", "f"], "--perplexity"),
         (&["score", "--perplexity", "f", "--top", "1"], "--top"),
         (&["convert", "in"], "OUT"),
@@ -132,12 +177,55 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         (&["bench", "--shape", "4x63x2"], "63"),
         (&["inspect"], "FILE"),
     ];
-    for (args, part) in cases {
+    for &(args, part) in cases {
         let message = run(args, "").failed(2);
         assert!(message.contains(part), "{args:?}: {message}");
+        assert!(
+            !message.contains("tip: to pass '-1'"),
+            "{args:?}: {message}"
+        );
     }
     let message = run(&["generate", "x", "--lang", "klingon"], "").failed(2);
     assert!(message.contains("python"), "what there is: {message}");
+}
+
+/// The text between two words of a help.
+fn between<'a>(help: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = help.split_once(from).expect(from);
+    rest.split_once(to).expect(to).0
+}
+
+#[test]
+fn the_help_names_only_options_and_rules_that_there_are() {
+    for subcommand in ["translate", "explain"] {
+        let help = run(&[subcommand, "--help"], "").ok();
+        assert!(help.contains("[default: 0.2]") && help.contains("[default: 0.95]"));
+        assert!(
+            !help.contains("--jsonl") && !help.contains("--num-beams"),
+            "{help}"
+        );
+    }
+    let help = run(&["generate", "--help"], "").ok();
+    assert!(
+        help.contains("[default: 0.2; 0 with --jsonl and --num-beams]"),
+        "{help}"
+    );
+    assert!(
+        help.contains("[default: 0.95; 1, which keeps all, with --jsonl"),
+        "{help}"
+    );
+
+    let args = ["generate", "x", "--lang", "go", "--stop-at", "lines"];
+    let message = run(&args, "").failed(2);
+    let rules = between(&message, "there are ", "\n");
+    assert_eq!(
+        rules,
+        between(&help, "Where code ends the completion: ", ".")
+    );
+    for rule in rules.split(", ") {
+        let args = ["--lang", "go", "--max-new-tokens", "1", "--stop-at", rule];
+        run(&[&["generate", "x"], &args[..]].concat(), "").ok();
+    }
 }
 
 #[test]

@@ -326,6 +326,29 @@ def test_bytes_are_no_token_ids(model: Model) -> None:
         model.tokenizer.decode("12")  # type: ignore[arg-type]
 
 
+def test_what_is_no_prompt_is_said(model: Model) -> None:
+    for wrong in (None, 7, 1.5):
+        name = type(wrong).__name__
+        for call in (model.generate, model.stream, model.beam_search):
+            with pytest.raises(TypeError, match=f"a prompt is a str or token ids, not {name}"):
+                call(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"expected token ids, a list of int, and not {name}"):
+            model.score(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a str, not bytes"):
+        model.tokenizer.encode(b"12")  # type: ignore[arg-type]
+
+
+def test_a_path_is_no_bytes(model: Model, model_path: str) -> None:
+    given = os.fsencode(model_path)
+    path = r"a path is a str or an os.PathLike of str, not bytes; os.fsdecode\(\) decodes it"
+    for call in (Model, codegeex.Tokenizer, codegeex.Session(model).save_file):
+        with pytest.raises(TypeError, match=path):
+            call(given)  # type: ignore[arg-type]
+    for wrong in (None, 7):
+        with pytest.raises(TypeError, match=f"not {type(wrong).__name__}"):
+            Model(wrong)  # type: ignore[arg-type]
+
+
 def test_the_program_of_the_readme(model_path: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "bindings/python/README.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)

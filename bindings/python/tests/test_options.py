@@ -222,8 +222,14 @@ def test_copy() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(TypeError, match="no option 'temprature'"):
+    unknown = r"no option 'temprature' \(did you mean 'temperature'\?\); .* of banned_ids, "
+    with pytest.raises(TypeError, match=unknown):
         GenerateOptions(temprature=1.0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="no option 'zzz'; expected one of .*, memory, "):
+        OpenOptions(zzz=1.0)  # type: ignore[call-arg]
+    for number in ("hot", None):
+        with pytest.raises(TypeError, match=f"temperature is a number, not {number!r}"):
+            GenerateOptions(temperature=number)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         GenerateOptions(close=1)  # type: ignore[call-arg]
     options = GenerateOptions(top_k=4)

@@ -32,11 +32,8 @@ impl Guard {
     /// 400 without a valid host, 403 for a foreign host or origin.
     pub fn check(&self, request: &Parts) -> Result<Option<HeaderValue>> {
         let host = host(request)?;
-        if host.is_some_and(|host| !self.accepts(name(host))) {
-            return Err(forbidden(
-                "foreign_host",
-                "this name is not one of the server's; --allow-host accepts it".into(),
-            ));
+        if let Some(foreign) = host.map(name).filter(|name| !self.accepts(name)) {
+            return Err(foreign_host(foreign));
         }
         let headers = &request.headers;
         if let Some(origin) = only(headers, header::ORIGIN.as_str())? {
@@ -139,6 +136,14 @@ impl FromStr for OriginPattern {
         let host = host.strip_suffix(default).unwrap_or(host);
         Ok(Self::Exact(format!("{scheme}://{host}")))
     }
+}
+
+fn foreign_host(name: &str) -> ApiError {
+    let message = format!(
+        "this server has no host name {}; --allow-host NAME accepts one beside addresses and localhost",
+        shown(name)
+    );
+    forbidden("foreign_host", message)
 }
 
 fn foreign_origin(origin: &str) -> ApiError {
@@ -270,6 +275,11 @@ mod tests {
         assert!(check("http://localhost:8080/", &[evil], &[]).is_ok());
         let error = check("http://evil.example/", &[local], &[]).unwrap_err();
         assert_eq!(error.code, Some("foreign_host"));
+        assert_eq!(
+            error.message,
+            "this server has no host name \"evil.example\"; --allow-host NAME accepts one beside \
+             addresses and localhost"
+        );
         // An origin is compared with it, too.
         let origin = ("origin", "http://127.0.0.1:8080");
         assert!(check("http://127.0.0.1:8080/", &[local, origin], &[]).is_ok());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Failure, Result};
 use crate::generate::report_end;
 use crate::lines;
+use crate::numbers::whole;
 use crate::progress::Progress;
 
 /// What the command line or a request says of beams.
@@ -17,7 +18,7 @@ use crate::progress::Progress;
 #[command(next_help_heading = "Beam search")]
 pub struct BeamArgs {
     /// Beam search with N beams; with -n, print that many of the best.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub num_beams: Option<usize>,
     /// Length penalty: divides the score of a beam by its length to this power; above 0 favors
     /// longer ones. [default: 0]

@@ -43,23 +43,23 @@ pub struct Args {
     #[arg(long, value_enum)]
     head: Option<Head>,
     /// Number of layers, including the top query layer. Default: as in the shape.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..=1000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u16).range(2..=1000))]
     layers: Option<u16>,
     /// Length of the prompt in tokens.
-    #[arg(long, default_value_t = 512, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 512, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u16).range(1..))]
     prompt: u16,
     /// Number of new tokens.
-    #[arg(long, default_value_t = 32, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 32, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u16).range(1..))]
     new: u16,
     /// Batch size: sequences decoded together.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u16).range(1..=256))]
     sequences: u16,
     /// Also measure serving N concurrent clients, each of which sends its next request when the
     /// last one is answered, and a single client.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u16).range(1..=256))]
     concurrency: Option<u16>,
     /// Number of threads; 0 uses one per core available to the process.
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = value_parser!(u16).range(..=1024))]
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(u16).range(..=1024))]
     threads: u16,
     #[command(flatten)]
     kv: crate::model::KvArgs,

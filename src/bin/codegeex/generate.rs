@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
 use crate::progress::Progress;
-use crate::sampling::{Preset, SamplingArgs};
+use crate::sampling::{self, Preset, SamplingArgs};
 
 /// Complete code and stream the completion.
 ///
@@ -29,11 +29,12 @@ use crate::sampling::{Preset, SamplingArgs};
 /// banned_ids, seed, stop, stop_at, heal, n, num_beams, length_penalty and early_stopping.
 #[derive(clap::Args)]
 #[command(
+    mut_arg("temperature", |arg| arg.help(sampling::TEMPERATURE)),
+    mut_arg("top_p", |arg| arg.help(sampling::TOP_P)),
     after_help = "Example:\n  codegeex generate --lang go --max-new-tokens 64 'func isSpace(c byte) bool {'"
 )]
 pub struct Args {
     /// The prompt; - reads it from stdin.
-    #[arg(required_unless_present_any = ["prompt_file", "jsonl"])]
     prompt: Option<String>,
     /// Read the prompt from a file.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
@@ -47,7 +48,7 @@ pub struct Args {
     /// as `# language: Python`, before the prompt.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Option<Language>,
-    /// Where code ends the completion: line, block, function, unindented, or none. May be given
+    /// Where code ends the completion: line, block, function, unindented, humaneval, none. May be given
     /// several times; needs --lang. [default: function with --lang and without --stop, --jsonl and
     /// --num-beams, otherwise none]
     #[arg(long, value_name = "RULE", value_parser = rule)]
@@ -148,6 +149,11 @@ impl From<Completion> for Choice {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
+    if args.prompt.is_none() && args.prompt_file.is_none() && !args.jsonl {
+        let message = "no PROMPT: give it as an argument, as - to read it from stdin, or as \
+                       --prompt-file FILE; --jsonl reads requests";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let has_stop = args.sampling.has_stop();
     let preset = match args.jsonl || args.beams.num_beams.is_some() {
         true => Preset::Library,
@@ -234,7 +240,11 @@ pub fn write_completions(
 fn rule(name: &str) -> codegeex::Result<Rule> {
     match name {
         "none" => Ok(Rule::None),
-        _ => name.parse().map(Rule::Of),
+        _ => match name.parse() {
+            Ok(rule) => Ok(Rule::Of(rule)),
+            // After the names of the library.
+            Err(e) => Err(Error::new(e.kind(), format!("{e}, none"))),
+        },
     }
 }
 
@@ -268,6 +278,25 @@ pub fn report_end(reason: FinishReason, tokens: usize) {
         io::stderr(),
         "finish reason: {reason} ({tokens} tokens{hint})"
     );
+}
+
+/// Whether stdout and stderr go to the same file or pipe, as with `2>&1`.
+#[cfg(unix)]
+fn is_one_output() -> bool {
+    use std::os::fd::{AsFd, BorrowedFd};
+    use std::os::unix::fs::MetadataExt;
+    let of = |descriptor: BorrowedFd<'_>| {
+        let file = std::fs::File::from(descriptor.try_clone_to_owned().ok()?);
+        let metadata = file.metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let output = of(io::stdout().as_fd());
+    output.is_some() && output == of(io::stderr().as_fd())
+}
+
+#[cfg(not(unix))]
+fn is_one_output() -> bool {
+    false
 }
 
 fn with_tag(lang: Option<Language>, code: String) -> String {
@@ -361,6 +390,9 @@ fn stream(
     }
     drop(watch);
     if written.is_ok() && !frame.quiet {
+        if !terminal && last != Some('\n') && is_one_output() {
+            let _ = writeln!(io::stderr());
+        }
         (completions.iter()).for_each(|c| report_end(c.finish_reason, c.ids.len()));
     }
     written.map_err(Failure::Stdout)

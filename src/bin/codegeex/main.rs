@@ -16,6 +16,7 @@ mod inspect;
 mod interrupt;
 mod lines;
 mod model;
+mod numbers;
 mod progress;
 mod sampling;
 mod score;

@@ -5,21 +5,24 @@ use codegeex::generate::GenerateOptions;
 use codegeex::tokenizer::SpecialTokens;
 
 use crate::failure::{Failure, Result};
+use crate::numbers::whole;
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Maximum number of new tokens.
     #[arg(long, default_value_t = 128, value_name = "N")]
+    #[arg(value_parser = whole::<usize>, allow_negative_numbers = true)]
     max_new_tokens: usize,
-    /// Sampling temperature; 0 is greedy decoding. [default: 0.2; 0 with --jsonl and --num-beams]
+    /// Sampling temperature; 0 is greedy decoding. [default: 0.2]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Top-k sampling: keep the K most likely tokens; 0 keeps all.
     #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(value_parser = whole::<usize>, allow_negative_numbers = true)]
     top_k: usize,
     /// Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to P.
-    /// [default: 0.95; 1, which keeps all, with --jsonl and --num-beams]
+    /// [default: 0.95]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
     /// Min-p sampling: keep tokens whose probability is at least P times the highest; 0 keeps all.
@@ -70,9 +73,11 @@ pub struct SamplingArgs {
     logit_bias: Vec<(u32, f32)>,
     /// Token ids that are never sampled. Separate several with commas.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
+    #[arg(value_parser = whole::<u32>, allow_hyphen_values = true)]
     banned_ids: Vec<u32>,
     /// Random seed; the same seed samples the same tokens.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(value_parser = whole::<u64>, allow_negative_numbers = true)]
     seed: u64,
     /// Stop string: ends the completion and is not part of it. May be given several times.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -84,7 +89,9 @@ pub struct SamplingArgs {
         long = "samples",
         alias = "n",
         default_value_t = 1,
-        value_name = "N"
+        value_name = "N",
+        value_parser = whole::<usize>,
+        allow_negative_numbers = true
     )]
     n: usize,
 }
@@ -104,6 +111,13 @@ pub enum Preset {
     /// For a person who reads the completion: greedy decoding of a small model repeats itself.
     Person,
 }
+
+/// The temperature in the help of a command that has --jsonl and --num-beams.
+pub const TEMPERATURE: &str = "Sampling temperature; 0 is greedy decoding. [default: 0.2; 0 with --jsonl and \
+                               --num-beams]";
+/// Top-p in the help of a command that has --jsonl and --num-beams.
+pub const TOP_P: &str = "Top-p (nucleus) sampling: keep the most likely tokens whose probabilities add up to P. \
+                         [default: 0.95; 1, which keeps all, with --jsonl and --num-beams]";
 
 impl SamplingArgs {
     /// Whether a stop string is given.

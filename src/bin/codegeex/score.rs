@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgGroup;
 use codegeex::generate::Generator;
 use codegeex::tokenizer::SpecialTokens;
 use codegeex::{Error, ErrorKind};
@@ -12,6 +13,7 @@ use crate::failure::Result;
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
+use crate::numbers::whole;
 use crate::progress::Progress;
 
 /// Print log-probabilities or the perplexity of a text.
@@ -21,17 +23,19 @@ use crate::progress::Progress;
 /// file.
 #[derive(clap::Args)]
 #[command(
+    group = ArgGroup::new("input").required(true).args(["jsonl", "perplexity"]),
     after_help = "Example:\n  echo '{\"text\": \"for i in range(10):\"}' | codegeex score --jsonl --top 3"
 )]
 pub struct Args {
     /// Read one {"ids": […]} or {"text": …} per line.
-    #[arg(long, required_unless_present = "perplexity")]
+    #[arg(long)]
     jsonl: bool,
     /// Also print the K most likely next tokens, as [id, log-probability].
     #[arg(long, value_name = "K", requires = "jsonl")]
+    #[arg(value_parser = whole::<usize>, allow_negative_numbers = true)]
     top: Option<usize>,
     /// Print the perplexity of a text file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["jsonl", "top"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "top")]
     perplexity: Option<PathBuf>,
     #[command(flatten)]
     special: SpecialArgs,

@@ -16,7 +16,6 @@ use crate::sampling::{Preset, SamplingArgs};
 #[derive(clap::Args)]
 struct CommonArgs {
     /// The code; - reads it from stdin.
-    #[arg(required_unless_present = "file")]
     code: Option<String>,
     /// Read the code from a file.
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
@@ -40,8 +39,12 @@ fn range(text: &str) -> std::result::Result<(usize, usize), String> {
         .split_once(',')
         .and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
     match pair {
-        Some((first, last)) if 1 <= first && first <= last => Ok((first, last)),
-        _ => Err("expected two line numbers with a comma, from 1 on".to_owned()),
+        Some((0, _)) => Err("lines are counted from 1".to_owned()),
+        Some((first, last)) if first > last => Err(format!(
+            "line {first} comes after line {last}; expected FIRST,LAST"
+        )),
+        Some(range) => Ok(range),
+        None => Err("expected two line numbers with a comma, such as 10,20".to_owned()),
     }
 }
 
@@ -53,10 +56,24 @@ impl CommonArgs {
         let mut code = match (self.code, self.file) {
             (_, Some(file)) => lines::read_file(&file)?,
             (Some(code), None) if code != "-" => code,
-            _ => lines::read_stdin()?,
+            (Some(_), None) => lines::read_stdin()?,
+            (None, None) => {
+                let message = "no CODE: give it as an argument, as - to read it from stdin, or as \
+                               --file FILE";
+                return Err(Failure::Usage(message.to_owned()));
+            }
         };
         if let Some((first, last)) = self.lines {
             let all = code.split_inclusive('\n');
+            let message = match all.clone().count() {
+                count if first <= count => None,
+                1 => Some("the code has 1 line".to_owned()),
+                count => Some(format!("the code has {count} lines")),
+            };
+            if let Some(message) = message {
+                let message = format!("--lines {first},{last}: {message}");
+                return Err(Failure::Usage(message));
+            }
             code = all.skip(first - 1).take(last - first + 1).collect();
         }
         let task = make(&code)?;

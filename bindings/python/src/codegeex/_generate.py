@@ -24,6 +24,8 @@ def prompt_argument(function: str, prompt: Prompt) -> tuple[str, Any, int]:
         return (function, *text_argument(prompt))
     if isinstance(prompt, (bytes, bytearray, memoryview)):
         raise TypeError(f"a prompt is a str or token ids, not {type(prompt).__name__}; decode it")
+    if not isinstance(prompt, Iterable):
+        raise TypeError(f"a prompt is a str or token ids, not {type(prompt).__name__}")
     return (f"{function}_from", *ids_argument(prompt))
 
 

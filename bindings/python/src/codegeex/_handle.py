@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import ctypes
 import operator
+import os
 import threading
 import weakref
 from collections.abc import Iterable
@@ -199,7 +200,7 @@ def ids_argument(ids: Iterable[int]) -> tuple[Any, int]:
 
     Bytes are iterable as numbers, and so would be taken for ids; a text is no list of ids either.
     """
-    if isinstance(ids, (str, bytes, bytearray, memoryview)):
+    if isinstance(ids, (str, bytes, bytearray, memoryview)) or not isinstance(ids, Iterable):
         raise TypeError(f"expected token ids, a list of int, and not {type(ids).__name__}")
     if isinstance(ids, array.array) and ids.typecode == "I":
         held = ids
@@ -221,8 +222,20 @@ def bytes_argument(data: Any) -> tuple[Any, int]:
     return held, len(held)
 
 
+def path_argument(path: str | os.PathLike[str]) -> tuple[bytes, int]:
+    """A path as the library takes it."""
+    given = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(given, str):
+        hint = "; os.fsdecode() decodes it" if isinstance(given, bytes) else ""
+        found = type(given).__name__ + hint
+        raise TypeError(f"a path is a str or an os.PathLike of str, not {found}")
+    return text_argument(given)
+
+
 def text_argument(given: str) -> tuple[bytes, int]:
     """A text as the library takes it."""
+    if not isinstance(given, str):
+        raise TypeError(f"expected a str, not {type(given).__name__}")
     held = given.encode("utf-8")
     return held, len(held)
 

@@ -17,9 +17,9 @@ from ._handle import (
     ids_argument,
     lent,
     lent_text,
+    path_argument,
     size,
     static_text,
-    text_argument,
     value,
 )
 from ._interrupt import interruptible
@@ -136,7 +136,7 @@ class Model(Handle):
         **settings: Unpack[OpenSettings],
     ) -> None:
         opening = options_or_settings(OpenOptions, options, settings)
-        given = text_argument(os.fspath(path))
+        given = path_argument(path)
         token = cancel if cancel is not None else CancelToken()
 
         def run() -> None:
@@ -297,7 +297,7 @@ def estimate_memory(
     options = options_or_settings(OpenOptions, options, settings)
     found = _abi.MemoryEstimate(struct_size=ctypes.sizeof(_abi.MemoryEstimate))
     counts = size(sequences, "sequences"), size(positions, "positions")
-    given = text_argument(os.fspath(path))
+    given = path_argument(path)
     check("codegeex_estimate_memory", *given, options, *counts, byref(found))
     return MemoryEstimate(*(getattr(found, name) for name in MemoryEstimate._fields))
 
@@ -319,7 +319,7 @@ def convert(
     written and in total; ``False`` cancels.
     """
     options = options_or_settings(ConvertOptions, options, settings)
-    source, target = text_argument(os.fspath(path)), text_argument(os.fspath(out))
+    source, target = path_argument(path), path_argument(out)
     token = cancel if cancel is not None else CancelToken()
 
     def run() -> None:

@@ -7,12 +7,13 @@ which also sets options that are newer than this package. ``options.keys()`` lis
 from __future__ import annotations
 
 import ctypes
+import difflib
 import enum
 import json
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Generic, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generic, TypedDict, TypeVar, overload
 
 from . import _abi, _callback
 from ._handle import (
@@ -116,6 +117,8 @@ class Options(Handle):
     """Options of one kind. Set them from one thread at a time."""
 
     __slots__ = ()
+    #: Keywords beside the attributes that are read and written as text.
+    _more: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._own(handle(f"codegeex_{self._kind}_new"))
@@ -124,8 +127,17 @@ class Options(Handle):
     def _apply(self, settings: Mapping[str, Any]) -> None:
         for name, value in settings.items():
             if not isinstance(getattr(type(self), name, None), _Option):
-                raise TypeError(f"{type(self).__name__} has no option {name!r}")
+                raise TypeError(self._unknown(name))
             setattr(self, name, value)
+
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        """The message about an option that does not exist."""
+        known = [n for n in dir(cls) if isinstance(getattr(cls, n, None), _Option)]
+        known = sorted([*known, *cls._more])
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"{cls.__name__} has no option {name!r}{hint}; expected one of {', '.join(known)}"
 
     def __getitem__(self, key: str) -> str:
         if key not in self.keys():
@@ -190,7 +202,14 @@ def _unsigned(bits: int, *, doc: str) -> _Option[int, int]:
 
 
 def _number(*, doc: str) -> _Option[float, float]:
-    return _Option(float, lambda value, name: repr(float(value)), doc=doc)
+    return _Option(float, lambda value, name: repr(_float(value, name)), doc=doc)
+
+
+def _float(value: float, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is a number, not {value!r}") from None
 
 
 def _flag(*, doc: str) -> _Option[bool, bool]:
@@ -301,6 +320,7 @@ class OpenOptions(Options):
     """Options for opening a model."""
 
     _kind = "open_options"
+    _more = ("log", "tokenizer")
     __slots__ = ()
 
     memory = _one_of(MemoryMode, doc="How the files are loaded.")
@@ -445,6 +465,7 @@ class GenerateOptions(_CommonOptions):
     """
 
     _kind = "generate_options"
+    _more = ("samplers",)
     __slots__ = ("_samplers",)
     _samplers: tuple[Sampler, ...]
 
@@ -607,6 +628,7 @@ class EditOptions(Options):
     post-processing."""
 
     _kind = "edit_options"
+    _more = ("generate",)
     __slots__ = ("_generate",)
     _generate: GenerateOptions | None
 

@@ -14,8 +14,8 @@ from ._handle import (
     handle,
     id_list,
     octets,
+    path_argument,
     size,
-    text_argument,
     value,
 )
 from .cancel import CancelToken
@@ -51,7 +51,7 @@ class Session(Handle):
     @classmethod
     def restore_file(cls, model: Model, path: str | os.PathLike[str]) -> Session:
         """Restores a session from a file that a model with the same fingerprint saved."""
-        given = text_argument(os.fspath(path))
+        given = path_argument(path)
         return cls._of(handle("codegeex_session_restore_file", model, *given))
 
     def generate(
@@ -110,4 +110,4 @@ class Session(Handle):
 
     def save_file(self, path: str | os.PathLike[str]) -> None:
         """Saves the session to a file. The write is atomic."""
-        check("codegeex_session_save_file", self, *text_argument(os.fspath(path)))
+        check("codegeex_session_save_file", self, *path_argument(path))

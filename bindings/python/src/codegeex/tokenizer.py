@@ -13,6 +13,7 @@ from ._handle import (
     id_list,
     ids_argument,
     octets,
+    path_argument,
     text,
     text_argument,
     unsigned,
@@ -50,7 +51,7 @@ class Tokenizer(Handle):
         if folder is None:
             self._own(handle("codegeex_tokenizer_new"))
         else:
-            path = text_argument(os.fspath(folder))
+            path = path_argument(folder)
             self._own(handle("codegeex_tokenizer_from_folder", *path))
 
     def encode(self, text: str, special_tokens: SpecialTokens = SpecialTokens.AS_TEXT) -> list[int]:

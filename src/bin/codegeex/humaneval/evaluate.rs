@@ -17,6 +17,7 @@ use codegeex::eval::{
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::lines;
+use crate::numbers::whole;
 use crate::progress::Progress;
 
 /// Run the tests of samples in a sandbox and append a result for each to a file.
@@ -51,12 +52,19 @@ pub struct Args {
     shard: Shard,
     /// Programs to run in parallel; 0 means one per core.
     #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(value_parser = whole::<usize>, allow_negative_numbers = true)]
     workers: usize,
     /// CPU time limit of a run. The wall-clock limit is three times as long.
-    #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
+    #[arg(
+        long,
+        default_value_t = 5.0,
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
     timeout: f64,
     /// Memory limit of a run.
     #[arg(long, default_value_t = 1024, value_name = "MIB")]
+    #[arg(value_parser = whole::<u64>, allow_negative_numbers = true)]
     memory: u64,
     /// Run only the examples of the description instead of all tests.
     #[arg(long)]
@@ -74,7 +82,7 @@ pub struct Args {
     sandbox: Kind,
 }
 
-/// Find the toolchains and prepare their caches, including packages from the registries.
+/// Find the toolchains and fill their caches; downloads js-md5, testify and crates.
 ///
 /// `evaluate` does this by itself. Run it beforehand on a machine that later has no network.
 #[derive(clap::Args)]

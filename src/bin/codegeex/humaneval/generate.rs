@@ -14,6 +14,7 @@ use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::ModelArgs;
+use crate::numbers::whole;
 use crate::progress::Progress;
 
 /// Generate samples of a model for every problem of a language and append them to a file.
@@ -42,6 +43,7 @@ pub struct Args {
     out: PathBuf,
     /// Samples per problem.
     #[arg(long, default_value_t = 200, value_name = "N")]
+    #[arg(value_parser = whole::<u32>, allow_negative_numbers = true)]
     samples: u32,
     /// Sampling temperature; 0 is greedy decoding.
     #[arg(
@@ -61,12 +63,14 @@ pub struct Args {
     top_p: f32,
     /// Maximum tokens of prompt and completion together.
     #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(value_parser = whole::<u32>, allow_negative_numbers = true)]
     max_tokens: u32,
     /// Random seed. The same seed gives the same samples.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(value_parser = whole::<u64>, allow_negative_numbers = true)]
     seed: u64,
     /// Only the first N problems.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Generate only shard I of N, from 0/N to (N-1)/N.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
@@ -80,6 +84,7 @@ pub struct Args {
     cut: EvalCut,
     /// Batch size: more gives more throughput and takes more memory.
     #[arg(long, default_value_t = 16, value_name = "N")]
+    #[arg(value_parser = whole::<usize>, allow_negative_numbers = true)]
     batch: usize,
     #[command(flatten)]
     model: ModelArgs,

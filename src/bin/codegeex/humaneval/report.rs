@@ -8,6 +8,7 @@ use codegeex::eval::{EvalLanguage, Expected, Merger, Report, ReportOptions, char
 
 use crate::failure::{Failure, Result};
 use crate::lines;
+use crate::numbers::whole;
 use crate::progress::Progress;
 
 /// Merge results, check that none is missing or duplicated, and report pass@k.
@@ -16,7 +17,7 @@ use crate::progress::Progress;
 /// problems.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  codegeex humaneval report go_evaluated_*.jsonl --svg go.svg\n  codegeex humaneval report *_evaluated.jsonl --k 1,10,100 --budget 100 --json all.json"
+    after_help = "Example:\n  codegeex humaneval report go_evaluated.jsonl --svg go.svg\n  codegeex humaneval report go.*_evaluated.jsonl\n  codegeex humaneval report *_evaluated.jsonl --k 1,10,100 --budget 100 --json all.json"
 )]
 pub struct Args {
     /// Files of results: all shards, of one or more languages.
@@ -24,17 +25,19 @@ pub struct Args {
     files: Vec<PathBuf>,
     /// Values of k for pass@k. Default: those of 1, 10 and 100 that there are enough samples for.
     #[arg(long, value_name = "K", value_delimiter = ',')]
+    #[arg(value_parser = whole::<u32>, allow_hyphen_values = true)]
     k: Vec<u32>,
     /// Also report a budget of N samples a problem spread over the languages: all on the best one,
     /// evenly, or by weight.
     #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(value_parser = whole::<u32>, allow_hyphen_values = true)]
     budget: Vec<u32>,
     /// Languages that share a budget, with their weights: python=2,go=1. Default: the paper's five,
     /// weighted by their share of its training data.
     #[arg(long, value_name = "NAME=X", value_delimiter = ',', value_parser = weight)]
     weights: Vec<(EvalLanguage, f64)>,
     /// Expected samples per problem, where the files do not say.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>, allow_negative_numbers = true)]
     samples: Option<u32>,
     /// Folder with the problems, to detect those without results.
     #[arg(long, value_name = "DIR")]
@@ -55,13 +58,13 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", default_value = "HumanEval-X")]
     title: String,
     /// Confidence level of the intervals.
-    #[arg(long, value_name = "P", default_value_t = Bootstrap::default().confidence)]
+    #[arg(long, value_name = "P", default_value_t = Bootstrap::default().confidence, allow_negative_numbers = true)]
     confidence: f64,
     /// Bootstrap resamples.
-    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples)]
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples, value_parser = whole::<u32>, allow_negative_numbers = true)]
     resamples: u32,
     /// Seed of the bootstrap.
-    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().seed)]
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().seed, value_parser = whole::<u64>, allow_negative_numbers = true)]
     seed: u64,
 }
 
