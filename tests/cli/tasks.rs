@@ -95,10 +95,10 @@ fn only_the_chosen_lines_are_taken() {
     let task = Task::explain(language("go"), "\treturn a + b\n}\n").unwrap();
     let args = ["explain", "--lang", "go", "--lines", "2,99", CODE];
     assert_eq!(answer(&args, ""), library(&task, |_| ()));
-    // None are left.
+    // There are none of these.
     let args = ["explain", "--lang", "go", "--lines", "7,9", CODE];
-    let message = run(&args, "").failed(1);
-    assert!(message.contains("no code"), "{message}");
+    let message = run(&args, "").failed(2);
+    assert_eq!(message, "error: --lines 7,9: the code has 3 lines\n");
 }
 
 #[test]
