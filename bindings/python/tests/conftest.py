@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,9 @@ import codegeex
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROMPT = "def read_lines(path):"
+
+# A shell starts background jobs with SIGINT ignored, and Python then leaves it so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
