@@ -237,19 +237,16 @@ fn a_function_ends_the_completion_and_the_reason_is_said() {
     );
 
     // In one pipe for both, the reason has a line of its own.
-    #[cfg(unix)]
-    {
-        let (mut reader, writer) = std::io::pipe().unwrap();
-        let mut command = codegeex(&["generate", "--lang", "go", prompt]);
-        command.stdout(writer.try_clone().unwrap()).stderr(writer);
-        let child = command.spawn().unwrap();
-        drop(command);
-        let mut both = String::new();
-        std::io::Read::read_to_string(&mut reader, &mut both).unwrap();
-        assert_eq!(finish(child).code, Some(0));
-        let expected = format!("{text}\nfinish reason: end_of_function (");
-        assert!(both.starts_with(&expected), "{both:?}");
-    }
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = codegeex(&["generate", "--lang", "go", prompt]);
+    command.stdout(writer.try_clone().unwrap()).stderr(writer);
+    let child = command.spawn().unwrap();
+    drop(command);
+    let mut both = String::new();
+    reader.read_to_string(&mut both).unwrap();
+    assert_eq!(finish(child).code, Some(0));
+    let expected = format!("{text}\nfinish reason: end_of_function (");
+    assert!(both.starts_with(&expected), "{both:?}");
 
     // Rules and stop strings of one's own replace that default.
     let args = ["generate", "--lang", "go", "--max-new-tokens", "4"];

@@ -1,6 +1,6 @@
 //! The private folder, and what programs leave in it to mislead a reader.
 
-use codegeex::eval::sandbox::End;
+use codegeex::eval::sandbox::{Command, End};
 
 use crate::machine::{armed, attack, each, run, secret, shell, text};
 
@@ -38,6 +38,26 @@ fn what_is_written_is_seen_and_what_is_left_is_read() {
             assert!(folder.read(name, 9).is_err(), "{name}");
         }
         assert!(folder.write("too-large", &vec![0; 2 << 20]).is_err());
+    });
+}
+
+/// A process that another thread forks while a program is written has it open, until it executes.
+#[test]
+fn a_program_that_is_open_for_writing_is_waited_for() {
+    each(|sandbox| {
+        let folder = sandbox.folder(4 << 20).unwrap();
+        let program = std::fs::read("/bin/true").unwrap();
+        folder.write("program", &program).unwrap();
+        let path = folder.path().join("program");
+        let writer = std::fs::File::options().append(true).open(path).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                drop(writer);
+            });
+            let outcome = run(sandbox, &Command::new("./program", &folder));
+            assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome.stderr));
+        });
     });
 }
 

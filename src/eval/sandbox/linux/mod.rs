@@ -31,6 +31,7 @@ mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(super) use folder::Folder;
 pub(super) use server::Server;
@@ -58,6 +59,15 @@ enum Mechanism {
     Bubblewrap(Bubblewrap),
     Namespaces(Namespaces),
     Plain,
+}
+
+/// How long a process that is forked may take until it executes a program.
+const LONGEST_FORK: Duration = Duration::from_secs(10);
+
+/// Whether a program was not started because something has its file open for writing. Not this library any
+/// more; but what another thread forks in the meantime has a copy of the descriptor, until it executes.
+fn is_open_for_writing(error: &Error) -> bool {
+    error.to_string().contains("Text file busy")
 }
 
 impl Sandbox {
@@ -100,6 +110,18 @@ impl Sandbox {
     }
 
     pub(super) fn run(&self, command: &Command, cancel: &CancelToken) -> Result<Outcome> {
+        let start = Instant::now();
+        loop {
+            match self.run_once(command, cancel) {
+                Err(e) if is_open_for_writing(&e) && start.elapsed() < LONGEST_FORK => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn run_once(&self, command: &Command, cancel: &CancelToken) -> Result<Outcome> {
         cancel.check()?;
         let limits = &command.limits;
         let (stdout, stdout_theirs) = watch::output_pipe()?;
