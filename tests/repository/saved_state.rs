@@ -361,7 +361,7 @@ fn a_session_in_a_file_goes_on_where_it_was() {
     // Nothing else is left, and nothing is when it cannot be written.
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     let error = session.save_file(dir.path()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     let error = session.save_file(dir.path().join("nowhere/x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
