@@ -203,7 +203,9 @@ fn filling_sockets_and_pipes() {
                 queued / MIB,
                 outcome.peak_memory / MIB
             );
-            assert!(queued > MIB && queued < 300 * MIB, "{what}: {queued}");
+            // How far past the limit depends on how soon the watcher gets a core. Unwatched, these
+            // hold 1.4 GB.
+            assert!(queued > MIB && queued < 1000 * MIB, "{what}: {queued}");
         }
     });
 }
