@@ -19,7 +19,7 @@ use crate::language::Language;
 /// let java = Language::JAVA;
 /// let prompt = "class Solution {\n    String f() {\n";
 /// let completion = "        return \"}\";\n    }\n\n    String g() {\n";
-/// let program = prompt.to_owned() + &EvalCut::CodeAware.clean(java, prompt, completion);
+/// let program = prompt.to_owned() + &EvalCut::CodeAware.clean(java, prompt, completion)?;
 /// assert!(program.ends_with("return \"}\";\n    }\n}"));
 /// # Ok::<(), codegeex::Error>(())
 /// ```
