@@ -25,18 +25,18 @@ pub const MAX_SAMPLES: usize = 1024;
 macro_rules! sampling {
     ($($group:tt)*) => {
         setters! { $($group)*
-                set temperature: f32;
-                option top_k: usize;
-                option top_p: f32;
-                option min_p: f32;
-                option typical_p: f32;
-                option repetition_penalty: f32;
-                option presence_penalty: f32;
-                option frequency_penalty: f32;
-                list logit_bias: (u32, f32);
-                list banned_ids: u32;
-                list samplers: Arc<dyn Sampler>;
-                set seed: u64;
+            set temperature: f32;
+            option top_k: usize;
+            option top_p: f32;
+            option min_p: f32;
+            option typical_p: f32;
+            option repetition_penalty: f32;
+            option presence_penalty: f32;
+            option frequency_penalty: f32;
+            list logit_bias: (u32, f32);
+            list banned_ids: u32;
+            list samplers: Arc<dyn Sampler>;
+            set seed: u64;
         }
     };
 }
@@ -45,8 +45,8 @@ macro_rules! sampling {
 macro_rules! stops {
     ($($group:tt)*) => {
         setters! { $($group)*
-                strings stop;
-                option stop_at: StopAt;
+            strings stop;
+            option stop_at: StopAt;
         }
     };
 }
@@ -55,10 +55,10 @@ macro_rules! stops {
 macro_rules! limits {
     ($($group:tt)*) => {
         setters! { $($group)*
-                set max_new_tokens: usize;
-                option deadline: Instant;
-                option prefill_limit: usize;
-                option threads: usize;
+            set max_new_tokens: usize;
+            option deadline: Instant;
+            option prefill_limit: usize;
+            option threads: usize;
         }
     };
 }

@@ -1,6 +1,6 @@
 //! What the standard library does not say about the operating system, or does in a way that ends the
-//! process when memory is short: threads, memory that is left, cores, locked and released pages, space on disks, which file a name is of, how a finished file gets its
-//! name, and which names there may be.
+//! process when memory is short: threads, memory that is left, cores, locked and released pages, space
+//! on disks, which file a name is of, how a finished file gets its name, and which names there may be.
 //!
 //! | | Linux | macOS | Windows |
 //! |---|---|---|---|

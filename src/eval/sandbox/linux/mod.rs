@@ -66,6 +66,7 @@ const LONGEST_FORK: Duration = Duration::from_secs(10);
 
 /// Whether a program was not started because something has its file open for writing. Not this library any
 /// more; but what another thread forks in the meantime has a copy of the descriptor, until it executes.
+/// Bubblewrap reports the system's text and no number.
 fn is_open_for_writing(error: &Error) -> bool {
     error.to_string().contains("Text file busy")
 }
