@@ -618,7 +618,7 @@ typedef struct codegeex_text {
 } codegeex_text;
 
 /**
- * What codegeex_code_rank needs to know about a candidate: natural logarithms of probabilities.
+ * The log-probabilities (natural logarithms) of a candidate, for codegeex_code_rank.
  */
 typedef struct codegeex_likelihood {
     /**
@@ -631,7 +631,7 @@ typedef struct codegeex_likelihood {
     size_t logprobs_len;
     /**
      * The log-probability of each token of the text after the cursor, given the text before the
-     * cursor and the candidate; NULL if unknown.
+     * cursor and the candidate; NULL or empty if unknown.
      */
     const float *suffix;
     /**
@@ -641,7 +641,7 @@ typedef struct codegeex_likelihood {
 } codegeex_likelihood;
 
 /**
- * A candidate in its rank.
+ * A ranked candidate.
  */
 typedef struct codegeex_ranked {
     /**

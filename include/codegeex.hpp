@@ -744,7 +744,7 @@ inline void append_json(std::string& json, std::string_view text) {
 template <class Texts>
 std::string json_texts(const Texts& texts) {
   std::string json = "[";
-  for (const std::string_view text : texts) {
+  for (const auto& text : texts) {
     if (json.size() > 1) json += ',';
     append_json(json, text);
   }
@@ -836,7 +836,8 @@ class open_options
   /// Model configuration as JSON, for files without one; `none` means the configuration of the
   /// files.
   self config(std::string_view json) { return set("config", json); }
-  /// The tokenizer of the model; nullptr means the built-in tokenizer.
+  /// The tokenizer of the model; nullptr means the vocabulary beside the checkpoint, or else the
+  /// built-in tokenizer.
   self tokenizer(const codegeex::tokenizer* with) {
     return change(codegeex_open_options_set_tokenizer, detail::raw_or_null(with));
   }
@@ -1099,7 +1100,7 @@ returns<std::vector<std::size_t>> distinct(const Texts& candidates) {
       codegeex_code_distinct, texts.data(), texts.size()));
 }
 
-/// What rank needs to know about a candidate: natural logarithms of probabilities.
+/// The log-probabilities (natural logarithms) of a candidate, for rank.
 struct likelihood {
   /// The log-probability of each token of the candidate.
   view<float> logprobs;
@@ -1108,7 +1109,7 @@ struct likelihood {
   view<float> suffix;
 };
 
-/// A candidate in its rank: `index` and `score`, the mean log-probability per token.
+/// A ranked candidate: `index` and `score`, the mean log-probability per token.
 using ranked = codegeex_ranked;
 
 /// Ranks candidates by mean log-probability per token, best first. If all candidates have `suffix`,
@@ -1225,10 +1226,11 @@ class sampler_error {
 
 using shared_sampler_error = std::shared_ptr<sampler_error>;
 
-/// The result of a call, unless a sampler threw.
+/// The result of a call, unless a sampler threw. If the handle is busy, the exception belongs to the
+/// call that uses it.
 template <class T>
 result<T> finish(const shared_sampler_error& error, result<T>&& r) {
-  if (error) error->rethrow();
+  if (error && (r || r.error().code() != status::busy)) error->rethrow();
   return std::move(r);
 }
 
@@ -1591,12 +1593,12 @@ namespace detail {
 template <class F, class Fn, class Raw, class Prompt>
 returns<completions> generate(Fn* fn, Raw* raw, Prompt prompt, const generate_options& options,
                               F& on_event, const cancel_token* cancel) {
-  callback<F> hears(on_event);
+  callback<F> listener(on_event);
   const call_options call(options);
   if (!call.ready()) return give(result<completions>(call.ready().error()));
-  return hears.finish(call.finish(make<completions>(
+  return listener.finish(call.finish(make<completions>(
       fn, raw, prompt.data(), prompt.size(), call.raw(), raw_or_null(cancel), event_function<F>(),
-      static_cast<void*>(&hears))));
+      static_cast<void*>(&listener))));
 }
 
 }  // namespace detail
@@ -1638,11 +1640,11 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
   template <class F = std::nullptr_t>
   static returns<model> open(std::string_view path, const open_options& options = {},
                              F&& progress = nullptr, const cancel_token* cancel = nullptr) {
-    detail::callback<F> hears(progress);
-    return hears.finish(detail::make<model>(codegeex_model_open, path.data(), path.size(),
+    detail::callback<F> listener(progress);
+    return listener.finish(detail::make<model>(codegeex_model_open, path.data(), path.size(),
                                             options.raw(), detail::raw_or_null(cancel),
                                             detail::progress_function<F>(),
-                                            static_cast<void*>(&hears)));
+                                            static_cast<void*>(&listener)));
   }
 
   returns<model_info> info() const {
@@ -1716,13 +1718,13 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
   template <class F = std::nullptr_t>
   returns<codegeex::perplexity> perplexity(ids_view ids, F&& on_progress = nullptr,
                                            const cancel_token* cancel = nullptr) const {
-    detail::callback<F> hears(on_progress);
+    detail::callback<F> listener(on_progress);
     codegeex::perplexity found;
     result<void> r = detail::check(codegeex_model_perplexity, raw(), ids.data(), ids.size(),
                                    detail::raw_or_null(cancel), detail::progress_function<F>(),
-                                   static_cast<void*>(&hears), &found.value,
+                                   static_cast<void*>(&listener), &found.value,
                                    &found.log_probability, &found.tokens);
-    return hears.finish(r ? result<codegeex::perplexity>(found)
+    return listener.finish(r ? result<codegeex::perplexity>(found)
                           : result<codegeex::perplexity>(r.error()));
   }
 };
@@ -1732,13 +1734,14 @@ inline chained<generate_options> generate_options::speculation_model(const model
   return change(codegeex_generate_options_set_speculation_model, draft.raw(), tokens);
 }
 
-/// Estimates the memory that a checkpoint needs, without loading it.
+/// Estimates the memory that a checkpoint needs for `sequences` concurrent sequences of
+/// `context_length` tokens each, without loading it.
 inline returns<memory_estimate> estimate_memory(std::string_view path, const open_options& options,
-                                                std::size_t sequences, std::size_t positions) {
+                                                std::size_t sequences, std::size_t context_length) {
   memory_estimate found{};
   found.struct_size = sizeof found;
   result<void> r = detail::check(codegeex_estimate_memory, path.data(), path.size(), options.raw(),
-                                 sequences, positions, &found);
+                                 sequences, context_length, &found);
   return detail::give(r ? result<memory_estimate>(found) : result<memory_estimate>(r.error()));
 }
 
@@ -1888,12 +1891,12 @@ class edit_session : public detail::owner<codegeex_edit_session, codegeex_edit_s
   /// Suggests text at the cursor, and returns the number of suggestions.
   template <class F = std::nullptr_t>
   returns<std::size_t> suggest(F&& on_event = nullptr, const cancel_token* cancel = nullptr) {
-    detail::callback<F> hears(on_event);
-    return hears.finish(detail::finish(
+    detail::callback<F> listener(on_event);
+    return listener.finish(detail::finish(
         thrown_, detail::number<std::size_t>(codegeex_edit_session_suggest, raw(),
                                              detail::raw_or_null(cancel),
                                              detail::event_function<F>(),
-                                             static_cast<void*>(&hears))));
+                                             static_cast<void*>(&listener))));
   }
   /// Number of suggestions that match the current text.
   std::size_t size() const { return codegeex_edit_session_suggestions(raw()); }
@@ -2042,11 +2045,11 @@ template <class F = std::nullptr_t>
 returns<void> convert(std::string_view path, std::string_view out,
                       const convert_options& options = {}, const open_options& opening = {},
                       F&& progress = nullptr, const cancel_token* cancel = nullptr) {
-  detail::callback<F> hears(progress);
-  return hears.finish(detail::check(codegeex_convert, path.data(), path.size(), opening.raw(),
+  detail::callback<F> listener(progress);
+  return listener.finish(detail::check(codegeex_convert, path.data(), path.size(), opening.raw(),
                                     out.data(), out.size(), options.raw(),
                                     detail::raw_or_null(cancel), detail::progress_function<F>(),
-                                    static_cast<void*>(&hears)));
+                                    static_cast<void*>(&listener)));
 }
 
 /// Limits of a service.
@@ -2080,12 +2083,13 @@ class ticket : public detail::owner<codegeex_ticket, codegeex_ticket_free> {
   using owner::owner;
 
   /// The next event. Without waiting, the kind `none` means that there is none yet. The event is
-  /// valid until the next call. After `done`, every call returns `done`.
+  /// valid until the next call. After `done`, every call returns `done`. An exception of a sampler is
+  /// thrown after the last event, instead of the first `done`.
   returns<event> next(bool wait = true) {
     codegeex_event e{};
     e.struct_size = sizeof e;
-    result<void> r =
-        detail::finish(thrown_, detail::check(codegeex_ticket_next, raw(), wait ? 1 : 0, &e));
+    result<void> r = detail::check(codegeex_ticket_next, raw(), wait ? 1 : 0, &e);
+    if (r && e.kind == CODEGEEX_EVENT_DONE) r = detail::finish(thrown_, std::move(r));
     return detail::give(r ? result<event>(event(e)) : result<event>(r.error()));
   }
   /// Waits for the end and returns all samples, or the error that ended the request. They can be

@@ -162,16 +162,16 @@ func DistinctCode(candidates []string) ([]int, error) {
 	return indices, nil
 }
 
-// A Likelihood is what RankCode needs to know about a candidate: natural logarithms of probabilities.
+// A Likelihood has the log-probabilities (natural logarithms) of a candidate, for RankCode.
 type Likelihood struct {
 	// Logprobs has the log-probability of each token of the candidate.
 	Logprobs []float32
 	// Suffix has the log-probability of each token of the text after the cursor, given the text before
-	// the cursor and the candidate; nil if unknown.
+	// the cursor and the candidate; empty if unknown.
 	Suffix []float32
 }
 
-// A Ranked is a candidate in its rank.
+// A Ranked is a ranked candidate.
 type Ranked struct {
 	// Index is the index of the candidate.
 	Index int
@@ -184,15 +184,9 @@ type Ranked struct {
 func RankCode(candidates []Likelihood) ([]Ranked, error) {
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
-	// An empty suffix is known, and C takes no NULL for it.
-	var empty C.float
 	pin := func(values []float32) (*C.float, C.size_t) {
 		if len(values) == 0 {
-			if values == nil {
-				return nil, 0
-			}
-			pinned.Pin(&empty)
-			return &empty, 0
+			return nil, 0
 		}
 		data := (*C.float)(unsafe.Pointer(unsafe.SliceData(values)))
 		pinned.Pin(data)

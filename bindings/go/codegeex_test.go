@@ -113,6 +113,15 @@ func TestErrors(t *testing.T) {
 	if _, err := open(t, nil).Generate(background, IDs{1 << 30}, nil); !errors.Is(err, ErrTokenOutOfRange) {
 		t.Errorf("id out of range: %v", err)
 	}
+	for _, f := range []func(model *Model) error{
+		func(*Model) error { _, err := EstimateMemory(modelPath(), nil, -1, 1); return err },
+		func(*Model) error { _, err := EstimateMemory(modelPath(), nil, 1, -1); return err },
+		func(m *Model) error { _, err := m.Score(background, []uint32{1, 2}, -1); return err },
+	} {
+		if err := f(open(t, nil)); !errors.Is(err, ErrInvalidArgument) {
+			t.Errorf("a negative number: %v", err)
+		}
+	}
 	if ErrBusy.Error() == "" || Code(-5).Error() == "" {
 		t.Error("codes have names")
 	}

@@ -371,6 +371,9 @@ func TestState(t *testing.T) {
 	if _, err := one.Row(1); !errors.Is(err, ErrInvalidArgument) {
 		t.Errorf("no such row: %v", err)
 	}
+	if _, err := one.Top(0, -1); !errors.Is(err, ErrInvalidArgument) {
+		t.Errorf("a negative number: %v", err)
+	}
 	if err := state.Truncate(2); err != nil || state.Len() != 2 {
 		t.Errorf("truncated to %d, %v", state.Len(), err)
 	}

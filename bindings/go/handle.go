@@ -72,8 +72,8 @@ func (o *owned) close() {
 	}
 }
 
-// use calls f with the handle of an owner as a P, a pointer of C's. (Types that C does not tell us
-// are no type arguments, but pointers to them are.)
+// use calls f with the handle of an owner as a P, a C pointer. (An incomplete C type cannot be a type
+// argument, but a pointer to it can.)
 func use[P any](o *owner, f func(P) error) error {
 	handle, err := o.get()
 	if err != nil {
@@ -109,7 +109,7 @@ func lend[P any](o *owner, f func(P) error) error {
 	return use(o, f)
 }
 
-// ask is use for functions that cannot fail; of what was closed they say the zero value.
+// ask is use for functions that cannot fail. For a closed owner it returns the zero value.
 func ask[P, R any](o *owner, f func(P) R) (result R) {
 	_ = use(o, func(handle P) error {
 		result = f(handle)

@@ -63,7 +63,8 @@ type OpenOptions struct {
 	Activations ActivationFormat
 	// MemoryLimit is the limit of the KV cache over all sequences, in bytes; 0 means no limit.
 	MemoryLimit uint64
-	// Tokenizer replaces the built-in tokenizer.
+	// Tokenizer is the tokenizer of the model; nil means the vocabulary beside the checkpoint, or else
+	// the built-in tokenizer.
 	Tokenizer *Tokenizer
 	// Logger receives the log messages of the model, for the levels that it is enabled for at the
 	// time of opening.
@@ -297,8 +298,11 @@ type MemoryEstimate struct {
 }
 
 // EstimateMemory estimates the memory that a checkpoint needs with these options, for a number of
-// concurrent sequences of a number of tokens each, without loading it. The options may be nil.
-func EstimateMemory(path string, options *OpenOptions, sequences, positions int) (MemoryEstimate, error) {
+// concurrent sequences of contextLength tokens each, without loading it. The options may be nil.
+func EstimateMemory(path string, options *OpenOptions, sequences, contextLength int) (MemoryEstimate, error) {
+	if err := nonNegative(sequences, contextLength); err != nil {
+		return MemoryEstimate{}, err
+	}
 	built, err := options.build()
 	if err != nil {
 		return MemoryEstimate{}, err
@@ -309,7 +313,7 @@ func EstimateMemory(path string, options *OpenOptions, sequences, positions int)
 	c.struct_size = C.sizeof_codegeex_memory_estimate
 	err = useOptional(built, func(o *C.codegeex_open_options) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {
-			return C.codegeex_estimate_memory(p, n, o, size(sequences), size(positions), &c, err)
+			return C.codegeex_estimate_memory(p, n, o, size(sequences), size(contextLength), &c, err)
 		})
 	})
 	if err != nil {

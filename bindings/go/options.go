@@ -36,7 +36,7 @@ func (s *setting) call(f func(err **C.codegeex_error) C.codegeex_status) {
 	s.use(func() error { return call(f) })
 }
 
-// use sets an option that is an object of ours.
+// use sets an option whose value is an object of this package.
 func (s *setting) use(f func() error) {
 	if s.err == nil {
 		s.err = f()
@@ -355,10 +355,10 @@ type GenerateOptions struct {
 	Extra map[string]string
 }
 
-// size is a number for C, where there are no negative ones: see nonNegative.
+// size is a number for C, which is unsigned there: see nonNegative.
 func size(n int) C.size_t { return C.size_t(n) }
 
-// nonNegative refuses numbers that C would take for enormous ones, which mean something there.
+// nonNegative refuses negative numbers, which C would take for enormous ones.
 func nonNegative(numbers ...int) error {
 	for _, n := range numbers {
 		if n < 0 {

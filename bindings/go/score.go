@@ -18,6 +18,9 @@ type Score struct {
 
 // Score returns the log-probabilities of given tokens, and the top most likely next tokens.
 func (m *Model) Score(ctx context.Context, ids []uint32, top int) (score Score, err error) {
+	if err := nonNegative(top); err != nil {
+		return Score{}, err
+	}
 	p, n := cIDs(ids)
 	err = use(m.own, func(h *C.codegeex_model) error {
 		var s *C.codegeex_score

@@ -209,6 +209,9 @@ func (l *Logits) Row(row int) (values []float32, err error) {
 
 // LogProbability is the log-probability of an id given a row.
 func (l *Logits) LogProbability(row int, id uint32) (float32, error) {
+	if err := nonNegative(row); err != nil {
+		return 0, err
+	}
 	var logprob C.float
 	err := use(l.own, func(h *C.codegeex_logits) error {
 		return call(func(err **C.codegeex_error) C.codegeex_status {
@@ -220,6 +223,9 @@ func (l *Logits) LogProbability(row int, id uint32) (float32, error) {
 
 // Top returns the most likely ids of a row, best first.
 func (l *Logits) Top(row, count int) (top []TokenLogprob, err error) {
+	if err := nonNegative(row, count); err != nil {
+		return nil, err
+	}
 	err = use(l.own, func(h *C.codegeex_logits) error {
 		var data *C.codegeex_token_logprob
 		var n C.size_t

@@ -37,7 +37,7 @@ pub struct codegeex_text {
     pub len: usize,
 }
 
-/// What codegeex_code_rank needs to know about a candidate: natural logarithms of probabilities.
+/// The log-probabilities (natural logarithms) of a candidate, for codegeex_code_rank.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 #[allow(non_camel_case_types)]
@@ -47,13 +47,13 @@ pub struct codegeex_likelihood {
     /// Number of elements of `logprobs`.
     pub logprobs_len: usize,
     /// The log-probability of each token of the text after the cursor, given the text before the
-    /// cursor and the candidate; NULL if unknown.
+    /// cursor and the candidate; NULL or empty if unknown.
     pub suffix: *const f32,
     /// Number of elements of `suffix`.
     pub suffix_len: usize,
 }
 
-/// A candidate in its rank.
+/// A ranked candidate.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[allow(non_camel_case_types)]

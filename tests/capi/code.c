@@ -19,7 +19,7 @@ static void stops(void)
     const char *pieces[3] = {"    return 1\n", "\nd", "ef two"};
     codegeex_error *error = NULL;
     codegeex_code_stop *stop = NULL;
-    char *text = NULL;
+    char *text = NULL, *rest = NULL, all[32] = "";
     size_t len = 0;
     int32_t reason = -1;
 
@@ -35,9 +35,10 @@ static void stops(void)
     /* What is held back is text after all. */
     CHECK_OK(codegeex_code_stop_new("Go", N, "block", N, "if x {", N, &stop, &error));
     CHECK_OK(codegeex_code_stop_push(stop, "\n\ty()\n", N, &text, &len, &reason, &error));
+    CHECK_OK(codegeex_code_stop_finish(stop, &rest, &len, &error));
+    CHECK(snprintf(all, sizeof all, "%s%s", text, rest) > 0 && strcmp(all, "\n\ty()\n") == 0);
     codegeex_free(text);
-    CHECK_OK(codegeex_code_stop_finish(stop, &text, &len, &error));
-    codegeex_free(text);
+    codegeex_free(rest);
     codegeex_code_stop_free(stop);
     REFUSED(codegeex_code_stop_push(stop, "x", N, &text, &len, &reason, &error));
 

@@ -361,7 +361,7 @@ static void by_hand(const codegeex_model *model)
         codegeex_logits_free(logits);
     }
 
-    /* Any split and any company: the same bits. */
+    /* Any split and any batch: the same bits. */
     CHECK_OK(codegeex_state_truncate(state, 5, &error));
     both[0] = state;
     both[1] = fork;

@@ -215,7 +215,7 @@ static void calls(const char *good, const char *folder)
                  CODEGEEX_CANCELLED);
     CHECK(fopen(path, "rb") == NULL && errno == ENOENT);
 
-    /* Memory: a limit that the keys and values of one page break. */
+    /* Memory: a limit below one page of the KV cache. */
     CHECK_OK(codegeex_open_options_new(&open, &error));
     CHECK_OK(SET(open, open, "memory_limit", "100", &error));
     codegeex_model_free(model);

@@ -251,6 +251,10 @@ def test_what_is_refused() -> None:
     for ids in (b"12", "12"):
         with pytest.raises(TypeError):
             options.banned_ids = ids  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="heal is a bool, not 'false'"):
+        GenerateOptions(heal="false")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="stop_before is a str, not bytes"):
+        GenerateOptions(stop_before=b"x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a sampler is a callable, not int"):
         GenerateOptions(samplers=[1])  # type: ignore[list-item]
 

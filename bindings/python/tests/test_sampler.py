@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from typing import Callable
 
@@ -21,8 +22,10 @@ from codegeex import (
     SamplerInput,
     Service,
     Session,
+    Ticket,
     _callback,
 )
+from codegeex._sampler import Samplers
 
 
 def registered() -> int:
@@ -193,11 +196,51 @@ def test_services(model: Model, prompt: str) -> None:
         ticket = service.submit(prompt, max_new_tokens=1500, samplers=[sampler])
         next(ticket)
         del ticket, sampler
-        gc.collect()
+        # The service may be in it still.
+        deadline = time.monotonic() + 60
+        while watched() is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
+            gc.collect()
         assert watched() is None
         assert service.submit(prompt, max_new_tokens=1).wait()[0].ids
     del good, bad, other
     assert registered() == before
+
+
+def test_a_ticket_has_every_event_before_what_a_sampler_raised(model: Model, prompt: str) -> None:
+    raised = threading.Event()
+
+    def fail_late(input: SamplerInput) -> None:
+        if len(input.generated) == 2:
+            raised.set()
+            raise LookupError("late")
+
+    with Service(model) as service:
+        ends: tuple[Callable[[Ticket], object], ...] = (list, Ticket.wait)
+        for end in ends:
+            raised.clear()
+            ticket = service.submit(prompt, max_new_tokens=6, samplers=[fail_late])
+            assert raised.wait(60)
+            # One more step of the service, and the exception is kept.
+            service.submit(prompt, max_new_tokens=1).wait()
+            assert isinstance(ticket.poll(), codegeex.Token)
+            assert isinstance(next(ticket), codegeex.Token)
+            with pytest.raises(LookupError, match="late"):
+                end(ticket)
+            assert ticket.poll() is None
+            with pytest.raises(codegeex.Error):
+                ticket.wait()
+
+
+def test_a_busy_call_leaves_the_exception_to_the_other() -> None:
+    mine = LookupError("mine")
+    samplers = Samplers(())
+    samplers._error = mine
+    with pytest.raises(codegeex.BusyError), samplers:
+        raise codegeex.BusyError("busy", (), 503)
+    with pytest.raises(LookupError) as caught, samplers:
+        raise codegeex.CancelledError("cancelled", (), 600)
+    assert caught.value is mine
 
 
 def test_a_sampler_may_close_its_service(

@@ -193,16 +193,19 @@ TEST(options_are_text_of_the_same_value) {
   const char* const before = std::setlocale(LC_ALL, nullptr);
   const std::string kept = before == nullptr ? "C" : before;
   static_cast<void>(std::setlocale(LC_ALL, "de_DE.UTF-8"));
+  std::vector<std::pair<float, std::string>> texts;
   constexpr float least = std::numeric_limits<float>::min();
   constexpr float most = std::numeric_limits<float>::max();
   for (const float number : {0.1F, 1e-7F, -2.5F, 3.0F, least, most}) {
     options.presence_penalty(number).logit_bias({{7, number}, {8, -most / 2 * 4}});
-    REQUIRE(std::stof(options.get("presence_penalty")) == number);
+    texts.emplace_back(number, options.get("presence_penalty"));
     const std::string biases = options.get("logit_bias");
-    REQUIRE(biases.substr(0, 5) == "{\"7\":" && std::stof(biases.substr(5)) == number);
+    REQUIRE(biases.substr(0, 5) == "{\"7\":");
+    texts.emplace_back(number, biases.substr(5));
     REQUIRE(biases.substr(biases.find(',')) == ",\"8\":null}");
   }
   static_cast<void>(std::setlocale(LC_ALL, kept.c_str()));
+  for (const auto& [number, text] : texts) REQUIRE(std::stof(text) == number);
   for (const float wrong : {std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN()}) {
     REQUIRE_STATUS(status::invalid_argument, options.logit_bias({{1, 1.0F}, {2, wrong}}));

@@ -141,7 +141,8 @@ TEST(each_call_rethrows_its_own) {
 TEST(samplers_of_a_service) {
   const auto model = fixture::model();
   const auto service = codegeex::service::create(model);
-  const std::weak_ptr<int> watched = [&] {
+  bool as_expected = false;
+  const std::weak_ptr<int> watched = [&]() -> std::weak_ptr<int> {
     auto alive = std::make_shared<int>(0);
     codegeex::generate_options good = fixture::options(3);
     good.add_sampler([alive](const sampler_input& input) {
@@ -156,14 +157,15 @@ TEST(samplers_of_a_service) {
     // The options are not needed any more.
     good = codegeex::generate_options();
     bad = codegeex::generate_options();
-    const bool as_expected =
+    as_expected =
         first.wait()[0].ids().vector() == std::vector<std::uint32_t>(3, 751) && *alive == 3 &&
         fails(2, [&] { return second.wait(); }) && fails(2, [&] {
           for (const codegeex::event& event : third) static_cast<void>(event);
           return 0;
         });
-    return as_expected ? std::weak_ptr<int>(alive) : std::weak_ptr<int>();
+    return alive;
   }();
+  REQUIRE(as_expected);
   // The library drops a request after its last event.
   while (!watched.expired()) std::this_thread::yield();
   // A ticket that goes away while its sampler runs.
@@ -173,6 +175,29 @@ TEST(samplers_of_a_service) {
   static_cast<void>(ticket.next());
   ticket.reset();
   REQUIRE(service.submit(fixture::prompt(), fixture::options(2)).wait()[0].ids().size() == 2);
+}
+
+TEST(a_ticket_has_every_event_before_what_a_sampler_threw) {
+  const auto model = fixture::model();
+  std::atomic<bool> thrown{false};
+  const auto service = codegeex::service::create(model);
+  codegeex::generate_options bad = fixture::options(6);
+  bad.add_sampler([&thrown](const sampler_input& input) {
+    if (input.generated.size() < 2) return;
+    thrown = true;
+    throw failure(2);
+  });
+  auto ticket = service.submit(fixture::prompt(), bad);
+  while (!thrown) std::this_thread::yield();
+  // One more step of the service, and the exception is kept.
+  REQUIRE(service.submit(fixture::prompt(), fixture::options(1)).wait().size() == 1);
+  std::size_t tokens = 0;
+  REQUIRE(fails(2, [&] {
+    for (const codegeex::event& event : ticket) tokens += event.kind == codegeex::event_kind::token;
+    return 0;
+  }));
+  REQUIRE(tokens == 2 && ticket.next().kind == codegeex::event_kind::done);
+  REQUIRE_STATUS(status::cancelled, ticket.wait());
 }
 
 TEST(samplers_of_an_edit_session) {

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Callable
 
 from . import _abi, _callback
-from .errors import CancelledError
+from .errors import BusyError, CancelledError
 
 __all__ = ["Sampler", "SamplerInput"]
 
@@ -80,6 +80,9 @@ class Samplers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if isinstance(error, BusyError):
+            # The exception belongs to the call that uses the handle.
+            return
         raised, self._error = self._error, None
         if raised is not None and (error is None or isinstance(error, CancelledError)):
             _callback.reraise(raised)

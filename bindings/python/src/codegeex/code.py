@@ -135,18 +135,18 @@ def distinct(candidates: Iterable[str]) -> list[int]:
 
 
 class Likelihood(NamedTuple):
-    """What :func:`rank` needs to know about a candidate."""
+    """The log-probabilities (natural logarithms) of a candidate, for :func:`rank`."""
 
     #: The log-probability of each token of the candidate.
     logprobs: Iterable[float]
     #: The log-probability of each token of the text after the cursor, given the text before the
-    #: cursor and the candidate; ``None`` if unknown.
+    #: cursor and the candidate; ``None`` or empty if unknown.
     suffix: Optional[Iterable[float]] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranked:
-    """A candidate in its rank."""
+    """A ranked candidate."""
 
     #: Index of the candidate.
     index: int

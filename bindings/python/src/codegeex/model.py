@@ -288,15 +288,15 @@ class Model(Handle):
 def estimate_memory(
     path: str | os.PathLike[str],
     sequences: int,
-    positions: int,
+    context_length: int,
     options: OpenOptions | None = None,
     **settings: Unpack[OpenSettings],
 ) -> MemoryEstimate:
     """Estimates the memory that a checkpoint needs for ``sequences`` concurrent sequences of
-    ``positions`` tokens each, without loading it."""
+    ``context_length`` tokens each, without loading it."""
     options = options_or_settings(OpenOptions, options, settings)
     found = _abi.MemoryEstimate(struct_size=ctypes.sizeof(_abi.MemoryEstimate))
-    counts = size(sequences, "sequences"), size(positions, "positions")
+    counts = size(sequences, "sequences"), size(context_length, "context_length")
     given = path_argument(path)
     check("codegeex_estimate_memory", *given, options, *counts, byref(found))
     return MemoryEstimate(*(getattr(found, name) for name in MemoryEstimate._fields))

@@ -213,9 +213,13 @@ def _float(value: float, name: str) -> float:
 
 
 def _flag(*, doc: str) -> _Option[bool, bool]:
-    return _Option(
-        lambda text: text == "true", lambda value, name: "true" if value else "false", doc=doc
-    )
+    def write(value: bool, name: str) -> str:
+        # A text such as "false" is true in Python.
+        if isinstance(value, str):
+            raise TypeError(f"{name} is a bool, not {value!r}")
+        return "true" if value else "false"
+
+    return _Option(lambda text: text == "true", write, doc=doc)
 
 
 def _name(*, doc: str) -> _Option[str, str]:
@@ -231,10 +235,15 @@ def _name_or_none(*, doc: str) -> _Option[str | None, str | None]:
 
 
 def _text_or_none(*, doc: str) -> _Option[str | None, str | None]:
+    def write(value: str | None, name: str) -> str:
+        if value is None:
+            return "none"
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is a str, not {type(value).__name__}")
+        return _json(value)
+
     return _Option(
-        lambda text: None if text == "none" else str(json.loads(text)),
-        lambda value, name: "none" if value is None else _json(str(value)),
-        doc=doc,
+        lambda text: None if text == "none" else str(json.loads(text)), write, doc=doc
     )
 
 
@@ -355,7 +364,8 @@ class OpenOptions(Options):
         super()._apply(settings)
 
     def set_tokenizer(self, tokenizer: Tokenizer | None) -> None:
-        """The tokenizer of the model; ``None`` means the built-in tokenizer."""
+        """The tokenizer of the model; ``None`` means the vocabulary beside the checkpoint, or else
+        the built-in tokenizer."""
         check("codegeex_open_options_set_tokenizer", self, tokenizer)
 
     def set_log(self, logger: logging.Logger | None, level: int | None = None) -> None:

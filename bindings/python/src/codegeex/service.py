@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import enum
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ._handle import Handle, check, handle
 from ._interrupt import interruptible
 from ._sampler import Samplers
 from .cancel import CancelToken
+from .errors import InvalidArgumentError
 from .events import Completion, Completions, Event, copy_completions, event_of
 from .model import Model
 from .options import (
@@ -95,18 +97,19 @@ class Ticket(Handle, Iterator[Event]):
 
     def close(self) -> None:
         """Cancels the request and frees the ticket."""
-        if not self.closed:
-            # One that is waited for would be freed only after its end.
+        # One that is waited for would be freed only after its end. It may be closed already.
+        with contextlib.suppress(InvalidArgumentError):
             self.cancel()
         super().close()
 
     def _next(self, wait: bool) -> Any:
         event = _abi.Event(struct_size=ctypes.sizeof(_abi.Event))
         while True:
-            with self._samplers:
-                check("codegeex_ticket_next", self, int(wait), byref(event))
+            check("codegeex_ticket_next", self, int(wait), byref(event))
             if event.kind == _abi.EVENT_DONE:
-                return _DONE
+                # What a sampler raised comes after the last event.
+                with self._samplers:
+                    return _DONE
             if event.kind == _abi.EVENT_NONE:
                 return None
             # Ignore kinds that are newer than this package.
@@ -147,8 +150,9 @@ class Service(Handle):
         cancel: CancelToken | None = None,
         **settings: Unpack[GenerateSettings],
     ) -> Ticket:
-        """Submits a request. A full queue raises :class:`~codegeex.BusyError`. Errors of the
-        request itself are raised at its end."""
+        """Submits a request. A full queue raises :class:`~codegeex.BusyError`. An error of the
+        request itself is raised by :meth:`Ticket.wait`; an exception of a sampler is raised once, at
+        the end of the events or by :meth:`Ticket.wait`."""
         options = options_or_settings(GenerateOptions, options, settings)
         function, *given = prompt_argument("codegeex_service_submit", prompt)
         sampled = Sampled(options)

@@ -45,7 +45,7 @@ final class Frame implements AutoCloseable {
             bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
         } catch (CharacterCodingException e) {
             throw new CodegeexException(Status.INVALID_UTF8,
-                    "the text has half of a surrogate pair, which no UTF-8 stands for", List.of());
+                    "the text has an unpaired surrogate, which UTF-8 cannot encode", List.of());
         }
         return new Array(arena.allocate(Math.max(bytes.remaining(), 1)).copyFrom(MemorySegment.ofBuffer(bytes)),
                 bytes.remaining());
@@ -56,10 +56,7 @@ final class Frame implements AutoCloseable {
     }
 
     Array floats(float[] values) {
-        // An empty array has an address as well.
-        MemorySegment at = arena.allocate(F, Math.max(values.length, 1));
-        MemorySegment.copy(values, 0, at, F, 0, values.length);
-        return new Array(at, values.length);
+        return new Array(arena.allocateFrom(F, values), values.length);
     }
 
     Array texts(List<String> texts) {

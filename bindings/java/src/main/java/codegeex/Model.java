@@ -95,15 +95,15 @@ public final class Model implements Generator, AutoCloseable {
      * @param path the file or folder
      * @param options how it will be opened, or null for the defaults
      * @param sequences the number of concurrent sequences
-     * @param positions the number of tokens of each
+     * @param contextLength the number of tokens of each
      * @return the bytes
      */
-    public static MemoryEstimate estimateMemory(Path path, OpenOptions options, long sequences, long positions) {
+    public static MemoryEstimate estimateMemory(Path path, OpenOptions options, long sequences, long contextLength) {
         try (Frame frame = new Frame(); Handle.Use set = OpenOptions.use(options)) {
             Frame.Array at = frame.text(path.toString());
             MemorySegment out = frame.struct(Native.memory_estimate.LAYOUT);
             frame.check(Native.estimate_memory(at.at(), at.len(), set.at(), Frame.size(sequences, "sequences"),
-                    Frame.size(positions, "positions"), out, frame.error));
+                    Frame.size(contextLength, "contextLength"), out, frame.error));
             return new MemoryEstimate(out.get(L, Native.memory_estimate.weights_mapped),
                     out.get(L, Native.memory_estimate.weights_owned), out.get(L, Native.memory_estimate.cache_per_token),
                     out.get(L, Native.memory_estimate.cache), out.get(L, Native.memory_estimate.scratch),

@@ -6,7 +6,7 @@ import java.util.List;
 
 /**
  * Options for opening a model. Unset options keep their defaults: memory-mapped files, all cores, the fastest
- * instruction set, KV cache in FP32, no memory limit, the built-in tokenizer, no log. Immutable.
+ * instruction set, KV cache in FP32, no memory limit, the tokenizer of the checkpoint, no log. Immutable.
  */
 public final class OpenOptions {
     final Handle own;
@@ -129,7 +129,7 @@ public final class OpenOptions {
         }
 
         /**
-         * The tokenizer of the model.
+         * The tokenizer of the model, instead of the vocabulary beside the checkpoint or the built-in tokenizer.
          *
          * @param tokenizer the tokenizer
          * @return this

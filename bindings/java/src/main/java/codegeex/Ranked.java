@@ -1,7 +1,7 @@
 package codegeex;
 
 /**
- * A candidate in its rank.
+ * A ranked candidate.
  *
  * @param index the index of the candidate
  * @param score the mean log-probability per token, higher is better; never NaN
