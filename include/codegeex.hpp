@@ -1372,8 +1372,8 @@ class generate_options
   /// changes latency, never the output.
   inline self speculation_model(const model& draft, std::size_t tokens);
 
-  /// Adds a sampler: a callable that takes a `const sampler_input&` and changes the logits of the
-  /// candidates for the next token. It returns nothing or codegeex::flow; flow::cancel ends the
+  /// Adds a sampler: a copyable callable that takes a `const sampler_input&` and changes the logits of
+  /// the candidates for the next token. It returns nothing or codegeex::flow; flow::cancel ends the
   /// generation with status::cancelled.
   ///
   /// Samplers run in the order in which they were added: after banned ids, logit bias and

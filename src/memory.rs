@@ -71,8 +71,9 @@ pub(crate) fn insert<K: Eq + Hash, V>(
     Ok(map.insert(key, value))
 }
 
-/// Refuses JSON with a long text that there is no memory to unescape. The parser does that in memory of
-/// its own, and ends the process without it; what has just been given more than that takes gets it.
+/// Refuses JSON with a long escaped string that there is not enough memory to unescape. The parser
+/// unescapes into a buffer of its own, and the process would abort if that allocation failed: this
+/// allocates more than it needs, and frees it again for the parser.
 ///
 /// # Errors
 /// [`OutOfMemory`](ErrorKind::OutOfMemory).

@@ -13,9 +13,9 @@ if ! home=$(./jdk.sh); then
     apt-get install -y -qq "$jdk" && break
   done) >/dev/null 2>&1 || true
 fi
-home=$(./jdk.sh) || { echo "note: no JDK of 22 or later can be had here, the Java package was not checked"; exit "$([ "${CODEGEEX_CI-}" = 1 ] && echo 1 || echo 0)"; }
+home=$(./jdk.sh) || { echo "note: no JDK of 22 or later can be installed here, the Java package was not checked"; exit "$([ "${CODEGEEX_CI-}" = 1 ] && echo 1 || echo 0)"; }
 command -v mvn >/dev/null || (apt-get update -qq && apt-get install -y -qq maven) >/dev/null 2>&1 || true
-command -v mvn >/dev/null || { echo "note: no Maven can be had here, the Java package was not checked"; exit "$([ "${CODEGEEX_CI-}" = 1 ] && echo 1 || echo 0)"; }
+command -v mvn >/dev/null || { echo "note: Maven cannot be installed here, the Java package was not checked"; exit "$([ "${CODEGEEX_CI-}" = 1 ] && echo 1 || echo 0)"; }
 export JAVA_HOME=$home
 "$JAVA_HOME/bin/javac" -version
 

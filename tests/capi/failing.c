@@ -103,6 +103,8 @@ void *realloc(void *p, size_t n)
 
 static const char *model_path, *folder;
 static char code[1 << 16];
+/* The code as a JSON string. */
+static char code_json[2 * sizeof code + 3];
 /* Open for all parts, with one thread: others do not live on in a fork. */
 static codegeex_model *shared;
 static int wrong;
@@ -193,7 +195,7 @@ static codegeex_generate_options *options_of(const char *samples)
     return options;
 }
 
-/* Every option is read and set to what it is. */
+/* Every option is read and set to what it is, among them a long text with escapes. */
 static void options(void)
 {
     codegeex_error *error = NULL;
@@ -202,6 +204,10 @@ static void options(void)
     char *value = NULL;
     size_t len = 0, i;
 
+    if (options) {
+        OK(SET(generate, options, "stop_before", code_json, &error));
+        OK(SET(generate, options, "stop", "[\"\\n\\n\", \"\\ud83e\\udd80\"]", &error));
+    }
     if (options && OK(codegeex_generate_options_clone(options, &copy, &error))) {
         for (i = 0; (key = codegeex_generate_options_key(i, &help)) != NULL; i++)
             if (OK(codegeex_generate_options_get(copy, key, strlen(key), &value, &len, &error))) {
@@ -352,9 +358,13 @@ static void codes(void)
 {
     codegeex_error *error = NULL;
     codegeex_code_stop *stop = NULL;
+    static const float logprobs[2] = {-0.5f, -0.25f};
+    const codegeex_text texts[2] = {{code, 400}, {code, 4000}};
+    const codegeex_likelihood likely[2] = {{logprobs, 1, logprobs, 2}, {logprobs, 2, logprobs, 1}};
     codegeex_code_token *tokens = NULL;
+    codegeex_ranked *ranked = NULL;
     char *text = NULL;
-    size_t len = 0;
+    size_t *indices = NULL, len = 0;
     int32_t reason = 0;
 
     if (OK(codegeex_code_stop_new("python", 6, "function,line", 13, code, 400, &stop, &error))) {
@@ -369,6 +379,10 @@ static void codes(void)
         codegeex_free(text);
     if (OK(codegeex_code_scan("python", 6, code, 4000, &tokens, &len, &error)))
         codegeex_free(tokens);
+    if (OK(codegeex_code_distinct(texts, 2, &indices, &len, &error)))
+        codegeex_free(indices);
+    if (OK(codegeex_code_rank(likely, 2, &ranked, &len, &error)))
+        codegeex_free(ranked);
 }
 
 static const struct {
@@ -481,7 +495,7 @@ int main(int argc, char **argv)
 {
     static const char line[] = "def f(x, y):\n    return x + y  # <|endoftext|> \xc3\xa9\n";
     long runs = argc > 3 ? atol(argv[3]) : 0, processes = sysconf(_SC_NPROCESSORS_ONLN), process;
-    size_t i;
+    size_t i, n = 0;
 
     if (argc < 3)
         return 2;
@@ -497,6 +511,13 @@ int main(int argc, char **argv)
         code[sizeof code - 2] = ' ';
     if ((unsigned char)code[sizeof code - 3] >= 0xc0)
         code[sizeof code - 3] = ' ';
+    code_json[n++] = '"';
+    for (i = 0; i < sizeof code; i++) {
+        if (code[i] == '\n')
+            code_json[n++] = '\\';
+        code_json[n++] = code[i] == '\n' ? 'n' : code[i];
+    }
+    code_json[n] = '"';
     for (process = 0; process < processes; process++) {
         pid_t child = fork();
         CHECK(child >= 0);

@@ -208,7 +208,7 @@ fn prompts_that_cannot_be_are_failures() {
 }
 
 #[test]
-fn whoever_stops_reading_ends_the_generation_without_noise() {
+fn a_closed_output_ends_the_generation_without_an_error() {
     let started = Instant::now();
     let args = "generate --temperature 0 --max-new-tokens 1900";
     let args: Vec<&str> = args.split(' ').chain([PROMPT]).collect();

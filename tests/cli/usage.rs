@@ -186,7 +186,7 @@ fn bad_usage_is_exit_code_2_and_says_what() {
         );
     }
     let message = run(&["generate", "x", "--lang", "klingon"], "").failed(2);
-    assert!(message.contains("python"), "what there is: {message}");
+    assert!(message.contains("python"), "available languages: {message}");
 }
 
 /// The text between two words of a help.

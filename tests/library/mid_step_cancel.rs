@@ -1,4 +1,4 @@
-//! Requests that end while others are in the middle of a step: their callers hear of it before the
+//! Requests that end while others are in the middle of a step: their callers learn of it before the
 //! next operation, and the others get the same bits.
 
 use std::collections::BTreeMap;

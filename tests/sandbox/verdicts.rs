@@ -1,4 +1,4 @@
-//! Using up what there is: each limit ends the program, and the outcome says which.
+//! Programs that exhaust a resource: each limit ends them, and the outcome says which.
 
 use std::time::{Duration, Instant};
 

@@ -195,7 +195,7 @@ def test_closing_a_stream_cancels(model: Model, prompt: str) -> None:
     next(texts)
     texts.close()  # type: ignore[attr-defined]
     assert stream.completions[0].finish_reason is FinishReason.CANCELLED
-    # One that nobody holds ends as well.
+    # An unreachable one ends as well.
     stream = model.stream(prompt, max_new_tokens=1500)
     next(stream)
     thread = stream._flow.thread

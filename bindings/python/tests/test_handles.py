@@ -220,7 +220,7 @@ def test_closing_what_runs(model_path: str, prompt: str) -> None:
         assert len(stream.wait()[0].ids) == 20
 
 
-def test_what_nobody_holds_is_freed(model_path: str, prompt: str) -> None:
+def test_unreachable_objects_are_freed(model_path: str, prompt: str) -> None:
     model = Model(model_path)
     cell, watched = model._cell, weakref.ref(model)
     model.generate(prompt, max_new_tokens=2, on_event=lambda event: None)

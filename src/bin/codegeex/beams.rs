@@ -13,7 +13,7 @@ use crate::lines;
 use crate::numbers::whole;
 use crate::progress::Progress;
 
-/// What the command line or a request says of beams.
+/// Beam search options, on the command line and in requests.
 #[derive(clap::Args, Clone, Copy, Default)]
 #[command(next_help_heading = "Beam search")]
 pub struct BeamArgs {

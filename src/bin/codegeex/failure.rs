@@ -95,7 +95,7 @@ impl fmt::Display for Failure {
             Self::Usage(message) => f.write_str(message),
             Self::Library(error) => {
                 match error.kind() {
-                    // What shows only once the model is known.
+                    // Some values are checked only when the model is known.
                     ErrorKind::InvalidArgument | ErrorKind::TokenOutOfRange => {
                         f.write_str(&with_option_names(&error.to_string()))?;
                     }

@@ -94,7 +94,7 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
     format!("{answer}\n")
 }
 
-/// A line on what lies in or beside the checkpoint and is not read; nothing where there is nothing.
+/// The line about parts of the checkpoint that are ignored; empty if there are none.
 fn ignored(checkpoint: &Checkpoint) -> String {
     let ignored = checkpoint.ignored().cloned().unwrap_or_default();
     let count = |n: usize, one: &str, more: &str| match n {
@@ -119,7 +119,7 @@ fn ignored(checkpoint: &Checkpoint) -> String {
     }
 }
 
-/// A line on what is misaligned or strided in the file; nothing where there is nothing.
+/// The line about tensors that are read through a copy; empty if there are none.
 fn copied(checkpoint: &Checkpoint) -> String {
     match checkpoint.copied() {
         copied if copied.tensors > 0 => format!("copied      {copied}\n"),

@@ -23,7 +23,7 @@ const MAX_TEXT: usize = 64 << 20;
 /// Answers every line of stdin that is not blank with one line on stdout, at once. A line that
 /// cannot be read or answered gets `{"error": …}` in its place, and the command fails at the end.
 /// An interrupt ends the process while it waits for a line; the line that is being answered is
-/// answered with what there is by then, or not at all.
+/// answered with the partial result, or not at all.
 pub fn answer_each<A: Serialize>(
     interrupt: &Interrupt,
     mut answer: impl FnMut(&[u8], &CancelToken) -> codegeex::Result<A>,
@@ -153,7 +153,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> codegeex::Result<T> {
         // It counts lines from the start of ours.
         let place = format!(" at line {} column {}", e.line(), e.column());
         let text = e.to_string();
-        // Types of Rust are no words of a request.
+        // Names of Rust types mean nothing to the user.
         let text = ["usize", "u64", "u32"]
             .iter()
             .fold(text, |text, name| {

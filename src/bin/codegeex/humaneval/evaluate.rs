@@ -159,7 +159,7 @@ pub fn setup(args: SetupArgs, interrupt: &Interrupt) -> Result {
         true => EvalLanguage::ALL.to_vec(),
         false => args.lang,
     };
-    // What no program can ever use here is not downloaded.
+    // Without a sandbox nothing can run, so nothing is downloaded.
     Sandbox::detect(Policy::None)?;
     interrupt.orderly(|cancel| prepared(&languages, false, cancel))?;
     let mut text = String::new();

@@ -56,8 +56,8 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
             Object last;
             try (handle) {
                 last = new End(generation.run(handle, prompt, options, this::put, cancel, ended));
-            } catch (RuntimeException | Error e) {
-                last = new Failed(e);
+            } catch (Throwable thrown) {
+                last = new Failed(thrown);
             }
             put(last);
         }
@@ -112,8 +112,7 @@ public final class TokenStream implements Iterator<Token>, AutoCloseable {
     public boolean hasNext() {
         await();
         return switch (next) {
-            case Failed(RuntimeException e) -> throw e;
-            case Failed(Error e) -> throw e;
+            case Failed(Throwable thrown) -> throw Upcalls.Thrown.<RuntimeException>asIs(thrown);
             case End end -> false;
             default -> true;
         };

@@ -70,17 +70,15 @@ final class Upcalls {
         void rethrow() {
             Throwable own = thrown;
             thrown = null;
-            switch (own) {
-                case null -> {}
-                case RuntimeException e -> throw e;
-                case Error e -> throw e;
-                default -> sneak(own);
+            if (own != null) {
+                throw Thrown.<RuntimeException>asIs(own);
             }
         }
 
+        /** Throws a checked exception too, which other languages than Java throw without declaring it. */
         @SuppressWarnings("unchecked")
-        private static <T extends Throwable> void sneak(Throwable t) throws T {
-            throw (T) t;
+        static <T extends Throwable> RuntimeException asIs(Throwable thrown) throws T {
+            throw (T) thrown;
         }
     }
 

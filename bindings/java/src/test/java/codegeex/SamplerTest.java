@@ -136,8 +136,11 @@ final class SamplerTest {
             RuntimeException mine = new RuntimeException("mine");
             GenerateOptions fails = with(5, input -> sneak(mine));
             assertSame(mine, assertThrows(Throwable.class, () -> session.generate(CODE, fails)));
-            try (TokenStream tokens = session.stream(CODE, fails)) {
-                assertSame(mine, assertThrows(Throwable.class, tokens::hasNext));
+            Exception checked = new Exception("mine");
+            for (Throwable thrown : List.of(mine, checked)) {
+                try (TokenStream tokens = session.stream(CODE, with(5, input -> sneak(thrown)))) {
+                    assertSame(thrown, assertThrows(Throwable.class, tokens::hasNext));
+                }
             }
             // Neither poisoned nor in use.
             assertEquals(1, session.generate(CODE, tokens(1)).getFirst().ids().length);
