@@ -3,6 +3,7 @@
 #include "fixture.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -49,6 +50,17 @@ bool fails(std::size_t tokens, Call call) {
   } catch (const codegeex::error&) {
   }
   return false;
+}
+
+/// Waits for a condition; false if it takes too long.
+template <class Condition>
+bool in_time(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 }  // namespace
@@ -167,7 +179,7 @@ TEST(samplers_of_a_service) {
   }();
   REQUIRE(as_expected);
   // The library drops a request after its last event.
-  while (!watched.expired()) std::this_thread::yield();
+  REQUIRE(in_time([&] { return watched.expired(); }));
   // A ticket that goes away while its sampler runs.
   codegeex::generate_options slow = fixture::options(400);
   slow.add_sampler([](const sampler_input&) {});
@@ -188,7 +200,7 @@ TEST(a_ticket_has_every_event_before_what_a_sampler_threw) {
     throw failure(2);
   });
   auto ticket = service.submit(fixture::prompt(), bad);
-  while (!thrown) std::this_thread::yield();
+  REQUIRE(in_time([&] { return thrown.load(); }));
   // One more step of the service, and the exception is kept.
   REQUIRE(service.submit(fixture::prompt(), fixture::options(1)).wait().size() == 1);
   std::size_t tokens = 0;
