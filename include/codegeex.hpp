@@ -14,7 +14,8 @@
 // mean the defaults. Owners may be destroyed in any order, see codegeex.h.
 //
 // Views. std::string_view and codegeex::view point into the owner that returned them. Views of an
-// event point into the call or the ticket that reported it.
+// event point into the call or the ticket that reported it. Views that functions of codegeex::code
+// return point into the text that they were given, which must outlive them.
 //
 // Callbacks return void, or codegeex::flow to continue or cancel. An exception from a callback
 // cancels the call and is rethrown by it after the library has returned. So is an exception from a
