@@ -224,8 +224,10 @@ proptest! {
         let mut expected = Vec::new();
         for (id, &logit) in (0u32..).zip(&logits) {
             let mut x = logit;
-            let added: f32 = bias.iter().filter(|b| b.0 == id).map(|b| b.1).sum();
-            x += added;
+            // Several for one id add up from the smallest on, whatever their order.
+            let mut biases: Vec<f32> = bias.iter().filter(|b| b.0 == id).map(|b| b.1).collect();
+            biases.sort_unstable_by(f32::total_cmp);
+            x += biases.iter().sum::<f32>();
             if prompt.contains(&id) || generated.contains(&id) {
                 x = if x > 0.0 { x / repetition } else { x * repetition };
             }
