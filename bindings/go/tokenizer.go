@@ -36,7 +36,8 @@ func NewTokenizer() (*Tokenizer, error) {
 	return newTokenizer(h), nil
 }
 
-// TokenizerFromFolder reads vocab.json, merges.txt and added_tokens.json from a folder.
+// TokenizerFromFolder opens a tokenizer: a file tokenizer.json or tokenizer.model, or a folder with one
+// of them or with vocab.json, merges.txt and added_tokens.json.
 func TokenizerFromFolder(path string) (*Tokenizer, error) {
 	var h *C.codegeex_tokenizer
 	p, n := cText(path)

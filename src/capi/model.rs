@@ -75,8 +75,8 @@ impl Progress {
 }
 
 /// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
-/// options have a tokenizer, a vocabulary beside the checkpoint (`vocab.json`, `merges.txt`,
-/// `added_tokens.json`) is used, or else the built-in one.
+/// options have a tokenizer, the one beside the checkpoint is used (`tokenizer.json`, `vocab.json` with
+/// `merges.txt`, or `tokenizer.model`), or else the built-in one.
 ///
 /// `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
 /// the total; both are 0 when all weights are used in place in mapped files.

@@ -263,7 +263,7 @@ pub unsafe extern "C" fn codegeex_open_options_set_threads(
     })
 }
 
-/// The tokenizer of the model; NULL means the vocabulary beside the checkpoint, or else the built-in
+/// The tokenizer of the model; NULL means the tokenizer beside the checkpoint, or else the built-in
 /// tokenizer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_open_options_set_tokenizer(

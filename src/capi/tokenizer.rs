@@ -74,7 +74,7 @@ pub(super) fn codegeex() -> crate::Result<Arc<dyn Tokenizer>> {
 /// The tokenizer of a checkpoint, as [`CodeGeexTokenizer::beside`] finds it.
 pub(super) fn beside(checkpoint: &Path) -> crate::Result<Arc<dyn Tokenizer>> {
     match CodeGeexTokenizer::folder_beside(checkpoint) {
-        Some(folder) => Ok(Arc::new(CodeGeexTokenizer::from_folder(folder)?)),
+        Some(folder) => Ok(Arc::new(CodeGeexTokenizer::open(folder)?)),
         None => codegeex(),
     }
 }
@@ -98,7 +98,8 @@ pub unsafe extern "C" fn codegeex_tokenizer_new(
     })
 }
 
-/// Reads `vocab.json`, `merges.txt` and `added_tokens.json` from a folder.
+/// Opens a tokenizer: a file `tokenizer.json` or `tokenizer.model`, or a folder with one of them or with
+/// `vocab.json`, `merges.txt` and `added_tokens.json`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
     path: *const c_char,
@@ -109,7 +110,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
     guard!(error, |call| {
         let path = call.text(path, path_len, "path")?;
         let tokenizer = call.out(tokenizer, "tokenizer")?;
-        let read: Arc<dyn Tokenizer> = Arc::new(CodeGeexTokenizer::from_folder(Path::new(path))?);
+        let read: Arc<dyn Tokenizer> = Arc::new(CodeGeexTokenizer::open(path)?);
         tokenizer.set(new_handle(read)?);
         Ok(())
     })

@@ -214,10 +214,12 @@ impl Polish {
             return Ok(None);
         }
         let generator = session.generator();
-        let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
+        let tokenizer = generator.tokenizer();
+        let encode = |text: &str| tokenizer.encode_continuation(text, SpecialTokens::AsText);
         let prompts = candidates.iter().zip(shown).map(|(candidate, shown)| {
             let (whole, rest) = candidate.text.split_at(shown.rest);
-            let mut ids = encode(&try_concat(&[place.prompt, whole])?)?;
+            let before = try_concat(&[place.prompt, whole])?;
+            let mut ids = tokenizer.encode_prompt(&before, SpecialTokens::AsText)?;
             let from = ids.len();
             ids.try_extend(&encode(rest)?)?;
             Ok((ids, from))

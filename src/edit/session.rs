@@ -169,7 +169,9 @@ impl EditSession {
     pub fn new(generator: &Generator, language: Language, options: EditOptions) -> Result<Self> {
         options.generate.validate()?;
         let head = format!("{}\n", language.tag());
-        let ids = generator.tokenizer().encode(&head, SpecialTokens::AsText)?;
+        let ids = generator
+            .tokenizer()
+            .encode_prompt(&head, SpecialTokens::AsText)?;
         let context = generator.model().config().max_position_embeddings;
         let suffix = match options.polish.rank && options.generate.samples > 1 {
             true => options.polish.suffix_tokens,

@@ -105,7 +105,7 @@ impl Window {
 
     fn encode(&self, tokenizer: &dyn Tokenizer, text: &str, anchor: usize) -> Result<Vec<u32>> {
         let prompt = try_concat(&[&self.head, &text[anchor..]])?;
-        tokenizer.encode(&prompt, SpecialTokens::AsText)
+        tokenizer.encode_prompt(&prompt, SpecialTokens::AsText)
     }
 
     /// The leftmost line start from which no more than `most - step` tokens are left; inside of a
@@ -120,9 +120,9 @@ impl Window {
             return Ok(0);
         }
         // Where that number of tokens begins, about.
-        let head = tokenizer.encode(&self.head, SpecialTokens::AsText)?.len();
-        let tail = tokenizer.encode(&text[first..], SpecialTokens::AsText)?;
-        let last = tail.iter().rev().take(target.saturating_sub(head));
+        let head = tokenizer.encode_prompt(&self.head, SpecialTokens::AsText)?;
+        let tail = tokenizer.encode_continuation(&text[first..], SpecialTokens::AsText)?;
+        let last = tail.iter().rev().take(target.saturating_sub(head.len()));
         let bytes = last.map(|&id| tokenizer.token_bytes(id).map_or(0, <[u8]>::len));
         let at = text.len().saturating_sub(bytes.sum::<usize>());
         let half = at + (text.len() - at) / 2;

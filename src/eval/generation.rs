@@ -228,7 +228,7 @@ impl<'a> Plan<'a> {
         let positions = model.config().max_position_embeddings;
         let most = positions.min(options.max_tokens as usize);
         let tokens = prompts.iter().map(|prompt| {
-            let ids = (generator.tokenizer()).encode(&prompt.text, SpecialTokens::AsText)?;
+            let ids = (generator.tokenizer()).encode_prompt(&prompt.text, SpecialTokens::AsText)?;
             Ok(Tokens {
                 seed: seed_of(options.seed, task, &prompt.task_id),
                 room: most.saturating_sub(ids.len()),

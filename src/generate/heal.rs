@@ -52,7 +52,7 @@ impl TextTokens {
             Ok(match std::str::from_utf8(bytes) {
                 // Some tokens never come of encoding, such as GPT-2's own runs of spaces, and no
                 // model has learned them.
-                Ok(text) => tokenizer.encode(text, SpecialTokens::AsText)? == [id],
+                Ok(text) => tokenizer.encode_continuation(text, SpecialTokens::AsText)? == [id],
                 // A part of a character comes of encoding the whole one.
                 Err(_) => true,
             })
@@ -148,7 +148,7 @@ impl TextTokens {
                 text.try_extend(longer)?;
             }
             if let Ok(text) = std::str::from_utf8(&text) {
-                let ids = tokenizer.encode(text, SpecialTokens::AsText)?;
+                let ids = tokenizer.encode_continuation(text, SpecialTokens::AsText)?;
                 let same = ids.iter().zip(known).take_while(|(a, b)| a == b).count();
                 if let Some(&start) = starts.iter().rev().nth(same) {
                     take(start);

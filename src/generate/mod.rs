@@ -173,12 +173,12 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Opens a model, and the tokenizer beside it: `vocab.json`, `merges.txt` and
-    /// `added_tokens.json` in the same folder, or without them CodeGeeX's own.
+    /// Opens a model, and the tokenizer beside it, as [`CodeGeexTokenizer::open`] finds it in the
+    /// same folder; without one, CodeGeeX's own.
     ///
     /// # Errors
     /// Those of [`load`] and
-    /// [`CodeGeexTokenizer::from_folder`].
+    /// [`CodeGeexTokenizer::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &LoadOptions::new())
     }

@@ -39,7 +39,7 @@ impl Prompt<'_> {
         special: SpecialTokens,
     ) -> Result<Vec<u32>> {
         match self {
-            Self::Text(text) => tokenizer.encode(&text, special),
+            Self::Text(text) => tokenizer.encode_prompt(&text, special),
             Self::Ids(Cow::Owned(ids)) => Ok(ids),
             Self::Ids(Cow::Borrowed(ids)) => Ok(try_copy(ids)?),
         }

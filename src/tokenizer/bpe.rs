@@ -24,18 +24,29 @@
 //! Measured on GPT-2's merges: at most 3.6 attempts a byte over all texts that repeat one token,
 //! alone or with a byte between.
 //!
-//! This needs merges that name only bytes and results of earlier merges, each pair once;
-//! [`Merges::new`] refuses others. Rejected, without a measurement: a heap of merges by rank. It
-//! is shorter and needs no trie, but takes O(n log n).
+//! This needs merges that name only base symbols and results of earlier merges, each pair once;
+//! [`Merges::new`] refuses others.
+//!
+//! Base symbols are the 256 bytes and, for SentencePiece's kind, characters that are never taken
+//! apart. A text has one division into base symbols: the characters that are symbols, and the bytes
+//! of the others. So the trie holds a character's bytes, and no token is a part of it.
+//!
+//! Files list merges that this engine does not hold: several for one token, and some that name a
+//! token before it is made. [`Merges::from_rules`] leaves out those that never apply. A token is
+//! always made in the same way, whatever is around it: until then no merge crosses its ends, so what
+//! happens inside is what happens when its bytes are encoded alone. So one merge is enough for each.
+//! One that names a token too early is left out when its two halves are never neighbours; otherwise
+//! the order of the definition is not the order of ranks, and [`ranked`](super::ranked) has to encode.
 //!
 //! Tokens are numbered here by rank: 0 to 255 are the bytes in the order of the vocabulary, then
-//! come the merges. What this module does not know: ids, and where pieces begin and end.
+//! come characters and merges. What this module does not know: ids, and where pieces begin and end.
 
 use std::collections::TryReserveError;
 
 use super::pairs::PairMap;
+use super::ranked::Ranked;
 use super::trie::{Full, Trie};
-use crate::memory::{TryGrow, try_collect, try_copy};
+use crate::memory::{TryGrow, try_collect, try_copy, try_filled};
 
 /// Number of tokens that are single bytes.
 pub(super) const BYTE_TOKENS: u32 = 256;
@@ -74,11 +85,42 @@ impl From<TryReserveError> for MergeFault {
     }
 }
 
+impl Full {
+    fn at(self, merge: usize) -> MergeFault {
+        match self {
+            Self::Nodes => MergeFault::TooLarge { merge },
+            Self::Memory => MergeFault::OutOfMemory,
+        }
+    }
+}
+
+/// What merging starts from.
+#[derive(Debug)]
+pub(super) struct Base {
+    /// The bytes, in the order of their tokens: by value where there are `chars`.
+    pub bytes: [u8; 256],
+    /// Characters of several bytes.
+    pub chars: Vec<char>,
+    /// The id of every byte, then of every character.
+    pub ids: Vec<u32>,
+}
+
+/// A merge of a file, in ids.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    pub left: u32,
+    pub right: u32,
+    /// The token whose bytes are those of both.
+    pub made: u32,
+}
+
 /// The merges of a vocabulary, prepared for encoding.
 #[derive(Debug)]
 pub(super) struct Merges {
     pairs: PairMap,
-    /// The two tokens that each token was merged from; a byte twice itself.
+    /// Number of base symbols, which come before all merges.
+    base: u32,
+    /// The two tokens that each token was merged from; a base symbol twice itself.
     halves: Vec<(u32, u32)>,
     /// Bytes of every token, one after the other.
     bytes: Vec<u8>,
@@ -107,21 +149,95 @@ impl Merges {
         if merges.len() > MAX_MERGES {
             return Err(MergeFault::TooLarge { merge: MAX_MERGES });
         }
-        let mut this = Self {
-            pairs: PairMap::with_capacity(merges.len())?,
-            halves: try_collect((0..BYTE_TOKENS).map(|b| (b, b)))?,
-            bytes: try_copy(bytes)?,
-            starts: try_collect(0..=BYTE_TOKENS)?,
-            trie: Trie::new(bytes, merges.len())?,
-            shorter: Vec::new(),
-        };
-        this.halves.try_reserve_exact(merges.len())?;
-        this.starts.try_reserve_exact(merges.len())?;
+        let mut this = Self::of_bytes(bytes, merges.len())?;
         for (merge, &(left, right)) in merges.iter().enumerate() {
             this.add(merge, left, right)?;
         }
-        this.shorter = this.trie.prefix_links(this.halves.len())?;
+        this.finish()
+    }
+
+    /// Prepares the rules of a file, given in order of rank; also the id of every token, and what
+    /// encodes in place of these merges if the rules are not in the order in which they apply.
+    ///
+    /// Every id is below `ids`, and no two base symbols have the same one.
+    pub(super) fn from_rules(
+        base: &Base,
+        rules: &[Rule],
+        ids: usize,
+    ) -> Result<(Self, Vec<u32>, Option<Ranked>), MergeFault> {
+        if rules.len() > MAX_MERGES {
+            return Err(MergeFault::TooLarge { merge: MAX_MERGES });
+        }
+        let mut this = Self::of_bytes(&base.bytes, ids)?;
+        let mut made = try_copy(&base.ids)?;
+        for symbol in &base.chars {
+            this.add_char(symbol)?;
+        }
+        // The token of each id.
+        let mut tokens = try_filled(NONE, ids)?;
+        for (token, &id) in (0..).zip(&made) {
+            tokens[id as usize] = token;
+        }
+        let mut seen = PairMap::with_capacity(rules.len())?;
+        let mut early = Vec::new();
+        for (merge, rule) in rules.iter().enumerate() {
+            if let Some(first) = seen.insert(rule.left, rule.right, merge as u32)? {
+                return Err(MergeFault::Repeated { merge, first });
+            }
+            let (left, right) = (tokens[rule.left as usize], tokens[rule.right as usize]);
+            if left == NONE || right == NONE {
+                early.try_push(merge)?;
+            } else if tokens[rule.made as usize] == NONE
+                && this.boundary_survives(left, right, this.len() as u32)
+            {
+                tokens[rule.made as usize] = this.len() as u32;
+                made.try_push(rule.made)?;
+                this.add(merge, left, right)?;
+            }
+        }
+        let mut early = early.iter().map(|&merge: &usize| &rules[merge]);
+        let applies = early.any(|rule| {
+            let (left, right) = (tokens[rule.left as usize], tokens[rule.right as usize]);
+            left != NONE && right != NONE && this.boundary_survives(left, right, NONE)
+        });
+        let ranked = applies.then(|| Ranked::new(base, rules, seen));
+        Ok((this.finish()?, made, ranked.transpose()?))
+    }
+
+    /// The 256 bytes; `more` tokens will follow.
+    fn of_bytes(bytes: &[u8; 256], more: usize) -> Result<Self, MergeFault> {
+        let mut this = Self {
+            pairs: PairMap::with_capacity(more)?,
+            base: BYTE_TOKENS,
+            halves: try_collect((0..BYTE_TOKENS).map(|b| (b, b)))?,
+            bytes: try_copy(bytes)?,
+            starts: try_collect(0..=BYTE_TOKENS)?,
+            trie: Trie::new(bytes, more)?,
+            shorter: Vec::new(),
+        };
+        this.halves.try_reserve_exact(more)?;
+        this.starts.try_reserve_exact(more)?;
         Ok(this)
+    }
+
+    /// Adds a character of several bytes, before all merges. Bytes have the order of their values.
+    fn add_char(&mut self, symbol: &char) -> Result<(), MergeFault> {
+        let token = self.len() as u32;
+        let mut buffer = [0; 4];
+        let bytes = symbol.encode_utf8(&mut buffer).as_bytes();
+        self.halves.try_push((token, token))?;
+        self.bytes.try_extend(bytes)?;
+        self.starts.try_push(self.bytes.len() as u32)?;
+        self.base += 1;
+        let inserted = self.trie.insert(token, u32::from(bytes[0]), &bytes[1..]);
+        inserted.map_err(|full| full.at(0))
+    }
+
+    fn finish(mut self) -> Result<Self, MergeFault> {
+        self.shorter = self.trie.prefix_links(self.halves.len())?;
+        // The byte that a character begins with is no token of texts that have the character.
+        self.shorter[BYTE_TOKENS as usize..self.base as usize].fill(NONE);
+        Ok(self)
     }
 
     fn add(&mut self, merge: usize, left: u32, right: u32) -> Result<(), MergeFault> {
@@ -151,13 +267,9 @@ impl Merges {
             && self.trie.contains(right)
             && self.boundary_survives(left, right, token)
         {
-            let tail = &self.bytes[self.range(right)];
-            self.trie
-                .insert(token, left, tail)
-                .map_err(|full| match full {
-                    Full::Nodes => MergeFault::TooLarge { merge },
-                    Full::Memory => MergeFault::OutOfMemory,
-                })?;
+            let tail = self.range(right);
+            let inserted = self.trie.insert(token, left, &self.bytes[tail]);
+            return inserted.map_err(|full| full.at(merge));
         }
         Ok(())
     }
@@ -170,6 +282,15 @@ impl Merges {
     /// The bytes of `token`.
     pub(super) fn token_bytes(&self, token: u32) -> &[u8] {
         &self.bytes[self.range(token)]
+    }
+
+    /// Calls `see` with every two bytes that some token has beside each other.
+    pub(super) fn adjacent_bytes(&self, mut see: impl FnMut(u8, u8)) {
+        for token in (0..self.len() as u32).filter(|&token| self.is_reachable(token)) {
+            for pair in self.token_bytes(token).windows(2) {
+                see(pair[0], pair[1]);
+            }
+        }
     }
 
     /// Whether encoding the bytes of `token` yields `token`.
@@ -271,13 +392,13 @@ impl Merges {
             // Undo the later of the two. Of two equal merges the left one came first, and so it
             // is before a merge across of the same rank, while the right one is after it.
             if left > right {
-                if left < BYTE_TOKENS {
+                if left < self.base {
                     return true;
                 }
                 limit = left;
                 left = self.halves[left as usize].1;
             } else {
-                if right < BYTE_TOKENS {
+                if right < self.base {
                     return true;
                 }
                 limit = right + 1;

@@ -1,17 +1,26 @@
-//! The CodeGeeX tokenizer: GPT-2's byte-level byte-pair encoding, and tokens for runs of spaces.
+//! CodeGeeX's own vocabulary: GPT-2's merges, compiled in, and tokens for runs of spaces.
 
 use std::collections::TryReserveError;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
+use super::added::{self, Flags};
 use super::bpe::{BYTE_TOKENS, MergeFault, Merges};
 use super::byte_chars::BYTE_ORDER;
-use super::pretokenize::{at_space_run, piece_end};
-use super::vocabulary::{END_OF_TEXT, PieceScratch, Vocabulary};
-use super::{SpecialTokens, Tokenizer, files};
+use super::encoder::CodeGeexTokenizer;
+use super::split::Split;
+use super::vocabulary::{LeadingSpace, Other, Rules, Strip, Vocabulary};
+use super::whitespace::{MIN_RUN, RUN_TOKENS, SpaceRuns, run_name};
+use super::{files, json, sentencepiece};
 use crate::error::{Error, ErrorKind, Result, bail};
-use crate::memory::{TryGrow, TryGrowText, try_collect, try_vec};
-use crate::threads::ThreadPool;
+use crate::memory::{try_collect, try_copy, try_vec};
+
+/// Names of the files that hold a whole tokenizer.
+const JSON: &str = "tokenizer.json";
+const SENTENCEPIECE: &str = "tokenizer.model";
+
+/// The name of the token that ends a text.
+pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// The merges of GPT-2 in order of rank: pairs of ids, two bytes each, little-endian.
 /// Written by `tools/src/bin/gpt2_merges.rs`, which takes them from a published crate.
@@ -19,33 +28,6 @@ static GPT2_MERGES: &[u8; 200_000] = include_bytes!("gpt2_merges.bin");
 
 /// Number of `<|extratoken_1|>`, `<|extratoken_2|>`, … in CodeGeeX's vocabulary.
 const EXTRA_TOKENS: u32 = 143;
-
-/// A byte-level BPE tokenizer of GPT-2's kind with CodeGeeX's tokens for runs of spaces.
-///
-/// Cheap to clone, and shared freely between threads: it never changes.
-///
-/// ```
-/// use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
-///
-/// let tokenizer = CodeGeexTokenizer::codegeex()?;
-/// let ids = tokenizer.encode("if x:\n    y()", SpecialTokens::AsText)?;
-/// assert_eq!(ids, [361, 2124, 25, 198, 50268, 88, 3419]);
-/// assert_eq!(tokenizer.decode(&ids)?, "if x:\n    y()");
-/// # Ok::<(), codegeex::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct CodeGeexTokenizer {
-    vocabulary: Arc<Vocabulary>,
-}
-
-/// Working memory for [`CodeGeexTokenizer::encode_into`], to be kept from one text to the next.
-///
-/// It remembers short pieces of the texts before, so encoding many similar texts with the same
-/// one is faster. Results never depend on it; it can serve different tokenizers in turn.
-#[derive(Debug, Default)]
-pub struct EncodeScratch {
-    piece: PieceScratch,
-}
 
 impl CodeGeexTokenizer {
     /// The tokenizer of CodeGeeX's published checkpoints, compiled in.
@@ -79,7 +61,7 @@ impl CodeGeexTokenizer {
             MergeFault::OutOfMemory => Error::out_of_memory("the merges of the tokenizer"),
             fault => Error::new(ErrorKind::Internal, format!("{fault:?}")),
         })?;
-        Vocabulary::new(merges, ids, &controls).map(Self::new)
+        vocabulary(merges, ids, &controls).map(Self::new)
     }
 
     /// Reads a vocabulary in the files that Hugging Face's GPT-2 tokenizer has: ids by token,
@@ -105,118 +87,137 @@ impl CodeGeexTokenizer {
         )
     }
 
-    /// The tokenizer of a checkpoint, a file or a folder: the vocabulary beside it where there is a
-    /// `vocab.json` or a `merges.txt`, CodeGeeX's own elsewhere.
+    /// Reads a `tokenizer.json` as Hugging Face writes it.
     ///
     /// # Errors
-    /// As [`from_files`](Self::from_files) and [`codegeex`](Self::codegeex).
+    /// [`InvalidVocabulary`](ErrorKind::InvalidVocabulary) for a file that contradicts itself,
+    /// [`UnsupportedFile`](ErrorKind::UnsupportedFile) for one with a rule that is not known, which
+    /// the message quotes, and the errors of reading files.
+    pub fn from_json_file(path: &Path) -> Result<Self> {
+        json::read(path).map(Self::new)
+    }
+
+    /// Reads the `tokenizer.json` in `text`. `end_of_text` is the name of the token that ends a text;
+    /// without it a usual one is looked for.
+    ///
+    /// # Errors
+    /// As [`from_json_file`](Self::from_json_file).
+    pub fn from_json(text: &str, end_of_text: Option<&str>) -> Result<Self> {
+        json::from_json(text, end_of_text).map(Self::new)
+    }
+
+    /// Reads a `tokenizer.model` as SentencePiece writes it, of type BPE.
+    ///
+    /// # Errors
+    /// As [`from_json_file`](Self::from_json_file).
+    pub fn from_sentencepiece_file(path: &Path) -> Result<Self> {
+        sentencepiece::read(path).map(Self::new)
+    }
+
+    /// Reads the `tokenizer.model` in `bytes`.
+    ///
+    /// # Errors
+    /// As [`from_json_file`](Self::from_json_file).
+    pub fn from_sentencepiece(bytes: &[u8]) -> Result<Self> {
+        sentencepiece::from_bytes(bytes).map(Self::new)
+    }
+
+    /// Opens a tokenizer: a file `tokenizer.json` or `tokenizer.model`, or a folder with one of them
+    /// or with `vocab.json`, `merges.txt` and `added_tokens.json`. Of several, the first of these
+    /// is read: `tokenizer.json`, `vocab.json`, `tokenizer.model`.
+    ///
+    /// # Errors
+    /// Those of the reader, and [`NotFound`](ErrorKind::NotFound) for a folder without any.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return match path.extension().is_some_and(|e| e == "model") {
+                true => Self::from_sentencepiece_file(path),
+                false => Self::from_json_file(path),
+            };
+        }
+        let has = |name: &str| path.join(name).exists();
+        match () {
+            () if has(JSON) => Self::from_json_file(&path.join(JSON)),
+            () if has("vocab.json") || has("merges.txt") => Self::from_folder(path),
+            () if has(SENTENCEPIECE) => Self::from_sentencepiece_file(&path.join(SENTENCEPIECE)),
+            () => bail!(
+                NotFound,
+                "{}: the folder has no tokenizer: expected {JSON}, vocab.json with merges.txt, or \
+                 {SENTENCEPIECE}",
+                path.display()
+            ),
+        }
+    }
+
+    /// The tokenizer of a checkpoint, a file or a folder: the one beside it where there is one, as
+    /// [`open`](Self::open) finds it, CodeGeeX's own elsewhere.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`codegeex`](Self::codegeex).
     pub fn beside(checkpoint: &Path) -> Result<Self> {
         match Self::folder_beside(checkpoint) {
-            Some(folder) => Self::from_folder(folder),
+            Some(folder) => Self::open(folder),
             None => Self::codegeex(),
         }
     }
 
-    /// The folder with the vocabulary of [`beside`](Self::beside).
+    /// The folder with the tokenizer of [`beside`](Self::beside).
     pub(crate) fn folder_beside(checkpoint: &Path) -> Option<&Path> {
         let folder = match checkpoint.is_dir() {
             true => checkpoint,
             false => checkpoint.parent().unwrap_or(Path::new("")),
         };
-        let has = |name: &str| folder.join(name).exists();
-        (has("vocab.json") || has("merges.txt")).then_some(folder)
+        let names = [JSON, "vocab.json", "merges.txt", SENTENCEPIECE];
+        let has_one = names.iter().any(|name| folder.join(name).exists());
+        has_one.then_some(folder)
     }
+}
 
-    fn new(vocabulary: Vocabulary) -> Self {
-        Self {
-            vocabulary: Arc::new(vocabulary),
-        }
+/// CodeGeeX's rules over `merges`, where token i has the id `ids[i]`, and `controls`.
+///
+/// # Errors
+/// [`InvalidVocabulary`](ErrorKind::InvalidVocabulary) where a token that the rules need is missing.
+pub(super) fn vocabulary(
+    merges: Merges,
+    ids: Vec<u32>,
+    controls: &[(&str, u32)],
+) -> Result<Vocabulary> {
+    let required = |name: &str| match controls.iter().find(|(control, _)| *control == name) {
+        Some(&(_, id)) => Ok(id),
+        None => bail!(
+            InvalidVocabulary,
+            "there is no token {name}, without which texts cannot be encoded as CodeGeeX does"
+        ),
+    };
+    let mut runs = [0; RUN_TOKENS];
+    for (len, id) in (MIN_RUN..).zip(&mut runs) {
+        *id = required(&run_name(len))?;
     }
-
-    /// Appends the ids of `text` to `ids`.
-    ///
-    /// The same ids as [`encode`](Tokenizer::encode), without allocating for each text.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory); some of the ids may then be in `ids`.
-    pub fn encode_into(
-        &self,
-        text: &str,
-        special: SpecialTokens,
-        scratch: &mut EncodeScratch,
-        ids: &mut Vec<u32>,
-    ) -> Result<()> {
-        let vocabulary = &*self.vocabulary;
-        vocabulary.prepare(&mut scratch.piece, text.len());
-        let mut start = 0;
-        if special == SpecialTokens::Parse {
-            while let Some((at, id)) = vocabulary.controls.find(text, start) {
-                self.encode_text(&text[start..at.start], scratch, ids)?;
-                ids.try_push(id)?;
-                start = at.end;
-            }
-        }
-        Ok(self.encode_text(&text[start..], scratch, ids)?)
-    }
-
-    /// Appends the ids of `text`, in which nothing is a control token.
-    fn encode_text(
-        &self,
-        text: &str,
-        scratch: &mut EncodeScratch,
-        ids: &mut Vec<u32>,
-    ) -> Result<(), TryReserveError> {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            if at_space_run(text, at) {
-                at = self.vocabulary.spaces.encode(bytes, at, ids)?;
-            } else {
-                let end = piece_end(text, at);
-                self.vocabulary
-                    .encode_piece(bytes, at, end, &mut scratch.piece, ids)?;
-                at = end;
-            }
-        }
-        Ok(())
-    }
-
-    /// The ids of each of `texts`, encoded by the threads of `pool`. A single text is the work of
-    /// one thread.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
-    pub fn encode_batch(
-        &self,
-        pool: &ThreadPool,
-        texts: &[&str],
-        special: SpecialTokens,
-    ) -> Result<Vec<Vec<u32>>> {
-        let mut batch = try_collect(texts.iter().map(|_| Ok(Vec::new())))?;
-        let scratches = Mutex::new(Vec::new());
-        let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
-        pool.for_each_chunk(&mut batch, 1, |i, ids| {
-            let mut scratch: EncodeScratch = lock().pop().unwrap_or_default();
-            ids[0] = self.encode_with(texts[i], special, &mut scratch);
-            lock().push(scratch);
+    let spaces = SpaceRuns::new(runs);
+    let mut others = try_vec(controls.len())?;
+    let mut names = try_vec(controls.len())?;
+    for &(name, id) in controls {
+        let run = spaces.decode(id);
+        others.push(Other {
+            id,
+            bytes: try_copy(run.unwrap_or(name.as_bytes()))?,
+            is_control: run.is_none(),
+            is_word: false,
         });
-        let mut all = try_vec(batch.len())?;
-        for ids in batch {
-            all.push(ids?);
-        }
-        Ok(all)
+        names.push(added::token(name, id, Flags::default())?);
     }
-
-    fn encode_with(
-        &self,
-        text: &str,
-        special: SpecialTokens,
-        scratch: &mut EncodeScratch,
-    ) -> Result<Vec<u32>> {
-        let mut ids = try_vec(ids_of(text.len()))?;
-        self.encode_into(text, special, scratch, &mut ids)?;
-        Ok(ids)
-    }
+    let rules = Rules {
+        split: Split::CodeGeex,
+        spaces: Some(spaces),
+        normalizer: Vec::new(),
+        leading_space: LeadingSpace::Never,
+        strip: Strip::Nothing,
+        ignore_merges: false,
+        prefix: Vec::new(),
+        end_of_text: required(END_OF_TEXT)?,
+    };
+    Vocabulary::new(merges, None, ids, others, &names, rules)
 }
 
 /// The compiled-in merges, in order of rank.
@@ -225,63 +226,4 @@ pub(super) fn gpt2_merges() -> Result<Vec<(u32, u32)>, TryReserveError> {
     let id = |bytes| u32::from(u16::from_le_bytes(bytes));
     let pairs = pairs.iter();
     try_collect(pairs.map(|&[a, b, c, d]| (id([a, b]), id([c, d]))))
-}
-
-/// An estimate of the number of ids of `len` bytes of text: source code has three to four bytes a
-/// token.
-fn ids_of(len: usize) -> usize {
-    len / 3 + 1
-}
-
-impl Tokenizer for CodeGeexTokenizer {
-    fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
-        self.encode_with(text, special, &mut EncodeScratch::default())
-    }
-
-    fn token_bytes(&self, id: u32) -> Option<&[u8]> {
-        self.vocabulary.token_bytes(id)
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    fn end_of_text(&self) -> u32 {
-        self.vocabulary.end_of_text
-    }
-
-    fn is_control(&self, id: u32) -> bool {
-        self.vocabulary.is_control(id)
-    }
-
-    fn decode(&self, ids: &[u32]) -> Result<String> {
-        let mut bytes = try_vec(ids.len().saturating_mul(4))?;
-        for &id in ids {
-            bytes.try_extend(bytes_or_error(self, id)?)?;
-        }
-        let error = match String::from_utf8(bytes) {
-            Ok(text) => return Ok(text),
-            Err(error) => error,
-        };
-        let mut text = String::new();
-        for chunk in error.as_bytes().utf8_chunks() {
-            text.try_push_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                text.try_push_str("\u{FFFD}")?;
-            }
-        }
-        Ok(text)
-    }
-}
-
-/// The bytes of `id`, or the error that says there are none.
-pub(super) fn bytes_or_error(tokenizer: &dyn Tokenizer, id: u32) -> Result<&[u8]> {
-    match tokenizer.token_bytes(id) {
-        Some(bytes) => Ok(bytes),
-        None => bail!(
-            TokenOutOfRange,
-            "unknown token id {id}: expected an id below {}",
-            tokenizer.vocab_size()
-        ),
-    }
 }

@@ -10,9 +10,10 @@ use std::path::Path;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
+use super::added::MAX_NAME;
 use super::bpe::{BYTE_TOKENS, MAX_MERGES, MAX_TOKEN_LEN, MergeFault, Merges};
 use super::byte_chars::{BYTE_ORDER, byte_chars};
-use super::special;
+use super::codegeex;
 use super::vocabulary::Vocabulary;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail, excerpt};
@@ -31,10 +32,11 @@ pub(super) fn read(vocab: &Path, merges: &Path, added: &Path) -> Result<Vocabula
     let controls = controls(&ids, &rules).map_err(|error| error.within(vocab.display()))?;
     let merges = Merges::new(&BYTE_ORDER, &rules.pairs)
         .map_err(|fault| describe(fault, &rules).within(merges.display()))?;
-    Vocabulary::new(merges, rules.ids, &controls).map_err(|error| error.within(added.display()))
+    codegeex::vocabulary(merges, rules.ids, &controls)
+        .map_err(|error| error.within(added.display()))
 }
 
-fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = Bytes::read(path)?;
     String::from_utf8(try_copy(bytes.as_slice())?).map_err(|error| {
         let error = error.utf8_error();
@@ -330,7 +332,7 @@ fn controls<'a>(ids: &TokenIds<'a>, rules: &Rules) -> Result<Vec<(&'a str, u32)>
         .zip(&ids.by_id)
         .filter(|&(id, _)| !is_piece[id as usize]);
     try_collect_ok(others.map(|(id, &token)| {
-        if !special::is_name(token) {
+        if !is_name(token) {
             bail!(
                 InvalidVocabulary,
                 "token {} with id {id} is neither a byte nor made by a merge: expected a name such \
@@ -340,6 +342,16 @@ fn controls<'a>(ids: &TokenIds<'a>, rules: &Rules) -> Result<Vec<(&'a str, u32)>
         }
         Ok((token, id))
     }))
+}
+
+/// Whether `name` has the form of a control token's name: `<|name|>`, with letters, digits and
+/// underscores between. So no two of them overlap in a text, and a space is in none.
+fn is_name(name: &str) -> bool {
+    let inner = name.strip_prefix("<|").and_then(|n| n.strip_suffix("|>"));
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    inner.is_some_and(|inner| {
+        !inner.is_empty() && name.len() <= MAX_NAME && inner.bytes().all(is_part)
+    })
 }
 
 /// The error for merges that [`parse_merges`] could read and [`Merges`] refuses.

@@ -1,22 +1,34 @@
-//! Text to token ids and back: GPT-2 byte-level BPE with CodeGeeX's whitespace tokens.
+//! Text to token ids and back by byte-pair encoding: CodeGeeX's own vocabulary, and those of other
+//! models, read from their files.
 //!
-//! A text is encoded in four steps: control tokens that it spells are taken out, if that is asked
-//! for (`special`); runs of spaces become tokens (`whitespace`); what is between them is split
-//! into pieces (`pretokenize`, by the classes of `unicode`); and each piece is looked up whole
-//! (`words`) or put together by byte-pair encoding (`bpe`, on a `trie` and a map of `pairs`).
-//! `vocabulary` holds all that for one set of tokens, compiled in or read by `files`, and
-//! [`CodeGeexTokenizer`] is the public type. [`StreamDecoder`] makes text of tokens as they come.
+//! A text is encoded in these steps: added tokens that it spells are taken out (`added`), control
+//! tokens among them only if that is asked for; the rest is normalized (`normalize`) and split into
+//! pieces (`split`, by the `patterns` of published tokenizers and the classes of `unicode`;
+//! `pretokenize` and `whitespace` for CodeGeeX's); and each piece is looked up whole (`words`) or
+//! merged (`bpe`, on a `trie` and a map of `pairs`; `ranked` where merges are out of order).
+//! `vocabulary` holds all that for one set of tokens, and `encoder` has the public type,
+//! [`CodeGeexTokenizer`]. [`StreamDecoder`] makes text of tokens as they come.
+//!
+//! Readers: `codegeex` (compiled in), `files` (`vocab.json` and `merges.txt`), `json`
+//! (`tokenizer.json`), `sentencepiece` (`tokenizer.model`).
 //!
 //! This module does not know prompts, models or files other than vocabularies.
 #![forbid(unsafe_code)]
 
+mod added;
 mod bpe;
 mod byte_chars;
 mod codegeex;
+mod encoder;
 mod files;
+mod json;
+mod normalize;
 mod pairs;
+mod patterns;
 mod pretokenize;
-mod special;
+mod ranked;
+mod sentencepiece;
+mod split;
 mod stream;
 mod trie;
 mod unicode;
@@ -28,7 +40,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use codegeex::{CodeGeexTokenizer, EncodeScratch};
+pub use encoder::{CodeGeexTokenizer, EncodeScratch};
 pub use stream::{InvalidUtf8, StreamDecoder};
 
 pub use crate::threads::ThreadPool;
@@ -53,6 +65,15 @@ pub trait Tokenizer: Send + Sync {
     /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and what a tokenizer reports.
     fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>>;
 
+    /// The ids of `text` where it goes on from other text: without the space that a tokenizer of
+    /// SentencePiece's kind puts before a text.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn encode_continuation(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
+        self.encode(text, special)
+    }
+
     /// The bytes that `id` stands for, or `None` for an unknown id. Bytes of one
     /// token may end inside a UTF-8 character.
     fn token_bytes(&self, id: u32) -> Option<&[u8]>;
@@ -60,13 +81,46 @@ pub trait Tokenizer: Send + Sync {
     /// One more than the largest id that [`encode`](Self::encode) can produce.
     fn vocab_size(&self) -> usize;
 
-    /// The id that ends a text.
+    /// The id that ends a text; `u32::MAX`, which is no token, where the tokenizer does not say.
     fn end_of_text(&self) -> u32;
 
     /// Whether `id` is a control token, whose bytes are its name and no text. Of a tokenizer that
     /// does not say, only the [end of text](Self::end_of_text) is.
     fn is_control(&self, id: u32) -> bool {
         id == self.end_of_text()
+    }
+
+    /// The id of the control token called `name`, such as `<|fim_prefix|>`.
+    fn control_id(&self, name: &str) -> Option<u32> {
+        let _ = name;
+        None
+    }
+
+    /// The ids that the tokenizer's template puts before every text, such as a beginning of text.
+    /// [`encode`](Self::encode) leaves them out.
+    fn prefix(&self) -> &[u32] {
+        &[]
+    }
+
+    /// The ids of a prompt: the [prefix](Self::prefix) and those of `text`.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn encode_prompt(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
+        let mut ids = self.encode(text, special)?;
+        let prefix = self.prefix();
+        if !prefix.is_empty() {
+            ids.try_reserve(prefix.len())?;
+            ids.splice(0..0, prefix.iter().copied());
+        }
+        Ok(ids)
+    }
+
+    /// How many bytes of `id` are not text where it is the first token of a text: the space that
+    /// [`encode`](Self::encode) put there. [`decode`](Self::decode) leaves them out.
+    fn leading_space(&self, id: u32) -> usize {
+        let _ = id;
+        0
     }
 
     /// The text of `ids`.

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! where the last two mean: a run of white space leaves its last character to what follows, as
-//! long as it has others. A run of two or more spaces is a token of its own in CodeGeeX, see
-//! [`whitespace`](super::whitespace), so here it is what the end of the text is: no piece reaches
-//! into it, and none begins with it. This module does not know special tokens.
+//! long as it has others. With `RUNS`, a run of two or more spaces is a token of its own, as in
+//! CodeGeeX, see [`whitespace`](super::whitespace): it is what the end of the text is, so no piece
+//! reaches into it, and none begins with it. This module does not know special tokens; other
+//! patterns are in [`patterns`](super::patterns).
 
 use super::unicode::{Class, class};
 
@@ -40,10 +41,10 @@ pub(super) fn at_space_run(text: &str, at: usize) -> bool {
 
 /// Where the piece of `text` ends that begins at `start`.
 ///
-/// `start` is a character boundary before the end of the text, and not in a run of two or more
-/// spaces, unless at its last one.
+/// `start` is a character boundary before the end of the text. With `RUNS` it is not in a run of
+/// two or more spaces, unless at its last one.
 #[inline]
-pub(super) fn piece_end(text: &str, start: usize) -> usize {
+pub(super) fn piece_end<const RUNS: bool>(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let body = start + usize::from(bytes[start] == b' ');
     if body == bytes.len() {
@@ -51,7 +52,7 @@ pub(super) fn piece_end(text: &str, start: usize) -> usize {
     }
     let (first, len) = class_at(text, body);
     match first {
-        Class::Space => space_end(text, start),
+        Class::Space => space_end::<RUNS>(text, start),
         Class::Other if bytes[start] == b'\'' => {
             contraction_end(bytes, start).unwrap_or_else(|| run_end(text, start + 1, first))
         }
@@ -61,7 +62,7 @@ pub(super) fn piece_end(text: &str, start: usize) -> usize {
 
 /// The class of the character at `at`, and its length.
 #[inline]
-fn class_at(text: &str, at: usize) -> (Class, usize) {
+pub(super) fn class_at(text: &str, at: usize) -> (Class, usize) {
     match ASCII.get(usize::from(text.as_bytes()[at])) {
         Some(&class) => (class, 1),
         None => wide_class_at(text, at),
@@ -77,7 +78,7 @@ fn wide_class_at(text: &str, at: usize) -> (Class, usize) {
 
 /// Where the run of characters of `class` ends that `at` is in.
 #[inline]
-fn run_end(text: &str, mut at: usize, class: Class) -> usize {
+pub(super) fn run_end(text: &str, mut at: usize, class: Class) -> usize {
     let bytes = text.as_bytes();
     loop {
         while bytes
@@ -107,9 +108,9 @@ fn contraction_end(bytes: &[u8], apostrophe: usize) -> Option<usize> {
 
 /// Where the piece of white space ends that begins at `start`.
 #[inline]
-fn space_end(text: &str, start: usize) -> usize {
+fn space_end<const RUNS: bool>(text: &str, start: usize) -> usize {
     let (mut at, mut last) = (start, start);
-    while at < text.len() && !at_space_run(text, at) {
+    while at < text.len() && !(RUNS && at_space_run(text, at)) {
         let (class, len) = class_at(text, at);
         if class != Class::Space {
             // The last character goes with what follows, unless it is the only one.

@@ -4,7 +4,7 @@
 //! that may still become one. It does not know which tokens end a text; that is the caller's.
 
 use super::Tokenizer;
-use super::codegeex::bytes_or_error;
+use super::encoder::bytes_or_error;
 use crate::error::{Result, bail};
 use crate::memory::TryGrowText;
 
@@ -50,6 +50,8 @@ pub struct StreamDecoder {
     inherited: bool,
     /// Bytes before the pending ones, for messages.
     done: u64,
+    /// Whether there has been text.
+    begun: bool,
 }
 
 impl StreamDecoder {
@@ -78,6 +80,7 @@ impl StreamDecoder {
     /// ```
     pub fn after(policy: InvalidUtf8, before: &[u8]) -> Self {
         let mut decoder = Self::new(policy);
+        decoder.begun = !before.is_empty();
         decoder.hold(&before[before.len() - Self::unfinished(before)..]);
         decoder.inherited = decoder.len > 0;
         decoder
@@ -98,6 +101,7 @@ impl StreamDecoder {
     /// cannot become a character. What came before them is in `out`; the decoder drops them and
     /// the rest of `bytes`, and goes on with the next call. [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
     pub fn push(&mut self, bytes: &[u8], out: &mut String) -> Result<()> {
+        self.begun |= !bytes.is_empty();
         let mut rest = bytes;
         while self.len > 0 {
             let Some((&byte, tail)) = rest.split_first() else {
@@ -133,7 +137,8 @@ impl StreamDecoder {
         Ok(())
     }
 
-    /// Appends to `out` what the token `id` completes.
+    /// Appends to `out` what the token `id` completes. Of the first token of a text, the
+    /// [space before the text](Tokenizer::leading_space) is left out.
     ///
     /// # Errors
     /// [`TokenOutOfRange`](crate::ErrorKind::TokenOutOfRange) for an unknown id,
@@ -144,7 +149,13 @@ impl StreamDecoder {
         id: u32,
         out: &mut String,
     ) -> Result<()> {
-        self.push(bytes_or_error(tokenizer, id)?, out)
+        let bytes = bytes_or_error(tokenizer, id)?;
+        let leading = match self.begun {
+            true => 0,
+            false => tokenizer.leading_space(id),
+        };
+        self.begun = true;
+        self.push(&bytes[leading..], out)
     }
 
     /// Whether bytes are held back.

@@ -84,6 +84,26 @@ impl Trie {
         Ok(())
     }
 
+    /// The longest token from number `least` on that `text` begins with, and its length.
+    pub(super) fn longest_from(&self, text: &[u8], least: u32) -> Option<(u32, usize)> {
+        let mut node = u32::from(*text.first()?);
+        let mut longest = None;
+        for len in 1.. {
+            let token = self.tokens[node as usize];
+            if token != NONE && token >= least {
+                longest = Some((token, len));
+            }
+            let next = text
+                .get(len)
+                .and_then(|&b| self.edges.get(node, u32::from(b)));
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        longest
+    }
+
     /// Whether `token` was inserted.
     pub(super) fn contains(&self, token: u32) -> bool {
         self.ends

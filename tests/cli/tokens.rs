@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
@@ -63,6 +64,40 @@ fn special_tokens_are_text_unless_parsed() {
         .unwrap();
     assert_eq!(json_lines(&plain), [json!(expected)]);
     assert!(expected.len() > 1);
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_a_file_or_a_folder() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokenizers");
+    let model = data.join("sentencepiece.model");
+    let model = model.to_str().unwrap();
+    let ids = run(&["tokenize", "--tokenizer", model], "def f(x):\n  y").ok();
+    let text = run(&["detokenize", "--tokenizer", model], &ids).ok();
+    assert_eq!(text, "def f(x):\n  y");
+
+    let fixture = std::fs::read_to_string(data.join("qwen2.json")).unwrap();
+    let fixture: Value = serde_json::from_str(&fixture).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    run(&["tokenize", "--tokenizer", path], "a").failed(1);
+    let file = folder.path().join("tokenizer.json");
+    std::fs::write(&file, fixture["tokenizer"].to_string()).unwrap();
+    for case in fixture["cases"].as_array().unwrap().iter().take(20) {
+        let line = format!("{}\n", case["text"]);
+        for given in [path, file.to_str().unwrap()] {
+            let args = [
+                "tokenize",
+                "--jsonl",
+                "--parse-special",
+                "--tokenizer",
+                given,
+            ];
+            assert_eq!(json_lines(&run(&args, &line).ok()), [case["ids"].clone()]);
+        }
+        let args = ["detokenize", "--jsonl", "--tokenizer", path];
+        let found = run(&args, format!("{}\n", case["ids"])).ok();
+        assert_eq!(json_lines(&found), [case["decoded"].clone()]);
+    }
 }
 
 #[test]

@@ -51,12 +51,16 @@ mod humaneval_parse;
 mod pickle_parse;
 #[path = "../../fuzz/fuzz_targets/safetensors_parse.rs"]
 mod safetensors_parse;
+#[path = "../../fuzz/fuzz_targets/sentencepiece_parse.rs"]
+mod sentencepiece_parse;
 #[path = "../../fuzz/fuzz_targets/state_restore.rs"]
 mod state_restore;
 #[path = "../../fuzz/fuzz_targets/stream_decode_split.rs"]
 mod stream_decode_split;
 #[path = "../../fuzz/fuzz_targets/template_expand.rs"]
 mod template_expand;
+#[path = "../../fuzz/fuzz_targets/tokenizer_json.rs"]
+mod tokenizer_json;
 #[path = "../../fuzz/fuzz_targets/tokenizer_roundtrip.rs"]
 mod tokenizer_roundtrip;
 #[path = "../../fuzz/fuzz_targets/zip_parse.rs"]
@@ -73,9 +77,11 @@ const TARGETS: &[(&str, Run)] = &[
     ("humaneval_parse", humaneval_parse::run),
     ("pickle_parse", pickle_parse::run),
     ("safetensors_parse", safetensors_parse::run),
+    ("sentencepiece_parse", sentencepiece_parse::run),
     ("state_restore", state_restore::run),
     ("stream_decode_split", stream_decode_split::run),
     ("template_expand", template_expand::run),
+    ("tokenizer_json", tokenizer_json::run),
     ("tokenizer_roundtrip", tokenizer_roundtrip::run),
     ("zip_parse", zip_parse::run),
 ];

@@ -15,6 +15,7 @@ mod scheduler;
 mod support;
 mod tokenizer_files;
 mod tokenizer_golden;
+mod tokenizer_json;
 mod toy;
 
 /// Counts for each thread, so that tests may run at once.

@@ -1,9 +1,12 @@
 //! The tokenizer against the reference: our own cases, verified with other implementations, and
 //! the large set of golden cases where that is at hand.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{
+    CodeGeexTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
+};
 use serde::Deserialize;
 
 use crate::support::shared;
@@ -50,5 +53,39 @@ fn own_cases() {
 fn golden_cases() {
     if let Some(path) = shared("golden/tokenizer_cases.jsonl") {
         assert_eq!(check(&path), 1262);
+    }
+}
+
+/// Published tokenizers: `CODEGEEX_TOKENIZERS` names a folder with `NAME/tokenizer.json` for each.
+#[test]
+#[ignore = "needs the tokenizer.json of four published models"]
+fn published_tokenizers() {
+    let folder = std::env::var_os("CODEGEEX_TOKENIZERS").expect("CODEGEEX_TOKENIZERS is set");
+    let golden = shared("golden/tokenizers").expect("the golden cases");
+    for name in ["deepseek_v3", "llama2", "llama3", "qwen3"] {
+        let tokenizer = CodeGeexTokenizer::open(Path::new(&folder).join(name)).unwrap();
+        let file = std::fs::File::open(golden.join(format!("{name}.jsonl.gz"))).unwrap();
+        let lines = BufReader::new(flate2::read::GzDecoder::new(file)).lines();
+        let mut cases = 0;
+        for (number, line) in (1..).zip(lines) {
+            let case: Case = serde_json::from_str(&line.unwrap()).expect("a case a line");
+            let ids = tokenizer.encode(&case.text, SpecialTokens::Parse).unwrap();
+            assert_eq!(ids, case.ids, "{name}, line {number}");
+            let decoded = tokenizer.decode(&ids).unwrap();
+            assert_eq!(Some(decoded), case.decoded, "{name}, line {number}");
+            let mut stream = StreamDecoder::new(InvalidUtf8::Refuse);
+            let mut text = String::new();
+            for id in ids {
+                stream.push_token(&tokenizer, id, &mut text).unwrap();
+            }
+            stream.finish(&mut text).unwrap();
+            assert_eq!(
+                Some(text),
+                case.decoded,
+                "{name}, line {number}, as a stream"
+            );
+            cases += 1;
+        }
+        assert_eq!(cases, 400, "{name}");
     }
 }

@@ -1,5 +1,6 @@
 //! Source files to encode.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,12 +41,9 @@ impl Corpus {
     }
 }
 
-/// The folders named on the command line, or those that the languages' own tools name.
-pub fn from_args_or_found() -> Vec<Corpus> {
-    let mut folders: Vec<(&str, PathBuf)> = std::env::args_os()
-        .skip(1)
-        .map(|arg| ("given", arg.into()))
-        .collect();
+/// The folders that are given, or those that the languages' own tools name.
+pub fn from_folders_or_found(given: impl Iterator<Item = OsString>) -> Vec<Corpus> {
+    let mut folders: Vec<(&str, PathBuf)> = given.map(|arg| ("given", arg.into())).collect();
     if folders.is_empty() {
         let stdlib = "import sysconfig; print(sysconfig.get_path('stdlib'))";
         folders.extend(ask("python3", &["-c", stdlib]).map(|found| ("Python", found)));

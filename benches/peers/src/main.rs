@@ -20,7 +20,7 @@ const ROUNDS: usize = 5;
 
 fn main() {
     let peers = peers::all();
-    let corpora = corpus::from_args_or_found();
+    let corpora = corpus::from_folders_or_found(std::env::args_os().skip(1));
     for corpus in &corpora {
         println!(
             "\n{}: {} files, {:.2} MB",

@@ -429,7 +429,8 @@ impl Runner {
         }
         let one = |sample: &Completion| {
             let text = &sample.text[..suffix::keep(&sample.text, suffix)];
-            let encode = |text: &str| generator.tokenizer().encode(text, SpecialTokens::AsText);
+            let tokenizer = generator.tokenizer();
+            let encode = |text: &str| tokenizer.encode_continuation(text, SpecialTokens::AsText);
             let most = encode(text)?.len() + SUFFIX_TOKENS;
             let mut ids = vec![last];
             // Together, as tokens may reach over the seam.

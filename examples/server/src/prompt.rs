@@ -32,7 +32,7 @@ pub fn prepare(
             Prompt::Text(text) => {
                 let framed = request.task.of(text)?;
                 // Text of others is text: it cannot spell control tokens.
-                let ids = tokenizer.encode(&framed.prompt, SpecialTokens::AsText)?;
+                let ids = tokenizer.encode_prompt(&framed.prompt, SpecialTokens::AsText)?;
                 (ids, framed, Vec::new())
             }
             Prompt::Ids(_) if tagged => {

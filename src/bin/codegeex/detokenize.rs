@@ -1,11 +1,12 @@
 //! `codegeex detokenize`
 
-use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
+use codegeex::tokenizer::Tokenizer;
 use serde::Deserialize;
 
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
 use crate::lines;
+use crate::model::TokenizerArgs;
 
 /// Decode token ids to text.
 ///
@@ -17,6 +18,8 @@ pub struct Args {
     /// Read one array of ids or {"ids": […]} per line.
     #[arg(long)]
     jsonl: bool,
+    #[command(flatten)]
+    tokenizer: TokenizerArgs,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +35,7 @@ impl From<Request> for Vec<u32> {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let tokenizer = CodeGeexTokenizer::codegeex()?;
+    let tokenizer = args.tokenizer.open()?;
     let text = |json: &[u8]| {
         let ids: Vec<u32> = lines::parse_either::<_, Request>(json)?;
         tokenizer.decode(&ids)

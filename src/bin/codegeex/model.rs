@@ -6,7 +6,7 @@ use clap::value_parser;
 use codegeex::backend::{ActivationFormat, InstructionSet, KvFormat};
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions};
-use codegeex::tokenizer::SpecialTokens;
+use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens};
 use codegeex::weights::MemoryMode;
 use codegeex::{Error, ErrorKind};
 
@@ -20,7 +20,7 @@ const DEFAULT_MODEL: &str = "models/codegeex_tiny.safetensors";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. A vocabulary beside it
+    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. A tokenizer beside it
     /// is used. Default: the small model of the source tree.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
@@ -128,6 +128,23 @@ fn default_model(folders: &[&Path]) -> codegeex::Result<PathBuf> {
 }
 
 /// How special tokens that are spelled out in a text are encoded.
+#[derive(clap::Args)]
+pub struct TokenizerArgs {
+    /// Tokenizer: a tokenizer.json, a tokenizer.model, or a folder with one of them or with
+    /// vocab.json and merges.txt. Default: CodeGeeX's own.
+    #[arg(long, value_name = "PATH")]
+    tokenizer: Option<PathBuf>,
+}
+
+impl TokenizerArgs {
+    pub fn open(&self) -> Result<CodeGeexTokenizer> {
+        Ok(match &self.tokenizer {
+            Some(path) => CodeGeexTokenizer::open(path)?,
+            None => CodeGeexTokenizer::codegeex()?,
+        })
+    }
+}
+
 #[derive(clap::Args)]
 pub struct SpecialArgs {
     /// Parse special tokens such as <|endoftext|> in the text, as the reference does. By default

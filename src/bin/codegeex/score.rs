@@ -68,7 +68,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         let request: Request = lines::parse_object(line)?;
         let ids = match (request.ids, request.text) {
             (Some(ids), None) => ids,
-            (None, Some(text)) => generator.tokenizer().encode(&text, policy)?,
+            (None, Some(text)) => generator.tokenizer().encode_prompt(&text, policy)?,
             _ => {
                 let message = "not a request: expected either ids or text";
                 return Err(Error::new(ErrorKind::InvalidArgument, message));

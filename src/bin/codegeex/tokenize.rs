@@ -1,12 +1,12 @@
 //! `codegeex tokenize`
 
-use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
+use codegeex::tokenizer::Tokenizer;
 use serde::Deserialize;
 
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
 use crate::lines;
-use crate::model::SpecialArgs;
+use crate::model::{SpecialArgs, TokenizerArgs};
 use crate::progress::Progress;
 
 /// Encode text as token ids.
@@ -19,6 +19,8 @@ pub struct Args {
     /// Read one JSON string or {"text": …} per line.
     #[arg(long)]
     jsonl: bool,
+    #[command(flatten)]
+    tokenizer: TokenizerArgs,
     #[command(flatten)]
     special: SpecialArgs,
 }
@@ -36,7 +38,7 @@ impl From<Request> for String {
 }
 
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
-    let tokenizer = CodeGeexTokenizer::codegeex()?;
+    let tokenizer = args.tokenizer.open()?;
     let policy = args.special.policy();
     if args.jsonl {
         return lines::answer_each(interrupt, |line, _| {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::super::bpe::{BYTE_TOKENS, BpeScratch, MAX_TOKEN_LEN, MergeFault, Merges};
+use super::super::bpe::{BYTE_TOKENS, Base, BpeScratch, MAX_TOKEN_LEN, MergeFault, Merges, Rule};
 use super::super::byte_chars::BYTE_ORDER;
 use super::super::codegeex::gpt2_merges;
+use super::super::ranked::{Ranked, RankedScratch};
 
 /// The definition, run as written: quadratic.
 fn naive(ranks: &HashMap<(u32, u32), u32>, piece: &[u8]) -> Vec<u32> {
@@ -181,4 +182,145 @@ fn refuses_merges_that_cannot_be() {
         large.extend((0..256).filter(|&byte| byte != a).map(|byte| (token, byte)));
     }
     assert!(matches!(fault(&large), MergeFault::TooLarge { .. }));
+}
+
+/// The definition for rules in ids, run as written.
+fn naive_rules(rules: &[Rule], mut ids: Vec<u32>) -> Vec<u32> {
+    let rank_of = |pair: &[u32]| {
+        rules
+            .iter()
+            .position(|rule| (rule.left, rule.right) == (pair[0], pair[1]))
+    };
+    loop {
+        let pairs = ids.windows(2).enumerate();
+        let merge = pairs
+            .filter_map(|(at, pair)| Some((rank_of(pair)?, at)))
+            .min();
+        let Some((rank, at)) = merge else {
+            return ids;
+        };
+        ids.splice(at..at + 2, [rules[rank].made]);
+    }
+}
+
+/// Tokens over a, b and é, and merges that make them: some of their divisions, in any order.
+fn any_rules(choices: &[(u16, u16)], keys: &[u16]) -> (Vec<Vec<u8>>, Vec<Rule>) {
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    tokens.push("é".into());
+    let symbols = [u32::from(b'a'), u32::from(b'b'), 256];
+    let mut made: Vec<u32> = symbols.to_vec();
+    for &(left, right) in choices {
+        let half = |n: u16| tokens[made[usize::from(n) % made.len()] as usize].clone();
+        let token = [half(left), half(right)].concat();
+        if token.len() <= 24 && !tokens.contains(&token) {
+            made.push(tokens.len() as u32);
+            tokens.push(token);
+        }
+    }
+    let mut rules = Vec::new();
+    for &whole in &made {
+        for &left in &made {
+            let rest = tokens[whole as usize].strip_prefix(&*tokens[left as usize]);
+            let right = rest.and_then(|rest| tokens.iter().position(|token| token == rest));
+            if let Some(right) = right.filter(|&right| made.contains(&(right as u32))) {
+                rules.push(Rule {
+                    left,
+                    right: right as u32,
+                    made: whole,
+                });
+            }
+        }
+    }
+    let mut keyed: Vec<(u16, Rule)> = rules
+        .into_iter()
+        .enumerate()
+        .map(|(at, rule)| match keys.get(at % (keys.len() + 1)) {
+            Some(&key) => (key % 4, rule),
+            None => (1, rule),
+        })
+        .collect();
+    // Mostly in the order in which tokens are made, as in files.
+    keyed.retain(|(key, _)| *key != 3);
+    keyed.sort_by_key(|(key, rule)| (if *key == 0 { 0 } else { 1 }, rule.made));
+    (tokens, keyed.into_iter().map(|(_, rule)| rule).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// Several merges for a token, merges that never apply, and merges out of order.
+    #[test]
+    fn any_rules_encode_as_defined(
+        choices in prop::collection::vec(any::<(u16, u16)>(), 0..24),
+        keys in prop::collection::vec(any::<u16>(), 0..9),
+        pieces in prop::collection::vec("[abé]{1,60}|[ab]{1,40}|a{1,80}|[aéè]{1,40}", 1..8),
+    ) {
+        let (tokens, rules) = any_rules(&choices, &keys);
+        let base = Base {
+            bytes: std::array::from_fn(|byte| byte as u8),
+            chars: vec!['é'],
+            ids: (0..257).collect(),
+        };
+        let (merges, ids, ranked) = Merges::from_rules(&base, &rules, tokens.len()).unwrap();
+        for piece in &pieces {
+            let mut buffer = [0; 4];
+            let symbols = piece.chars().flat_map(|c| match c {
+                'é' => vec![256],
+                c => c.encode_utf8(&mut buffer).bytes().map(u32::from).collect(),
+            });
+            let expected = naive_rules(&rules, symbols.collect());
+            let mut found = Vec::new();
+            Ranked::all(&base, &rules)
+                .encode(piece.as_bytes(), &mut RankedScratch::default(), &mut found)
+                .unwrap();
+            prop_assert_eq!(&found, &expected);
+            if ranked.is_none() {
+                let mut scratch = BpeScratch::default();
+                let found = merges.encode(piece.as_bytes(), &mut scratch).unwrap();
+                let found: Vec<u32> = found.iter().map(|&token| ids[token as usize]).collect();
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+    }
+}
+
+/// A merge that applies before those of the rank that made its halves: the order of the definition.
+#[test]
+fn merges_out_of_order_are_seen() {
+    let rule = |left: u8, right: u32, made| Rule {
+        left: u32::from(left),
+        right,
+        made,
+    };
+    let base = Base {
+        bytes: std::array::from_fn(|byte| byte as u8),
+        chars: Vec::new(),
+        ids: (0..256).collect(),
+    };
+    let aba = Rule {
+        left: 256,
+        right: u32::from(b'a'),
+        made: 257,
+    };
+    let ab = rule(b'a', u32::from(b'b'), 256);
+    let encoded = |rules: &[Rule]| {
+        let (_, _, ranked) = Merges::from_rules(&base, rules, 258).unwrap();
+        let mut ids = Vec::new();
+        let ranked = ranked?;
+        ranked
+            .encode(b"abab", &mut RankedScratch::default(), &mut ids)
+            .unwrap();
+        Some(ids)
+    };
+    assert_eq!(encoded(&[ab, aba]), None);
+    assert_eq!(encoded(&[aba, ab]), Some(vec![257, u32::from(b'b')]));
+    let long = "ab".repeat(2 << 20);
+    let (_, _, ranked) = Merges::from_rules(&base, &[aba, ab], 258).unwrap();
+    let mut ids = Vec::new();
+    let mut scratch = RankedScratch::default();
+    ranked
+        .unwrap()
+        .encode(long.as_bytes(), &mut scratch, &mut ids)
+        .unwrap();
+    assert_eq!(ids.len(), 2 << 20);
 }

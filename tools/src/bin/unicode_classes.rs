@@ -1,4 +1,4 @@
-//! Writes `src/tokenizer/unicode_tables.rs`: letter, number and whitespace for every scalar value.
+//! Writes `src/tokenizer/unicode_tables.rs`: what patterns ask of every scalar value.
 //!
 //! Usage: `cargo run --release --bin unicode_classes -- ../src/tokenizer/unicode_tables.rs`
 
@@ -8,9 +8,9 @@ use std::fmt::Write;
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 
 const UNICODE_VERSION: &str = "16.0.0";
-/// Code points of a block: two bits each, so a block is eight words.
+/// Code points of a block: four bits each, so a block is sixteen words.
 const BLOCK: u32 = 256;
-const WORDS: usize = 8;
+const WORDS: usize = 16;
 
 type Block = [u64; WORDS];
 
@@ -39,18 +39,22 @@ fn block_at(start: u32) -> Block {
     let mut block = [0; WORDS];
     for offset in 0..BLOCK {
         let class = char::from_u32(start + offset).map_or(0, class);
-        block[offset as usize / 32] |= class << (offset % 32 * 2);
+        block[offset as usize / 16] |= class << (offset % 16 * 4);
     }
     block
 }
 
-/// The numbers of `unicode::Class`.
+/// The numbers of `unicode::Category`.
 fn class(c: char) -> u64 {
     use Category::*;
     match get_general_category(c) {
         UppercaseLetter | LowercaseLetter | TitlecaseLetter | ModifierLetter | OtherLetter => 1,
         DecimalNumber | LetterNumber | OtherNumber => 2,
         _ if c.is_whitespace() => 3,
+        NonspacingMark | SpacingMark | EnclosingMark => 4,
+        ConnectorPunctuation | DashPunctuation | OpenPunctuation | ClosePunctuation
+        | InitialPunctuation | FinalPunctuation | OtherPunctuation => 5,
+        MathSymbol | CurrencySymbol | ModifierSymbol | OtherSymbol => 6,
         _ => 0,
     }
 }
@@ -72,7 +76,7 @@ fn source(index: &[u8], blocks: &[Block]) -> String {
     }
     let _ = writeln!(
         out,
-        "];\n\n/// Two bits for each of 256 code points: 1 letter, 2 number, 3 whitespace, 0 the rest.\n\
+        "];\n\n/// Four bits for each of 256 code points: the numbers of `Category`.\n\
          #[rustfmt::skip]\npub(super) static BLOCKS: [[u64; {WORDS}]; {}] = [",
         blocks.len()
     );

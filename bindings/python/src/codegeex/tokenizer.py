@@ -41,7 +41,8 @@ class Tokenizer(Handle):
     """Text to token ids and back. Any number of threads may use one concurrently.
 
     Without a folder it is the built-in tokenizer of the published CodeGeeX checkpoints. With a
-    folder it reads ``vocab.json``, ``merges.txt`` and ``added_tokens.json`` from it.
+    folder it reads ``tokenizer.json``, ``tokenizer.model``, or ``vocab.json``, ``merges.txt`` and
+    ``added_tokens.json`` from it; it may also be one of the first two files itself.
     """
 
     _kind = "tokenizer"

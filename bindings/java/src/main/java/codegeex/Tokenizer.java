@@ -25,7 +25,8 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Reads {@code vocab.json}, {@code merges.txt} and {@code added_tokens.json} from a folder.
+     * Opens a tokenizer: a file {@code tokenizer.json} or {@code tokenizer.model}, or a folder with one
+     * of them or with {@code vocab.json}, {@code merges.txt} and {@code added_tokens.json}.
      *
      * @param folder the folder
      * @return the tokenizer
