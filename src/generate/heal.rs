@@ -19,7 +19,7 @@ mod tests;
 
 use super::Candidates;
 use crate::error::Result;
-use crate::memory::{TryGrow, try_copy};
+use crate::memory::{TryGrow, try_concat, try_copy};
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// The tokens that text is encoded to, in the order of their bytes.
@@ -28,6 +28,9 @@ pub(crate) struct TextTokens {
     ids: Vec<u32>,
     /// Bytes of the longest.
     longest: usize,
+    /// Whether a run of spaces is divided from its beginning, the longest token first. Then no token
+    /// in a run begins elsewhere, however it goes on.
+    divides_runs: bool,
 }
 
 /// What was taken back from the end of a prompt.
@@ -68,7 +71,12 @@ impl TextTokens {
             }
         }
         ids.sort_unstable_by_key(|&id| (tokenizer.token_bytes(id), id));
-        Ok(Self { ids, longest })
+        let divides_runs = divides_runs(tokenizer, &ids)?;
+        Ok(Self {
+            ids,
+            longest,
+            divides_runs,
+        })
     }
 
     /// The tokens that begin with `bytes`, in the order of their bytes.
@@ -131,10 +139,19 @@ impl TextTokens {
             tokens = tokens.max(overlapping.min(starts.len()));
         };
         let known = &prompt[prompt.len() - starts.len()..];
+        // Where the tokens at the end begin to be others, if they are encoded to `text`.
+        let first_changed = |text: &[u8]| -> Result<Option<usize>> {
+            let Ok(text) = std::str::from_utf8(text) else {
+                return Ok(None);
+            };
+            let ids = tokenizer.encode_continuation(text, SpecialTokens::AsText)?;
+            let same = ids.iter().zip(known).take_while(|(a, b)| a == b).count();
+            Ok(starts.iter().rev().nth(same).copied())
+        };
         for len in 1..=tail.len().min(self.longest.saturating_sub(1)) {
             let before = &tail[..tail.len() - len];
-            // A run of spaces is divided from its beginning, so its tokens begin where they do.
-            if end(len)[0] == b' ' && before.last() == Some(&b' ') && !starts.contains(&len) {
+            let in_run = end(len)[0] == b' ' && before.last() == Some(&b' ');
+            if self.divides_runs && in_run && !starts.contains(&len) {
                 continue;
             }
             let Some(longer) = self.beyond(tokenizer, end(len)) else {
@@ -147,17 +164,21 @@ impl TextTokens {
             if last_space(before) > 0 {
                 text.try_extend(longer)?;
             }
-            if let Ok(text) = std::str::from_utf8(&text) {
-                let ids = tokenizer.encode_continuation(text, SpecialTokens::AsText)?;
-                let same = ids.iter().zip(known).take_while(|(a, b)| a == b).count();
-                if let Some(&start) = starts.iter().rev().nth(same) {
-                    take(start);
-                }
+            if let Some(start) = first_changed(&text)? {
+                take(start);
             }
         }
         match last_space(&tail) {
             0 => {}
-            len => take(len),
+            len => {
+                take(len);
+                // The last white space may belong to a word, and the run before it be another one.
+                if !self.divides_runs
+                    && let Some(start) = first_changed(&tail[..tail.len() - len])?
+                {
+                    take(start);
+                }
+            }
         }
         let start = tokens.checked_sub(1).and_then(|last| starts.get(last));
         let cut = |&start: &usize| -> Result<Cut> {
@@ -198,3 +219,45 @@ fn last_space(text: &[u8]) -> usize {
         _ => 0,
     }
 }
+
+/// Whether runs of spaces are divided from their beginning, the longest of `ids` first, and what
+/// follows takes no space of them.
+fn divides_runs(tokenizer: &dyn Tokenizer, ids: &[u32]) -> Result<bool> {
+    let spaces = |&&id: &&u32| {
+        let bytes = tokenizer.token_bytes(id)?;
+        bytes.iter().all(|&b| b == b' ').then_some(bytes.len())
+    };
+    let lens: Vec<usize> = ids
+        .iter()
+        .filter_map(|id| spaces(&id))
+        .take(MOST_RUNS)
+        .collect();
+    let longest = lens.iter().copied().max().unwrap_or(0).min(MOST_RUNS);
+    for len in 1..=2 * longest {
+        let mut left = len;
+        let run = " ".repeat(len);
+        for id in tokenizer.encode_continuation(&run, SpecialTokens::AsText)? {
+            let expected = lens.iter().copied().filter(|&l| l <= left).max();
+            let found = tokenizer.token_bytes(id).map_or(0, <[u8]>::len);
+            if Some(found) != expected {
+                return Ok(false);
+            }
+            left -= found;
+        }
+    }
+    let words = ids.iter().filter_map(|&id| {
+        let text = std::str::from_utf8(tokenizer.token_bytes(id)?).ok()?;
+        let rest = text.strip_prefix(' ')?;
+        (!rest.is_empty() && !rest.starts_with(' ')).then_some((id, text))
+    });
+    let mut words = words.take(MOST_RUNS);
+    let taken = words.try_fold(false, |taken, (id, text)| {
+        let run = try_concat(&[" ", text])?;
+        let ids = tokenizer.encode_continuation(&run, SpecialTokens::AsText)?;
+        Ok::<_, crate::Error>(taken || ids.last() == Some(&id))
+    })?;
+    Ok(!taken)
+}
+
+/// Tokens for runs of spaces, and of words behind a space, that are looked at; bytes of a run.
+const MOST_RUNS: usize = 256;

@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 use super::added::{self, Flags};
 use super::bpe::{BYTE_TOKENS, MergeFault, Merges};
 use super::byte_chars::BYTE_ORDER;
+use super::config::Config;
 use super::encoder::CodeGeexTokenizer;
 use super::split::Split;
 use super::vocabulary::{LeadingSpace, Other, Rules, Strip, Vocabulary};
 use super::whitespace::{MIN_RUN, RUN_TOKENS, SpaceRuns, run_name};
 use super::{files, json, sentencepiece};
 use crate::error::{Error, ErrorKind, Result, bail};
-use crate::memory::{try_collect, try_copy, try_vec};
+use crate::memory::{try_collect, try_copy, try_copy_text, try_vec};
 
 /// Names of the files that hold a whole tokenizer.
 const JSON: &str = "tokenizer.json";
@@ -103,23 +104,28 @@ impl CodeGeexTokenizer {
     /// # Errors
     /// As [`from_json_file`](Self::from_json_file).
     pub fn from_json(text: &str, end_of_text: Option<&str>) -> Result<Self> {
-        json::from_json(text, end_of_text).map(Self::new)
+        let config = Config {
+            end: end_of_text.map(try_copy_text).transpose()?,
+            ..Config::default()
+        };
+        json::from_json(text, &config).map(Self::new)
     }
 
-    /// Reads a `tokenizer.model` as SentencePiece writes it, of type BPE.
+    /// Reads a `tokenizer.model`: as SentencePiece writes it, of type BPE, or the tokens and ranks of
+    /// tiktoken for CodeGeeX4 and GLM-4. What `tokenizer_config.json` beside it says counts.
     ///
     /// # Errors
     /// As [`from_json_file`](Self::from_json_file).
-    pub fn from_sentencepiece_file(path: &Path) -> Result<Self> {
+    pub fn from_model_file(path: &Path) -> Result<Self> {
         sentencepiece::read(path).map(Self::new)
     }
 
-    /// Reads the `tokenizer.model` in `bytes`.
+    /// Reads the `tokenizer.model` of SentencePiece in `bytes`.
     ///
     /// # Errors
     /// As [`from_json_file`](Self::from_json_file).
     pub fn from_sentencepiece(bytes: &[u8]) -> Result<Self> {
-        sentencepiece::from_bytes(bytes).map(Self::new)
+        sentencepiece::from_bytes(bytes, &Config::default()).map(Self::new)
     }
 
     /// Opens a tokenizer: a file `tokenizer.json` or `tokenizer.model`, or a folder with one of them
@@ -132,7 +138,7 @@ impl CodeGeexTokenizer {
         let path = path.as_ref();
         if !path.is_dir() {
             return match path.extension().is_some_and(|e| e == "model") {
-                true => Self::from_sentencepiece_file(path),
+                true => Self::from_model_file(path),
                 false => Self::from_json_file(path),
             };
         }
@@ -140,7 +146,7 @@ impl CodeGeexTokenizer {
         match () {
             () if has(JSON) => Self::from_json_file(&path.join(JSON)),
             () if has("vocab.json") || has("merges.txt") => Self::from_folder(path),
-            () if has(SENTENCEPIECE) => Self::from_sentencepiece_file(&path.join(SENTENCEPIECE)),
+            () if has(SENTENCEPIECE) => Self::from_model_file(&path.join(SENTENCEPIECE)),
             () => bail!(
                 NotFound,
                 "{}: the folder has no tokenizer: expected {JSON}, vocab.json with merges.txt, or \

@@ -10,7 +10,7 @@
 //! [`CodeGeexTokenizer`]. [`StreamDecoder`] makes text of tokens as they come.
 //!
 //! Readers: `codegeex` (compiled in), `files` (`vocab.json` and `merges.txt`), `json`
-//! (`tokenizer.json`), `sentencepiece` (`tokenizer.model`).
+//! (`tokenizer.json`), `sentencepiece` and `tiktoken` (`tokenizer.model`), `config` (what stands beside).
 //!
 //! This module does not know prompts, models or files other than vocabularies.
 #![forbid(unsafe_code)]
@@ -18,7 +18,9 @@
 mod added;
 mod bpe;
 mod byte_chars;
+mod charsmap;
 mod codegeex;
+mod config;
 mod encoder;
 mod files;
 mod json;
@@ -30,6 +32,7 @@ mod ranked;
 mod sentencepiece;
 mod split;
 mod stream;
+mod tiktoken;
 mod trie;
 mod unicode;
 mod unicode_tables;

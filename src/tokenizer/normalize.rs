@@ -4,6 +4,7 @@ use std::collections::TryReserveError;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+use super::charsmap::CharsMap;
 use crate::memory::{TryGrowText, try_vec};
 
 /// One step of normalization.
@@ -15,6 +16,10 @@ pub(super) enum Step {
     Prepend(String),
     /// Every occurrence of the first text becomes the second.
     Replace(String, String),
+    /// The map of characters of a SentencePiece model.
+    Map(CharsMap),
+    /// Several spaces become one, and none stays at the ends.
+    Squeeze,
 }
 
 /// Working memory of [`apply`]: the result, and memory for another.
@@ -42,21 +47,44 @@ pub(super) fn apply(
             Step::Nfc => current.is_ascii() || is_nfc_quick(current.chars()) == IsNormalized::Yes,
             Step::Prepend(_) => goes_on || current.is_empty(),
             Step::Replace(from, _) => from.is_empty() || !current.contains(&**from),
+            Step::Map(_) => false,
+            Step::Squeeze => {
+                !current.starts_with(' ')
+                    && !current.ends_with([' ', '▁'])
+                    && !current.contains("  ")
+            }
         };
         if same {
             continue;
         }
         scratch.spare.clear();
         scratch.spare.try_reserve(current.len())?;
-        write(step, current, &mut scratch.spare)?;
+        write(step, current, goes_on, &mut scratch.spare)?;
         std::mem::swap(&mut scratch.text, &mut scratch.spare);
         changed = true;
     }
     Ok(changed)
 }
 
-fn write(step: &Step, text: &str, out: &mut String) -> Result<(), TryReserveError> {
+fn write(step: &Step, text: &str, goes_on: bool, out: &mut String) -> Result<(), TryReserveError> {
     match step {
+        Step::Map(map) => map.write(text, out)?,
+        Step::Squeeze => {
+            let mut rest = text.trim_end_matches([' ', '▁']);
+            if goes_on && rest.starts_with(' ') {
+                out.try_push_str(" ")?;
+            }
+            loop {
+                rest = rest.trim_start_matches(' ');
+                let end = rest.find("  ").unwrap_or(rest.len());
+                out.try_push_str(&rest[..end])?;
+                rest = &rest[end..];
+                match rest.is_empty() {
+                    true => break,
+                    false => out.try_push_str(" ")?,
+                }
+            }
+        }
         Step::Nfc => {
             // The iterator holds a run of marks, in memory of its own that cannot be refused.
             try_vec::<u8>(text.len().saturating_mul(NFC_BYTES))?;

@@ -12,12 +12,15 @@ use std::path::Path;
 
 use super::added::{self, Flags, MAX_NAME};
 use super::bpe::{Base, MAX_MERGES, MAX_TOKEN_LEN, MergeFault, Merges, Rule};
+use super::charsmap::CharsMap;
+use super::config::Config;
 use super::normalize::Step;
 use super::split::{Joins, Split};
+use super::tiktoken;
 use super::vocabulary::{LeadingSpace, MAX_IDS, Other, Rules, Strip, Vocabulary};
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result, bail, excerpt};
-use crate::memory::{TryGrow, try_filled, try_vec};
+use crate::memory::{TryGrow, try_copy, try_filled, try_vec};
 
 /// What stands for a space in pieces.
 const SPACE_MARK: &str = "▁";
@@ -25,10 +28,23 @@ const SPACE_MARK: &str = "▁";
 /// Bytes of all divisions of all pieces at most. Published models have some millions.
 const MAX_WORK: usize = 1 << 28;
 
-/// Reads a file.
+/// The class of CodeGeeX2's tokenizer, which adds tokens behind those of its file: two of them are put
+/// before every text.
+const CHATGLM: &str = "ChatGLMTokenizer";
+const CHATGLM_TOKENS: [&str; 5] = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"];
+const CHATGLM_PREFIX: [u32; 2] = [1, 3];
+
+/// Reads a file called `tokenizer.model`, which may be one of tiktoken.
 pub(super) fn read(path: &Path) -> Result<Vocabulary> {
     let bytes = Bytes::read(path)?;
-    from_bytes(bytes.as_slice()).map_err(|error| error.within(path.display()))
+    let bytes = bytes.as_slice();
+    let is_tiktoken = tiktoken::is_one(bytes);
+    let config = Config::beside(path.parent().unwrap_or(Path::new("")), is_tiktoken)?;
+    let vocabulary = match is_tiktoken {
+        true => tiktoken::from_bytes(bytes, &config),
+        false => from_bytes(bytes, &config),
+    };
+    vocabulary.map_err(|error| error.within(path.display()))
 }
 
 /// What a piece is for.
@@ -57,14 +73,14 @@ struct Model<'m> {
     byte_fallback: bool,
     whitespace_as_suffix: bool,
     end_of_text: u64,
-    charsmap: usize,
+    charsmap: Option<&'m [u8]>,
     dummy_prefix: bool,
     removes_spaces: bool,
     escapes_spaces: bool,
 }
 
 /// Reads the bytes of a file.
-pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vocabulary> {
+pub(super) fn from_bytes(bytes: &[u8], config: &Config) -> Result<Vocabulary> {
     let model = parse(bytes)?;
     check(&model)?;
     let mut by_text: HashMap<&str, u32> = HashMap::new();
@@ -131,7 +147,27 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vocabulary> {
             })?;
         }
     }
-    let mut normalizer = try_vec(2)?;
+    let mut prefix = Vec::new();
+    if config.class.as_deref() == Some(CHATGLM) {
+        let first = model.pieces.len() as u32;
+        for (id, name) in (first..).zip(CHATGLM_TOKENS) {
+            names.try_push(added::token(name, id, Flags::default())?)?;
+            others.try_push(Other {
+                id,
+                bytes: try_copy(name.as_bytes())?,
+                is_control: true,
+                is_word: false,
+            })?;
+        }
+        prefix.try_extend(&CHATGLM_PREFIX.map(|at| first + at))?;
+    }
+    let mut normalizer = try_vec(4)?;
+    if let Some(map) = model.charsmap.filter(|map| !map.is_empty()) {
+        normalizer.push(Step::Map(CharsMap::new(map)?));
+    }
+    if model.removes_spaces {
+        normalizer.push(Step::Squeeze);
+    }
     if model.dummy_prefix {
         normalizer.push(Step::Prepend(" ".to_owned()));
     }
@@ -148,8 +184,12 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vocabulary> {
             false => Strip::Nothing,
         },
         ignore_merges: false,
-        prefix: Vec::new(),
-        end_of_text: if has_end { end } else { u32::MAX },
+        prefix,
+        end_of_text: match &config.end {
+            Some(name) if by_text.contains_key(&**name) => by_text[&**name],
+            _ if has_end => end,
+            _ => u32::MAX,
+        },
     };
     Vocabulary::new(merges, ranked, ids, others, &names, rules)
 }
@@ -173,13 +213,6 @@ fn check(model: &Model<'_>) -> Result<()> {
         ),
         () if model.whitespace_as_suffix => {
             unsupported("has white space as suffix: expected it before words")
-        }
-        () if model.charsmap > 0 => unsupported(&format!(
-            "normalizes characters by a map of {} bytes: expected none (identity)",
-            model.charsmap
-        )),
-        () if model.removes_spaces => {
-            unsupported("removes extra white space: expected a model that keeps it")
         }
         () if !model.escapes_spaces => {
             unsupported("does not escape white space: expected ▁ for a space")
@@ -327,7 +360,7 @@ fn parse(bytes: &[u8]) -> Result<Model<'_>> {
         byte_fallback: false,
         whitespace_as_suffix: false,
         end_of_text: 2,
-        charsmap: 0,
+        charsmap: None,
         dummy_prefix: true,
         removes_spaces: true,
         escapes_spaces: true,
@@ -360,7 +393,7 @@ fn parse(bytes: &[u8]) -> Result<Model<'_>> {
                 let mut fields = Fields::new(normalizer, at);
                 while let Some(field) = fields.next()? {
                     match field {
-                        (2, Value::Bytes(map, _)) => model.charsmap = map.len(),
+                        (2, Value::Bytes(map, _)) => model.charsmap = Some(map),
                         (3, Value::Varint(value)) => model.dummy_prefix = value != 0,
                         (4, Value::Varint(value)) => model.removes_spaces = value != 0,
                         (5, Value::Varint(value)) => model.escapes_spaces = value != 0,
@@ -620,12 +653,11 @@ mod tests {
             &model(&PIECES, &TRAINER[..2], &NORMALIZER),
             &["byte_fallback"],
         );
-        refused(
-            &model(&PIECES, &TRAINER, &[]),
-            &["removes extra white space"],
-        );
         let mapped = [&NORMALIZER[..], &field(2, &[1, 2, 3])].concat();
-        refused(&model(&PIECES, &TRAINER, &mapped), &["map of 3 bytes"]);
+        refused(
+            &model(&PIECES, &TRAINER, &mapped),
+            &["map of characters", "3 bytes"],
+        );
         refused(
             &model(&[("a", 1), ("a", 1)], &TRAINER, &NORMALIZER),
             &["both \"a\""],

@@ -98,13 +98,37 @@ fn every_kind_encodes_as_hugging_face_does() {
 
 #[test]
 fn sentencepiece_encodes_as_sentencepiece_does() {
-    let tokenizer = CodeGeexTokenizer::open(data("sentencepiece.model")).unwrap();
-    check(
-        &tokenizer,
-        &fixture("sentencepiece"),
-        SpecialTokens::AsText,
-        "sentencepiece",
-    );
+    for name in ["sentencepiece", "sentencepiece_mapped"] {
+        let tokenizer = CodeGeexTokenizer::open(data(&format!("{name}.model"))).unwrap();
+        check(&tokenizer, &fixture(name), SpecialTokens::AsText, name);
+    }
+}
+
+/// CodeGeeX2's class adds tokens, two of which stand before every text.
+#[test]
+fn the_class_beside_a_model_adds_its_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        data("sentencepiece.model"),
+        folder.path().join("tokenizer.model"),
+    )
+    .unwrap();
+    let plain = CodeGeexTokenizer::open(folder.path()).unwrap();
+    let config = json!({"tokenizer_class": "ChatGLMTokenizer", "eos_token": "</s>"});
+    std::fs::write(
+        folder.path().join("tokenizer_config.json"),
+        config.to_string(),
+    )
+    .unwrap();
+    let tokenizer = CodeGeexTokenizer::open(folder.path()).unwrap();
+    let first = plain.vocab_size() as u32;
+    assert_eq!(tokenizer.vocab_size(), plain.vocab_size() + 5);
+    assert_eq!(tokenizer.prefix(), [first + 1, first + 3]);
+    assert_eq!(tokenizer.control_id("sop"), Some(first + 3));
+    assert_eq!(tokenizer.end_of_text(), 2);
+    let ids = tokenizer.encode_prompt("a", SpecialTokens::AsText).unwrap();
+    let text = plain.encode("a", SpecialTokens::AsText).unwrap();
+    assert_eq!(ids, [tokenizer.prefix(), &text].concat());
 }
 
 /// Without parsing, text makes no control token, and comes back.

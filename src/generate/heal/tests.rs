@@ -122,6 +122,61 @@ fn what_is_left_of_a_prompt_is_what_the_whole_file_begins_with() {
     assert!(taken < positions * 3 / 2, "{taken} of {positions}");
 }
 
+/// The same with the rules of other models.
+#[test]
+fn prompts_of_other_models_are_healed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokenizers");
+    let text = &include_str!("../sequence.rs")[..6000];
+    let text = format!("{text}\n\n    x = 12345 + 6789;  // don't\n\t\ty=\"é中\";\n \n}}\n");
+    for name in [
+        "codegen",
+        "deepseek_coder",
+        "deepseek_v3",
+        "gemma",
+        "gpt2",
+        "llama2",
+        "llama3",
+        "mistral",
+        "qwen2",
+        "starcoder",
+    ] {
+        let json = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+        let fixture: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let json = fixture["tokenizer"].to_string();
+        let tokenizer = CodeGeexTokenizer::from_json(&json, None).unwrap();
+        let tokens = TextTokens::new(&tokenizer).unwrap();
+        // All but the bytes that are parts of characters, and what no text comes to.
+        assert!(tokens.ids.len() > 300, "{name}: {}", tokens.ids.len());
+        let encode = |text: &str| {
+            tokenizer
+                .encode_prompt(text, SpecialTokens::AsText)
+                .unwrap()
+        };
+        let whole = encode(&text);
+        let bytes = |ids: &[u32]| -> Vec<u8> {
+            let of = |&id: &u32| tokenizer.token_bytes(id).unwrap();
+            ids.iter().flat_map(of).copied().collect()
+        };
+        let least = tokenizer.prefix().len() + 1;
+        let mut taken = 0;
+        for (at, _) in text.char_indices().skip(1) {
+            let ids = encode(&text[..at]);
+            let (kept, due) = match tokens.cut(&tokenizer, &ids).unwrap() {
+                Some(cut) => (cut.kept, cut.due),
+                None => (ids.len(), Vec::new()),
+            };
+            assert_eq!([bytes(&ids[..kept]), due].concat(), bytes(&ids));
+            taken += ids.len() - kept;
+            assert!(
+                kept <= least || whole.starts_with(&ids[..kept]),
+                "{name}: {:?}",
+                &text[text.floor_char_boundary(at.saturating_sub(40))..at]
+            );
+        }
+        assert!(taken < 4 * text.len(), "{name}: {taken}");
+    }
+}
+
 #[test]
 fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
     let tokenizer = CodeGeexTokenizer::codegeex().unwrap();

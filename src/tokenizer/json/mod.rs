@@ -5,7 +5,6 @@
 //! kind, whose tokens are characters, with a token for every byte besides. Others are refused: they
 //! have text that cannot be encoded.
 
-mod names;
 mod parse;
 mod rules;
 
@@ -14,11 +13,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub(super) use self::parse::Bounded;
 use self::parse::{File, Model};
 use self::rules::{Plan, SPACE_MARK, unknown};
 use super::added::{self, AddedToken, Flags, MAX_NAME};
 use super::bpe::{Base, MAX_MERGES, MAX_TOKEN_LEN, MergeFault, Merges, Rule};
 use super::byte_chars::{BYTE_ORDER, byte_chars};
+use super::config::Config;
 use super::files::read_text;
 use super::normalize::{self, Normalized};
 use super::split::{Joins, Split};
@@ -33,12 +34,12 @@ const MAX_SPELLED: usize = 3 * MAX_TOKEN_LEN;
 pub(super) fn read(path: &Path) -> Result<Vocabulary> {
     let json = read_text(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let end = names::beside(folder)?;
-    from_json(&json, end.as_deref()).map_err(|error| error.within(path.display()))
+    let config = Config::beside(folder, false)?;
+    from_json(&json, &config).map_err(|error| error.within(path.display()))
 }
 
-/// Reads `json`; `end` is the name of the token that ends a text, where that is known.
-pub(super) fn from_json(json: &str, end: Option<&str>) -> Result<Vocabulary> {
+/// Reads `json`; `config` is what stands beside it.
+pub(super) fn from_json(json: &str, config: &Config) -> Result<Vocabulary> {
     let file = parse::parse(json)?;
     let rule = |name: &str| file.rest.get(name).unwrap_or(&Value::Null);
     const KEYS: [&str; 7] = [
@@ -86,7 +87,7 @@ pub(super) fn from_json(json: &str, end: Option<&str>) -> Result<Vocabulary> {
             "the post-processor adds token {id}, which is not there: expected ids of tokens"
         );
     }
-    let end_of_text = names::end_of_text(end, |name| {
+    let end_of_text = config.end_of_text(|name| {
         let added = file.added.iter().find(|token| token.content == name);
         let added = added.and_then(|token| u32::try_from(token.id).ok());
         added.or_else(|| tokens.by_token.get(name).copied())

@@ -7,9 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -114,37 +112,6 @@ pub(super) fn parse(json: &str) -> Result<File> {
         let context = format!("{error}: expected a tokenizer as Hugging Face writes it");
         Error::new(ErrorKind::InvalidVocabulary, context).with_source(error)
     })
-}
-
-/// Reads one value of an object, and passes over the others.
-pub(super) fn parse_field(json: &str, name: &str) -> Result<Value> {
-    memory::check_json(json.as_bytes())?;
-    let mut parser = serde_json::Deserializer::from_str(json);
-    let value = parser.deserialize_map(Field(name));
-    value.map_err(|error| {
-        Error::new(ErrorKind::InvalidVocabulary, error.to_string()).with_source(error)
-    })
-}
-
-struct Field<'n>(&'n str);
-
-impl<'de> Visitor<'de> for Field<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut found = Value::Null;
-        while let Some(key) = map.next_key::<String>()? {
-            match key == self.0 {
-                true => found = map.next_value_seed(Bounded(&Cell::new(0)))?,
-                false => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// How many strings `json` has.
@@ -396,7 +363,7 @@ impl<'de> Visitor<'de> for AddedSeed {
 }
 
 /// Any value, as long as the file has few.
-struct Bounded<'c>(&'c Cell<u32>);
+pub(in super::super) struct Bounded<'c>(pub &'c Cell<u32>);
 
 impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     type Value = Value;

@@ -101,7 +101,7 @@ impl Plan {
         }
         for step in &mut self.normalizer {
             match step {
-                Step::Nfc => {}
+                Step::Nfc | Step::Map(_) | Step::Squeeze => {}
                 Step::Prepend(before) => *before = before.replace(SPACE_MARK, " "),
                 Step::Replace(from, to) => {
                     let is_apart = |text: &str| !text.contains([' ', '▁']);
