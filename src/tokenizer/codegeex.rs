@@ -214,8 +214,7 @@ pub(super) fn vocabulary(
         names.push(added::token(name, id, Flags::default())?);
     }
     let rules = Rules {
-        split: Split::CodeGeex,
-        spaces: Some(spaces),
+        split: Split::CodeGeex(spaces),
         normalizer: Vec::new(),
         leading_space: LeadingSpace::Never,
         strip: Strip::Nothing,

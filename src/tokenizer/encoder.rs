@@ -7,6 +7,7 @@ use super::normalize::{self, Normalized};
 use super::pretokenize::{at_space_run, piece_end};
 use super::split::{Split, by_steps};
 use super::vocabulary::{Finders, LeadingSpace, PieceScratch, Strip, Vocabulary};
+use super::whitespace::SpaceRuns;
 use super::{SpecialTokens, Tokenizer};
 use crate::error::{Result, bail};
 use crate::memory::{TryGrow, TryGrowText, try_collect, try_vec};
@@ -166,7 +167,7 @@ impl CodeGeexTokenizer {
         let vocabulary = &*self.vocabulary;
         let bytes = text.as_bytes();
         match &vocabulary.rules.split {
-            Split::CodeGeex => Ok(self.encode_around_spaces(text, scratch, ids)?),
+            Split::CodeGeex(spaces) => Ok(self.encode_around(spaces, text, scratch, ids)?),
             Split::One(pattern) => {
                 let mut at = 0;
                 while let Some(piece) = pattern.find(text, at) {
@@ -191,8 +192,10 @@ impl CodeGeexTokenizer {
     }
 
     /// Appends the ids of `text`, with the runs of spaces in it as tokens of their own.
-    fn encode_around_spaces(
+    #[inline(never)]
+    fn encode_around(
         &self,
+        spaces: &SpaceRuns,
         text: &str,
         scratch: &mut PieceScratch,
         ids: &mut Vec<u32>,
@@ -201,13 +204,12 @@ impl CodeGeexTokenizer {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            match &vocabulary.rules.spaces {
-                Some(spaces) if at_space_run(text, at) => at = spaces.encode(bytes, at, ids)?,
-                _ => {
-                    let end = piece_end::<true>(text, at);
-                    vocabulary.encode_piece(bytes, at, end, scratch, ids)?;
-                    at = end;
-                }
+            if at_space_run(text, at) {
+                at = spaces.encode(bytes, at, ids)?;
+            } else {
+                let end = piece_end::<true>(text, at);
+                vocabulary.encode_piece(bytes, at, end, scratch, ids)?;
+                at = end;
             }
         }
         Ok(())

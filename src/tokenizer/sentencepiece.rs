@@ -176,7 +176,6 @@ pub(super) fn from_bytes(bytes: &[u8], config: &Config) -> Result<Vocabulary> {
     let has_end = (end as usize) < model.pieces.len();
     let rules = Rules {
         split: Split::Joins(joins),
-        spaces: None,
         normalizer,
         leading_space: LeadingSpace::Never,
         strip: match model.dummy_prefix {

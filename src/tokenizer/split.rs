@@ -8,13 +8,14 @@
 use std::ops::Range;
 
 use super::patterns::Pattern;
+use super::whitespace::SpaceRuns;
 use crate::error::Result;
 
 /// How text is divided.
 #[derive(Debug)]
 pub(super) enum Split {
-    /// By GPT-2's pattern around CodeGeeX's runs of spaces.
-    CodeGeex,
+    /// By GPT-2's pattern around CodeGeeX's runs of spaces, which have tokens of their own.
+    CodeGeex(SpaceRuns),
     /// By one pattern that covers every text.
     One(Pattern),
     /// By several steps.

@@ -136,7 +136,6 @@ pub(super) fn from_bytes(bytes: &[u8], config: &Config) -> Result<Vocabulary> {
     }
     let rules = Rules {
         split: Split::One(Pattern::Words { digits: 3 }),
-        spaces: None,
         normalizer: Vec::new(),
         leading_space: LeadingSpace::Never,
         strip: Strip::Nothing,

@@ -12,7 +12,6 @@ use super::normalize::Step;
 use super::ranked::{Ranked, RankedScratch};
 use super::split::Split;
 use super::trie::Full;
-use super::whitespace::SpaceRuns;
 use super::words::{CACHED_IDS, Key, MAX_LEN, WordCache, WordTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{TryGrow, try_copy, try_filled};
@@ -70,8 +69,6 @@ pub(super) enum Strip {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub split: Split,
-    /// Tokens for runs of spaces that are looked for before the split.
-    pub spaces: Option<SpaceRuns>,
     pub normalizer: Vec<Step>,
     pub leading_space: LeadingSpace,
     pub strip: Strip,
@@ -102,6 +99,8 @@ pub(super) struct Vocabulary {
     /// Longer tokens that are taken whole, with `ignore_merges`.
     long: HashMap<Box<[u8]>, u32>,
     longest: usize,
+    /// Whether there is more to merging than `merges`.
+    merges_otherwise: bool,
     /// The reverse: by id.
     meanings: Vec<Meaning>,
     others: Vec<Other>,
@@ -179,6 +178,7 @@ impl Vocabulary {
         Ok(Self {
             words,
             merges,
+            merges_otherwise: ranked.is_some() || longest > 0,
             ranked,
             ids,
             long,
@@ -280,14 +280,38 @@ impl Vocabulary {
         scratch: &mut PieceScratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), TryReserveError> {
+        if self.merges_otherwise {
+            return self.merge_otherwise(piece, scratch, ids);
+        }
+        self.merge_in_order(piece, scratch, ids)
+    }
+
+    /// What is more than merging in order: long tokens that are taken whole, and merges out of order.
+    #[cold]
+    fn merge_otherwise(
+        &self,
+        piece: &[u8],
+        scratch: &mut PieceScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), TryReserveError> {
         if piece.len() <= self.longest
             && let Some(&id) = self.long.get(piece)
         {
             return ids.try_push(id);
         }
-        if let Some(ranked) = &self.ranked {
-            return ranked.encode(piece, &mut scratch.ranked, ids);
+        match &self.ranked {
+            Some(ranked) => ranked.encode(piece, &mut scratch.ranked, ids),
+            None => self.merge_in_order(piece, scratch, ids),
         }
+    }
+
+    #[inline]
+    fn merge_in_order(
+        &self,
+        piece: &[u8],
+        scratch: &mut PieceScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), TryReserveError> {
         let tokens = self.merges.encode(piece, &mut scratch.bpe)?;
         ids.try_reserve(tokens.len())?;
         ids.extend(tokens.iter().map(|&token| self.ids[token as usize]));

@@ -27,7 +27,7 @@ pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(Ours(
             CodeGeexTokenizer::codegeex().expect("memory for the tables"),
-            ThreadPool::new(0).expect("threads start"),
+            ThreadPool::new(rayon::current_num_threads()).expect("threads start"),
         )),
         Box::new(Tiktoken(
             tiktoken_rs::r50k_base().expect("compiled into tiktoken-rs"),

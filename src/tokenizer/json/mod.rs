@@ -95,7 +95,6 @@ pub(super) fn from_json(json: &str, config: &Config) -> Result<Vocabulary> {
     let others = others(&tokens, &ids, &added, &plan)?;
     let rules = Rules {
         split,
-        spaces: None,
         normalizer: plan.normalizer,
         leading_space: plan.leading_space,
         strip: plan.strip,
