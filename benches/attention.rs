@@ -12,6 +12,8 @@ const HEADS: HeadShape = HeadShape {
     heads: 40,
     kv_heads: 40,
     head_dim: 128,
+    scale: 0.088_388_35,
+    window: None,
 };
 const WIDTH: usize = 40 * 128;
 
@@ -57,7 +59,7 @@ fn filled(cpu: &Cpu, layers: usize, tokens: usize) -> <Cpu as Backend>::Cache {
     cache.extend(tokens).expect("memory");
     let rows = noise(tokens);
     for layer in 0..layers {
-        cpu.store(&mut cache, layer, &rows, &rows, 0, tokens)
+        cpu.store(&mut [&mut cache], layer, &rows, &rows, &[tokens])
             .expect("is not cancelled");
     }
     cache
@@ -144,13 +146,14 @@ fn main() {
             let time = best(5, || {
                 cache.truncate(1000);
                 cache.extend(512).expect("memory");
-                cpu.store(&mut cache, 0, &rows, &rows, 0, 512)
+                cpu.store(&mut [&mut cache], 0, &rows, &rows, &[512])
                     .expect("is not cancelled")
             });
+            let row = noise(1);
             let one = best(50, || {
                 cache.truncate(1000);
                 cache.extend(1).expect("memory");
-                cpu.store(&mut cache, 0, &rows, &rows, 0, 1)
+                cpu.store(&mut [&mut cache], 0, &row, &row, &[1])
                     .expect("is not cancelled")
             });
             println!(

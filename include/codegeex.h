@@ -1299,7 +1299,8 @@ void codegeex_open_options_free(struct codegeex_open_options *options);
 /**
  * Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
  * options have a tokenizer, the one beside the checkpoint is used (`tokenizer.json`, `vocab.json` with
- * `merges.txt`, or `tokenizer.model`), or else the built-in one.
+ * `merges.txt`, or `tokenizer.model`). Without one, CodeGeeX models have the built-in tokenizer, and
+ * models of other families take ids and no text.
  *
  * `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
  * the total; both are 0 when all weights are used in place in mapped files.

@@ -1,9 +1,10 @@
-//! CodeGeeX, an open 13-billion-parameter code model (arXiv 2303.17568), as a library to embed.
+//! CodeGeeX, an open 13-billion-parameter code model (arXiv 2303.17568), and other code models, as a
+//! library to embed.
 //!
 //! Use it when your own process (an editor, a build tool, a bot, a service) should complete, score
 //! or tokenize code without Python and without a GPU. It reads the checkpoints as they were
-//! published and computes on the CPU. It does not serve HTTP, does not train, and runs only models of
-//! the CodeGeeX architecture.
+//! published and computes on the CPU. It does not serve HTTP and does not train. [`family`] has the
+//! architectures that it runs.
 //!
 //! ```
 //! use codegeex::{GenerateOptions, Generator, Language};
@@ -19,7 +20,9 @@
 //! # }
 //! ```
 //!
-//! `path` is a checkpoint in any of its published forms, or one that [`model::convert`](fn@model::convert) has written.
+//! `path` is a checkpoint in any of its published forms, one that [`model::convert`](fn@model::convert)
+//! has written, or the folder of a model that can be downloaded today, such as
+//! `Qwen/Qwen2.5-Coder-1.5B` or `bigcode/starcoder2-3b`.
 //!
 //! Build your program with `--release`, or optimize this crate in the dev profile too: without
 //! optimization its kernels are many times slower.
@@ -122,6 +125,7 @@ pub mod edit;
 pub mod error;
 #[cfg(feature = "eval")]
 pub mod eval;
+pub mod family;
 pub mod generate;
 mod kernels;
 mod language;

@@ -3,6 +3,8 @@
 //! Descriptions and walks over bytes, no arithmetic.
 #![forbid(unsafe_code)]
 
+mod parts;
+
 pub use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::num::DType;

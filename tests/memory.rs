@@ -172,7 +172,7 @@ fn a_prompt_takes_what_the_estimate_says() {
         options.cpu.kv = kv;
         for tokens in [64, 512, 1024] {
             let wanted = EstimateOptions::new(1, tokens).kv(kv).batch_tokens(1024);
-            let estimate = checkpoint.estimate(&wanted);
+            let estimate = checkpoint.estimate(&wanted).unwrap();
             // Buffers are kept from call to call, so each measurement has a model of its own.
             let model = load(path, &options).unwrap();
             let mut state = model.new_state();

@@ -12,15 +12,20 @@ mod tests;
 use std::sync::Arc;
 
 use super::isa::{self, ISA_VARIABLE, InstructionSet};
-use super::{Activation, Backend, CacheShape, Determinism, HeadShape, KvFormat, PageSize, Query};
+use super::{
+    Activation, Backend, CacheShape, Determinism, HeadShape, KvFormat, Norm, PageSize, Query,
+    RotaryPairs,
+};
 use crate::cancel::{CancelToken, Control};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernels::generic::activation::{FastGelu, GeluTanh};
-use crate::kernels::generic::norm::LayerNorm;
+use crate::kernels::generic::activation::{FastGelu, Gelu, GeluTanh, Multiply, Relu, Silu};
+use crate::kernels::generic::norm::{LayerNorm, RmsNorm};
+use crate::kernels::generic::rotary::{RotateHalves, RotateInterleaved};
 use crate::kernels::linear::{Context, Scratch, linear};
 use crate::kernels::packed::{self, PackedMatrix};
 use crate::kernels::{Isa, Matrix};
 use crate::memory;
+use crate::num;
 use crate::setters::setters;
 use crate::tensor::{Stored, Tensor};
 use crate::threads::{Crew, ThreadPool};
@@ -139,6 +144,14 @@ impl Rows {
     }
 }
 
+/// Cosines and sines of rows, `pairs` of each a row.
+#[derive(Debug)]
+pub struct Angles {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    pairs: usize,
+}
+
 /// A weight matrix, where it lies.
 #[derive(Debug)]
 pub enum Weights {
@@ -239,6 +252,7 @@ impl Backend for Cpu {
     type Vector = Vec<f32>;
     type Activations = Rows;
     type Cache = CpuCache;
+    type Angles = Angles;
 
     fn name(&self) -> String {
         let activations = match self.activations {
@@ -311,23 +325,35 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn add(&self, x: &mut Rows, y: &Rows) {
+    fn upload(&self, values: Vec<f32>, cols: usize) -> Result<Rows> {
+        Ok(Rows::new(values, cols))
+    }
+
+    fn add(&self, x: &mut Rows, y: &Rows) -> Result<()> {
         assert_eq!(x.values.len(), y.values.len());
         x.values
             .iter_mut()
             .zip(&y.values)
             .for_each(|(x, y)| *x += y);
+        Ok(())
     }
 
-    fn layer_norm(
+    fn scale(&self, x: &mut Rows, factor: f32) -> Result<()> {
+        x.values.iter_mut().for_each(|x| *x *= factor);
+        Ok(())
+    }
+
+    fn norm(
         &self,
         x: &Rows,
+        norm: Norm,
         weight: &Vec<f32>,
-        bias: &Vec<f32>,
+        bias: Option<&Vec<f32>>,
         epsilon: f32,
     ) -> Result<Rows> {
         let width = x.cols;
-        assert!(weight.len() == width && bias.len() == width);
+        let bias = bias.map_or(&[][..], Vec::as_slice);
+        assert!(weight.len() == width && (bias.is_empty() || bias.len() == width));
         let mut out = self.zeros(x.rows(), width)?;
         let x = &x.values[..];
         let rows = TASK_VALUES.div_ceil(width);
@@ -335,16 +361,89 @@ impl Backend for Cpu {
             .for_each_chunk(&mut out.values, rows * width, |i, out| {
                 let x = &x[i * rows * width..];
                 for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                    self.isa.dispatch(LayerNorm {
-                        x,
-                        weight,
-                        bias,
-                        epsilon,
-                        out,
-                    });
+                    match norm {
+                        Norm::Layer => self.isa.dispatch(LayerNorm {
+                            x,
+                            weight,
+                            bias,
+                            epsilon,
+                            out,
+                        }),
+                        Norm::Rms => {
+                            out.copy_from_slice(x);
+                            self.isa.dispatch(RmsNorm {
+                                x: out,
+                                weight,
+                                epsilon,
+                            });
+                        }
+                    }
                 }
             })?;
         Ok(out)
+    }
+
+    fn norm_heads(&self, x: &mut Rows, weight: &Vec<f32>, epsilon: f32) -> Result<()> {
+        let width = weight.len();
+        assert!(x.cols.is_multiple_of(width));
+        let chunk = TASK_VALUES.div_ceil(width) * width;
+        self.crew().for_each_chunk(&mut x.values, chunk, |_, x| {
+            for x in x.chunks_exact_mut(width) {
+                self.isa.dispatch(RmsNorm { x, weight, epsilon });
+            }
+        })
+    }
+
+    fn angles(&self, positions: &[u32], frequencies: &[f32]) -> Result<Angles> {
+        let len = positions.len() * frequencies.len();
+        let (mut cos, mut sin) = (memory::try_vec(len)?, memory::try_vec(len)?);
+        for &position in positions {
+            for &frequency in frequencies {
+                // The angle is rounded to single precision, as it is in training.
+                let (s, c) = num::sin_cos(f64::from(position as f32 * frequency));
+                cos.push(c as f32);
+                sin.push(s as f32);
+            }
+        }
+        Ok(Angles {
+            cos,
+            sin,
+            pairs: frequencies.len(),
+        })
+    }
+
+    fn rotate(
+        &self,
+        x: &mut Rows,
+        angles: &Angles,
+        pairs: RotaryPairs,
+        head_dim: usize,
+    ) -> Result<()> {
+        let (width, n) = (x.cols, angles.pairs);
+        assert!(2 * n <= head_dim && width.is_multiple_of(head_dim));
+        assert!(x.rows() * n == angles.cos.len());
+        let rows = TASK_VALUES.div_ceil(width);
+        self.crew()
+            .for_each_chunk(&mut x.values, rows * width, |i, x| {
+                let cos = angles.cos[i * rows * n..].chunks_exact(n);
+                let sin = angles.sin[i * rows * n..].chunks_exact(n);
+                for ((heads, cos), sin) in x.chunks_exact_mut(width).zip(cos).zip(sin) {
+                    match pairs {
+                        RotaryPairs::Halves => self.isa.dispatch(RotateHalves {
+                            heads,
+                            head_dim,
+                            cos,
+                            sin,
+                        }),
+                        RotaryPairs::Interleaved => self.isa.dispatch(RotateInterleaved {
+                            heads,
+                            head_dim,
+                            cos,
+                            sin,
+                        }),
+                    }
+                }
+            })
     }
 
     fn linear(&self, x: &Rows, w: &Weights, bias: Option<&Vec<f32>>) -> Result<Rows> {
@@ -369,24 +468,41 @@ impl Backend for Cpu {
 
     fn activate(&self, x: &mut Rows, activation: Activation) -> Result<()> {
         self.crew()
-            .for_each_chunk(&mut x.values, TASK_VALUES, |_, x| match activation {
-                Activation::FastGelu => self.isa.dispatch(FastGelu(x)),
-                Activation::GeluTanh => self.isa.dispatch(GeluTanh(x)),
+            .for_each_chunk(&mut x.values, TASK_VALUES, |_, x| {
+                activate(self.isa, x, activation)
+            })
+    }
+
+    fn gate(&self, x: &mut Rows, y: &Rows, activation: Activation) -> Result<()> {
+        assert_eq!(x.values.len(), y.values.len());
+        let y = &y.values[..];
+        self.crew()
+            .for_each_chunk(&mut x.values, TASK_VALUES, |i, x| {
+                activate(self.isa, x, activation);
+                let others = &y[i * TASK_VALUES..][..x.len()];
+                self.isa.dispatch(Multiply { values: x, others });
             })
     }
 
     fn store(
         &self,
-        cache: &mut CpuCache,
+        caches: &mut [&mut CpuCache],
         layer: usize,
         k: &Rows,
         v: &Rows,
-        first_row: usize,
-        tokens: usize,
+        tokens: &[usize],
     ) -> Result<()> {
-        let width = cache.layout().shape.kv_width();
-        let rows = first_row * width..(first_row + tokens) * width;
-        cache.write(self.crew(), layer, &k.values[rows.clone()], &v.values[rows])
+        let (mut k, mut v) = (&k.values[..], &v.values[..]);
+        for (cache, &tokens) in caches.iter_mut().zip(tokens) {
+            let values = tokens * cache.layout().shape.kv_width();
+            let (own_k, own_v);
+            (own_k, k) = k.split_at(values);
+            (own_v, v) = v.split_at(values);
+            if tokens > 0 {
+                cache.write(self.crew(), layer, own_k, own_v)?;
+            }
+        }
+        Ok(())
     }
 
     fn attend(
@@ -414,5 +530,15 @@ impl Backend for Cpu {
 
     fn read(&self, x: Rows) -> Vec<f32> {
         x.values
+    }
+}
+
+fn activate(isa: Isa, x: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::FastGelu => isa.dispatch(FastGelu(x)),
+        Activation::GeluTanh => isa.dispatch(GeluTanh(x)),
+        Activation::Gelu => isa.dispatch(Gelu(x)),
+        Activation::Silu => isa.dispatch(Silu(x)),
+        Activation::Relu => isa.dispatch(Relu(x)),
     }
 }

@@ -27,8 +27,38 @@ pub enum Activation {
     /// `x * sigmoid(1.702 x)`, CodeGeeX (paper, section 2.2).
     #[default]
     FastGelu,
-    /// The tanh approximation, GPT-2.
+    /// The tanh approximation of GELU, GPT-2.
     GeluTanh,
+    /// `x / 2 * (1 + erf(x / sqrt(2)))`, GPT-NeoX.
+    Gelu,
+    /// `x * sigmoid(x)`, Llama.
+    Silu,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+/// How rows are normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Norm {
+    /// To a mean of 0 and a variance of 1.
+    #[default]
+    Layer,
+    /// To a mean square of 1.
+    Rms,
+}
+
+/// Which values of a head make the pairs that rotary position embedding rotates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RotaryPairs {
+    /// One of the first and one of the second half of the rotated values (GPT-NeoX, Llama).
+    #[default]
+    Halves,
+    /// Two that are side by side (GPT-J, GLM).
+    Interleaved,
 }
 
 /// Element type of the KV cache.
@@ -115,7 +145,7 @@ pub struct PageSize {
 }
 
 /// Heads of an attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeadShape {
     /// Query heads.
     pub heads: usize,
@@ -123,6 +153,10 @@ pub struct HeadShape {
     pub kv_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
+    /// Multiplies scores, usually `1 / sqrt(head_dim)`.
+    pub scale: f32,
+    /// A query sees itself and this number of tokens less one before it; `None` means all.
+    pub window: Option<usize>,
 }
 
 /// One query row of an attention: which sequence it belongs to and where it stands there.
@@ -130,7 +164,7 @@ pub struct HeadShape {
 pub struct Query {
     /// Index into the caches of the call.
     pub sequence: usize,
-    /// It sees the positions up to this one.
+    /// It sees the positions up to this one, those that the window leaves.
     pub position: usize,
 }
 
@@ -188,7 +222,7 @@ pub trait KvCache: Send + Sync + fmt::Debug + Sized {
 /// [`Cancelled`](crate::ErrorKind::Cancelled) where [`scoped`](Self::scoped) says so, and with
 /// nothing else. Lengths are the model's to get right; an implementation checks them and panics
 /// rather than reading past an end.
-pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
+pub trait Backend: Clone + Send + Sync + fmt::Debug + Sized + 'static {
     /// A weight matrix, where the backend computes.
     type Matrix: Send + Sync + fmt::Debug;
     /// A parameter vector in single precision.
@@ -197,6 +231,8 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     type Activations: Send;
     /// Keys and values of a sequence.
     type Cache: KvCache + 'static;
+    /// Sines and cosines of rotary position embedding, for the rows of a call.
+    type Angles: Send;
 
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
@@ -238,17 +274,44 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// Rows `rows` of `x`.
     fn select(&self, x: &Self::Activations, rows: &[usize]) -> Result<Self::Activations>;
 
-    /// `x += y`.
-    fn add(&self, x: &mut Self::Activations, y: &Self::Activations);
+    /// Rows of `cols` values each from the host.
+    fn upload(&self, values: Vec<f32>, cols: usize) -> Result<Self::Activations>;
 
-    /// Layer norm of every row.
-    fn layer_norm(
+    /// `x += y`.
+    fn add(&self, x: &mut Self::Activations, y: &Self::Activations) -> Result<()>;
+
+    /// `x *= factor`.
+    fn scale(&self, x: &mut Self::Activations, factor: f32) -> Result<()>;
+
+    /// Every row normalised, times `weight`, plus `bias`.
+    fn norm(
         &self,
         x: &Self::Activations,
+        norm: Norm,
         weight: &Self::Vector,
-        bias: &Self::Vector,
+        bias: Option<&Self::Vector>,
         epsilon: f32,
     ) -> Result<Self::Activations>;
+
+    /// RMS norm of every head of every row, in place; `weight` is as wide as a head.
+    fn norm_heads(
+        &self,
+        x: &mut Self::Activations,
+        weight: &Self::Vector,
+        epsilon: f32,
+    ) -> Result<()>;
+
+    /// The angles of rows at these positions: for every frequency its product with the position.
+    fn angles(&self, positions: &[u32], frequencies: &[f32]) -> Result<Self::Angles>;
+
+    /// Rotates the first values of every head of every row by the angles of the row, in place.
+    fn rotate(
+        &self,
+        x: &mut Self::Activations,
+        angles: &Self::Angles,
+        pairs: RotaryPairs,
+        head_dim: usize,
+    ) -> Result<()>;
 
     /// `x · wᵀ + bias`.
     fn linear(
@@ -261,16 +324,24 @@ pub trait Backend: Send + Sync + fmt::Debug + Sized + 'static {
     /// The nonlinearity, in place.
     fn activate(&self, x: &mut Self::Activations, activation: Activation) -> Result<()>;
 
-    /// Writes rows `first_row..` of `k` and `v` as the last `tokens` of the cache in `layer`.
-    /// Tokens before those keep what they have, whatever the result.
+    /// `x = activation(x) * y`.
+    fn gate(
+        &self,
+        x: &mut Self::Activations,
+        y: &Self::Activations,
+        activation: Activation,
+    ) -> Result<()>;
+
+    /// Writes the rows of `k` and `v` as the last tokens of the caches in `layer`: the first
+    /// `tokens[0]` rows to the first cache, and so on. Tokens before those keep what they have,
+    /// whatever the result.
     fn store(
         &self,
-        cache: &mut Self::Cache,
+        caches: &mut [&mut Self::Cache],
         layer: usize,
         k: &Self::Activations,
         v: &Self::Activations,
-        first_row: usize,
-        tokens: usize,
+        tokens: &[usize],
     ) -> Result<()>;
 
     /// Scaled dot-product attention of each row of `q`, `[queries, heads * head_dim]`, over its

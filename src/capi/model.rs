@@ -14,12 +14,12 @@ use super::log::{CODEGEEX_LOG_INFO, Log};
 use super::open_options::{OpenSettings, codegeex_open_options};
 use super::settings::copy_or_default;
 use super::status::codegeex_status;
-use super::tokenizer::{beside, codegeex_tokenizer};
+use super::tokenizer::{codegeex, codegeex_tokenizer};
 use super::version::tier_name;
 
 use crate::backend::Cpu;
 use crate::cancel::CancelToken;
-use crate::generate::Generator;
+use crate::generate::{Generator, TokenizerBeside};
 use crate::model::{EstimateOptions, Transformer, estimate, load};
 use crate::weights::LoadProgress;
 
@@ -76,7 +76,8 @@ impl Progress {
 
 /// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
 /// options have a tokenizer, the one beside the checkpoint is used (`tokenizer.json`, `vocab.json` with
-/// `merges.txt`, or `tokenizer.model`), or else the built-in one.
+/// `merges.txt`, or `tokenizer.model`). Without one, CodeGeeX models have the built-in tokenizer, and
+/// models of other families take ids and no text.
 ///
 /// `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
 /// the total; both are 0 when all weights are used in place in mapped files.
@@ -104,12 +105,21 @@ pub unsafe extern "C" fn codegeex_model_open(
         options.open.progress = LoadProgress::new()
             .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
             .on_progress(move |done, total| progress.hear(done, total));
-        let tokenizer = match tokenizer {
-            Some(tokenizer) => tokenizer,
-            // Read first: a vocabulary is a small file, a model a large one.
-            None => log.note("opening a tokenizer", beside(Path::new(path)))?,
+        // Read first: a vocabulary is a small file, a model a large one.
+        let beside = match tokenizer {
+            Some(_) => None,
+            None => Some(log.note(
+                "opening a tokenizer",
+                TokenizerBeside::read(Path::new(path)),
+            )?),
         };
         let loaded = log.note("opening a model", load(path, &options))?;
+        let of_model = |beside: TokenizerBeside| beside.of(loaded.config(), codegeex);
+        let tokenizer = match (tokenizer, beside) {
+            (Some(tokenizer), _) => tokenizer,
+            (None, Some(beside)) => log.note("opening a tokenizer", of_model(beside))?,
+            (None, None) => codegeex()?,
+        };
         log.say(CODEGEEX_LOG_INFO, || {
             format!("{path}: {}", loaded.describe())
         });

@@ -16,6 +16,7 @@ use super::status::codegeex_status;
 use super::tokenizer::codegeex_tokenizer;
 use crate::backend::{ActivationFormat, InstructionSet, KvFormat};
 use crate::error::bail;
+use crate::family::Family;
 use crate::model::{LoadOptions, ModelConfig};
 use crate::tokenizer::Tokenizer;
 use crate::weights::MemoryMode;
@@ -122,7 +123,7 @@ const TABLE: &[Setting<OpenSettings>] = &[
 fn config(text: &str) -> crate::Result<Option<ModelConfig>> {
     match text.trim() {
         "none" => Ok(None),
-        json => ModelConfig::from_json(json).map(Some),
+        json => Family::read(json).map(Some),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `codegeex_tokenizer`.
 
 use std::ffi::c_char;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::boundary::{Handle, Result, free_handle, guard, guard_value, new_handle, unknown};
@@ -68,14 +67,6 @@ pub(super) fn codegeex() -> crate::Result<Arc<dyn Tokenizer>> {
             *shared = Arc::downgrade(&made);
             Ok(made)
         }
-    }
-}
-
-/// The tokenizer of a checkpoint, as [`CodeGeexTokenizer::beside`] finds it.
-pub(super) fn beside(checkpoint: &Path) -> crate::Result<Arc<dyn Tokenizer>> {
-    match CodeGeexTokenizer::folder_beside(checkpoint) {
-        Some(folder) => Ok(Arc::new(CodeGeexTokenizer::open(folder)?)),
-        None => codegeex(),
     }
 }
 

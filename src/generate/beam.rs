@@ -185,7 +185,7 @@ impl BeamGroup {
         let Some(found) = self.expand(prompt, rows, vocabulary, context.candidates, cancel)? else {
             return Ok(());
         };
-        self.select(found, context.tokenizer)?;
+        self.select(found, context.generator)?;
         match self.tokens == self.most || self.running.is_empty() {
             true => self.conclude(self.limit, context),
             false => Ok(()),
@@ -247,7 +247,8 @@ impl BeamGroup {
     }
 
     /// Takes the next step: the candidates that end are finished, the best of the others run on.
-    fn select(&mut self, mut found: Vec<Continuation>, tokenizer: &dyn Tokenizer) -> Result<()> {
+    fn select(&mut self, mut found: Vec<Continuation>, generator: &Generator) -> Result<()> {
+        let tokenizer = &*generator.tokenizer;
         let num_beams = self.options.num_beams;
         let global = matches!(self.options.rules, BeamRules::HuggingFace { .. });
         if global {
@@ -259,7 +260,7 @@ impl BeamGroup {
         for (rank, &c) in found.iter().enumerate() {
             let counts = !global || rank < num_beams;
             let parent = &self.running[c.parent];
-            let (reason, decoded) = if c.id == tokenizer.end_of_text() {
+            let (reason, decoded) = if generator.ends_text(c.id) {
                 (Some(FinishReason::EndOfText), parent.decoded.try_clone()?)
             } else if next.len() == num_beams {
                 continue;

@@ -43,8 +43,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::family::{Family, ModelConfig};
 use crate::model::{LoadOptions, Model, load};
-use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use crate::tokenizer::{CodeGeexTokenizer, NoTokenizer, SpecialTokens, Tokenizer};
 
 pub use crate::model::PREFILL_TOKENS;
 pub use beam::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
@@ -147,6 +148,45 @@ impl std::fmt::Display for Completion {
     }
 }
 
+/// The tokenizer in the folder of a checkpoint, if there is one.
+pub(crate) struct TokenizerBeside(Option<CodeGeexTokenizer>);
+
+impl TokenizerBeside {
+    /// # Errors
+    /// Those of [`CodeGeexTokenizer::open`].
+    pub fn read(checkpoint: &Path) -> Result<Self> {
+        let folder = CodeGeexTokenizer::folder_beside(checkpoint);
+        folder.map(CodeGeexTokenizer::open).transpose().map(Self)
+    }
+
+    /// The tokenizer of a model of this configuration; `builtin` is CodeGeeX's own.
+    ///
+    /// # Errors
+    /// Those of `builtin`; [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a tokenizer that
+    /// has more ids than the model.
+    pub fn of(
+        self,
+        config: &ModelConfig,
+        builtin: impl FnOnce() -> Result<Arc<dyn Tokenizer>>,
+    ) -> Result<Arc<dyn Tokenizer>> {
+        let ids = config.padded_vocab_size;
+        match self.0 {
+            Some(tokenizer) if tokenizer.vocab_size() > ids => bail!(
+                InvalidArgument,
+                "the tokenizer beside the model has {} ids, and the model has {ids}: they do not \
+                 belong together",
+                tokenizer.vocab_size()
+            ),
+            Some(tokenizer) => Ok(Arc::new(tokenizer)),
+            None if config.family == Family::CODEGEEX => builtin(),
+            None => {
+                let end = config.eos_token_ids.first().copied().unwrap_or(u32::MAX);
+                Ok(Arc::new(NoTokenizer::new(ids, end)))
+            }
+        }
+    }
+}
+
 /// A model with its tokenizer.
 ///
 /// It is cheap to clone and serves any number of threads. Concurrent calls share the model's
@@ -174,11 +214,14 @@ pub struct Generator {
 
 impl Generator {
     /// Opens a model, and the tokenizer beside it, as [`CodeGeexTokenizer::open`] finds it in the
-    /// same folder; without one, CodeGeeX's own.
+    /// same folder. Without one, a CodeGeeX model has CodeGeeX's own tokenizer, and a model of another
+    /// family works with ids alone ([`NoTokenizer`]).
     ///
     /// # Errors
     /// Those of [`load`] and
-    /// [`CodeGeexTokenizer::open`].
+    /// [`CodeGeexTokenizer::open`];
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a tokenizer that has more ids than
+    /// the model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &LoadOptions::new())
     }
@@ -190,8 +233,12 @@ impl Generator {
     pub fn open_with(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         // Read first: a vocabulary is a small file, a model a large one.
-        let tokenizer = CodeGeexTokenizer::beside(path)?;
-        Ok(Self::new(load(path, options)?, Arc::new(tokenizer)))
+        let beside = TokenizerBeside::read(path)?;
+        let model = load(path, options)?;
+        let tokenizer = beside.of(model.config(), || {
+            Ok(Arc::new(CodeGeexTokenizer::codegeex()?))
+        })?;
+        Ok(Self::new(model, tokenizer))
     }
 
     /// Joins a model and a tokenizer.
@@ -215,6 +262,11 @@ impl Generator {
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Arc<dyn Tokenizer> {
         &self.tokenizer
+    }
+
+    /// Whether an id ends a text: the tokenizer's, or one that the model's configuration names.
+    pub(crate) fn ends_text(&self, id: u32) -> bool {
+        id == self.tokenizer.end_of_text() || self.model.config().eos_token_ids.contains(&id)
     }
 
     /// Completes a prompt, text or ids.

@@ -324,7 +324,7 @@ impl Sequence {
         }
 
         let mut text = String::new();
-        let stop = if id == context.tokenizer.end_of_text() {
+        let stop = if context.generator.ends_text(id) {
             Some(FinishReason::EndOfText)
         } else if due.is_empty() {
             self.text.push(context.tokenizer, id, &mut text)?

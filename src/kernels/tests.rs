@@ -3,9 +3,10 @@
 
 use half::{bf16, f16};
 
-use super::generic::activation::{FastGelu, GeluTanh};
+use super::generic::activation::{FastGelu, Gelu, GeluTanh, Multiply, Relu, Silu};
 use super::generic::dot::{DotRows, Segment};
-use super::generic::norm::LayerNorm;
+use super::generic::norm::{LayerNorm, RmsNorm};
+use super::generic::rotary::{RotateHalves, RotateInterleaved};
 use super::generic::widen::Widen;
 use super::isa::{Isa, Kernel};
 use super::linear::{Context, FEW_TOKENS, Scratch, linear};
@@ -198,6 +199,128 @@ fn layer_norm_of_rows_far_from_zero() {
             })
             .collect();
         assert_close(&found, &expected, 1e-3);
+    }
+}
+
+#[test]
+fn rms_norm_and_a_layer_norm_without_bias() {
+    for n in SIZES {
+        let (x, weight) = (noise(n, 3), noise(n, 4));
+        let found = on_every_tier(|isa| {
+            let mut out = x.clone();
+            isa.dispatch(RmsNorm {
+                x: &mut out,
+                weight: &weight,
+                epsilon: 1e-6,
+            });
+            out
+        });
+        let square = x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / n as f64;
+        let expected = |i: usize| f64::from(x[i]) / (square + 1e-6).sqrt() * f64::from(weight[i]);
+        assert_close(&found, &(0..n).map(expected).collect::<Vec<_>>(), 1e-5);
+        let norm = |bias: &[f32]| {
+            on_every_tier(|isa| {
+                let mut out = vec![f32::NAN; n];
+                isa.dispatch(LayerNorm {
+                    x: &x,
+                    weight: &weight,
+                    bias,
+                    epsilon: 1e-5,
+                    out: &mut out,
+                });
+                out
+            })
+        };
+        assert_eq!(norm(&[]), norm(&vec![0.0; n]));
+    }
+}
+
+#[test]
+fn pairs_are_rotated() {
+    for (head_dim, pairs) in [(8, 4), (8, 2), (80, 32), (6, 3)] {
+        let angles = noise(pairs, 1);
+        let cos: Vec<f32> = angles.iter().map(|a| a.cos()).collect();
+        let sin: Vec<f32> = angles.iter().map(|a| a.sin()).collect();
+        let x = noise(3 * head_dim, 2);
+        let halves = on_every_tier(|isa| {
+            let mut heads = x.clone();
+            isa.dispatch(RotateHalves {
+                heads: &mut heads,
+                head_dim,
+                cos: &cos,
+                sin: &sin,
+            });
+            heads
+        });
+        let interleaved = on_every_tier(|isa| {
+            let mut heads = x.clone();
+            isa.dispatch(RotateInterleaved {
+                heads: &mut heads,
+                head_dim,
+                cos: &cos,
+                sin: &sin,
+            });
+            heads
+        });
+        for (places, found) in [(0, halves), (1, interleaved)] {
+            let mut expected: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+            for head in expected.chunks_mut(head_dim) {
+                for i in 0..pairs {
+                    let (a, b) = [(i, i + pairs), (2 * i, 2 * i + 1)][places];
+                    let (s, c) = (f64::from(sin[i]), f64::from(cos[i]));
+                    (head[a], head[b]) = (head[a] * c - head[b] * s, head[b] * c + head[a] * s);
+                }
+            }
+            assert_close(&found, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn exact_gelu_silu_and_relu_follow_their_formulas() {
+    // 1 - erf(z) by its continued fraction far out, by its series close to zero.
+    let erfc = |z: f64| -> f64 {
+        if z > 3.0 {
+            let tail = (1..60).rev().fold(z, |f, k| z + f64::from(k) / 2.0 / f);
+            return (-z * z).exp() / tail / std::f64::consts::PI.sqrt();
+        }
+        let (mut term, mut sum) = (z, z);
+        for k in 1..120 {
+            term *= -z * z / f64::from(k);
+            sum += term / f64::from(2 * k + 1);
+        }
+        1.0 - sum * 2.0 / std::f64::consts::PI.sqrt()
+    };
+    let gelu = |x: f64| match x < 0.0 {
+        true => 0.5 * x * erfc(-x / 2f64.sqrt()),
+        false => x - 0.5 * x * erfc(x / 2f64.sqrt()),
+    };
+    for n in SIZES {
+        let mut x: Vec<f32> = noise(n, 9).iter().map(|v| v * 4.0).collect();
+        x[0] = -1000.0;
+        x[n - 1] = 1000.0;
+        let run = |f: &dyn Fn(crate::kernels::Isa, &mut [f32])| {
+            on_every_tier(|isa| {
+                let mut out = x.clone();
+                f(isa, &mut out);
+                out
+            })
+        };
+        let wide = || x.iter().map(|&x| f64::from(x));
+        let found = run(&|isa, out| isa.dispatch(Gelu(out)));
+        assert_close(&found, &wide().map(gelu).collect::<Vec<_>>(), 1e-6);
+        let found = run(&|isa, out| isa.dispatch(Silu(out)));
+        let silu: Vec<f64> = wide().map(|x| x / (1.0 + (-x).exp())).collect();
+        assert_close(&found, &silu, 1e-5);
+        let found = run(&|isa, out| isa.dispatch(Relu(out)));
+        assert_close(&found, &wide().map(|x| x.max(0.0)).collect::<Vec<_>>(), 0.0);
+        let found = run(&|isa, out| {
+            isa.dispatch(Multiply {
+                values: out,
+                others: &x,
+            });
+        });
+        assert_close(&found, &wide().map(|x| x * x).collect::<Vec<_>>(), 1e-7);
     }
 }
 

@@ -6,26 +6,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bytes::Bytes;
-use crate::error::{Error, Result, bail};
+use crate::error::{Result, bail};
 use crate::num::DType;
 use crate::quant::stored;
 use crate::setters::setters;
 use crate::tensor::{PackedScheme, PackedTensor, Stored};
 use crate::weights::{
-    self, Footprint, Ignored, LoadProgress, Location, MemoryMode, Meter, MissingShards, Tensor,
-    TensorInfo, WeightSource,
+    self, Footprint, Ignored, LoadProgress, Location, MemoryMode, Meter, MissingShards, Names,
+    Tensor, TensorInfo, WeightSource,
 };
 
 use super::ModelConfig;
+use crate::family::{Family, Module, Renamed, Role, Slot, slots};
 
 /// Key of the configuration, as JSON, in the metadata of a converted file.
 pub const CONFIG_KEY: &str = "codegeex.config";
 
-const WORD_EMBEDDINGS: &str = "word_embeddings.weight";
 /// Width of the published model, the one width that says which model it is.
 const WIDTH_13B: usize = 5120;
-/// A configuration is a dozen numbers; what is larger is something else.
-const MAX_CONFIG: u64 = 1 << 20;
 
 /// How a checkpoint is opened.
 #[derive(Debug, Clone, Default)]
@@ -84,23 +82,20 @@ impl fmt::Display for ConfigOrigin {
 pub struct Dtypes {
     /// Of the matrices of the layers.
     pub linear_layers: Vec<&'static str>,
-    /// Of the word embeddings, which are the LM head as well.
-    pub word_embeddings: Vec<&'static str>,
-    /// Of biases, layer norms and the other embeddings.
+    /// Of the LM head, which for most models are the word embeddings as well.
+    pub head: Vec<&'static str>,
+    /// Of biases, norms and the other embeddings.
     pub others: Vec<&'static str>,
 }
 
 impl fmt::Display for Dtypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [linear, word, others] = [&self.linear_layers, &self.word_embeddings, &self.others]
-            .map(|names| names.join(" and "));
-        if linear == word && word == others {
+        let [linear, head, others] =
+            [&self.linear_layers, &self.head, &self.others].map(|names| names.join(" and "));
+        if linear == head && head == others {
             return f.write_str(&linear);
         }
-        write!(
-            f,
-            "{linear} linear layers, {word} word embeddings (LM head), {others} others"
-        )
+        write!(f, "{linear} linear layers, {head} LM head, {others} others")
     }
 }
 
@@ -122,8 +117,11 @@ pub struct Checkpoint {
 /// A vector or a matrix of the model, as the checkpoint holds it.
 #[derive(Debug, Clone)]
 pub(super) struct Parameter {
+    pub slot: Slot,
+    /// The name of the slot.
     pub name: String,
     pub shape: Vec<usize>,
+    pub role: Role,
     pub form: Form,
 }
 
@@ -140,17 +138,6 @@ pub(super) enum Form {
 }
 
 impl Parameter {
-    /// Whether it is a matrix that conversion may quantize: the weights of the linear layers.
-    pub fn is_linear(&self) -> bool {
-        self.shape.len() == 2
-            && (self.name.starts_with("layers.") || self.name.starts_with("topQueryLayer."))
-    }
-
-    /// Whether it is the word embedding, which is the LM head as well.
-    pub fn is_word_embedding(&self) -> bool {
-        self.name == WORD_EMBEDDINGS
-    }
-
     /// The name of the scales of a row-scaled matrix.
     pub fn row_scales(&self) -> String {
         format!("{}_scale", self.name)
@@ -225,9 +212,25 @@ impl Checkpoint {
         options: &OpenOptions,
         meter: &Arc<Meter>,
     ) -> Result<Self> {
-        let source = location.open_reporting(memory, meter)?;
-        let (config, origin) = find_config(location, source.as_ref(), options)?;
-        let checkpoint = Self::with_origin(source, config, origin)?;
+        let opened = location.open_files(memory, meter)?;
+        let is_converted = opened.metadata().iter().any(|(key, _)| key == CONFIG_KEY);
+        let found = find_config(location, opened.metadata(), opened.label(), options)?;
+        let checkpoint = match found {
+            Some((config, origin)) if config.family == Family::CODEGEEX || is_converted => {
+                let source = opened.assemble(Names::Canonical)?;
+                Self::with_origin(source, config, origin)?
+            }
+            Some((config, origin)) => {
+                let source = opened.assemble(Names::Stored)?;
+                let renamed = Renamed::new(source, &config, meter)?;
+                Self::with_origin(Box::new(renamed), config, origin)?
+            }
+            None => {
+                let source = opened.assemble(Names::Canonical)?;
+                let config = published(location, source.as_ref())?;
+                Self::with_origin(source, config, ConfigOrigin::Published)?
+            }
+        };
         Ok(Self {
             meter: Arc::clone(meter),
             ..checkpoint
@@ -250,12 +253,14 @@ impl Checkpoint {
     ) -> Result<Self> {
         let mut infos = Vec::new();
         let mut parameters = Vec::new();
-        for (name, shape) in expected_tensors(&config) {
+        for (slot, shape) in slots(&config) {
             let found = Found {
                 source: source.as_ref(),
                 origin: &origin,
+                slot,
             };
-            parameters.push(found.parameter(name, shape, &mut infos)?);
+            let role = slot.role(&config);
+            parameters.push(found.parameter(role, shape, &mut infos)?);
         }
         if parameters.iter().any(|p| matches!(p.form, Form::Packed(_))) {
             let metadata = source.metadata().iter().find(|(k, _)| k == stored::KEY);
@@ -297,9 +302,20 @@ impl Checkpoint {
     /// [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) for a matrix quantized as the
     /// reference does, which has to be converted first.
     pub fn stored(&self, name: &str) -> Result<Stored> {
-        let parameter = self.parameters.iter().find(|p| p.name == name);
-        match parameter.map(|p| (p.form, &p.shape[..])) {
-            Some((Form::Packed(scheme), &[rows, cols])) => {
+        match self.parameters.iter().find(|p| p.name == name) {
+            Some(parameter) => self.stored_as(parameter),
+            None => Ok(Stored::Dense(self.tensor(name)?)),
+        }
+    }
+
+    /// A parameter as it is stored.
+    ///
+    /// # Errors
+    /// Those of [`stored`](Self::stored).
+    pub(super) fn stored_as(&self, parameter: &Parameter) -> Result<Stored> {
+        let name = parameter.name.as_str();
+        match (parameter.form, &parameter.shape[..]) {
+            (Form::Packed(scheme), &[rows, cols]) => {
                 let bytes = |name: String| -> Result<_> {
                     Ok(match &self.source.tensor(&name)?.blocks[..] {
                         [block] => block.data.clone(),
@@ -324,7 +340,7 @@ impl Checkpoint {
                     scales: bytes(stored::scales_name(name))?,
                 }))
             }
-            Some((Form::RowScaled(scheme), _)) => bail!(
+            (Form::RowScaled(scheme), _) => bail!(
                 UnsupportedFile,
                 "{}: `{name}` is quantized to {scheme} in the form of the reference; convert the \
                  checkpoint first, to {scheme}",
@@ -359,10 +375,10 @@ impl Checkpoint {
                     _ => "FP16",
                 },
             };
-            let part = match (parameter.is_linear(), parameter.is_word_embedding()) {
-                (true, _) => &mut dtypes.linear_layers,
-                (_, true) => &mut dtypes.word_embeddings,
-                _ => &mut dtypes.others,
+            let part = match parameter.role {
+                Role::Linear => &mut dtypes.linear_layers,
+                Role::Head => &mut dtypes.head,
+                Role::Table | Role::Vector => &mut dtypes.others,
             };
             if !part.contains(&name) {
                 part.push(name);
@@ -395,10 +411,13 @@ impl WeightSource for Checkpoint {
 
     fn tensor(&self, name: &str) -> Result<Tensor> {
         let tensor = self.source.tensor(name)?;
-        if name == WORD_EMBEDDINGS {
-            return Ok(tensor.take_rows(self.config.padded_vocab_size));
+        let [words, head] = [Module::WordEmbeddings, Module::Head].map(Module::name);
+        match name.strip_suffix(".weight") {
+            Some(table) if table == words || table == head => {
+                Ok(tensor.take_rows(self.config.padded_vocab_size))
+            }
+            _ => Ok(tensor),
         }
-        Ok(tensor)
     }
 
     fn metadata(&self) -> &[(String, String)] {
@@ -440,47 +459,7 @@ impl WeightSource for Checkpoint {
 
 /// Every tensor that a model of this configuration needs, with its shape, in canonical order.
 pub fn expected_tensors(config: &ModelConfig) -> impl Iterator<Item = (String, Vec<usize>)> {
-    let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
-    let positions = config.max_position_embeddings;
-    let top_query = config.top_query;
-    let embeddings = [
-        (WORD_EMBEDDINGS, config.padded_vocab_size),
-        ("position_embeddings.weight", positions),
-        ("top_query_embeddings.weight", positions),
-    ];
-    let embeddings = embeddings
-        .into_iter()
-        .take(if top_query { 3 } else { 2 })
-        .map(move |(name, rows)| (name.to_owned(), vec![rows, h]));
-    let layer = move |prefix: String| {
-        let modules = [
-            ("input_layernorm", h, None),
-            ("attention.query", h, Some(h)),
-            ("attention.key", kv, Some(h)),
-            ("attention.value", kv, Some(h)),
-            ("attention.dense", h, Some(h)),
-            ("post_attention_layernorm", h, None),
-            ("mlp.dense_h_to_4h", f, Some(h)),
-            ("mlp.dense_4h_to_h", h, Some(f)),
-        ];
-        modules.into_iter().flat_map(move |(module, out, input)| {
-            let weight = match input {
-                Some(input) => vec![out, input],
-                None => vec![out],
-            };
-            [
-                (format!("{prefix}.{module}.weight"), weight),
-                (format!("{prefix}.{module}.bias"), vec![out]),
-            ]
-        })
-    };
-    let layers = (0..config.num_layers).flat_map(move |i| layer(format!("layers.{i}")));
-    let norm = ["weight", "bias"].map(|kind| (format!("final_layernorm.{kind}"), vec![h]));
-    let top = top_query.then(|| layer("topQueryLayer".to_owned()));
-    embeddings
-        .chain(layers)
-        .chain(norm)
-        .chain(top.into_iter().flatten())
+    slots(config).map(|(slot, shape)| (slot.to_string(), shape))
 }
 
 /// A source whose tensors are held against a configuration.
@@ -488,24 +467,28 @@ pub fn expected_tensors(config: &ModelConfig) -> impl Iterator<Item = (String, V
 struct Found<'a> {
     source: &'a dyn WeightSource,
     origin: &'a ConfigOrigin,
+    slot: Slot,
 }
 
 impl Found<'_> {
     /// The form in which a parameter is there; its tensors are added to `infos`.
     fn parameter(
         self,
-        name: String,
+        role: Role,
         shape: Vec<usize>,
         infos: &mut Vec<TensorInfo>,
     ) -> Result<Parameter> {
         let mut parameter = Parameter {
-            name,
+            slot: self.slot,
+            name: self.slot.to_string(),
             shape,
+            role,
             form: Form::Dense,
         };
-        let quantizable = parameter.is_linear() || parameter.is_word_embedding();
-        let form = match parameter.shape[..] {
-            [rows, cols] if quantizable => self.form(&parameter, rows, cols, infos)?,
+        let form = match (role, &parameter.shape[..]) {
+            (Role::Linear | Role::Head, &[rows, cols]) => {
+                self.form(&parameter, rows, cols, infos)?
+            }
             _ => Form::Dense,
         };
         if form == Form::Dense {
@@ -566,7 +549,11 @@ impl Found<'_> {
         is_expected: impl Fn(DType) -> bool,
         expected: &str,
     ) -> Result<TensorInfo> {
-        let Self { source, origin } = self;
+        let Self {
+            source,
+            origin,
+            slot,
+        } = self;
         let Some(info) = source.info(name) else {
             if let Some((place, what)) = source.instead_of(name) {
                 bail!(
@@ -584,13 +571,13 @@ impl Found<'_> {
             );
         };
         // A published word embedding may have rows beyond the vocabulary.
-        let fits = match (name, &info.shape[..], shape) {
-            (WORD_EMBEDDINGS, &[rows, width], &[vocabulary, expected])
-                if info.dtype.is_weight() =>
+        let fits = match (&info.shape[..], shape) {
+            (&[rows, width], &[vocabulary, expected])
+                if slot.is_by_id() && info.dtype.is_weight() =>
             {
                 rows >= vocabulary && width == expected
             }
-            (_, found, expected) => found == expected,
+            (found, expected) => found == expected,
         };
         if !fits {
             if let Some(missing) = source.missing_shards(name, shape) {
@@ -629,59 +616,49 @@ impl Found<'_> {
     }
 }
 
+/// The configuration, if there is one. `metadata` and `label` are those of the file.
 fn find_config(
     location: &Location,
-    source: &dyn WeightSource,
+    metadata: &[(String, String)],
+    label: &str,
     options: &OpenOptions,
-) -> Result<(ModelConfig, ConfigOrigin)> {
+) -> Result<Option<(ModelConfig, ConfigOrigin)>> {
     if let Some(config) = &options.config {
         config.validate()?;
-        return Ok((config.clone(), ConfigOrigin::Given));
+        return Ok(Some((config.clone(), ConfigOrigin::Given)));
     }
-    if let Some((_, json)) = source.metadata().iter().find(|(k, _)| k == CONFIG_KEY) {
-        let config = ModelConfig::from_json(json)
-            .map_err(|e| e.within(format!("{}: {CONFIG_KEY}", source.describe())))?;
-        return Ok((config, ConfigOrigin::Metadata));
+    if let Some((_, json)) = metadata.iter().find(|(k, _)| k == CONFIG_KEY) {
+        let config =
+            ModelConfig::from_json(json).map_err(|e| e.within(format!("{label}: {CONFIG_KEY}")))?;
+        return Ok(Some((config, ConfigOrigin::Metadata)));
     }
-    let places = location.configs();
-    for place in places {
+    for place in location.configs() {
         if place.is_file() {
-            let config = read_config(place)?;
-            return Ok((config, ConfigOrigin::File(place.clone())));
+            let config = ModelConfig::open(place)?;
+            return Ok(Some((config, ConfigOrigin::File(place.clone()))));
         }
     }
+    Ok(None)
+}
+
+/// The configuration of the published model, if it is that.
+fn published(location: &Location, source: &dyn WeightSource) -> Result<ModelConfig> {
     let width = source
-        .info(WORD_EMBEDDINGS)
+        .info("word_embeddings.weight")
         .and_then(|i| i.shape.last().copied());
     if width == Some(WIDTH_13B) {
-        return Ok((ModelConfig::codegeex_13b(), ConfigOrigin::Published));
+        return Ok(ModelConfig::codegeex_13b());
     }
-    let looked: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    let places = location.configs().iter();
+    let looked: Vec<_> = places.map(|p| p.display().to_string()).collect();
     bail!(
         MissingConfig,
         "{}: nothing says how many heads the model has; its width is {}, and only 5120 is known, \
-         the published 13B. Give a configuration, or put one at {}: a JSON object with num_layers, hidden_size, \
+         the published 13B. Give a configuration, or put one at {}: the `config.json` that was \
+         published with the weights, or a JSON object with num_layers, hidden_size, \
          num_attention_heads, padded_vocab_size, max_position_embeddings and layernorm_epsilon",
         source.describe(),
         width.map_or("unknown".to_owned(), |w| w.to_string()),
         looked.join(" or ")
     )
-}
-
-fn read_config(path: &Path) -> Result<ModelConfig> {
-    let length = std::fs::metadata(path)
-        .map_err(|e| Error::io(path, "open", e))?
-        .len();
-    if length > MAX_CONFIG {
-        bail!(
-            InvalidConfig,
-            "{}: {length} bytes are too many for a model configuration",
-            path.display()
-        );
-    }
-    let json = Bytes::read(path)?;
-    let Ok(json) = std::str::from_utf8(json.as_slice()) else {
-        bail!(InvalidConfig, "{}: expected JSON in UTF-8", path.display());
-    };
-    ModelConfig::from_json(json).map_err(|e| e.within(path.display()))
 }

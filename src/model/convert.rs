@@ -28,7 +28,7 @@ use crate::tensor::PackedScheme;
 use crate::weights::WeightSource;
 
 use super::Checkpoint;
-use super::checkpoint::Parameter;
+use crate::family::Role;
 
 use plan::Plan;
 use stream::Run;
@@ -47,7 +47,7 @@ pub struct ConvertOptions {
     pub dtype: Option<DType>,
     /// Quantizes the weights of the linear layers.
     pub quantize: Option<PackedScheme>,
-    /// Quantizes the word embedding, which is the LM head as well, to eight bits.
+    /// Quantizes the LM head to eight bits: the word embeddings, unless the model has a head of its own.
     pub quantize_head: bool,
     /// The number of threads that quantize. By default one for each core that the process may use.
     pub threads: Option<usize>,
@@ -71,11 +71,11 @@ impl ConvertOptions {
     }
 
     /// What a parameter is to be quantized to.
-    pub(super) fn scheme(&self, parameter: &Parameter) -> Option<PackedScheme> {
-        if parameter.is_linear() {
-            self.quantize
-        } else {
-            (self.quantize_head && parameter.is_word_embedding()).then_some(PackedScheme::Int8)
+    pub(super) fn scheme(&self, role: Role) -> Option<PackedScheme> {
+        match role {
+            Role::Linear => self.quantize,
+            Role::Head => self.quantize_head.then_some(PackedScheme::Int8),
+            Role::Table | Role::Vector => None,
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use super::ConvertOptions;
+use super::ModelConfig;
 use super::checkpoint::{Checkpoint, OpenOptions};
-use super::config::ModelConfig;
+use super::random::tensors;
+use super::shape::widths;
 use crate::backend::{CacheShape, KvFormat};
 use crate::backend::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
 use crate::error::Result;
@@ -83,14 +86,17 @@ impl MemoryEstimate {
 
 impl Checkpoint {
     /// How much memory the model takes.
-    pub fn estimate(&self, options: &EstimateOptions) -> MemoryEstimate {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn estimate(&self, options: &EstimateOptions) -> Result<MemoryEstimate> {
         let Footprint { mapped, owned } = self.source().footprint();
         let copied: u64 = (self.tensors().iter())
             .map(|info| self.source().copied_bytes(&info.name))
             .sum();
         let bytes = self.weight_bytes();
         let (cache_per_token, cache) = cache(self.config(), options);
-        MemoryEstimate {
+        Ok(MemoryEstimate {
             weights_mapped: if mapped == 0 {
                 0
             } else {
@@ -99,8 +105,8 @@ impl Checkpoint {
             weights_owned: owned + copied,
             cache_per_token,
             cache,
-            scratch: scratch(self.config(), options, self.is_quantized()),
-        }
+            scratch: scratch(self.config(), options, self.is_quantized())?,
+        })
     }
 }
 
@@ -119,28 +125,46 @@ fn cache(config: &ModelConfig, options: &EstimateOptions) -> (u64, u64) {
     (page / PAGE_TOKENS as u64, all)
 }
 
-/// Bytes of activations at the widest point of a call; follows `transformer.rs`.
-fn scratch(config: &ModelConfig, options: &EstimateOptions, quantized: bool) -> u64 {
-    let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
-    // The residual and its norm, with keys and values; the residual, queries and context, with
-    // the list of who asks for what; the residual and its norm, or the result, with the MLP.
-    let list = 20 * config.num_attention_heads;
-    let widest = (2 * h + 2 * kv).max(3 * h + list).max(2 * h + f);
+/// Bytes of activations at the widest point of a call.
+fn scratch(config: &ModelConfig, options: &EstimateOptions, quantized: bool) -> Result<u64> {
+    let widths = widths(config)?;
     let prompt = options.batch_tokens.min(options.context);
     let tokens = prompt.max(options.sequences) as u64;
-    let logits = (config.padded_vocab_size + h) as u64;
-    let values =
-        (tokens.saturating_mul(widest as u64)).max(logits.saturating_mul(options.sequences as u64));
+    let logits = (options.sequences as u64).saturating_mul(widths.with_logits as u64);
+    let values = (tokens.saturating_mul(widths.hidden as u64)).max(logits);
     // The widest input of a layer, in the order in which the kernels read it: as four bytes a
     // value in any form.
     let copied = match quantized {
         true => tokens,
         false => tokens.min(GROUP_TOKENS as u64),
     };
-    let copies = copied.saturating_mul(h.max(f) as u64);
-    values
+    let copies = copied.saturating_mul(widths.input as u64);
+    Ok(values
         .saturating_add(copies)
-        .saturating_mul(size_of::<f32>() as u64)
+        .saturating_mul(size_of::<f32>() as u64))
+}
+
+/// How much memory a model of this configuration takes whose weights are stored as `weights` says (FP16
+/// where it says nothing) and mapped.
+///
+/// # Errors
+/// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) for a configuration that cannot be quantized so.
+pub fn estimate_config(
+    config: &ModelConfig,
+    weights: &ConvertOptions,
+    options: &EstimateOptions,
+) -> Result<MemoryEstimate> {
+    config.validate()?;
+    let (dense, packed) = tensors(config, weights)?;
+    let (cache_per_token, cache) = cache(config, options);
+    let bytes = dense.iter().chain(&packed).map(|info| info.bytes() as u64);
+    Ok(MemoryEstimate {
+        weights_mapped: bytes.fold(0, u64::saturating_add),
+        weights_owned: 0,
+        cache_per_token,
+        cache,
+        scratch: scratch(config, options, !packed.is_empty())?,
+    })
 }
 
 /// How much memory a checkpoint will take, without loading it: the files are only mapped.
@@ -154,7 +178,7 @@ pub fn estimate(
 ) -> Result<MemoryEstimate> {
     let mapped = open.clone().memory(MemoryMode::Map);
     let checkpoint = Checkpoint::open(path, &mapped)?;
-    let mut estimate = checkpoint.estimate(options);
+    let mut estimate = checkpoint.estimate(options)?;
     if open.memory == MemoryMode::Copy {
         estimate.weights_owned += checkpoint.footprint().mapped;
         estimate.weights_mapped = 0;
@@ -170,10 +194,13 @@ mod tests {
     fn the_13b_shape_takes_what_the_documentation_says() {
         let config = ModelConfig::codegeex_13b();
         let options = EstimateOptions::new(1, 2048);
-        assert_eq!(scratch(&config, &options, true), 512 * 10 * 5120 * 4);
+        assert_eq!(
+            scratch(&config, &options, true).unwrap(),
+            512 * 10 * 5120 * 4
+        );
         let packed = 264 * 4 * 5120 * 4;
         assert_eq!(
-            scratch(&config, &options, false),
+            scratch(&config, &options, false).unwrap(),
             512 * 6 * 5120 * 4 + packed
         );
         let of = |kv| cache(&config, &options.kv(kv));
@@ -181,10 +208,10 @@ mod tests {
         assert_eq!(of(KvFormat::F16), (819_200, 64 * 26_214_400));
         assert_eq!(of(KvFormat::Int8), (422_400, 64 * 13_516_800));
         // A few tokens of one sequence: the logits are larger.
-        let few = scratch(&config, &EstimateOptions::new(1, 1), true);
+        let few = scratch(&config, &EstimateOptions::new(1, 1), true).unwrap();
         assert_eq!(few, (52_224 + 5120 + 20_480) * 4);
         let nonsense = EstimateOptions::new(usize::MAX, usize::MAX).batch_tokens(usize::MAX);
-        assert_eq!(scratch(&config, &nonsense, true), u64::MAX);
+        assert_eq!(scratch(&config, &nonsense, true).unwrap(), u64::MAX);
         assert_eq!(cache(&config, &nonsense).1, u64::MAX);
     }
 }

@@ -10,8 +10,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::ModelConfig;
 use super::checkpoint::Checkpoint;
-use super::config::ModelConfig;
 use crate::checksum::Xxh64;
 use crate::error::Result;
 use crate::weights::{Tensor, WeightSource};

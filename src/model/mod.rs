@@ -6,14 +6,17 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
-pub mod config;
 pub mod convert;
 mod estimate;
 mod feed;
 mod fingerprint;
+mod graph;
 mod params;
+mod plan;
 pub mod random;
+mod rotary;
 mod saved;
+mod shape;
 mod state;
 mod transformer;
 
@@ -37,10 +40,10 @@ use crate::setters::setters;
 use crate::weights::{LoadProgress, MemoryMode};
 
 pub use crate::backend::{Activation, Determinism, PageSize};
+pub use crate::family::ModelConfig;
 pub use checkpoint::{Checkpoint, CopiedTensors, OpenOptions};
-pub use config::ModelConfig;
 pub use convert::{ConvertOptions, convert};
-pub use estimate::{EstimateOptions, MemoryEstimate, PREFILL_TOKENS, estimate};
+pub use estimate::{EstimateOptions, MemoryEstimate, PREFILL_TOKENS, estimate, estimate_config};
 pub use feed::feed;
 pub use fingerprint::Fingerprint;
 pub use random::write_random;

@@ -1,42 +1,45 @@
 //! The parameters of a model, taken over by a backend.
 
-use super::checkpoint::Checkpoint;
+use std::collections::HashMap;
+
+use super::ModelConfig;
+use super::checkpoint::{Checkpoint, Parameter};
 use crate::backend::Backend;
-use crate::error::Result;
-use crate::memory::try_collect_ok;
+use crate::error::{Result, bail};
+use crate::family::{Kind, Module, Place, Slot};
+use crate::memory::{self, try_collect_ok};
 use crate::weights::WeightSource;
 
-/// Scale and offset of a layer norm: `[h]` each.
+/// Scale and, if there is one, offset of a norm: `[h]` each.
 #[derive(Debug)]
-pub struct LayerNorm<B: Backend> {
+pub struct NormParams<B: Backend> {
     pub weight: B::Vector,
-    pub bias: B::Vector,
+    pub bias: Option<B::Vector>,
 }
 
-/// A linear layer: `[out, in]` and `[out]`.
+/// A linear layer: `[out, in]` and, if there is one, `[out]`.
 #[derive(Debug)]
 pub struct Linear<B: Backend> {
     pub weight: B::Matrix,
-    pub bias: B::Vector,
+    pub bias: Option<B::Vector>,
 }
 
-/// A decoder layer or the top query layer; f is the width of the MLP, kv that of the keys.
+/// A decoder layer or the top query layer; see [`Module`] for the shapes.
 #[derive(Debug)]
 pub struct Layer<B: Backend> {
-    pub input_layernorm: LayerNorm<B>,
-    /// `[h, h]`
+    pub input_norm: NormParams<B>,
     pub query: Linear<B>,
-    /// `[kv, h]`
     pub key: Linear<B>,
-    /// `[kv, h]`
     pub value: Linear<B>,
-    /// `[h, h]`
+    pub query_norm: Option<B::Vector>,
+    pub key_norm: Option<B::Vector>,
     pub dense: Linear<B>,
-    pub post_attention_layernorm: LayerNorm<B>,
-    /// `[f, h]`
-    pub dense_h_to_4h: Linear<B>,
-    /// `[h, f]`
-    pub dense_4h_to_h: Linear<B>,
+    /// Of an MLP with a norm of its own.
+    pub mlp_norm: Option<NormParams<B>>,
+    /// Of a gated MLP.
+    pub gate: Option<Linear<B>>,
+    pub up: Linear<B>,
+    pub down: Linear<B>,
 }
 
 /// The top query layer and its table of queries.
@@ -50,88 +53,167 @@ pub struct TopQuery<B: Backend> {
 /// All parameters.
 #[derive(Debug)]
 pub struct Params<B: Backend> {
-    /// `[vocab, h]`, also the LM head.
+    /// `[vocab, h]`, also the LM head if there is no other.
     pub word_embeddings: B::Matrix,
     /// `[positions, h]`
-    pub position_embeddings: B::Matrix,
+    pub position_embeddings: Option<B::Matrix>,
     pub layers: Vec<Layer<B>>,
-    pub final_layernorm: LayerNorm<B>,
+    pub final_norm: NormParams<B>,
     pub top_query: Option<TopQuery<B>>,
+    pub head: Option<Linear<B>>,
+}
+
+/// Where parameters come from. What a model does not have is `None`.
+pub trait Supply<B: Backend> {
+    /// The matrix of a slot.
+    fn matrix(&self, slot: Slot) -> Result<Option<B::Matrix>>;
+
+    /// The vector of a slot.
+    fn vector(&self, slot: Slot) -> Result<Option<B::Vector>>;
 }
 
 impl<B: Backend> Params<B> {
-    /// Takes every tensor of the model from a checkpoint, which has checked that all are there
-    /// and have the shapes of its configuration.
+    /// The parameters of a configuration.
     ///
     /// # Errors
-    /// What reading a tensor or the backend reports, and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled) when the progress callback ends it.
-    pub fn load(backend: &B, checkpoint: &Checkpoint) -> Result<Self> {
-        let loader = Loader {
-            backend,
-            checkpoint,
-        };
-        let config = checkpoint.config();
-        let layers = (0..config.num_layers).map(|i| loader.layer(&format!("layers.{i}")));
-        let top_query = match config.top_query {
-            false => None,
-            true => Some(TopQuery {
-                embeddings: loader.matrix("top_query_embeddings.weight")?,
-                layer: loader.layer("topQueryLayer")?,
+    /// Those of `supply`.
+    pub fn new(config: &ModelConfig, supply: &impl Supply<B>) -> Result<Self> {
+        let table = |module| Slot::model(module, Kind::Weight);
+        let part = |place| Part { supply, place };
+        let model = part(Place::Model);
+        let layers = (0..config.num_layers).map(|i| part(Place::Layer(i)).layer());
+        let top_query = match supply.matrix(table(Module::TopQueryEmbeddings))? {
+            None => None,
+            Some(embeddings) => Some(TopQuery {
+                embeddings,
+                layer: part(Place::TopLayer).layer()?,
             }),
         };
+        let words = supply.matrix(table(Module::WordEmbeddings))?;
         Ok(Self {
-            word_embeddings: loader.matrix("word_embeddings.weight")?,
-            position_embeddings: loader.matrix("position_embeddings.weight")?,
+            word_embeddings: there(words, Module::WordEmbeddings)?,
+            position_embeddings: supply.matrix(table(Module::PositionEmbeddings))?,
             layers: try_collect_ok(layers)?,
-            final_layernorm: loader.layer_norm("final_layernorm")?,
+            final_norm: there(model.norm(Module::FinalNorm)?, Module::FinalNorm)?,
             top_query,
+            head: model.linear(Module::Head)?,
         })
     }
 }
 
-struct Loader<'a, B> {
-    backend: &'a B,
-    checkpoint: &'a Checkpoint,
+/// The parameters of a place.
+struct Part<'a, S> {
+    supply: &'a S,
+    place: Place,
 }
 
-impl<B: Backend> Loader<'_, B> {
-    fn matrix(&self, name: &str) -> Result<B::Matrix> {
-        self.checkpoint.progress()?;
-        self.backend.matrix(&self.checkpoint.stored(name)?)
+impl<S> Part<'_, S> {
+    fn slot(&self, module: Module, kind: Kind) -> Slot {
+        let place = self.place;
+        Slot {
+            place,
+            module,
+            kind,
+        }
     }
 
-    fn vector(&self, name: &str) -> Result<B::Vector> {
-        self.checkpoint.progress()?;
-        self.backend.vector(&self.checkpoint.tensor(name)?)
+    fn linear<B: Backend>(&self, module: Module) -> Result<Option<Linear<B>>>
+    where
+        S: Supply<B>,
+    {
+        let Some(weight) = self.supply.matrix(self.slot(module, Kind::Weight))? else {
+            return Ok(None);
+        };
+        let bias = self.supply.vector(self.slot(module, Kind::Bias))?;
+        Ok(Some(Linear { weight, bias }))
     }
 
-    fn linear(&self, name: &str) -> Result<Linear<B>> {
-        Ok(Linear {
-            weight: self.matrix(&format!("{name}.weight"))?,
-            bias: self.vector(&format!("{name}.bias"))?,
-        })
+    fn norm<B: Backend>(&self, module: Module) -> Result<Option<NormParams<B>>>
+    where
+        S: Supply<B>,
+    {
+        let Some(weight) = self.supply.vector(self.slot(module, Kind::Weight))? else {
+            return Ok(None);
+        };
+        let bias = self.supply.vector(self.slot(module, Kind::Bias))?;
+        Ok(Some(NormParams { weight, bias }))
     }
 
-    fn layer_norm(&self, name: &str) -> Result<LayerNorm<B>> {
-        Ok(LayerNorm {
-            weight: self.vector(&format!("{name}.weight"))?,
-            bias: self.vector(&format!("{name}.bias"))?,
-        })
-    }
-
-    fn layer(&self, name: &str) -> Result<Layer<B>> {
-        let linear = |part: &str| self.linear(&format!("{name}.{part}"));
-        let norm = |part: &str| self.layer_norm(&format!("{name}.{part}"));
+    fn layer<B: Backend>(&self) -> Result<Layer<B>>
+    where
+        S: Supply<B>,
+    {
+        let linear = |module| there(self.linear(module)?, module);
+        let head_norm = |module| self.supply.vector(self.slot(module, Kind::Weight));
         Ok(Layer {
-            input_layernorm: norm("input_layernorm")?,
-            query: linear("attention.query")?,
-            key: linear("attention.key")?,
-            value: linear("attention.value")?,
-            dense: linear("attention.dense")?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
-            dense_h_to_4h: linear("mlp.dense_h_to_4h")?,
-            dense_4h_to_h: linear("mlp.dense_4h_to_h")?,
+            input_norm: there(self.norm(Module::InputNorm)?, Module::InputNorm)?,
+            query: linear(Module::Query)?,
+            key: linear(Module::Key)?,
+            value: linear(Module::Value)?,
+            query_norm: head_norm(Module::QueryNorm)?,
+            key_norm: head_norm(Module::KeyNorm)?,
+            dense: linear(Module::Dense)?,
+            mlp_norm: self.norm(Module::PostAttentionNorm)?,
+            gate: self.linear(Module::Gate)?,
+            up: linear(Module::Up)?,
+            down: linear(Module::Down)?,
         })
+    }
+}
+
+/// Takes tensors of a checkpoint over, which has checked that all are there and have the shapes of
+/// its configuration.
+///
+/// Its errors are what reading a tensor or the backend reports, and
+/// [`Cancelled`](crate::ErrorKind::Cancelled) when the progress callback ends it.
+pub struct Loader<'a, B> {
+    backend: B,
+    checkpoint: &'a Checkpoint,
+    slots: HashMap<Slot, &'a Parameter>,
+}
+
+impl<'a, B: Backend> Loader<'a, B> {
+    pub fn new(backend: B, checkpoint: &'a Checkpoint) -> Result<Self> {
+        let mut slots = HashMap::new();
+        for parameter in checkpoint.parameters() {
+            memory::insert(&mut slots, parameter.slot, parameter)?;
+        }
+        Ok(Self {
+            backend,
+            checkpoint,
+            slots,
+        })
+    }
+}
+
+impl<B: Backend> Supply<B> for Loader<'_, B> {
+    fn matrix(&self, slot: Slot) -> Result<Option<B::Matrix>> {
+        let Some(parameter) = self.slots.get(&slot) else {
+            return Ok(None);
+        };
+        self.checkpoint.progress()?;
+        let stored = self.checkpoint.stored_as(parameter)?;
+        self.backend.matrix(&stored).map(Some)
+    }
+
+    fn vector(&self, slot: Slot) -> Result<Option<B::Vector>> {
+        let Some(parameter) = self.slots.get(&slot) else {
+            return Ok(None);
+        };
+        self.checkpoint.progress()?;
+        let tensor = self.checkpoint.tensor(&parameter.name)?;
+        self.backend.vector(&tensor).map(Some)
+    }
+}
+
+/// What every model has.
+fn there<T>(found: Option<T>, module: Module) -> Result<T> {
+    match found {
+        Some(found) => Ok(found),
+        None => bail!(
+            Internal,
+            "the table of parameters has no `{}`",
+            module.name()
+        ),
     }
 }

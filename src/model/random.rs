@@ -9,10 +9,11 @@ use std::path::Path;
 use half::{bf16, f16};
 
 use super::ModelConfig;
-use super::checkpoint::{CONFIG_KEY, Form, Parameter, expected_tensors};
+use super::checkpoint::CONFIG_KEY;
 use super::convert::{ConvertOptions, VERSION_KEY};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::family::slots;
 use crate::num::DType;
 use crate::quant::stored;
 use crate::tensor::TensorInfo;
@@ -41,31 +42,7 @@ pub fn write_random(
     cancel: &CancelToken,
 ) -> Result<()> {
     config.validate()?;
-    let dtype = options.dtype.unwrap_or(DType::F16);
-    if !dtype.is_weight() {
-        bail!(
-            InvalidArgument,
-            "weights cannot be written as {dtype}; expected f16, bf16 or f32"
-        );
-    }
-    let (mut dense, mut packed) = (Vec::new(), Vec::new());
-    for (name, shape) in expected_tensors(config) {
-        let parameter = Parameter {
-            name,
-            shape,
-            form: Form::Dense,
-        };
-        match (options.scheme(&parameter), &parameter.shape[..]) {
-            (Some(scheme), &[rows, cols]) => {
-                packed.extend(stored::parts(&parameter.name, scheme, rows, cols)?);
-            }
-            _ => dense.push(TensorInfo {
-                name: parameter.name,
-                dtype,
-                shape: parameter.shape,
-            }),
-        }
-    }
+    let (dense, packed) = tensors(config, options)?;
     let json = config.to_json();
     let layout = stored::metadata();
     let mut metadata = vec![
@@ -97,6 +74,34 @@ pub fn write_random(
         }
     }
     writer.finish()
+}
+
+/// The tensors of a checkpoint in these types: floating-point ones, and those of quantized matrices.
+///
+/// # Errors
+/// Those of [`write_random`] about options and configurations.
+pub(super) fn tensors(
+    config: &ModelConfig,
+    options: &ConvertOptions,
+) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>)> {
+    let dtype = options.dtype.unwrap_or(DType::F16);
+    if !dtype.is_weight() {
+        bail!(
+            InvalidArgument,
+            "weights cannot be written as {dtype}; expected f16, bf16 or f32"
+        );
+    }
+    let (mut dense, mut packed) = (Vec::new(), Vec::new());
+    for (slot, shape) in slots(config) {
+        let name = slot.to_string();
+        match (options.scheme(slot.role(config)), &shape[..]) {
+            (Some(scheme), &[rows, cols]) => {
+                packed.extend(stored::parts(&name, scheme, rows, cols)?);
+            }
+            _ => dense.push(TensorInfo { name, dtype, shape }),
+        }
+    }
+    Ok((dense, packed))
 }
 
 /// A xorshift generator.

@@ -90,7 +90,7 @@ impl<B: Backend> Transformer<B> {
                  activations that the state was saved with"
             );
         }
-        let most = self.config.max_position_embeddings;
+        let most = self.graph.config.max_position_embeddings;
         let tokens = match usize::try_from(tokens) {
             Ok(tokens) if tokens <= most => tokens,
             _ => bail!(

@@ -6,6 +6,7 @@ use super::checkpoint::expected_tensors;
 use super::*;
 use crate::backend::InstructionSet;
 use crate::bytes::Bytes;
+use crate::family::{Norm, Position, Residual, Rotary, RotaryPairs, RotaryScaling};
 use crate::num::DType;
 use crate::tensor::{Block, Tensor, TensorInfo};
 use crate::weights::WeightSource;
@@ -71,7 +72,7 @@ impl WeightSource for Random {
     }
 }
 
-/// The formulas of `transformer.rs`, one token and one number at a time.
+/// The formulas of `graph.rs`, one token and one number at a time.
 struct Oracle<'a> {
     config: &'a ModelConfig,
     values: &'a HashMap<String, Vec<f32>>,
@@ -89,22 +90,31 @@ impl Oracle<'_> {
         self.get(name)[index * h..(index + 1) * h].to_vec()
     }
 
+    fn bias(&self, name: &str, len: usize) -> Row {
+        let bias = self.values.get(&format!("{name}.bias"));
+        let zeros = || vec![0.0; len];
+        bias.map_or_else(zeros, |b| b.iter().map(|&x| f64::from(x)).collect())
+    }
+
     fn linear(&self, name: &str, x: &Row) -> Row {
-        let (w, b) = (
-            self.get(&format!("{name}.weight")),
-            self.get(&format!("{name}.bias")),
-        );
+        let w = self.get(&format!("{name}.weight"));
+        let b = self.bias(name, w.len() / x.len());
         let dot = |r: usize| (0..x.len()).map(|c| w[r * x.len() + c] * x[c]).sum::<f64>();
         (0..b.len()).map(|r| dot(r) + b[r]).collect()
     }
 
-    fn norm(&self, name: &str, x: &Row) -> Row {
-        let (w, b) = (
-            self.get(&format!("{name}.weight")),
-            self.get(&format!("{name}.bias")),
-        );
+    fn norm(&self, name: &str, x: &[f64]) -> Row {
+        self.norm_as(self.config.norm, name, x)
+    }
+
+    fn norm_as(&self, norm: Norm, name: &str, x: &[f64]) -> Row {
+        let w = self.get(&format!("{name}.weight"));
+        let b = self.bias(name, x.len());
         let n = x.len() as f64;
-        let mean = x.iter().sum::<f64>() / n;
+        let mean = match norm {
+            Norm::Layer => x.iter().sum::<f64>() / n,
+            Norm::Rms => 0.0,
+        };
         let var = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
         let std = (var + f64::from(self.config.layernorm_epsilon)).sqrt();
         (0..x.len())
@@ -119,13 +129,57 @@ impl Oracle<'_> {
                 let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
                 0.5 * x * (1.0 + u.tanh())
             }
+            Activation::Gelu => {
+                // The error function by its series.
+                let z = x / 2f64.sqrt();
+                let (mut term, mut sum) = (z, z);
+                for k in 1..200 {
+                    term *= -z * z / f64::from(k);
+                    sum += term / f64::from(2 * k + 1);
+                }
+                0.5 * x * (1.0 + sum * 2.0 / std::f64::consts::PI.sqrt())
+            }
+            Activation::Silu => x / (1.0 + (-x).exp()),
+            Activation::Relu => x.max(0.0),
+        }
+    }
+
+    /// Normalises and rotates the heads of a query or key.
+    fn place(&self, norm: &str, x: &mut Row, position: usize) {
+        for head in x.chunks_mut(self.config.head_dim()) {
+            if self.config.query_key_norm {
+                let row = self.norm_as(Norm::Rms, norm, head);
+                head.copy_from_slice(&row);
+            }
+            let Position::Rotary(rotary) = &self.config.position else {
+                continue;
+            };
+            let pairs = rotary.dims / 2;
+            for i in 0..pairs {
+                let (a, b) = match rotary.pairs {
+                    RotaryPairs::Halves => (i, i + pairs),
+                    RotaryPairs::Interleaved => (2 * i, 2 * i + 1),
+                };
+                let mut angle = rotary.base.powf(-2.0 * i as f64 / rotary.dims as f64);
+                if let RotaryScaling::Linear { factor } = rotary.scaling {
+                    angle /= factor;
+                }
+                let (sin, cos) = (angle * position as f64).sin_cos();
+                (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[b] * cos + head[a] * sin);
+            }
         }
     }
 
     /// A layer over a whole sequence; `queries` replaces what the queries are made of.
-    fn layer(&self, name: &str, x: &mut [Row], queries: Option<Vec<Row>>) {
+    fn layer(&self, index: usize, name: &str, x: &mut [Row], queries: Option<Vec<Row>>) {
         let (d, heads) = (self.config.head_dim(), self.config.num_attention_heads);
         let group = heads / self.config.num_kv_heads();
+        let scale = self.config.attention_multiplier.map(f64::from);
+        let scale = scale.unwrap_or(1.0 / (d as f64).sqrt());
+        let scale = match self.config.attention_by_layer {
+            true => scale / (index + 1) as f64,
+            false => scale,
+        };
         let part = |p: &str| format!("{name}.{p}");
         let a: Vec<Row> = x
             .iter()
@@ -134,59 +188,100 @@ impl Oracle<'_> {
         let project = |p: &str, rows: &[Row]| -> Vec<Row> {
             rows.iter().map(|r| self.linear(&part(p), r)).collect()
         };
-        let q = project("attention.query", queries.as_ref().unwrap_or(&a));
-        let (k, v) = (project("attention.key", &a), project("attention.value", &a));
+        let mut q = project("attention.query", queries.as_ref().unwrap_or(&a));
+        let mut k = project("attention.key", &a);
+        let v = project("attention.value", &a);
+        for n in 0..q.len() {
+            self.place(&part("attention.query_layernorm"), &mut q[n], n);
+            self.place(&part("attention.key_layernorm"), &mut k[n], n);
+        }
         for (n, x) in x.iter_mut().enumerate() {
             let mut context = vec![0.0; heads * d];
+            let window = self.config.window_of(index).unwrap_or(usize::MAX);
+            let first = (n + 1).saturating_sub(window);
             for head in 0..heads {
                 let (mine, theirs) = (head * d, head / group * d);
                 let score = |t: &Row| {
                     let dot: f64 = (0..d).map(|i| q[n][mine + i] * t[theirs + i]).sum();
-                    (dot / (d as f64).sqrt()).exp()
+                    (dot * scale).exp()
                 };
-                let weights: Vec<f64> = k[..=n].iter().map(score).collect();
+                let weights: Vec<f64> = k[first..=n].iter().map(score).collect();
                 let sum: f64 = weights.iter().sum();
-                for (w, v) in weights.iter().zip(&v) {
+                for (w, v) in weights.iter().zip(&v[first..]) {
                     for i in 0..d {
                         context[mine + i] += w / sum * v[theirs + i];
                     }
                 }
             }
+            let factor = f64::from(self.config.residual_multiplier);
             let out = self.linear(&part("attention.dense"), &context);
-            x.iter_mut().zip(out).for_each(|(x, o)| *x += o);
-            let b = self.norm(&part("post_attention_layernorm"), x);
-            let wide = self.linear(&part("mlp.dense_h_to_4h"), &b);
-            let wide = wide.iter().map(|&x| self.act(x)).collect();
+            let before = x.clone();
+            x.iter_mut().zip(out).for_each(|(x, o)| *x += o * factor);
+            let norm = part("post_attention_layernorm");
+            let b = match self.config.residual {
+                Residual::Sequential => self.norm(&norm, x),
+                Residual::Parallel => self.norm(&norm, &before),
+                Residual::ParallelOneNorm => a[n].clone(),
+            };
+            let up = self.linear(&part("mlp.dense_h_to_4h"), &b);
+            let wide = match self.config.gated {
+                false => up.iter().map(|&x| self.act(x)).collect(),
+                true => {
+                    let gate = self.linear(&part("mlp.gate"), &b);
+                    gate.iter().zip(up).map(|(&g, u)| self.act(g) * u).collect()
+                }
+            };
             let out = self.linear(&part("mlp.dense_4h_to_h"), &wide);
-            x.iter_mut().zip(out).for_each(|(x, o)| *x += o);
+            x.iter_mut().zip(out).for_each(|(x, o)| *x += o * factor);
+        }
+    }
+
+    fn position(&self, n: usize) -> Row {
+        let h = self.config.hidden_size;
+        match self.config.position {
+            Position::Learned => self.embedding("position_embeddings.weight", n),
+            Position::Rotary(_) => vec![0.0; h],
+            Position::Sinusoidal { offset } => {
+                let angle = |i: usize| {
+                    let frequency = 10_000f64.powf(-(i as f64) / (h / 2 - 1) as f64);
+                    (n + offset) as f64 * frequency
+                };
+                let sines = (0..h / 2).map(|i| angle(i).sin());
+                sines.chain((0..h / 2).map(|i| angle(i).cos())).collect()
+            }
         }
     }
 
     fn logits(&self, ids: &[u32]) -> Vec<Row> {
+        let factor = f64::from(self.config.embedding_multiplier);
         let mut x: Vec<Row> = (ids.iter().enumerate())
             .map(|(n, &id)| {
                 let word = self.embedding("word_embeddings.weight", id as usize);
-                let position = self.embedding("position_embeddings.weight", n);
-                word.iter().zip(position).map(|(a, b)| a + b).collect()
+                let position = self.position(n);
+                word.iter()
+                    .zip(position)
+                    .map(|(a, b)| a * factor + b)
+                    .collect()
             })
             .collect();
-        for i in 0..self.config.num_layers {
-            self.layer(&format!("layers.{i}"), &mut x, None);
+        let layers = self.config.num_layers;
+        for i in 0..layers {
+            self.layer(i, &format!("layers.{i}"), &mut x, None);
         }
         let mut y: Vec<Row> = x.iter().map(|x| self.norm("final_layernorm", x)).collect();
         if self.config.top_query {
             let queries = (0..ids.len())
                 .map(|n| self.embedding("top_query_embeddings.weight", n))
                 .collect();
-            self.layer("topQueryLayer", &mut y, Some(queries));
+            self.layer(layers, "topQueryLayer", &mut y, Some(queries));
         }
-        let (words, h) = (self.get("word_embeddings.weight"), self.config.hidden_size);
+        let head = match self.config.tied_head {
+            true => "word_embeddings",
+            false => "lm_head",
+        };
+        let factor = f64::from(self.config.logits_multiplier);
         y.iter()
-            .map(|y| {
-                let rows = words.chunks(h);
-                rows.map(|w| w.iter().zip(y).map(|(a, b)| a * b).sum())
-                    .collect()
-            })
+            .map(|y| self.linear(head, y).iter().map(|x| x * factor).collect())
             .collect()
     }
 }
@@ -204,15 +299,92 @@ fn variant(activation: Activation, top_query: bool, kv_heads: Option<usize>) -> 
     config
 }
 
+/// One of each kind of what a configuration can say, in several combinations.
+fn variants() -> Vec<ModelConfig> {
+    let plain = variant(Activation::GeluTanh, false, None);
+    let rotary = |dims, pairs, scaling| {
+        Position::Rotary(Rotary {
+            dims,
+            base: 100.0,
+            pairs,
+            scaling,
+        })
+    };
+    let llama = ModelConfig {
+        activation: Activation::Silu,
+        norm: Norm::Rms,
+        norm_bias: false,
+        gated: true,
+        position: rotary(6, RotaryPairs::Halves, RotaryScaling::None),
+        kv_heads: Some(2),
+        ffn_hidden_size: Some(50),
+        qkv_bias: false,
+        dense_bias: false,
+        mlp_bias: false,
+        tied_head: false,
+        ..plain.clone()
+    };
+    vec![
+        variant(Activation::FastGelu, true, None),
+        plain.clone(),
+        variant(Activation::GeluTanh, false, Some(1)),
+        variant(Activation::FastGelu, true, Some(2)),
+        llama.clone(),
+        ModelConfig {
+            query_key_norm: true,
+            head_dim: Some(10),
+            window: Some(7),
+            window_from_layer: 1,
+            position: rotary(
+                8,
+                RotaryPairs::Halves,
+                RotaryScaling::Linear { factor: 4.0 },
+            ),
+            qkv_bias: true,
+            ..llama.clone()
+        },
+        ModelConfig {
+            embedding_multiplier: 3.0,
+            attention_multiplier: Some(0.3),
+            residual_multiplier: 0.4,
+            logits_multiplier: 0.25,
+            window: Some(33),
+            tied_head: true,
+            ..llama
+        },
+        ModelConfig {
+            activation: Activation::Gelu,
+            residual: Residual::Parallel,
+            position: rotary(2, RotaryPairs::Halves, RotaryScaling::None),
+            tied_head: false,
+            ..plain.clone()
+        },
+        ModelConfig {
+            residual: Residual::ParallelOneNorm,
+            position: rotary(4, RotaryPairs::Interleaved, RotaryScaling::None),
+            qkv_bias: false,
+            dense_bias: false,
+            tied_head: false,
+            head_bias: true,
+            ..plain.clone()
+        },
+        ModelConfig {
+            activation: Activation::Relu,
+            attention_by_layer: true,
+            position: Position::Sinusoidal { offset: 2 },
+            embedding_multiplier: 24f32.sqrt(),
+            ..plain
+        },
+    ]
+}
+
 #[test]
 fn every_variant_follows_the_formulas() {
     let ids: Vec<u32> = (0..39).map(|i| i * 7 % 37).collect();
-    for config in [
-        variant(Activation::FastGelu, true, None),
-        variant(Activation::GeluTanh, false, None),
-        variant(Activation::GeluTanh, false, Some(1)),
-        variant(Activation::FastGelu, true, Some(2)),
-    ] {
+    for config in variants() {
+        config.validate().unwrap();
+        let json = config.to_json();
+        assert_eq!(ModelConfig::from_json(&json).unwrap(), config, "{json}");
         let source = Random::new(&config);
         let oracle = Oracle {
             config: &config,
@@ -251,9 +423,8 @@ fn every_variant_follows_the_formulas() {
 #[test]
 fn every_instruction_set_gives_the_same_bits() {
     let ids: Vec<u32> = (0..39).map(|i| i * 11 % 37).collect();
-    let config = variant(Activation::FastGelu, true, None);
-    let logits = |set: InstructionSet| -> Vec<u32> {
-        let checkpoint = Checkpoint::new(Box::new(Random::new(&config)), config.clone()).unwrap();
+    let logits = |config: &ModelConfig, set: InstructionSet| -> Vec<u32> {
+        let checkpoint = Checkpoint::new(Box::new(Random::new(config)), config.clone()).unwrap();
         let options = CpuOptions {
             isa: Some(set),
             ..CpuOptions::default()
@@ -270,9 +441,14 @@ fn every_instruction_set_gives_the_same_bits() {
         }
         bits
     };
-    let scalar = logits(InstructionSet::Scalar);
-    for set in InstructionSet::available() {
-        assert!(logits(set) == scalar, "{set} differs from scalar");
+    for config in variants() {
+        let scalar = logits(&config, InstructionSet::Scalar);
+        for set in InstructionSet::available() {
+            assert!(
+                logits(&config, set) == scalar,
+                "{set} differs from scalar: {config:?}"
+            );
+        }
     }
 }
 

@@ -156,19 +156,8 @@ impl CodeGeexTokenizer {
         }
     }
 
-    /// The tokenizer of a checkpoint, a file or a folder: the one beside it where there is one, as
-    /// [`open`](Self::open) finds it, CodeGeeX's own elsewhere.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open) and [`codegeex`](Self::codegeex).
-    pub fn beside(checkpoint: &Path) -> Result<Self> {
-        match Self::folder_beside(checkpoint) {
-            Some(folder) => Self::open(folder),
-            None => Self::codegeex(),
-        }
-    }
-
-    /// The folder with the tokenizer of [`beside`](Self::beside).
+    /// The folder of a checkpoint, a file or a folder, if it has a tokenizer that [`open`](Self::open)
+    /// reads.
     pub(crate) fn folder_beside(checkpoint: &Path) -> Option<&Path> {
         let folder = match checkpoint.is_dir() {
             true => checkpoint,

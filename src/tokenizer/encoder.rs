@@ -219,7 +219,7 @@ impl CodeGeexTokenizer {
     /// one thread.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
     pub fn encode_batch(
         &self,
         pool: &ThreadPool,

@@ -23,6 +23,7 @@ mod codegeex;
 mod config;
 mod encoder;
 mod files;
+mod ids;
 mod json;
 mod normalize;
 mod pairs;
@@ -44,6 +45,7 @@ mod words;
 mod tests;
 
 pub use encoder::{CodeGeexTokenizer, EncodeScratch};
+pub use ids::NoTokenizer;
 pub use stream::{InvalidUtf8, StreamDecoder};
 
 pub use crate::threads::ThreadPool;

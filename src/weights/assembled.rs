@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result, bail};
 use crate::memory;
 
 use super::keymap::{self, Cut, Rank};
+use super::open::Names;
 use super::part::{Named, Part};
 use super::progress::Meter;
 use super::safetensors::Metadata;
@@ -82,26 +83,30 @@ impl File {
         Ok(file)
     }
 
-    /// The tensors under canonical names.
-    fn canonical(self, meter: &Meter) -> Result<HashMap<String, Part>> {
-        let mut canonical = HashMap::new();
-        (canonical.try_reserve(self.tensors.len()))
+    /// The tensors by name.
+    fn named(self, meter: &Meter, names: Names) -> Result<HashMap<String, Part>> {
+        let mut named = HashMap::new();
+        (named.try_reserve(self.tensors.len()))
             .map_err(|_| memory::refused("a table of tensors"))?;
         for (path, part) in self.tensors {
             meter.cancel().check()?;
-            keymap::canonical(&path, part, &mut |name, part| {
-                if canonical.contains_key(&name) {
+            let mut add = |name: String, part| {
+                if named.contains_key(&name) {
                     bail!(
                         MalformedFile,
                         "tensor `{name}` is there twice, the second time as `{path}`"
                     );
                 }
-                memory::insert(&mut canonical, name, part)?;
+                memory::insert(&mut named, name, part)?;
                 Ok(())
-            })
+            };
+            match names {
+                Names::Canonical => keymap::canonical(&path, part, &mut add),
+                Names::Stored => keymap::stored(&path).and_then(|name| add(name, part)),
+            }
             .map_err(|e| e.within(&self.label))?;
         }
-        Ok(canonical)
+        Ok(named)
     }
 }
 
@@ -173,20 +178,13 @@ pub(super) struct Assembled {
 pub(super) type RankName = fn(usize) -> String;
 
 impl Assembled {
-    pub(super) fn of_one(file: File, meter: &Arc<Meter>) -> Result<Self> {
-        let merged = if file.merged { ", merged QKV" } else { "" };
-        let description = memory::text(format_args!("{} ({}{merged})", file.label, file.format))?;
-        let mut files = memory::try_vec(1)?;
-        files.push(file);
-        Self::new(description, files, None, meter)
-    }
-
     /// Puts shards together; `files` is not empty.
     pub(super) fn new(
         description: String,
         files: Vec<File>,
         ranks: Option<RankName>,
         meter: &Arc<Meter>,
+        names: Names,
     ) -> Result<Self> {
         let mut source = Self {
             description,
@@ -217,7 +215,7 @@ impl Assembled {
                 memory::push(&mut source.paths, path)?;
             }
             source.labels.push(memory::text(&file.label)?);
-            shards.push(file.canonical(meter)?);
+            shards.push(file.named(meter, names)?);
         }
         let merged = source.merge(shards)?;
         source.infos = memory::try_vec(merged.len())?;

@@ -21,6 +21,9 @@ const WRAPPERS: [&str; 9] = [
     "encoder",
 ];
 
+/// Those of them that are around a model of any family.
+const OUTER_WRAPPERS: [&str; 3] = ["module", "state_dict", "model_state_dict"];
+
 /// What compilers and trainers put around a module, at any depth.
 const INNER_WRAPPERS: [&str; 5] = [
     "_orig_mod",
@@ -129,6 +132,11 @@ pub(super) fn unwrapped(path: &str) -> Result<Cow<'_, str>> {
         }
         rest = tail;
     }
+    without_inner(rest)
+}
+
+/// A name without the modules that trainers put around others.
+fn without_inner(rest: &str) -> Result<Cow<'_, str>> {
     if !rest
         .split('.')
         .any(|module| INNER_WRAPPERS.contains(&module))
@@ -144,6 +152,17 @@ pub(super) fn unwrapped(path: &str) -> Result<Cow<'_, str>> {
         name.push_str(module);
     }
     Ok(Cow::Owned(name))
+}
+
+/// The name of a tensor of another family, below the dictionaries and modules around the model.
+pub(super) fn stored(path: &str) -> Result<String> {
+    let mut rest = path;
+    while let Some((head, tail)) = rest.split_once('.')
+        && (OUTER_WRAPPERS.contains(&head) || INNER_WRAPPERS.contains(&head))
+    {
+        rest = tail;
+    }
+    memory::text(without_inner(rest)?)
 }
 
 /// Calls `add` with the canonical tensors that a stored one holds: itself under its canonical

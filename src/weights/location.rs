@@ -300,8 +300,22 @@ impl Listing {
         memory::push(list, path)
     }
 
+    /// The file of this name.
+    fn named<'a>(list: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+        list.iter()
+            .find(|path| path.file_name().is_some_and(|found| found == name))
+    }
+
     /// The one checkpoint of the folder, if it holds any.
     fn checkpoint(&self, folder: &Path) -> Result<Option<Location>> {
+        // What `save_pretrained` writes is the model, whatever else is there.
+        let saved = Self::named(&self.safetensors, "model.safetensors").or(Self::named(
+            &self.safetensors_index,
+            "model.safetensors.index.json",
+        ));
+        if let Some(path) = saved {
+            return Ok(Some(Location::one(path.clone(), self.training)));
+        }
         // The files of an index lie beside it.
         let safetensors = match self.safetensors_index.is_empty() {
             true => &self.safetensors,
@@ -335,7 +349,14 @@ impl Listing {
         match others[..] {
             [] => Ok(None),
             [path] => Ok(Some(Location::one(path.clone(), self.training))),
-            _ => several(folder, others.into_iter()),
+            _ => {
+                let saved = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+                let is_saved = |path: &&&PathBuf| saved.iter().any(|name| path.ends_with(name));
+                match others.iter().find(is_saved) {
+                    Some(path) => Ok(Some(Location::one((*path).clone(), self.training))),
+                    None => several(folder, others.into_iter()),
+                }
+            }
         }
     }
 

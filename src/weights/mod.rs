@@ -28,6 +28,7 @@ use crate::error::Result;
 
 pub use crate::tensor::{Block, Tensor, TensorInfo};
 pub use location::{Location, locate};
+pub(crate) use open::Names;
 pub use open::{MemoryMode, from_bytes, open};
 pub use progress::LoadProgress;
 pub(crate) use progress::Meter;

@@ -91,33 +91,103 @@ pub fn open(path: &Path, memory: MemoryMode) -> Result<Box<dyn WeightSource>> {
 }
 
 impl Location {
-    /// Opens the checkpoint.
+    /// Opens the checkpoint, under canonical names.
     ///
     /// # Errors
     /// Those of [`open`].
     pub fn open(&self, memory: MemoryMode) -> Result<Box<dyn WeightSource>> {
-        self.open_reporting(memory, &Arc::default())
+        self.open_files(memory, &Arc::default())?
+            .assemble(Names::Canonical)
     }
 
-    /// [`open`](Self::open) with progress and cancellation, also of tensors that are copied later.
+    /// Opens the files, with progress and cancellation, also of tensors that are copied later.
     ///
     /// # Errors
     /// Those of [`open`], and [`Cancelled`](ErrorKind::Cancelled).
-    pub(crate) fn open_reporting(
-        &self,
-        memory: MemoryMode,
-        meter: &Arc<Meter>,
-    ) -> Result<Box<dyn WeightSource>> {
+    pub(crate) fn open_files(&self, memory: MemoryMode, meter: &Arc<Meter>) -> Result<Opened> {
         let loader = Loader { memory, meter };
-        let opened = match &self.files {
+        let mut opened = match &self.files {
             Files::One(path) => open_file(path, &loader),
             Files::Ranks {
                 folder,
                 paths,
                 name,
             } => open_ranks(folder, paths, *name, &loader),
-        };
-        Ok(Box::new(opened?.beside(self.beside)))
+        }?;
+        opened.beside = self.beside;
+        Ok(opened)
+    }
+}
+
+/// Under which names tensors are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Those of CodeGeeX; merged tensors are split, and those of shards are joined.
+    Canonical,
+    /// Those in the file, without what trainers put around a module.
+    Stored,
+}
+
+/// The files of a checkpoint, whose tables were read.
+pub(crate) struct Opened {
+    description: String,
+    files: Vec<File>,
+    ranks: Option<RankName>,
+    beside: usize,
+    meter: Arc<Meter>,
+}
+
+impl Opened {
+    fn one(file: File, meter: &Arc<Meter>) -> Result<Self> {
+        let mut files = memory::try_vec(1)?;
+        files.push(file);
+        Ok(Self {
+            description: String::new(),
+            files,
+            ranks: None,
+            beside: 0,
+            meter: Arc::clone(meter),
+        })
+    }
+
+    /// Text metadata of the file, or of the first one.
+    pub fn metadata(&self) -> &[(String, String)] {
+        self.files.first().map_or(&[], |file| &file.metadata)
+    }
+
+    /// What and where it is, for messages.
+    pub fn label(&self) -> &str {
+        match self.files.first() {
+            Some(file) if self.description.is_empty() => &file.label,
+            _ => &self.description,
+        }
+    }
+
+    /// Puts the tensors together.
+    ///
+    /// # Errors
+    /// Those of [`open`] about tensors.
+    pub fn assemble(self, names: Names) -> Result<Box<dyn WeightSource>> {
+        let mut description = self.description;
+        if description.is_empty()
+            && let Some(file) = self.files.first()
+        {
+            let merged = match file.merged && names == Names::Canonical {
+                true => ", merged QKV",
+                false => "",
+            };
+            let (label, format) = (&file.label, file.format);
+            description = memory::text(format_args!("{label} ({format}{merged})"))?;
+        }
+        if names == Names::Stored && self.files.len() > 1 {
+            bail!(
+                UnsupportedFile,
+                "{description}: tensor-parallel shards are read of CodeGeeX alone; save the model \
+                 with `save_pretrained`"
+            );
+        }
+        let source = Assembled::new(description, self.files, self.ranks, &self.meter, names)?;
+        Ok(Box::new(source.beside(self.beside)))
     }
 }
 
@@ -127,11 +197,10 @@ impl Location {
 /// Those of [`open`].
 pub fn from_bytes(bytes: Bytes, label: &str) -> Result<Box<dyn WeightSource>> {
     let meter = Arc::default();
-    let stored = File::read(bytes, label, &meter)?;
-    Ok(Box::new(Assembled::of_one(stored, &meter)?))
+    Opened::one(File::read(bytes, label, &meter)?, &meter)?.assemble(Names::Canonical)
 }
 
-fn open_file(path: &Path, loader: &Loader<'_>) -> Result<Assembled> {
+fn open_file(path: &Path, loader: &Loader<'_>) -> Result<Opened> {
     loader.expect([path]);
     let bytes = loader.load(path)?;
     let mut start = [0; 64];
@@ -139,7 +208,7 @@ fn open_file(path: &Path, loader: &Loader<'_>) -> Result<Assembled> {
     if safetensors::is_json(start, bytes.len()) {
         return open_index(path, bytes, loader);
     }
-    Assembled::of_one(loader.read(path, bytes)?, loader.meter)
+    Opened::one(loader.read(path, bytes)?, loader.meter)
 }
 
 fn open_ranks(
@@ -147,23 +216,24 @@ fn open_ranks(
     paths: &[PathBuf],
     name: RankName,
     loader: &Loader<'_>,
-) -> Result<Assembled> {
+) -> Result<Opened> {
     let mut files = memory::try_vec(paths.len())?;
     loader.expect(paths);
     for path in paths {
         files.push(loader.file(path)?);
     }
-    Assembled::new(
-        memory::text(format_args!(
+    Ok(Opened {
+        description: memory::text(format_args!(
             "{} ({} PyTorch shard{})",
             folder.display(),
             paths.len(),
             if paths.len() == 1 { "" } else { "s" }
         ))?,
         files,
-        Some(name),
-        loader.meter,
-    )
+        ranks: Some(name),
+        beside: 0,
+        meter: Arc::clone(loader.meter),
+    })
 }
 
 /// The files of an index by name, each with the names of its tensors.
@@ -207,7 +277,7 @@ fn weight_map(json: &[u8], loader: &Loader<'_>) -> Result<Vec<(String, String)>>
     }
 }
 
-fn open_index(path: &Path, json: Bytes, loader: &Loader<'_>) -> Result<Assembled> {
+fn open_index(path: &Path, json: Bytes, loader: &Loader<'_>) -> Result<Opened> {
     let within = |e: Error| e.within(path.display());
     if json.len() > MAX_INDEX {
         let error = format!(
@@ -278,5 +348,5 @@ fn open_index(path: &Path, json: Bytes, loader: &Loader<'_>) -> Result<Assembled
             }
         }
     }
-    Assembled::of_one(whole, loader.meter)
+    Opened::one(whole, loader.meter)
 }

@@ -195,9 +195,45 @@ fn inspect_tells_config_tensors_parameters_and_bytes() {
         assert!(line.expect(name).ends_with(&t["bytes"].to_string()));
     }
     let short = run(&["inspect", "--no-tensors", text(&path)], "").ok();
-    assert!(whole.starts_with(&short) && short.lines().count() < 8);
+    assert!(whole.starts_with(&short) && short.lines().count() < 9);
+    assert!(
+        short.contains("family      codegeex; context 32, vocabulary 120\n"),
+        "{short}"
+    );
     let args = ["inspect", "--no-tensors", "--json", text(&path)];
     assert!(json_lines(&run(&args, "").ok())[0].get("tensors").is_none());
     let message = run(&["inspect", &layout("legacy.pt")], "").failed(1);
     assert!(message.contains("legacy.pt"), "{message}");
+}
+
+#[test]
+fn inspect_tells_what_a_configuration_without_weights_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    // Qwen2.5-Coder-1.5B.
+    let json = r#"{"architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0,
+        "eos_token_id": 151643, "hidden_act": "silu", "hidden_size": 1536, "intermediate_size": 8960,
+        "max_position_embeddings": 32768, "max_window_layers": 28, "model_type": "qwen2",
+        "num_attention_heads": 12, "num_hidden_layers": 28, "num_key_value_heads": 2,
+        "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": null,
+        "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true,
+        "use_mrope": false, "use_sliding_window": false, "vocab_size": 151936}"#;
+    std::fs::write(&config, json).unwrap();
+    for path in [folder.path(), &config] {
+        let found = inspect(path);
+        assert_eq!(found["family"], "llama");
+        assert_eq!(found["parameters"], 1_543_714_304u64);
+        assert_eq!(found["weight_bytes"]["fp16"], 2 * 1_543_714_304u64);
+        assert!(found["weight_bytes"]["int4"].as_u64() < found["weight_bytes"]["int8"].as_u64());
+        // 28 layers, keys and values of 2 heads of 128, four bytes.
+        assert_eq!(found["memory"]["cache_per_token"], 28 * 2 * 2 * 128 * 4);
+        let shown = run(&["inspect", text(path)], "").ok();
+        assert!(
+            shown.contains("family      llama; context 32768, vocabulary 151936\n"),
+            "{shown}"
+        );
+    }
+    std::fs::write(&config, json.replace("qwen2", "qwen9")).unwrap();
+    let message = run(&["inspect", text(folder.path())], "").failed(1);
+    assert!(message.contains("`model_type` is \"qwen9\""), "{message}");
 }

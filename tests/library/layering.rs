@@ -16,8 +16,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("code", &[]),
     ("quant", &["kernels"]),
     ("backend", &["kernels"]),
-    ("model", &["weights", "quant", "backend"]),
-    ("generate", &["model", "tokenizer", "prompt", "code"]),
+    ("family", &["weights", "backend"]),
+    ("model", &["weights", "quant", "backend", "family"]),
+    (
+        "generate",
+        &["model", "family", "tokenizer", "prompt", "code"],
+    ),
     (
         "edit",
         &["generate", "model", "tokenizer", "prompt", "code"],
@@ -32,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backend",
             "code",
             "edit",
+            "family",
             "generate",
             "model",
             "prompt",

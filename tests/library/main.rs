@@ -6,6 +6,7 @@ mod api;
 mod cancel;
 mod checkpoints;
 mod code_stops;
+mod families;
 mod hostile_files;
 mod layering;
 mod mid_step_cancel;

@@ -229,9 +229,6 @@ fn the_end_of_text_is_that_of_the_files_beside() {
     assert_eq!(end().unwrap(), "<|fim_middle|>");
     write("special_tokens_map.json", &json!({"eos_token": "nowhere"}));
     assert_eq!(end(), None);
-    // A checkpoint beside it uses it.
-    let beside = CodeGeexTokenizer::beside(&path.join("model.safetensors")).unwrap();
-    assert_eq!(beside.control_id("<|extratoken_1|>"), None);
     std::fs::write(path.join("special_tokens_map.json"), "{").unwrap();
     let error = CodeGeexTokenizer::open(path).unwrap_err();
     assert!(

@@ -1,6 +1,7 @@
 //! Tests that need what the published crate leaves out: the default model, and the files that are
 //! generated from the C interface.
 
+mod families;
 mod golden_model;
 #[cfg(feature = "capi")]
 mod header;

@@ -126,6 +126,8 @@ impl Call<'_> {
             heads,
             kv_heads,
             head_dim,
+            scale,
+            window,
         } = self.shape;
         let layout = self.cache.layout();
         assert!(layout.shape.kv_heads == kv_heads && layout.shape.head_dim == head_dim);
@@ -141,18 +143,22 @@ impl Call<'_> {
                 .collect();
             let ends = items.iter().map(|item| self.queries[item.row].position + 1);
             let ends: Vec<usize> = ends.collect();
+            let start_of = |end: usize| window.map_or(0, |window| end.saturating_sub(window));
             let most = ends.iter().copied().max().unwrap_or(0);
             assert!(most <= self.cache.len(), "a query beyond the cache");
             let pages = &self.cache.pages()[..most.div_ceil(PAGE_TOKENS)];
-            for (p, page) in pages.iter().enumerate() {
-                for (row, end) in rows.iter_mut().zip(&ends) {
-                    row.visible = end.saturating_sub(p * PAGE_TOKENS).min(PAGE_TOKENS);
+            let first = ends.iter().map(|&end| start_of(end) / PAGE_TOKENS).min();
+            for (p, page) in pages.iter().enumerate().skip(first.unwrap_or(0)) {
+                let in_page = |token: usize| token.saturating_sub(p * PAGE_TOKENS).min(PAGE_TOKENS);
+                for (row, &end) in rows.iter_mut().zip(&ends) {
+                    row.hidden = in_page(start_of(end));
+                    row.visible = in_page(end);
                 }
                 self.cx.isa.dispatch(AttendBlock {
                     rows: &mut rows,
                     block: page.block::<T>(layout, self.layer, kv_head),
                     next: (pages.get(p + 1)).map(|next| next.block(layout, self.layer, kv_head)),
-                    scale: 1.0 / (head_dim as f32).sqrt(),
+                    scale,
                 });
             }
             for (row, item) in rows.into_iter().zip(items) {

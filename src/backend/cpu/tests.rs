@@ -51,6 +51,7 @@ impl Case {
             heads,
             kv_heads,
             head_dim,
+            ..
         } = shape;
         Self {
             shape,
@@ -74,16 +75,17 @@ impl Case {
                     |x: &Rows, t: usize, head: usize| x.row(t)[head * d..(head + 1) * d].to_vec();
                 let q = part(&self.q, n, head);
                 let mut weights = Vec::new();
-                for t in 0..=n {
+                let first = self.shape.window.map_or(0, |w| (n + 1).saturating_sub(w));
+                for t in first..=n {
                     let k = stored(&part(&self.k, t, head / group), format);
                     let dot: f64 = q.iter().zip(k).map(|(a, b)| f64::from(*a) * b).sum();
-                    weights.push(dot / (d as f64).sqrt());
+                    weights.push(dot * f64::from(self.shape.scale));
                 }
                 let most = weights.iter().copied().fold(f64::MIN, f64::max);
                 weights.iter_mut().for_each(|w| *w = (*w - most).exp());
                 let sum: f64 = weights.iter().sum();
                 let mut row = vec![0.0; d];
-                for (t, w) in weights.iter().enumerate() {
+                for (t, w) in (first..).zip(&weights) {
                     let v = stored(&part(&self.v, t, head / group), format);
                     row.iter_mut().zip(v).for_each(|(o, v)| *o += w / sum * v);
                 }
@@ -113,11 +115,11 @@ impl Case {
             let start = cache.len();
             let n = piece.min(self.tokens() - start);
             cache.extend(n).unwrap();
-            let first = cpu.store(&mut cache, 0, &self.v, &self.k, start, n);
-            first.unwrap();
-            let second = cpu.store(&mut cache, 1, &self.k, &self.v, start, n);
-            second.unwrap();
             let rows: Vec<usize> = (start..start + n).collect();
+            let k = cpu.select(&self.k, &rows).unwrap();
+            let v = cpu.select(&self.v, &rows).unwrap();
+            cpu.store(&mut [&mut cache], 0, &v, &k, &[n]).unwrap();
+            cpu.store(&mut [&mut cache], 1, &k, &v, &[n]).unwrap();
             let q = cpu.select(&self.q, &rows).unwrap();
             let queries: Vec<Query> = (rows.iter())
                 .map(|&position| Query {
@@ -137,6 +139,15 @@ fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> HeadShape {
         heads,
         kv_heads,
         head_dim,
+        scale: 1.0 / (head_dim as f32).sqrt(),
+        window: None,
+    }
+}
+
+fn windowed(shape: HeadShape, window: usize) -> HeadShape {
+    HeadShape {
+        window: Some(window),
+        ..shape
     }
 }
 
@@ -154,6 +165,13 @@ fn attention_of_every_format_and_size_follows_the_formula() {
         shape(12, 2, 1),
         shape(3, 3, 80),
         shape(20, 1, 64),
+        windowed(shape(4, 2, 64), 5),
+        windowed(shape(8, 1, 33), 40),
+        windowed(shape(2, 2, 8), 1),
+        HeadShape {
+            scale: 0.07,
+            ..windowed(shape(2, 1, 64), 32)
+        },
     ];
     for shape in shapes {
         for tokens in [1, 7, 32, 33, 101] {
@@ -189,10 +207,15 @@ fn sequences_of_a_batch_do_not_see_each_other() {
         let caches = lens.map(|n| {
             let mut cache = case.cache(&cpu);
             cache.extend(n).unwrap();
-            let stored = cpu.store(&mut cache, 1, &case.k, &case.v, 0, n);
-            stored.unwrap();
             cache
         });
+        let rows: Vec<usize> = lens.iter().flat_map(|&n| 0..n).collect();
+        let k = cpu.select(&case.k, &rows).unwrap();
+        let v = cpu.select(&case.v, &rows).unwrap();
+        let [mut a, mut b, mut c] = caches;
+        cpu.store(&mut [&mut a, &mut b, &mut c], 1, &k, &v, &lens)
+            .unwrap();
+        let caches = [a, b, c];
         let wanted = [(0, 69), (1, 0), (1, 2), (2, 39), (2, 7), (0, 33)];
         let queries = wanted.map(|(sequence, position)| Query { sequence, position });
         let rows = wanted.map(|(_, position)| position);

@@ -1,11 +1,16 @@
 //! `codegeex inspect`
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use codegeex::ErrorKind;
 use codegeex::backend::{Backend, Cpu, CpuOptions, InstructionSet};
-use codegeex::model::{Checkpoint, EstimateOptions, MemoryEstimate, estimate};
-use codegeex::weights::WeightSource;
+use codegeex::model::{
+    Checkpoint, ConvertOptions, EstimateOptions, MemoryEstimate, ModelConfig, estimate,
+    estimate_config,
+};
+use codegeex::tensor::PackedScheme;
+use codegeex::weights::{WeightSource, locate};
 use indicatif::BinaryBytes;
 use serde_json::json;
 
@@ -17,8 +22,8 @@ use crate::model::{ConfigArgs, KvArgs};
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  codegeex inspect codegeex_13b.pt --no-tensors")]
 pub struct Args {
-    /// A .pt or .bin file, safetensors, an index, a folder of them or of mp_rank_* shards, or a
-    /// training run.
+    /// A .pt or .bin file, safetensors, an index, a folder of them or of mp_rank_* shards, a training
+    /// run, or a config.json alone.
     file: PathBuf,
     /// Leave out the list of tensors.
     #[arg(long)]
@@ -33,6 +38,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result {
+    if let Some(config) = config_alone(&args.file) {
+        return of_config(&config, &args);
+    }
     let options = args.config.options()?;
     let checkpoint = Checkpoint::open(&args.file, &options)?;
     let positions = checkpoint.config().max_position_embeddings;
@@ -43,6 +51,79 @@ pub fn run(args: Args) -> Result {
         true => as_json(&checkpoint, &memory, &backend, !args.no_tensors),
         false => as_text(&checkpoint, &memory, &backend, !args.no_tensors),
     })
+}
+
+/// The configuration that a path names, or that is in a folder without weights.
+fn config_alone(path: &Path) -> Option<PathBuf> {
+    if path.file_name().is_some_and(|name| name == "config.json") {
+        return Some(path.to_owned());
+    }
+    let config = path.join("config.json");
+    let has_weights = || !matches!(locate(path), Err(e) if e.kind() == ErrorKind::NotFound);
+    (config.is_file() && !has_weights()).then_some(config)
+}
+
+/// What a model of a configuration takes, in each type of weights.
+fn of_config(path: &Path, args: &Args) -> Result {
+    let config = ModelConfig::open(path)?;
+    let context = config.max_position_embeddings;
+    let wanted = EstimateOptions::new(1, context).kv(args.kv.kv);
+    let int8 = ConvertOptions::new()
+        .quantize(PackedScheme::Int8)
+        .quantize_head(true);
+    let int4 = int8.clone().quantize(PackedScheme::Int4);
+    let mut sizes = Vec::new();
+    for (name, weights) in [
+        ("FP16", ConvertOptions::new()),
+        ("INT8", int8),
+        ("INT4", int4),
+    ] {
+        sizes.push((name, estimate_config(&config, &weights, &wanted)?));
+    }
+    let memory = sizes[0].1;
+    if args.json {
+        let weights = sizes
+            .iter()
+            .map(|(name, memory)| (*name, memory.weights_mapped));
+        let weights: serde_json::Map<_, _> = weights
+            .map(|(name, bytes)| (name.to_lowercase(), bytes.into()))
+            .collect();
+        return lines::write_stdout(&format!(
+            "{}\n",
+            json!({
+                "family": config.family.name(),
+                "config": config,
+                "parameters": config.parameters(),
+                "weight_bytes": weights,
+                "memory": {
+                    "cache_per_token": memory.cache_per_token,
+                    "cache_full_context": memory.cache,
+                    "activations": memory.scratch,
+                },
+            })
+        ));
+    }
+    let weights = sizes
+        .iter()
+        .map(|(name, memory)| format!("{name} {}", BinaryBytes(memory.weights_mapped)));
+    let weights: Vec<String> = weights.collect();
+    lines::write_stdout(&format!(
+        "source      {} (no weights)\n\
+         family      {}; context {context}, vocabulary {}\n\
+         config      {}\n\
+         parameters  {}\n\
+         weights     {}\n\
+         memory      KV cache: {} a token, {} for {context}; activations: {}\n",
+        path.display(),
+        config.family,
+        config.padded_vocab_size,
+        config.to_json(),
+        config.parameters(),
+        weights.join(", "),
+        BinaryBytes(memory.cache_per_token),
+        BinaryBytes(memory.cache),
+        BinaryBytes(memory.scratch),
+    ))
 }
 
 /// Names of what this machine has.
@@ -59,13 +140,14 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
     );
     let mut answer = json!({
         "source": checkpoint.describe(),
+        "family": config.family.name(),
         "config": config,
         "config_origin": checkpoint.config_origin().to_string(),
         "parameters": config.parameters(),
         "dtype": checkpoint.dtypes().to_string(),
         "dtypes": {
             "linear_layers": checkpoint.dtypes().linear_layers,
-            "word_embeddings": checkpoint.dtypes().word_embeddings,
+            "head": checkpoint.dtypes().head,
             "others": checkpoint.dtypes().others,
         },
         "ignored": {
@@ -133,6 +215,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
     let bytes = checkpoint.weight_bytes();
     let mut text = format!(
         "source      {}\n\
+         family      {}; context {}, vocabulary {}\n\
          config      {}\n            from {}\n\
          parameters  {}\n\
          weights     {}, {bytes} bytes ({}) in {} tensors\n\
@@ -140,6 +223,9 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
          memory      {} mapped, {} allocated; KV cache: {} a token, {} for {}; activations: {}\n\
          backend     {backend}; this machine has {}\n",
         checkpoint.describe(),
+        config.family,
+        config.max_position_embeddings,
+        config.padded_vocab_size,
         config.to_json(),
         checkpoint.config_origin(),
         config.parameters(),

@@ -11,7 +11,6 @@ use codegeex::weights::MemoryMode;
 use codegeex::{Error, ErrorKind};
 
 use crate::failure::Result;
-use crate::lines;
 use crate::progress::Progress;
 
 /// The small model of a checkout, relative to its top.
@@ -78,9 +77,7 @@ impl ConfigArgs {
     pub fn options(&self) -> Result<OpenOptions> {
         let mut options = OpenOptions::new();
         if let Some(path) = &self.config {
-            let json = lines::read_file(path)?;
-            let config = ModelConfig::from_json(&json).map_err(|e| e.within(path.display()))?;
-            options = options.config(config);
+            options = options.config(ModelConfig::open(path)?);
         }
         Ok(options)
     }

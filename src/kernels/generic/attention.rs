@@ -33,7 +33,9 @@ const CACHE_LINE: usize = 64;
 #[derive(Debug)]
 pub struct QueryRow<'a> {
     query: &'a [f32],
-    /// How many tokens of the next block it sees, from the first on.
+    /// Tokens of the next block that it sees: from this one on,
+    pub hidden: usize,
+    /// up to this one.
     pub visible: usize,
     max: f32,
     sums: [f32; ACC],
@@ -48,6 +50,7 @@ impl<'a> QueryRow<'a> {
         acc.fill([0.0; ACC]);
         Self {
             query,
+            hidden: 0,
             visible: 0,
             max: f32::NEG_INFINITY,
             sums: [0.0; ACC],
@@ -130,7 +133,18 @@ impl<T: Element> Kernel for AttendBlock<'_, '_, T> {
 
 impl QueryRow<'_> {
     fn sees(&self) -> bool {
-        self.visible > 0
+        self.visible > self.hidden
+    }
+
+    /// Puts a value into the lanes of tokens that it does not see.
+    #[inline(always)]
+    fn blank(&self, lanes: &mut [f32; ACC], value: f32) {
+        lanes[..self.hidden].fill(value);
+        lanes[self.visible..].fill(value);
+    }
+
+    fn sees_all(&self) -> bool {
+        self.hidden == 0 && self.visible == BLOCK_TOKENS
     }
 }
 
@@ -246,9 +260,9 @@ fn chain<S: Simd, T: Element, const R: usize>(
 fn soften<S: Simd>(s: S, row: &mut QueryRow<'_>, mut score: S::Wide) -> (S::Wide, f32) {
     let mut lanes = [0.0; ACC];
     s.store(score, &mut lanes);
-    if row.visible < BLOCK_TOKENS {
+    if !row.sees_all() {
         // Behind the last visible token lies what the page held before.
-        lanes[row.visible..].fill(f32::NEG_INFINITY);
+        row.blank(&mut lanes, f32::NEG_INFINITY);
         score = s.load(&lanes);
     }
     let mut width = ACC / 2;
@@ -268,9 +282,9 @@ fn soften<S: Simd>(s: S, row: &mut QueryRow<'_>, mut score: S::Wide) -> (S::Wide
     let mut p = exp(s, s.sub(score, s.splat(row.max)));
     // An infinite score would leave no trace if it is negative: here it becomes NaN.
     p = s.add(p, s.sub(score, score));
-    if row.visible < BLOCK_TOKENS {
+    if !row.sees_all() {
         s.store(p, &mut lanes);
-        lanes[row.visible..].fill(0.0);
+        row.blank(&mut lanes, 0.0);
         p = s.load(&lanes);
     }
     let mut sums = s.load(&row.sums);
@@ -299,9 +313,10 @@ fn weigh<S: Simd, T: Element, const R: usize, const C: usize>(
     let chunks = block.keys.len().div_ceil(ACC);
     let mut acc = [[s.splat(0.0); C]; R];
     // Tokens that all of these queries see; a weight of zero would not do for the others, since
-    // what lies there may be infinite.
-    let mut common = BLOCK_TOKENS;
+    // what lies there may be infinite. Each query takes its tokens in order.
+    let (mut first, mut common) = (0, BLOCK_TOKENS);
     for r in 0..R {
+        first = first.max(rows[r].hidden);
         common = common.min(rows[r].visible);
         for (lanes, gathered) in acc[r].iter_mut().zip(&rows[r].acc[chunk..]) {
             *lanes = s.load(gathered);
@@ -310,10 +325,25 @@ fn weigh<S: Simd, T: Element, const R: usize, const C: usize>(
             }
         }
     }
+    let common = common.max(first);
+    let alone = |acc: &mut [[S::Wide; C]; R], r: usize, from: usize, to: usize| {
+        let seen = weights[r].iter().enumerate().take(to);
+        for (t, &weight) in seen.skip(from) {
+            let row = &block.values[t * chunks + chunk..][..C];
+            for (c, part) in row.iter().enumerate() {
+                acc[r][c] = s.mul_add(s.splat(weight), T::load(s, part), acc[r][c]);
+            }
+        }
+    };
+    if first > 0 {
+        for (r, row) in rows.iter().enumerate() {
+            alone(&mut acc, r, row.hidden, first.min(row.visible));
+        }
+    }
     let ahead = next.map_or(block.values, |b| b.values);
     let ahead = ahead.chunks_exact(chunks);
-    for ((t, row), ahead) in (block.values.chunks_exact(chunks).enumerate().take(common)).zip(ahead)
-    {
+    let tokens = block.values.chunks_exact(chunks).enumerate().take(common);
+    for ((t, row), ahead) in tokens.zip(ahead).skip(first) {
         let row = &row[chunk..chunk + C];
         if R == 1 {
             for line in &ahead[chunk..chunk + C] {
@@ -328,13 +358,7 @@ fn weigh<S: Simd, T: Element, const R: usize, const C: usize>(
         }
     }
     for r in 0..R {
-        let seen = weights[r].iter().enumerate().take(rows[r].visible);
-        for (t, &weight) in seen.skip(common) {
-            let row = &block.values[t * chunks + chunk..][..C];
-            for (c, part) in row.iter().enumerate() {
-                acc[r][c] = s.mul_add(s.splat(weight), T::load(s, part), acc[r][c]);
-            }
-        }
+        alone(&mut acc, r, common, rows[r].visible);
         for (lanes, out) in acc[r].iter().zip(&mut rows[r].acc[chunk..]) {
             s.store(*lanes, out);
         }

@@ -9,4 +9,5 @@ pub mod dot;
 pub mod exp;
 pub mod gemm;
 pub mod norm;
+pub mod rotary;
 pub mod widen;

@@ -90,7 +90,7 @@ impl Target {
         options: &ConvertOptions,
     ) -> Result<Self> {
         let name = &parameter.name;
-        let wanted = options.scheme(parameter);
+        let wanted = options.scheme(parameter.role);
         match (parameter.form, wanted, &parameter.shape[..]) {
             (Form::Packed(scheme), _, &[rows, cols]) => {
                 already(parameter, scheme, wanted, options)?;

@@ -1099,7 +1099,8 @@ codegeex_status codegeex_tokenizer_new(struct codegeex_tokenizer **tokenizer,
                                        struct codegeex_error **error);
 
 /**
- * Reads `vocab.json`, `merges.txt` and `added_tokens.json` from a folder.
+ * Opens a tokenizer: a file `tokenizer.json` or `tokenizer.model`, or a folder with one of them or with
+ * `vocab.json`, `merges.txt` and `added_tokens.json`.
  */
 codegeex_status codegeex_tokenizer_from_folder(const char *path,
                                                size_t path_len,
@@ -1269,7 +1270,7 @@ codegeex_status codegeex_open_options_set_threads(struct codegeex_open_options *
                                                   struct codegeex_error **error);
 
 /**
- * The tokenizer of the model; NULL means the vocabulary beside the checkpoint, or else the built-in
+ * The tokenizer of the model; NULL means the tokenizer beside the checkpoint, or else the built-in
  * tokenizer.
  */
 codegeex_status codegeex_open_options_set_tokenizer(struct codegeex_open_options *options,
@@ -1297,8 +1298,9 @@ void codegeex_open_options_free(struct codegeex_open_options *options);
 
 /**
  * Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
- * options have a tokenizer, a vocabulary beside the checkpoint (`vocab.json`, `merges.txt`,
- * `added_tokens.json`) is used, or else the built-in one.
+ * options have a tokenizer, the one beside the checkpoint is used (`tokenizer.json`, `vocab.json` with
+ * `merges.txt`, or `tokenizer.model`). Without one, CodeGeeX models have the built-in tokenizer, and
+ * models of other families take ids and no text.
  *
  * `options`, `cancel` and `progress` may be NULL. `progress` is called with the bytes copied and
  * the total; both are 0 when all weights are used in place in mapped files.
