@@ -9,6 +9,7 @@ use codegeex::generate::{Completion, GenerateOptions, StopAt};
 use serde_json::{Value, json};
 
 use crate::command::{assert_error, finish, json_lines, run, start};
+use crate::support::golden::Golden;
 use crate::support::layouts;
 use crate::{LIBRARY, PROMPT};
 
@@ -202,7 +203,7 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
     let good = json!({"prompt": "x = ", "max_new_tokens": 2}).to_string();
     let long = json!({"prompt": "x = 1\n".repeat(1000)}).to_string();
     let with = |field: &str| format!("{{\"prompt\": \"x\", {field}}}");
-    let cases: [(String, i64, &str); 34] = [
+    let cases: [(String, i64, &str); 36] = [
         ("{\"prompt\": \"x\"".into(), 100, "EOF"),
         ("[]".into(), 100, "expected a JSON object"),
         ("\"x".into(), 100, "EOF"),
@@ -211,9 +212,15 @@ fn what_cannot_be_answered_is_an_error_in_its_place() {
             100,
             "expected a JSON object",
         ),
-        ("{}".into(), 100, "missing field `prompt`"),
+        ("{}".into(), 100, "expected either prompt or ids"),
         ("{\"prompt\": \"\\ud800\"}".into(), 100, "hex escape"),
-        ("{\"prompt\": null}".into(), 100, "expected a string"),
+        (
+            "{\"prompt\": null}".into(),
+            100,
+            "expected either prompt or ids",
+        ),
+        (with("\"ids\": [1]"), 100, "expected either prompt or ids"),
+        ("{\"ids\": \"1\"}".into(), 100, "not a request"),
         (with("\"top\": 1"), 100, "unknown field `top`"),
         (with("\"n\": 1, \"n\": 1"), 100, "duplicate field"),
         (with("\"lang\": \"klingon\""), 100, "klingon"),
@@ -295,4 +302,27 @@ fn a_client_that_waits_for_each_answer_gets_it() {
     drop(stdin);
     assert!(answers.next().is_none());
     assert_eq!(finish(child).ok(), "");
+}
+
+/// A model that came without a tokenizer works with ids.
+#[test]
+fn a_request_has_ids_in_place_of_a_prompt() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/families/qwen2");
+    let expected = format!("{model}/expected.safetensors");
+    let text = Golden::read(expected.as_ref()).ids("greedy");
+    let args = [
+        "generate",
+        "--jsonl",
+        "--model",
+        model,
+        "--max-new-tokens",
+        "5",
+    ];
+    let request = json!({"ids": text[..5], "temperature": 0});
+    let answers = json_lines(&run(&args, format!("{request}\n")).ok());
+    let found: Vec<u32> = serde_json::from_value(answers[0]["ids"].clone()).unwrap();
+    assert!(!found.is_empty() && found == text[5..5 + found.len()]);
+    let beams = json!({"ids": text[..5], "num_beams": 2, "max_new_tokens": 3});
+    let answers = json_lines(&run(&args, format!("{beams}\n")).ok());
+    assert_eq!(answers[0]["beams"].as_array().unwrap().len(), 2);
 }

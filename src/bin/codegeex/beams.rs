@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal};
 
 use codegeex::cancel::CancelToken;
-use codegeex::generate::{BeamOptions, BeamRules, EarlyStopping, GenerateOptions, Generator};
+use codegeex::generate::{
+    BeamOptions, BeamRules, EarlyStopping, GenerateOptions, Generator, Prompt,
+};
 use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -172,7 +174,7 @@ struct Found {
 /// Answers a request of which `samples` is how many completions it asks for.
 pub fn answer(
     generator: &Generator,
-    prompt: &str,
+    prompt: Prompt<'_>,
     search: &BeamOptions,
     samples: usize,
     cancel: &CancelToken,

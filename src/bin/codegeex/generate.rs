@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use codegeex::Language;
 use codegeex::cancel::CancelToken;
 use codegeex::code::StopRule;
-use codegeex::generate::{Completion, Event, FinishReason, GenerateOptions, Generator, StopAt};
+use codegeex::generate::{
+    Completion, Event, FinishReason, GenerateOptions, Generator, Prompt, StopAt,
+};
 use codegeex::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +25,8 @@ use crate::sampling::{self, Preset, SamplingArgs};
 /// Complete code and stream the completion.
 ///
 /// The prompt is given as an argument, in a file, or on stdin. The completion goes to stdout, the
-/// finish reason to stderr. With --jsonl, reads one request per line of stdin: {"prompt": …} and,
-/// to override the options given here, lang, max_new_tokens, temperature, top_k, top_p, min_p,
+/// finish reason to stderr. With --jsonl, reads one request per line of stdin: {"prompt": …} or
+/// {"ids": […]} and, to override the options given here, lang, max_new_tokens, temperature, top_k, top_p, min_p,
 /// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
 /// banned_ids, seed, stop, stop_at, heal, n, num_beams, length_penalty and early_stopping.
 #[derive(clap::Args)]
@@ -79,7 +81,8 @@ enum Rule {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    prompt: String,
+    prompt: Option<String>,
+    ids: Option<Vec<u32>>,
     lang: Option<String>,
     max_new_tokens: Option<usize>,
     temperature: Option<f32>,
@@ -473,18 +476,25 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
             }
             None => stop_at(&defaults.stop_at, lang)?,
         };
-        let prompt = with_tag(lang, request.prompt);
+        let prompt = match (request.prompt, request.ids) {
+            (Some(text), None) => Prompt::from(with_tag(lang, text)),
+            (None, Some(ids)) => Prompt::from(ids),
+            _ => {
+                let message = "not a request: expected either prompt or ids";
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
+        };
         let beams = BeamArgs {
             num_beams: request.num_beams,
             length_penalty: request.length_penalty,
             early_stopping: request.early_stopping,
         };
         if let Some(search) = beams.or(defaults.beams)?.search(&options)? {
-            let answer = beams::answer(generator, &prompt, &search, options.samples, cancel)?;
+            let answer = beams::answer(generator, prompt, &search, options.samples, cancel)?;
             return Ok(Answer::Beams(answer));
         }
         let go_on = &mut |_: Event| ControlFlow::Continue(());
-        let completions = generator.generate(&prompt, &options, cancel, go_on)?;
+        let completions = generator.generate(prompt, &options, cancel, go_on)?;
         let mut choices = Vec::with_capacity(completions.len());
         for completion in completions {
             lines::check_finite(completion.logprobs.iter().copied())?;
