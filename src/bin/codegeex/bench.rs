@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use clap::{ValueEnum, value_parser};
 use codegeex::backend::{Cpu, InstructionSet};
+use codegeex::family::{Role, slots};
 use codegeex::model::{
     Checkpoint, ConvertOptions, Input, Model, ModelConfig, OpenOptions, Transformer, Wanted, feed,
     write_random,
@@ -32,7 +33,8 @@ use load::{Load, Seen};
     after_help = "Example:\n  codegeex bench --shape 13b --layers 4 --dtype int8 --threads 2"
 )]
 pub struct Args {
-    /// 13b, tiny (the default model's), or LAYERSxWIDTHxHEADS. Layers count the top query layer.
+    /// 13b, tiny (the default model's), LAYERSxWIDTHxHEADS (layers count the top query layer), or the
+    /// config.json of a model of any family.
     #[arg(long, default_value = "13b", value_name = "SHAPE", value_parser = parse_shape)]
     shape: ModelConfig,
     /// Data type of the linear layers.
@@ -91,6 +93,9 @@ enum Head {
 
 /// A configuration from `13b`, `tiny` or `40x5120x40`.
 fn parse_shape(text: &str) -> std::result::Result<ModelConfig, String> {
+    if Path::new(text).extension().is_some_and(|end| end == "json") {
+        return ModelConfig::open(Path::new(text)).map_err(|e| e.to_string());
+    }
     let mut config = ModelConfig::codegeex_13b();
     let numbers: Vec<&str> = match text {
         "13b" => vec!["40", "5120", "40"],
@@ -98,7 +103,8 @@ fn parse_shape(text: &str) -> std::result::Result<ModelConfig, String> {
         _ => text.split('x').collect(),
     };
     let numbers: Vec<usize> = numbers.iter().filter_map(|n| n.parse().ok()).collect();
-    let expected = "expected 13b, tiny, or LAYERSxWIDTHxHEADS with at least two layers";
+    let expected =
+        "expected 13b, tiny, LAYERSxWIDTHxHEADS with at least two layers, or a config.json";
     let &[layers, width, heads] = &numbers[..] else {
         return Err(expected.to_owned());
     };
@@ -115,7 +121,7 @@ fn parse_shape(text: &str) -> std::result::Result<ModelConfig, String> {
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let mut config = args.shape.clone();
     if let Some(layers) = args.layers {
-        config.num_layers = usize::from(layers) - 1;
+        config.num_layers = usize::from(layers) - usize::from(config.top_query);
     }
     let (prompt, new) = (usize::from(args.prompt), usize::from(args.new));
     let most = config.max_position_embeddings;
@@ -244,8 +250,9 @@ fn weights(args: &Args, config: &ModelConfig, interrupt: &Interrupt) -> Result<P
     };
     let head = if int8_head { "int8" } else { "f16" };
     let path = folder.join(format!(
-        "codegeex-bench-{}x{}x{}-{dtype}-{head}.safetensors",
-        config.num_layers + 1,
+        "{}-bench-{}x{}x{}-{dtype}-{head}.safetensors",
+        config.family,
+        config.cached_layers(),
         config.hidden_size,
         config.num_attention_heads
     ));
@@ -279,16 +286,22 @@ fn argmax(row: &[f32]) -> u32 {
     best as u32
 }
 
+/// Parameters of a role.
+fn parameters_of(config: &ModelConfig, role: Role) -> usize {
+    let of_role = slots(config).filter(|(slot, _)| slot.role(config) == role);
+    of_role
+        .map(|(_, shape)| shape.iter().product::<usize>())
+        .sum()
+}
+
 /// Parameters of the linear layers.
 fn linear_parameters(config: &ModelConfig) -> usize {
-    let (h, kv, f) = (config.hidden_size, config.kv_width(), config.ffn_width());
-    (2 * h * h + 2 * h * kv + 2 * h * f) * config.cached_layers()
+    parameters_of(config, Role::Linear)
 }
 
 /// Bytes of weights that one decode step reads: all but the tables of which it takes a row.
 fn decode_bytes(config: &ModelConfig, weights: u64) -> u64 {
-    let tables = 2 * config.max_position_embeddings * config.hidden_size * 2;
-    weights - tables as u64
+    weights - 2 * parameters_of(config, Role::Table) as u64
 }
 
 /// The most memory that this process had, in bytes; nothing where the system does not say.
