@@ -149,7 +149,8 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         drop(checkpoint);
 
         let spinner = Progress::of("prompt");
-        let ids: Vec<u32> = (0..prompt).map(|i| (i * 7919 % 50000) as u32).collect();
+        let most = config.padded_vocab_size.min(50_000);
+        let ids: Vec<u32> = (0..prompt).map(|i| (i * 7919 % most) as u32).collect();
         let mut states: Vec<_> = (0..args.sequences).map(|_| model.new_state()).collect();
         let start = Instant::now();
         let mut last = Vec::new();
