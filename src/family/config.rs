@@ -350,17 +350,18 @@ impl ModelConfig {
 
     /// Width of one token's queries in one layer.
     pub fn query_width(&self) -> usize {
-        self.num_attention_heads * self.head_dim()
+        self.num_attention_heads.saturating_mul(self.head_dim())
     }
 
     /// Width of one token's keys, and of its values, in one layer.
     pub fn kv_width(&self) -> usize {
-        self.num_kv_heads() * self.head_dim()
+        self.num_kv_heads().saturating_mul(self.head_dim())
     }
 
     /// Width of the MLP.
     pub fn ffn_width(&self) -> usize {
-        self.ffn_hidden_size.unwrap_or(4 * self.hidden_size)
+        self.ffn_hidden_size
+            .unwrap_or(self.hidden_size.saturating_mul(4))
     }
 
     /// Layers that keep keys and values: the decoder's and the top query layer.
@@ -385,7 +386,8 @@ impl ModelConfig {
     /// # Errors
     /// [`InvalidConfig`](ErrorKind::InvalidConfig), naming the field.
     pub fn validate(&self) -> Result<()> {
-        // Caps keep every product below 2^63: a config is read from outside.
+        // Caps keep every product below 2^63: a config is read from outside. Those that are made
+        // before they are checked saturate.
         let fields = [
             ("num_layers", self.num_layers, 4096),
             ("hidden_size", self.hidden_size, 1 << 17),
@@ -405,7 +407,7 @@ impl ModelConfig {
             }
         }
         if let Some(head_dim) = self.head_dim {
-            if head_dim == 0 || self.query_width() > 1 << 17 {
+            if head_dim == 0 || self.query_width() > 1 << 17 || self.kv_width() > 1 << 17 {
                 bail!(
                     InvalidConfig,
                     "head_dim is {head_dim}, expected 1 to {}",

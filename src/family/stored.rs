@@ -107,7 +107,8 @@ fn find<'a>(
     match found.next() {
         Some(info) => Ok((info, view)),
         None => {
-            if let Some((place, what)) = source.instead_of(&names[0]) {
+            let instead = names.iter().find_map(|name| source.instead_of(name));
+            if let Some((place, what)) = instead {
                 bail!(
                     UnsupportedFile,
                     "{}: tensor `{}` is needed, and at `{place}` is {what}, which is not read; save \

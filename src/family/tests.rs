@@ -165,3 +165,36 @@ fn windows_are_those_of_the_layers_that_have_them() {
         assert!(error.to_string().contains("layer_types"), "{error}");
     }
 }
+
+/// Numbers whose products overflow: 2^62 and what wraps to the right width.
+#[test]
+fn numbers_out_of_range_are_errors() {
+    for head_dim in [
+        "4611686018427387904",
+        "4611686018427387910",
+        "18446744073709551615",
+    ] {
+        let error = read(LLAMA, &format!(r#", "head_dim": {head_dim}"#)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("head_dim"), "{error}");
+        let mut native = read(LLAMA, "").unwrap();
+        native.head_dim = head_dim.parse().ok();
+        assert!(
+            ModelConfig::from_json(&native.to_json()).is_err(),
+            "{head_dim}"
+        );
+    }
+    for (model_type, rest) in [
+        ("gpt2", ""),
+        ("codegen", r#", "rotary_dim": 4"#),
+        ("gptj", r#", "rotary_dim": 4"#),
+        ("gpt_bigcode", ""),
+    ] {
+        let json = format!(
+            r#"{{"model_type": "{model_type}", "n_embd": 4611686018427387904, "n_head": 4,
+                "n_layer": 2, "vocab_size": 70, "n_positions": 64{rest}}}"#
+        );
+        let error = Family::read(&json).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    }
+}

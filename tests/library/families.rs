@@ -286,3 +286,27 @@ fn a_model_without_a_tokenizer_takes_ids() {
         "{error}"
     );
 }
+
+#[test]
+fn a_tensor_of_a_type_that_is_not_read_is_named_with_its_type() {
+    let model = with_config("llama", str::to_owned);
+    let path = model.path().join("model.safetensors");
+    let file = std::fs::read(&path).unwrap();
+    let (length, rest) = file.split_at(8);
+    let (header, data) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+    let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let tensor = &mut header["model.embed_tokens.weight"];
+    // As many bytes.
+    tensor["dtype"] = "F8_E4M3".into();
+    tensor["shape"] = serde_json::json!([140, 24]);
+    let header = header.to_string();
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(&path, [&length[..], header.as_bytes(), data].concat()).unwrap();
+    let error = load(model.path(), &LoadOptions::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedFile);
+    let message = error.to_string();
+    assert!(
+        message.contains("model.embed_tokens.weight") && message.contains("F8_E4M3"),
+        "{message}"
+    );
+}

@@ -35,7 +35,7 @@ pub struct Args {
     /// Element type of the weights; by default the one they have.
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
-    /// Quantize the word embedding, which is the LM head as well.
+    /// Quantize the LM head: the word embedding, unless the model has a head of its own.
     #[arg(long, value_enum)]
     head: Option<Head>,
     /// Replace OUT if it exists.

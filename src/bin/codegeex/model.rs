@@ -19,8 +19,8 @@ const DEFAULT_MODEL: &str = "models/codegeex_tiny.safetensors";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, or safetensors. A tokenizer beside it
-    /// is used. Default: the small model of the source tree.
+    /// Checkpoint: a .pt file, a folder of mp_rank_* shards, safetensors, or the folder of a Hugging
+    /// Face model. A tokenizer beside it is used. Default: the small model of the source tree.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     #[command(flatten)]
