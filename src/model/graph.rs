@@ -194,7 +194,7 @@ impl<B: Backend> Pass<'_, '_, B> {
                 self.linear(&a, &layer.query)?
             }
         };
-        // What is not needed any more goes at once: `estimate.rs` counts what lives together.
+        // What is not needed any more goes at once: `shape.rs` counts what lives together.
         let beside = match (residual, &layer.mlp_norm) {
             (Residual::Sequential, _) => {
                 drop(a);

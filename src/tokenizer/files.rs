@@ -127,8 +127,8 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// Appends a token to the text.
-struct Token<'t>(&'t mut String);
+/// Appends a token to a text that has room for it.
+pub(super) struct Token<'t>(pub &'t mut String);
 
 impl<'de> DeserializeSeed<'de> for Token<'_> {
     type Value = ();

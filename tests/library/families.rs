@@ -15,7 +15,7 @@ use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
 use codegeex::{ErrorKind, GenerateOptions, Generator};
 
-use crate::support::golden::{Golden, argmax, assert_close, logits};
+use crate::support::golden::{Golden, assert_close, folders, greedy, logits, relative};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,32 +25,13 @@ fn folder(name: &str) -> PathBuf {
 
 /// Every model, by name.
 fn models() -> Vec<(String, PathBuf)> {
-    let mut found: Vec<_> = std::fs::read_dir(folder(""))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
-        .collect();
-    found.sort();
+    let found = folders(&folder(""));
     assert!(found.len() >= 20, "{} models", found.len());
     found
 }
 
 fn expected(folder: &Path) -> Golden {
     Golden::read(&folder.join("expected.safetensors"))
-}
-
-fn greedy(model: &dyn Model, prompt: &[u32], length: usize) -> Vec<u32> {
-    let mut state = model.new_state();
-    let mut ids = prompt.to_vec();
-    let mut fed = 0;
-    while ids.len() < length {
-        let input = Input::new(&mut *state, &ids[fed..], Wanted::Last);
-        let found = model.forward(&mut [input], &Control::new()).unwrap();
-        fed = ids.len();
-        ids.push(argmax(found.last(0).unwrap()) as u32);
-    }
-    ids
 }
 
 #[test]
@@ -111,13 +92,6 @@ fn instruction_sets_threads_and_batches_change_no_bit() {
             }
         }
     }
-}
-
-/// The root of the mean square of the difference, in relation to that of the expected values.
-fn relative(found: &[f32], expected: &[f32]) -> f32 {
-    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>();
-    let difference = squares(&mut found.iter().zip(expected).map(|(a, b)| a - b));
-    (difference / squares(&mut expected.iter().copied())).sqrt()
 }
 
 #[test]

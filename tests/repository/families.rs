@@ -4,14 +4,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use codegeex::cancel::{CancelToken, Control};
-use codegeex::model::{
-    Checkpoint, ConvertOptions, Input, LoadOptions, Model, OpenOptions, Wanted, convert, load,
-};
+use codegeex::cancel::CancelToken;
+use codegeex::model::{Checkpoint, ConvertOptions, LoadOptions, Model, OpenOptions, convert, load};
 use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
 
-use crate::support::golden::{Golden, argmax, assert_close, logits};
+use crate::support::golden::{Golden, argmax, assert_close, folders, greedy, logits, relative};
 use crate::support::shared;
 
 /// The folder of every family, with its name; none where the large reference data is not at hand.
@@ -19,32 +17,13 @@ fn families() -> Vec<(String, PathBuf)> {
     let Some(root) = shared("families") else {
         return Vec::new();
     };
-    let mut found: Vec<_> = std::fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
-        .collect();
-    found.sort();
+    let found = folders(&root);
     assert!(found.len() >= 19, "{} families", found.len());
     found
 }
 
 fn golden(folder: &std::path::Path) -> Golden {
     Golden::read(&folder.join("golden.safetensors"))
-}
-
-fn greedy(model: &dyn Model, prompt: &[u32], count: usize) -> Vec<u32> {
-    let mut state = model.new_state();
-    let mut ids = prompt.to_vec();
-    let mut fed = 0;
-    while ids.len() < prompt.len() + count {
-        let input = Input::new(&mut *state, &ids[fed..], Wanted::Last);
-        let found = model.forward(&mut [input], &Control::new()).unwrap();
-        fed = ids.len();
-        ids.push(argmax(found.last(0).unwrap()) as u32);
-    }
-    ids.split_off(prompt.len())
 }
 
 #[test]
@@ -79,15 +58,10 @@ fn every_family_computes_what_hugging_face_computes() {
         }
         let prompt = golden.ids("greedy_prompt");
         let expected = golden.ids("greedy");
-        assert_eq!(greedy(&*model, &prompt, expected.len()), expected, "{name}");
+        let length = prompt.len() + expected.len();
+        let found = greedy(&*model, &prompt, length);
+        assert_eq!(found[prompt.len()..], expected, "{name}");
     }
-}
-
-/// The root of the mean square of the difference, in relation to that of the expected values.
-fn relative(found: &[f32], expected: &[f32]) -> f32 {
-    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>();
-    let difference = squares(&mut found.iter().zip(expected).map(|(a, b)| a - b));
-    (difference / squares(&mut expected.iter().copied())).sqrt()
 }
 
 #[test]

@@ -99,3 +99,36 @@ pub fn perplexity(model: &dyn Model, ids: &[u32], row: usize) -> f64 {
     }
     (-sum / f64::from(tokens)).exp()
 }
+
+/// The prompt and the most likely ids that follow it, up to a length.
+pub fn greedy(model: &dyn Model, prompt: &[u32], length: usize) -> Vec<u32> {
+    let mut state = model.new_state();
+    let mut ids = prompt.to_vec();
+    let mut fed = 0;
+    while ids.len() < length {
+        let input = Input::new(&mut *state, &ids[fed..], Wanted::Last);
+        let found = model.forward(&mut [input], &Control::new()).unwrap();
+        fed = ids.len();
+        ids.push(argmax(found.last(0).unwrap()) as u32);
+    }
+    ids
+}
+
+/// The root of the mean square of the difference, in relation to that of the expected values.
+pub fn relative(found: &[f32], expected: &[f32]) -> f32 {
+    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>();
+    let difference = squares(&mut found.iter().zip(expected).map(|(a, b)| a - b));
+    (difference / squares(&mut expected.iter().copied())).sqrt()
+}
+
+/// The folders in a folder, with their names, in order.
+pub fn folders(root: &std::path::Path) -> Vec<(String, std::path::PathBuf)> {
+    let entries = std::fs::read_dir(root).unwrap();
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
+        .collect();
+    found.sort();
+    found
+}

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::super::files::Token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{self, TryGrow, try_vec};
 
@@ -239,33 +240,9 @@ impl<'de> Visitor<'de> for VocabSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         // Every string of the file has room.
-        while map.next_key_seed(Text(&mut self.0.text))?.is_some() {
+        while map.next_key_seed(Token(&mut self.0.text))?.is_some() {
             self.0.ends.push((self.0.text.len(), map.next_value()?));
         }
-        Ok(())
-    }
-}
-
-/// Appends a string to a text.
-struct Text<'t>(&'t mut String);
-
-impl<'de> DeserializeSeed<'de> for Text<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a token")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, token: &str) -> Result<(), E> {
-        self.0.push_str(token);
         Ok(())
     }
 }
@@ -324,7 +301,7 @@ impl<'de> Visitor<'de> for MergeSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         for count in 0..2 {
-            if list.next_element_seed(Text(&mut self.0.text))?.is_none() {
+            if list.next_element_seed(Token(&mut self.0.text))?.is_none() {
                 return Err(A::Error::invalid_length(count, &self));
             }
             self.0.ends.push((self.0.text.len(), 0));
