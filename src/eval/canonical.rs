@@ -20,15 +20,22 @@ pub const BROKEN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Published problems whose own solution passes their own tests in some runs only, and why.
+pub const UNSTABLE: &[(&str, &str)] = &[(
+    "Go/95",
+    "the solution looks at no more than two keys of a map, which Go gives in another order each \
+     time; in one run of four or so it does not see the key that decides",
+)];
+
 /// Published problems whose tests pass whatever compiles, and why.
 pub const UNTESTED: &[(&str, &str)] = &[(
     "CPP/23",
     "the tests call `strlen` with string literals, which is the C library's and not the solution's",
 )];
 
-/// Why the canonical solution of a problem does not pass, if it is known not to.
+/// Why the canonical solution of a problem does not pass, or not in every run, if that is known.
 pub fn broken(task_id: &str) -> Option<&'static str> {
-    let found = BROKEN.iter().find(|(id, _)| *id == task_id);
+    let found = BROKEN.iter().chain(UNSTABLE).find(|(id, _)| *id == task_id);
     found.map(|(_, why)| *why)
 }
 

@@ -77,6 +77,9 @@ fn check(language: EvalLanguage, wrong: &[&str]) {
         let id = &*result.task_id;
         let is_canonical = n % (wrong.len() + 1) == 0;
         let is_untested = canonical::UNTESTED.iter().any(|(known, _)| *known == id);
+        if is_canonical && canonical::UNSTABLE.iter().any(|(known, _)| *known == id) {
+            continue;
+        }
         let expected = (is_canonical && canonical::broken(id).is_none()) || is_untested;
         assert_eq!(result.passed, expected, "{n}: {result:#?}");
         let key = (is_canonical, result.verdict.clone());
