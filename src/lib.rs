@@ -145,9 +145,9 @@ pub mod weights;
 pub use cancel::CancelToken;
 pub use error::{Error, ErrorKind, Result};
 pub use generate::{
-    BeamOptions, Completion, Event, FinishReason, GenerateOptions, Generator, Limits, Prompt,
-    Request, RequestOptions, Sampler, Sampling, Scheduler, SchedulerOptions, Service, Session,
-    Speculation, StopAt, Stops, Stream, Ticket, Update,
+    BeamOptions, Completion, ContextFile, Event, FinishReason, GenerateOptions, Generator, Infill,
+    InfillOrder, Limits, Prompt, Request, RequestOptions, Sampler, Sampling, Scheduler,
+    SchedulerOptions, Service, Session, Speculation, StopAt, Stops, Stream, Ticket, Update,
 };
 pub use language::Language;
 pub use model::{LoadOptions, Model};

@@ -260,7 +260,9 @@ impl BeamGroup {
         for (rank, &c) in found.iter().enumerate() {
             let counts = !global || rank < num_beams;
             let parent = &self.running[c.parent];
-            let (reason, decoded) = if generator.ends_text(c.id) {
+            let stops = &self.options.stops;
+            let ends = generator.ends_text(c.id) || stops.stop_ids.contains(&c.id);
+            let (reason, decoded) = if ends {
                 (Some(FinishReason::EndOfText), parent.decoded.try_clone()?)
             } else if next.len() == num_beams {
                 continue;

@@ -13,6 +13,7 @@
 mod beam;
 mod candidates;
 mod heal;
+mod infill;
 mod options;
 mod prefixes;
 mod prompt;
@@ -44,6 +45,7 @@ use std::sync::{Arc, OnceLock};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::family::{Family, ModelConfig};
+use crate::memory::try_copy_text;
 use crate::model::{LoadOptions, Model, load};
 use crate::tokenizer::{CodeGeexTokenizer, NoTokenizer, SpecialTokens, Tokenizer};
 
@@ -54,6 +56,7 @@ use heal::TextTokens;
 pub use candidates::{
     Candidate, Candidates, log_probability, top_log_probabilities, top_log_probabilities_below,
 };
+pub use infill::{ContextFile, Infill, InfillOrder, InfillTokens};
 pub use options::{FinishReason, GenerateOptions, Limits, MAX_SAMPLES, Sampling, StopAt, Stops};
 pub use prompt::Prompt;
 pub use sampler::{
@@ -305,6 +308,44 @@ impl Generator {
     ) -> Result<Vec<Completion>> {
         let go_on = &mut |_: Event| ControlFlow::Continue(());
         self.generate(prompt, options, &CancelToken::new(), go_on)
+    }
+
+    /// Completes the text between `prefix` and `suffix`, the text before and after a cursor, as
+    /// [`complete_n`](Self::complete_n) does with [`infill`](GenerateOptions::infill): by
+    /// fill-in-the-middle where the model has it, see [`infill_tokens`](Self::infill_tokens). Returns
+    /// the first of the [samples](GenerateOptions::samples), which is the best one where the model
+    /// has no fill-in-the-middle.
+    ///
+    /// ```
+    /// # use codegeex::{GenerateOptions, Generator};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
+    /// # let generator = Generator::open(path)?;
+    /// let options = GenerateOptions::new().max_new_tokens(8).temperature(0.8).samples(4);
+    /// let middle = generator.infill("def sum(values):\n    ", "\n    return total\n", &options)?;
+    /// println!("{middle}");
+    /// # Ok::<(), codegeex::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate).
+    pub fn infill<'p>(
+        &self,
+        prefix: impl Into<Prompt<'p>>,
+        suffix: &str,
+        options: &GenerateOptions,
+    ) -> Result<Completion> {
+        let mut options = options.try_clone()?;
+        options.infill.get_or_insert_default().suffix = try_copy_text(suffix)?;
+        let completions = self.complete_n(prefix, &options)?;
+        match completions.into_iter().next() {
+            Some(completion) => Ok(completion),
+            None => bail!(Internal, "a request of at least one sample returned none"),
+        }
+    }
+
+    /// The fill-in-the-middle format of the model's tokenizer, if it has one.
+    pub fn infill_tokens(&self) -> Option<InfillTokens> {
+        InfillTokens::of(&*self.tokenizer)
     }
 
     /// Completes a prompt, one event at a time: an iterator that computes when it is asked for the

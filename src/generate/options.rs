@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::infill::Infill;
 use super::sampler::{
     BannedIds, Checked, Greedy, LogitBias, MinP, PresenceFrequencyPenalty, RepetitionPenalty,
     Sampler, Temperature, TopK, TopP, TypicalP,
@@ -47,6 +48,7 @@ macro_rules! stops {
         setters! { $($group)*
             strings stop;
             option stop_at: StopAt;
+            list stop_ids: u32;
         }
     };
 }
@@ -115,6 +117,9 @@ pub struct Stops {
     /// Where code ends: at the end of a line, a block or a function. No token is sampled after the
     /// one that decides it.
     pub stop_at: Option<StopAt>,
+    /// Token ids that end a completion as the model's end of text does, beside that one: they are
+    /// not part of the text, and the [`FinishReason`] is `EndOfText`.
+    pub stop_ids: Vec<u32>,
 }
 
 /// How much a generation may take. The default is 128 new tokens and no other limit.
@@ -174,6 +179,8 @@ pub struct GenerateOptions {
     /// The number of completions of the prompt, which is computed once for all: 1 to
     /// [`MAX_SAMPLES`].
     pub samples: usize,
+    /// Fill-in-the-middle: the prompt is the text before a cursor, and this has the text after it.
+    pub infill: Option<Infill>,
     /// Index of the first sample for the random numbers: samples 0 to 9 and 10 to 19 of two calls
     /// use the random numbers of one call for 0 to 19. Their tokens are the same as far as their
     /// logits are, see [`Model::determinism`](crate::model::Model::determinism).
@@ -269,6 +276,7 @@ impl Default for GenerateOptions {
             stops: Stops::default(),
             limits: Limits::default(),
             samples: 1,
+            infill: None,
             first_sample: 0,
             special_tokens: SpecialTokens::AsText,
             heal: false,
@@ -453,11 +461,17 @@ impl Stops {
 
     stops! {}
 
+    /// Checks the ids. `vocabulary` is the number of ids of the model.
+    pub(super) fn validate(&self, vocabulary: usize) -> Result<()> {
+        check_ids("stop_ids", self.stop_ids.iter().copied(), vocabulary)
+    }
+
     /// A copy, which memory may be refused for.
     pub(crate) fn try_clone(&self) -> Result<Self> {
         Ok(Self {
             stop: try_copy_texts(&self.stop)?,
             stop_at: self.stop_at.as_ref().map(StopAt::try_clone).transpose()?,
+            stop_ids: try_copy(&self.stop_ids)?,
         })
     }
 }
@@ -496,6 +510,7 @@ impl GenerateOptions {
         set stops: Stops;
         set limits: Limits;
         set samples: usize;
+        option infill: Infill;
         set first_sample: u32;
         set special_tokens: SpecialTokens;
         set heal: bool;
@@ -515,6 +530,7 @@ impl GenerateOptions {
             sampling: self.sampling.try_clone()?,
             stops: self.stops.try_clone()?,
             limits: self.limits.clone(),
+            infill: self.infill.as_ref().map(Infill::try_clone).transpose()?,
             speculation: self.speculation.clone(),
             ..*self
         })

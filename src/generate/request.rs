@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::beam::BeamGroup;
+use super::infill;
 use super::options::{FinishReason, Limits};
 use super::samples::SampleGroup;
 use super::scheduler::RequestOptions;
@@ -176,7 +177,11 @@ impl RequestState {
     ) -> Result<Self> {
         let config = generator.model().config();
         options.validate(config.padded_vocab_size)?;
-        let mut prompt = generator.encode(prompt, options.special_tokens())?;
+        let mut options = options;
+        let mut prompt = match &mut options {
+            RequestOptions::Sample(options) => infill::encode(generator, prompt, options)?,
+            RequestOptions::Beams(options) => generator.encode(prompt, options.special_tokens)?,
+        };
         generator.check_prompt(&prompt)?;
         let (ids, rows) = (generator.tokenizer().vocab_size(), config.padded_vocab_size);
         if let Some(&id) = prompt.iter().find(|&&id| id as usize >= rows) {

@@ -44,7 +44,6 @@ use crate::error::{ErrorKind, Result, bail};
 use crate::memory::{self, try_collect, try_vec};
 use crate::model::{Logits, Model, PageSize, State};
 use crate::setters::setters;
-use crate::tokenizer::SpecialTokens;
 
 pub(super) use alone::{finish_alone, run_alone};
 
@@ -99,19 +98,13 @@ impl RequestOptions {
         match self {
             Self::Sample(options) => {
                 options.validate()?;
+                options.stops.validate(vocabulary)?;
                 options.sampling.validate(vocabulary)
             }
             Self::Beams(options) => {
                 options.validate()?;
                 check_ids("banned_ids", options.banned_ids.iter().copied(), vocabulary)
             }
-        }
-    }
-
-    pub(super) fn special_tokens(&self) -> SpecialTokens {
-        match self {
-            Self::Sample(options) => options.special_tokens,
-            Self::Beams(options) => options.special_tokens,
         }
     }
 

@@ -324,7 +324,8 @@ impl Sequence {
         }
 
         let mut text = String::new();
-        let stop = if context.generator.ends_text(id) {
+        let ends = context.generator.ends_text(id) || options.stops.stop_ids.contains(&id);
+        let stop = if ends {
             Some(FinishReason::EndOfText)
         } else if due.is_empty() {
             self.text.push(context.tokenizer, id, &mut text)?

@@ -5,13 +5,14 @@ mod file;
 use std::fmt;
 use std::ops::ControlFlow;
 
+use super::infill::Ranking;
 use super::request::RequestState;
 use super::scheduler::finish_alone;
 use super::step::FinishedRequest;
 use super::{Completion, Event, GenerateOptions, Generator, Prompt, Stream};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::memory::TryGrow;
+use crate::memory::{TryGrow, try_copy};
 use crate::model::State;
 use crate::tokenizer::SpecialTokens;
 
@@ -62,6 +63,8 @@ pub struct Session {
     ids: Vec<u32>,
     reused: usize,
     computed: usize,
+    /// How the samples of the running request are ordered in the end.
+    ranking: Option<Ranking>,
 }
 
 impl Session {
@@ -73,6 +76,7 @@ impl Session {
             ids: Vec::new(),
             reused: 0,
             computed: 0,
+            ranking: None,
         }
     }
 
@@ -169,7 +173,9 @@ impl Session {
         options: &GenerateOptions,
         cancel: &CancelToken,
     ) -> Result<RequestState> {
-        let options = options.try_clone()?.into();
+        let options = options.try_clone()?;
+        self.ranking = Ranking::of(&self.generator, &options, cancel)?;
+        let options = options.into();
         let mut request = RequestState::new(&self.generator, 0, prompt, options, cancel)?;
         request.set_state(self.rewind_to(request.prompt()));
         request.keep_state();
@@ -179,13 +185,21 @@ impl Session {
     /// Keeps the state of a request that has ended.
     pub(super) fn adopt(&mut self, finished: FinishedRequest) -> Result<Vec<Completion>> {
         (self.reused, self.computed) = (finished.reused, finished.computed);
-        let completions = finished.result?;
+        let ranking = self.ranking.take();
+        let mut completions = finished.result?;
+        let prompt = match &ranking {
+            Some(_) => try_copy(&finished.prompt)?,
+            None => Vec::new(),
+        };
         if let Some(state) = finished.state {
             let generated = completions.first().map_or(&[][..], |c| &c.ids);
             self.ids = finished.prompt;
             self.ids.try_extend(generated)?;
             self.ids.truncate(state.len());
             self.state = Some(state);
+        }
+        if let Some(ranking) = ranking {
+            ranking.sort(self, &prompt, &mut completions)?;
         }
         Ok(completions)
     }
