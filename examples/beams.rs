@@ -8,7 +8,7 @@ use codegeex::{BeamOptions, CancelToken, Generator, Language};
 
 fn main() -> codegeex::Result<()> {
     let generator = Generator::open(support::model_path())?;
-    let prompt = Language::PYTHON.prompt("def read_lines(path):\n    with");
+    let prompt = generator.prompt(Language::PYTHON, "def read_lines(path):\n    with")?;
     // A line is enough.
     let options = BeamOptions::new()
         .num_beams(4)

@@ -11,7 +11,7 @@ fn main() -> codegeex::Result<()> {
     let options = GenerateOptions::new()
         .max_new_tokens(64)
         .stop(["\ndef ", "\nclass "]);
-    let completion = generator.complete(Language::PYTHON.prompt(code), &options)?;
+    let completion = generator.complete(generator.prompt(Language::PYTHON, code)?, &options)?;
     println!("{code}{completion}\n\n({})", completion.finish_reason);
     Ok(())
 }

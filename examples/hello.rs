@@ -24,7 +24,7 @@ use codegeex::{Event, GenerateOptions, Generator, Language};
 
 fn main() -> codegeex::Result<()> {
     let generator = Generator::open(support::model_path())?;
-    let prompt = Language::PYTHON.prompt("def read_lines(path):");
+    let prompt = generator.prompt(Language::PYTHON, "def read_lines(path):")?;
     let options = GenerateOptions::new()
         .max_new_tokens(48)
         .temperature(0.8)

@@ -50,7 +50,7 @@ fn main() -> codegeex::Result<()> {
             tokenizer: Arc::clone(generator.tokenizer()),
             accept: <[u8]>::is_ascii,
         });
-    let completion = generator.complete(Language::PYTHON.prompt("def "), &options)?;
+    let completion = generator.complete(generator.prompt(Language::PYTHON, "def ")?, &options)?;
     println!("def {completion}");
     assert!(completion.ids.windows(2).all(|pair| pair[0] != pair[1]));
     assert!(completion.text.is_ascii());

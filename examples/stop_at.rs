@@ -17,7 +17,7 @@ fn main() -> codegeex::Result<()> {
             let options = GenerateOptions::new()
                 .max_new_tokens(200)
                 .stop_at(StopAt::new(language, [rule]));
-            let completion = generator.complete(language.prompt(code), &options)?;
+            let completion = generator.complete(generator.prompt(language, code)?, &options)?;
             let (tokens, reason) = (completion.ids.len(), completion.finish_reason);
             println!("--- {tokens} tokens, then: {reason}\n{code}{completion}\n");
         }

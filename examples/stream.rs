@@ -10,7 +10,7 @@ use codegeex::{Event, GenerateOptions, Generator, Language};
 
 fn main() -> codegeex::Result<()> {
     let generator = Generator::open(support::model_path())?;
-    let prompt = Language::GO.prompt("func (s *Server) Close() error {\n");
+    let prompt = generator.prompt(Language::GO, "func (s *Server) Close() error {\n")?;
     let options = GenerateOptions::new()
         .max_new_tokens(2000)
         .temperature(0.8)

@@ -12,7 +12,7 @@
 //! # fn main() -> codegeex::Result<()> {
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
 //! let generator = Generator::open(path)?;
-//! let prompt = Language::PYTHON.prompt("def fibonacci(n):");
+//! let prompt = generator.prompt(Language::PYTHON, "def fibonacci(n):")?;
 //! for event in generator.stream(prompt, &GenerateOptions::new().max_new_tokens(64))? {
 //!     print!("{}", event?.text());
 //! }

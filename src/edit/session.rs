@@ -8,12 +8,14 @@ use std::ops::ControlFlow;
 
 use super::polish::{Candidate, Place, Polish};
 use super::suggestion::{Accept, Suggestion};
-use super::window::Window;
+use super::window::{TOKEN_BYTES, Window};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
-use crate::generate::{Event, GenerateOptions, Generator, Session};
+use crate::generate::{
+    Event, GenerateOptions, Generator, Infill, InfillOrder, InfillTokens, Session,
+};
 use crate::language::Language;
-use crate::memory::{try_concat, try_copy_text};
+use crate::memory::{TryGrow, try_concat, try_copy_text};
 use crate::setters::setters;
 use crate::tokenizer::SpecialTokens;
 
@@ -30,6 +32,14 @@ pub struct EditOptions {
     pub clip_step: usize,
     /// What is done with completions before they are shown.
     pub polish: Polish,
+    /// Whether the model sees the text after the cursor, where it has
+    /// [fill-in-the-middle](Generator::infill_tokens). Where it was trained on both orders, the text
+    /// after the cursor comes first, so that typing keeps the KV cache; in the other order that text
+    /// is computed again after every keystroke. On by default.
+    pub infill: bool,
+    /// Tokens of the text after the cursor that a model with fill-in-the-middle sees, at most; no more
+    /// than a quarter of the context length. Whole lines, where one fits.
+    pub infill_suffix_tokens: usize,
 }
 
 impl EditOptions {
@@ -42,6 +52,8 @@ impl EditOptions {
         set generate: GenerateOptions;
         set clip_step: usize;
         set polish: Polish;
+        set infill: bool;
+        set infill_suffix_tokens: usize;
     }
 }
 
@@ -51,13 +63,16 @@ impl Default for EditOptions {
             generate: GenerateOptions::new().max_new_tokens(64).heal(true),
             clip_step: 512,
             polish: Polish::default(),
+            infill: true,
+            infill_suffix_tokens: 256,
         }
     }
 }
 
 /// What of the text before the cursor the model does not see, because it is too long.
 ///
-/// The rest begins at a line start, after the tag line of the language. That place stays where it
+/// The rest begins at a line start, after the tag line of the language where the model
+/// [has one](crate::model::ModelConfig::has_language_tags). That place stays where it
 /// is until the context length is used up, and then moves by some
 /// [`clip_step`](EditOptions::clip_step) tokens at once; it moves back where about as much was
 /// deleted. It is inside of a line only where lines are longer than half of what the model sees.
@@ -151,8 +166,9 @@ pub struct EditSession {
     before: String,
     after: String,
     window: Window,
-    /// Of the prompt.
+    /// Of the text before the cursor, after the language tag.
     ids: Vec<u32>,
+    infill: Option<Filling>,
     candidates: Vec<Candidate>,
     /// How long the text before the cursor was when they were computed. While there are
     /// candidates, it still begins with what it was then.
@@ -168,14 +184,24 @@ impl EditSession {
     /// leave no room in the context for the text.
     pub fn new(generator: &Generator, language: Language, options: EditOptions) -> Result<Self> {
         options.generate.validate()?;
-        let head = format!("{}\n", language.tag());
+        let head = match generator.model().config().has_language_tags() {
+            true => format!("{}\n", language.tag()),
+            false => String::new(),
+        };
         let ids = generator
             .tokenizer()
             .encode_prompt(&head, SpecialTokens::AsText)?;
         let context = generator.model().config().max_position_embeddings;
-        let suffix = match options.polish.rank && options.generate.samples > 1 {
-            true => options.polish.suffix_tokens,
-            false => 0,
+        let infill = match options.infill {
+            true => Filling::of(generator, options.infill_suffix_tokens.min(context / 4))?,
+            false => None,
+        };
+        let suffix = match &infill {
+            Some(filling) => filling.most + filling.frame,
+            None if options.polish.rank && options.generate.samples > 1 => {
+                options.polish.suffix_tokens
+            }
+            None => 0,
         };
         let new = options
             .generate
@@ -203,6 +229,7 @@ impl EditSession {
             before: String::new(),
             after: String::new(),
             ids,
+            infill,
             candidates: Vec::new(),
             origin: 0,
             reuse: Reuse::default(),
@@ -224,8 +251,8 @@ impl EditSession {
         &self.after
     }
 
-    /// What the model is given: the tag line, and the text before the cursor as far as it is not
-    /// cut.
+    /// What the model is given of the text before the cursor: all of it that is not cut, after the
+    /// tag line of models that have one.
     pub fn prompt(&self) -> String {
         self.window.prompt(&self.before)
     }
@@ -268,12 +295,19 @@ impl EditSession {
             true => String::new(),
             false => try_copy_text(after)?,
         };
+        let suffix = match &self.infill {
+            Some(filling) if after != self.after => Some(filling.cut(&self.session, after)?),
+            _ => None,
+        };
         let moved = match before == self.before {
             true => false,
             false => self.follow(before)?,
         };
         if after != self.after {
             self.after = new_after;
+        }
+        if let (Some(filling), Some(suffix)) = (&mut self.infill, suffix) {
+            filling.infill.suffix = suffix;
         }
         Ok(Update {
             clip: self.clip(),
@@ -319,16 +353,33 @@ impl EditSession {
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<()> {
         self.dismiss();
+        let prompt = self.prompt();
         let options = &self.options.generate;
-        let completions = self
-            .session
-            .generate(&self.ids, options, cancel, on_event)?;
+        let mut polish = self.options.polish;
+        let (tokens, completions) = match &self.infill {
+            None => {
+                let generated = (self.session).generate(&self.ids, options, cancel, on_event)?;
+                (self.ids.len(), generated)
+            }
+            Some(filling) => {
+                // The model has seen what follows the cursor.
+                polish.suffix_tokens = 0;
+                let mut options = options.try_clone()?;
+                let ids = filling.encode(&self.session, &self.ids, &mut options)?;
+                if let Some(stop_at) = &mut options.stops.stop_at
+                    && stop_at.before.is_none()
+                {
+                    stop_at.before = Some(try_copy_text(&prompt)?);
+                }
+                let generated = self.session.generate(&ids, &options, cancel, on_event)?;
+                (ids.len(), generated)
+            }
+        };
         self.reuse = Reuse {
-            prompt: self.ids.len(),
+            prompt: tokens,
             reused: self.session.reused(),
             computed: self.session.computed(),
         };
-        let prompt = self.prompt();
         let place = Place {
             language: self.language,
             before: &self.before,
@@ -336,7 +387,6 @@ impl EditSession {
             prompt: &prompt,
         };
         let cancel = cancel.until(options.limits.deadline);
-        let polish = self.options.polish;
         self.candidates = polish.apply(&self.session, &place, completions, &cancel)?;
         self.origin = self.before.len();
         Ok(())
@@ -381,6 +431,65 @@ impl EditSession {
     pub fn dismiss(&mut self) {
         self.candidates.clear();
         self.origin = 0;
+    }
+}
+
+/// Fill-in-the-middle at the cursor.
+struct Filling {
+    tokens: InfillTokens,
+    /// The text after the cursor, as far as the model sees it, and the order.
+    infill: Infill,
+    /// Tokens of that text at most.
+    most: usize,
+    /// Tokens of a prompt beside those of the texts.
+    frame: usize,
+}
+
+impl Filling {
+    fn of(generator: &Generator, most: usize) -> Result<Option<Self>> {
+        let Some(tokens) = generator.infill_tokens() else {
+            return Ok(None);
+        };
+        // What is typed comes last, if the model can have it so.
+        let last = InfillOrder::SuffixPrefix;
+        let infill = Infill::new("").order(tokens.orders().find(|&order| order == last));
+        let tokenizer = &**generator.tokenizer();
+        let frame = tokens.encode(tokenizer, "", &infill, SpecialTokens::AsText)?;
+        Ok(Some(Self {
+            tokens,
+            infill,
+            most,
+            frame: frame.len(),
+        }))
+    }
+
+    /// The beginning of the text after the cursor that the model sees: whole lines, where one fits.
+    fn cut(&self, session: &Session, after: &str) -> Result<String> {
+        let tokenizer = session.generator().tokenizer();
+        let near = after.floor_char_boundary(self.most.saturating_mul(TOKEN_BYTES));
+        let ids = tokenizer.encode_continuation(&after[..near], SpecialTokens::AsText)?;
+        if ids.len() <= self.most && near == after.len() {
+            return Ok(try_copy_text(after)?);
+        }
+        let shown = ids.iter().take(self.most);
+        let bytes = shown.map(|&id| tokenizer.token_bytes(id).map_or(0, <[u8]>::len));
+        let end = after.floor_char_boundary(bytes.sum::<usize>().min(near));
+        let line = after[..end].rfind('\n').map_or(end, |at| at + 1);
+        Ok(try_copy_text(&after[..line])?)
+    }
+
+    /// The prompt, whose tokens before the cursor are `ids`, and where its completions end.
+    fn encode(
+        &self,
+        session: &Session,
+        ids: &[u32],
+        options: &mut GenerateOptions,
+    ) -> Result<Vec<u32>> {
+        let tokenizer = &**session.generator().tokenizer();
+        for id in self.tokens.end_ids(tokenizer) {
+            options.stops.stop_ids.try_push(id)?;
+        }
+        (self.tokens).encode(tokenizer, ids, &self.infill, SpecialTokens::AsText)
     }
 }
 

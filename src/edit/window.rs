@@ -22,12 +22,12 @@ use crate::tokenizer::{SpecialTokens, Tokenizer};
 
 /// No token of GPT-2 has more bytes. Of a vocabulary with longer ones, texts of nothing else are
 /// cut sooner than they had to be.
-const TOKEN_BYTES: usize = 128;
+pub(super) const TOKEN_BYTES: usize = 128;
 
 /// What of a text the model sees.
 #[derive(Debug, Clone)]
 pub(super) struct Window {
-    /// What stands before it: the tag line.
+    /// What stands before it: the tag line, or nothing.
     head: String,
     /// Tokens of a prompt at most, those of the head included.
     most: usize,

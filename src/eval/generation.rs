@@ -246,6 +246,7 @@ impl<'a> Plan<'a> {
                     || "unknown".to_owned(),
                     |f| format!("{:016x}", u64::from_le_bytes(f.to_bytes())),
                 ),
+                family: model.config().family.name().to_owned(),
                 problems: prompts.len().try_into().unwrap_or(u32::MAX),
                 samples: options.samples,
                 seed: options.seed,

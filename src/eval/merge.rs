@@ -302,6 +302,7 @@ fn missing(task: EvalTask, gathered: &Gathered, expected: &Expected, defects: &m
 fn differences(a: &Run, b: &Run) -> String {
     let fields = [
         ("model", a.model != b.model),
+        ("family", a.family != b.family),
         ("number of problems", a.problems != b.problems),
         ("number of samples", a.samples != b.samples),
         ("seed", a.seed != b.seed),
@@ -415,6 +416,7 @@ mod tests {
     fn a_run_says_what_there_should_be_and_runs_are_not_mixed() {
         let run = Run {
             model: "m".into(),
+            family: "codegeex".into(),
             problems: 3,
             samples: 3,
             seed: 0,

@@ -2,7 +2,7 @@
 //! are spent over languages; as a table, JSON and CSV. Charts are those of
 //! [`chart`](super::chart).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -322,6 +322,7 @@ impl Report {
             self.pass_table(task, &mut out);
         }
         self.verdict_table(&mut out);
+        self.style_lines(&mut out);
         if !self.allocations.is_empty() {
             let head = ["budget", "strategy", "solved", "samples"];
             let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -346,6 +347,26 @@ impl Report {
             self.resamples
         );
         out
+    }
+
+    /// What of the samples' making is the model family's: one line for each kind.
+    fn style_lines(&self, out: &mut String) {
+        let runs = self.tasks.iter().filter_map(|t| Some((t, t.run.as_ref()?)));
+        let styles = runs.map(|(task, run)| {
+            let family = match &*run.family {
+                "" => "unknown",
+                family => family,
+            };
+            let prompt = match (task.source, run.tag) {
+                (Some(_), _) => "solution and declaration",
+                (None, true) => "language tag",
+                (None, false) => "plain",
+            };
+            format!("model family {family}, prompt: {prompt}, cut: {}", run.cut)
+        });
+        for style in BTreeSet::from_iter(styles) {
+            let _ = writeln!(out, "{style}");
+        }
     }
 
     fn pass_table(&self, task: &str, out: &mut String) {

@@ -30,6 +30,9 @@ pub(super) const CAPS: Caps = Caps {
 pub struct Run {
     /// The model: its fingerprint in hexadecimal digits, or whatever else names it.
     pub model: String,
+    /// The family of the model; empty in records of before there were several.
+    #[serde(default)]
+    pub family: String,
     /// Problems of the whole experiment.
     pub problems: u32,
     /// Samples for each problem.

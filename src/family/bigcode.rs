@@ -11,6 +11,7 @@ pub(super) static BIGCODE: Definition = Definition {
     prefix: "transformer.",
     layers: "h",
     module,
+    language_tags: |_| false,
     unused: &[".attn.bias", ".attn.masked_bias"],
 };
 

@@ -9,6 +9,7 @@ pub(super) static CODEGEN: Definition = Definition {
     prefix: "transformer.",
     layers: "h",
     module,
+    language_tags: |_| false,
     unused: &[".attn.causal_mask", ".attn.bias", ".attn.masked_bias"],
 };
 

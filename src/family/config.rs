@@ -337,6 +337,12 @@ impl ModelConfig {
         serde_json::to_string(self).expect("a struct of numbers and names always serialises")
     }
 
+    /// Whether the model was trained on code after a line that names its language, see
+    /// [`Language::tag`](crate::Language::tag): CodeGeeX and CodeGeeX2.
+    pub fn has_language_tags(&self) -> bool {
+        self.family.has_language_tags(self)
+    }
+
     /// Width of one head.
     pub fn head_dim(&self) -> usize {
         self.head_dim

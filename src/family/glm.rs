@@ -13,6 +13,7 @@ pub(super) static GLM: Definition = Definition {
     prefix: "model.",
     layers: "layers",
     module,
+    language_tags: |_| false,
     unused: &[".rotary_emb.inv_freq"],
 };
 
@@ -23,8 +24,14 @@ pub(super) static CHATGLM: Definition = Definition {
     prefix: "transformer.",
     layers: "encoder.layers",
     module: chatglm_module,
+    language_tags: of_codegeex2,
     unused: &["rotary_pos_emb.inv_freq"],
 };
+
+/// CodeGeeX2 has the vocabulary of ChatGLM2, CodeGeeX4 a larger one and no tags.
+fn of_codegeex2(config: &ModelConfig) -> bool {
+    config.padded_vocab_size == 65_024
+}
 
 /// Half of the head, in the pairs of both spellings.
 const SHARE: f64 = 0.5;

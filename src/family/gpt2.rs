@@ -12,6 +12,7 @@ pub(super) static GPT2: Definition = Definition {
     layers: "h",
     module,
     // Masks.
+    language_tags: |_| false,
     unused: &[".attn.bias", ".attn.masked_bias"],
 };
 

@@ -14,6 +14,7 @@ pub(super) static GPTJ: Definition = Definition {
     prefix: "transformer.",
     layers: "h",
     module: |_, module| (name(module), View::WHOLE),
+    language_tags: |_| false,
     unused: &[".attn.bias", ".attn.masked_bias"],
 };
 

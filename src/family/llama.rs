@@ -13,6 +13,7 @@ pub(super) static LLAMA: Definition = Definition {
     prefix: "model.",
     layers: "layers",
     module: |_, module| (name(module), View::WHOLE),
+    language_tags: |_| false,
     unused: &[".rotary_emb.inv_freq"],
 };
 

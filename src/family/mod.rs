@@ -57,6 +57,8 @@ struct Definition {
     layers: &'static str,
     /// Where a module is stored: its name in its place, and its part of the tensor there.
     module: fn(&ModelConfig, Module) -> (&'static str, View),
+    /// Whether a model was trained on code after a line that names its language.
+    language_tags: fn(&ModelConfig) -> bool,
     /// How names of tensors end that are tables of numbers that can be computed, or copies.
     unused: &'static [&'static str],
 }
@@ -115,6 +117,7 @@ static CODEGEEX: Definition = Definition {
     prefix: "",
     layers: "layers",
     module: |_, module| (module.name(), View::WHOLE),
+    language_tags: |_| true,
     unused: &[],
 };
 
@@ -239,6 +242,11 @@ impl Family {
             Place::Model | Place::TopLayer => format!("{module}.{kind}"),
         };
         ([format!("{}{name}", self.0.prefix), name], view)
+    }
+
+    /// See [`ModelConfig::has_language_tags`].
+    fn has_language_tags(self, config: &ModelConfig) -> bool {
+        (self.0.language_tags)(config)
     }
 
     /// Whether a stored tensor that no parameter needs may be there all the same.

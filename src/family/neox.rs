@@ -13,6 +13,7 @@ pub(super) static NEOX: Definition = Definition {
     prefix: "gpt_neox.",
     layers: "layers",
     module,
+    language_tags: |_| false,
     unused: &[
         ".attention.bias",
         ".attention.masked_bias",

@@ -11,6 +11,7 @@ pub(super) static OPT: Definition = Definition {
     prefix: "model.decoder.",
     layers: "layers",
     module,
+    language_tags: |_| false,
     unused: &[],
 };
 

@@ -12,6 +12,7 @@ pub(super) static PHI: Definition = Definition {
     prefix: "model.",
     layers: "layers",
     module: |_, module| (name(module), View::WHOLE),
+    language_tags: |_| false,
     unused: &[".rotary_emb.inv_freq"],
 };
 

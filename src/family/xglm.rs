@@ -11,6 +11,7 @@ pub(super) static XGLM: Definition = Definition {
     prefix: "model.",
     layers: "layers",
     module: |_, module| (name(module), View::WHOLE),
+    language_tags: |_| false,
     unused: &["embed_positions.weights"],
 };
 

@@ -45,6 +45,7 @@ use std::sync::{Arc, OnceLock};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
 use crate::family::{Family, ModelConfig};
+use crate::language::Language;
 use crate::memory::try_copy_text;
 use crate::model::{LoadOptions, Model, load};
 use crate::tokenizer::{CodeGeexTokenizer, NoTokenizer, SpecialTokens, Tokenizer};
@@ -158,8 +159,7 @@ impl TokenizerBeside {
     /// # Errors
     /// Those of [`CodeGeexTokenizer::open`].
     pub fn read(checkpoint: &Path) -> Result<Self> {
-        let folder = CodeGeexTokenizer::folder_beside(checkpoint);
-        folder.map(CodeGeexTokenizer::open).transpose().map(Self)
+        CodeGeexTokenizer::open_beside(checkpoint).map(Self)
     }
 
     /// The tokenizer of a model of this configuration; `builtin` is CodeGeeX's own.
@@ -202,7 +202,7 @@ impl TokenizerBeside {
 ///
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/toy.safetensors");
 /// let generator = Generator::open(path)?;
-/// let prompt = Language::PYTHON.prompt("def add(a, b):");
+/// let prompt = generator.prompt(Language::PYTHON, "def add(a, b):")?;
 /// let completion = generator.complete(&prompt, &GenerateOptions::new().max_new_tokens(8))?;
 /// println!("{completion}");
 /// # Ok::<(), codegeex::Error>(())
@@ -270,6 +270,18 @@ impl Generator {
     /// Whether an id ends a text: the tokenizer's, or one that the model's configuration names.
     pub(crate) fn ends_text(&self, id: u32) -> bool {
         id == self.tokenizer.end_of_text() || self.model.config().eos_token_ids.contains(&id)
+    }
+
+    /// Code as the prompt of this model: after the [tag line](Language::tag) of its language where
+    /// the model was [trained on such](ModelConfig::has_language_tags), as it is elsewhere.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
+    pub fn prompt<'c>(&self, language: Language, code: &'c str) -> Result<Prompt<'c>> {
+        Ok(match self.model.config().has_language_tags() {
+            true => Prompt::from(language.try_prompt(code)?),
+            false => Prompt::from(code),
+        })
     }
 
     /// Completes a prompt, text or ids.

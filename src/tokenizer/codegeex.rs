@@ -156,16 +156,22 @@ impl CodeGeexTokenizer {
         }
     }
 
-    /// The folder of a checkpoint, a file or a folder, if it has a tokenizer that [`open`](Self::open)
-    /// reads.
-    pub(crate) fn folder_beside(checkpoint: &Path) -> Option<&Path> {
+    /// The tokenizer in the folder of a checkpoint, which is a folder itself or a file in one, as
+    /// [`open`](Self::open) reads it; nothing where the folder has none.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_beside(checkpoint: impl AsRef<Path>) -> Result<Option<Self>> {
+        let checkpoint = checkpoint.as_ref();
         let folder = match checkpoint.is_dir() {
             true => checkpoint,
             false => checkpoint.parent().unwrap_or(Path::new("")),
         };
         let names = [JSON, "vocab.json", "merges.txt", SENTENCEPIECE];
-        let has_one = names.iter().any(|name| folder.join(name).exists());
-        has_one.then_some(folder)
+        match names.iter().any(|name| folder.join(name).exists()) {
+            true => Self::open(folder).map(Some),
+            false => Ok(None),
+        }
     }
 }
 

@@ -133,6 +133,11 @@ impl BeamArgs {
                 "num_beams does not heal the end of the prompt; give one of the two",
             ));
         }
+        if options.infill.is_some() {
+            return Err(invalid(
+                "num_beams has no fill-in-the-middle; leave out the suffix or num_beams",
+            ));
+        }
         let mut search = BeamOptions::new()
             .num_beams(num_beams)
             .limits(options.limits.clone())
@@ -200,7 +205,7 @@ pub fn answer(
 /// Writes the best completion, or the best N, each after a line with its number.
 pub fn print(
     generator: &Generator,
-    prompt: &str,
+    prompt: Prompt<'_>,
     search: &BeamOptions,
     samples: usize,
     quiet: bool,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::beams::{self, BeamArgs, Early};
 use crate::failure::{Failure, Result};
+use crate::infill::{self, InfillArgs};
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::model::{ModelArgs, SpecialArgs};
@@ -28,7 +29,8 @@ use crate::sampling::{self, Preset, SamplingArgs};
 /// finish reason to stderr. With --jsonl, reads one request per line of stdin: {"prompt": …} or
 /// {"ids": […]} and, to override the options given here, lang, max_new_tokens, temperature, top_k, top_p, min_p,
 /// typical_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias ({"198": -2.5}),
-/// banned_ids, seed, stop, stop_at, heal, n, num_beams, length_penalty and early_stopping.
+/// banned_ids, seed, stop, stop_ids, stop_at, heal, n, num_beams, length_penalty, early_stopping,
+/// suffix, infill_order, path, repository and files ([{"path": …, "text": …}]).
 #[derive(clap::Args)]
 #[command(
     mut_arg("temperature", |arg| arg.help(sampling::TEMPERATURE)),
@@ -46,8 +48,8 @@ pub struct Args {
     jsonl: bool,
     #[command(flatten)]
     special: SpecialArgs,
-    /// Programming language of the prompt, such as python, cpp or go. Puts the language tag, such
-    /// as `# language: Python`, before the prompt.
+    /// Programming language of the prompt, such as python, cpp or go. For models that were trained
+    /// with language tags (CodeGeeX, CodeGeeX2), `# language: Python` goes before the prompt.
     #[arg(long, value_name = "NAME", value_parser = Language::from_name)]
     lang: Option<Language>,
     /// Where code ends the completion: line, block, function, unindented, humaneval, none. May be given
@@ -64,6 +66,8 @@ pub struct Args {
     quiet: bool,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    infill: InfillArgs,
     #[command(flatten)]
     beams: BeamArgs,
     #[command(flatten)]
@@ -97,12 +101,19 @@ struct Request {
     banned_ids: Option<Vec<u32>>,
     seed: Option<u64>,
     stop: Option<OneOrMany>,
+    stop_ids: Option<Vec<u32>>,
     stop_at: Option<OneOrMany>,
     heal: Option<bool>,
     n: Option<usize>,
     num_beams: Option<usize>,
     length_penalty: Option<f32>,
     early_stopping: Option<Early>,
+    suffix: Option<String>,
+    infill_order: Option<String>,
+    path: Option<String>,
+    repository: Option<String>,
+    #[serde(default)]
+    files: Vec<infill::File>,
 }
 
 #[derive(Deserialize)]
@@ -177,7 +188,12 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         })?;
     }
     options.heal = args.heal;
+    options.infill = args.infill.options(args.lang)?;
     let search = args.beams.of_command_line(&options, args.jsonl)?;
+    if options.infill.is_some() && args.jsonl {
+        let message = "--suffix is for one prompt; with --jsonl each request has its own suffix";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let generator = args.model.generator()?;
     if args.jsonl {
         let defaults = Defaults {
@@ -193,12 +209,12 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         (Some(prompt), None) if prompt != "-" => prompt,
         _ => lines::read_stdin()?,
     };
-    let prompt = with_tag(args.lang, text);
+    let prompt = with_tag(&generator, args.lang, &text)?;
     match &search {
         Some(search) => interrupt.orderly(|cancel| {
             beams::print(
                 &generator,
-                &prompt,
+                prompt,
                 search,
                 options.samples,
                 args.quiet,
@@ -210,7 +226,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
                 quiet: args.quiet,
                 ..Frame::default()
             };
-            write_completions(&generator, &prompt, &frame, &options, interrupt)
+            write_completions(&generator, prompt, &frame, &options, interrupt)
         }
     }
 }
@@ -229,7 +245,7 @@ pub struct Frame<'a> {
 /// Completes a prompt on stdout: one completion as it comes, several at the end.
 pub fn write_completions(
     generator: &Generator,
-    prompt: &str,
+    prompt: Prompt<'_>,
     frame: &Frame<'_>,
     options: &GenerateOptions,
     interrupt: &Interrupt,
@@ -302,10 +318,14 @@ fn is_one_output() -> bool {
     false
 }
 
-fn with_tag(lang: Option<Language>, code: String) -> String {
+fn with_tag<'c>(
+    generator: &Generator,
+    lang: Option<Language>,
+    code: &'c str,
+) -> codegeex::Result<Prompt<'c>> {
     match lang {
-        Some(lang) => lang.prompt(&code),
-        None => code,
+        Some(lang) => generator.prompt(lang, code),
+        None => Ok(Prompt::from(code)),
     }
 }
 
@@ -345,7 +365,7 @@ impl Watch {
 /// Writes the one completion as it comes.
 fn stream(
     generator: &Generator,
-    prompt: &str,
+    prompt: Prompt<'_>,
     frame: &Frame<'_>,
     options: &GenerateOptions,
     cancel: &CancelToken,
@@ -404,7 +424,7 @@ fn stream(
 /// Writes several completions, each after a line with its number.
 fn print_all(
     generator: &Generator,
-    prompt: &str,
+    prompt: Prompt<'_>,
     frame: &Frame<'_>,
     options: &GenerateOptions,
     cancel: &CancelToken,
@@ -464,6 +484,9 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
         if let Some(stop) = request.stop {
             set.stops.stop = stop.into_vec();
         }
+        if let Some(ids) = request.stop_ids {
+            set.stops.stop_ids = ids;
+        }
         let lang = match request.lang {
             Some(name) => Some(Language::from_name(&name)?),
             None => defaults.lang,
@@ -476,8 +499,16 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
             }
             None => stop_at(&defaults.stop_at, lang)?,
         };
-        let prompt = match (request.prompt, request.ids) {
-            (Some(text), None) => Prompt::from(with_tag(lang, text)),
+        let infill = infill::Fields {
+            suffix: request.suffix,
+            infill_order: request.infill_order,
+            path: request.path,
+            repository: request.repository,
+            files: request.files,
+        };
+        set.infill = infill.infill(lang)?;
+        let prompt = match (&request.prompt, request.ids) {
+            (Some(text), None) => with_tag(generator, lang, text)?,
             (None, Some(ids)) => Prompt::from(ids),
             _ => {
                 let message = "not a request: expected either prompt or ids";

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use codegeex::ErrorKind;
 use codegeex::backend::{Backend, Cpu, CpuOptions, InstructionSet};
+use codegeex::generate::{InfillOrder, InfillTokens};
 use codegeex::model::{
     Checkpoint, ConvertOptions, EstimateOptions, MemoryEstimate, ModelConfig, estimate,
     estimate_config,
 };
 use codegeex::tensor::PackedScheme;
+use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
 use codegeex::weights::{WeightSource, locate};
 use indicatif::BinaryBytes;
 use serde_json::json;
@@ -44,12 +46,14 @@ pub fn run(args: Args) -> Result {
     let options = args.config.options()?;
     let checkpoint = Checkpoint::open(&args.file, &options)?;
     let positions = checkpoint.config().max_position_embeddings;
+    let tokenizer = Tokenizing::beside(&args.file)?;
+    let tokenizer = tokenizer.as_ref();
     let backend = Cpu::new(&CpuOptions::new().kv(args.kv.kv))?.name();
     let wanted = EstimateOptions::new(1, positions).kv(args.kv.kv);
     let memory = estimate(&args.file, &options, &wanted)?;
     lines::write_stdout(&match args.json {
-        true => as_json(&checkpoint, &memory, &backend, !args.no_tensors),
-        false => as_text(&checkpoint, &memory, &backend, !args.no_tensors),
+        true => as_json(&checkpoint, tokenizer, &memory, &backend, !args.no_tensors),
+        false => as_text(&checkpoint, tokenizer, &memory, &backend, !args.no_tensors),
     })
 }
 
@@ -66,6 +70,8 @@ fn config_alone(path: &Path) -> Option<PathBuf> {
 /// What a model of a configuration takes, in each type of weights.
 fn of_config(path: &Path, args: &Args) -> Result {
     let config = ModelConfig::open(path)?;
+    let tokenizer = Tokenizing::beside(path)?;
+    let tokenizer = tokenizer.as_ref();
     let context = config.max_position_embeddings;
     let wanted = EstimateOptions::new(1, context).kv(args.kv.kv);
     let int8 = ConvertOptions::new()
@@ -92,6 +98,7 @@ fn of_config(path: &Path, args: &Args) -> Result {
             "{}\n",
             json!({
                 "family": config.family.name(),
+                "tokenizer": Tokenizing::json(tokenizer),
                 "config": config,
                 "parameters": config.parameters(),
                 "weight_bytes": weights,
@@ -110,13 +117,14 @@ fn of_config(path: &Path, args: &Args) -> Result {
     lines::write_stdout(&format!(
         "source      {} (no weights)\n\
          family      {}; context {context}, vocabulary {}\n\
-         config      {}\n\
+         {}config      {}\n\
          parameters  {}\n\
          weights     {}\n\
          memory      KV cache: {} a token, {} for {context}; activations: {}\n",
         path.display(),
         config.family,
         config.padded_vocab_size,
+        Tokenizing::line(tokenizer),
         config.to_json(),
         config.parameters(),
         weights.join(", "),
@@ -126,13 +134,61 @@ fn of_config(path: &Path, args: &Args) -> Result {
     ))
 }
 
+/// What is known of the tokenizer beside a model.
+struct Tokenizing {
+    ids: usize,
+    infill: Option<InfillTokens>,
+}
+
+impl Tokenizing {
+    fn beside(path: &Path) -> Result<Option<Self>> {
+        let tokenizer = CodeGeexTokenizer::open_beside(path)?;
+        Ok(tokenizer.map(|tokenizer| Self {
+            ids: tokenizer.vocab_size(),
+            infill: InfillTokens::of(&tokenizer),
+        }))
+    }
+
+    fn line(this: Option<&Self>) -> String {
+        let Some(this) = this else {
+            return String::new();
+        };
+        let infill = match this.infill {
+            Some(infill) => {
+                let orders: Vec<&str> = infill.orders().map(InfillOrder::name).collect();
+                format!("{} ({})", infill.name(), orders.join(", "))
+            }
+            None => "none".to_owned(),
+        };
+        format!(
+            "tokenizer   {} ids; fill-in-the-middle: {infill}\n",
+            this.ids
+        )
+    }
+
+    fn json(this: Option<&Self>) -> serde_json::Value {
+        this.map_or(serde_json::Value::Null, |this| {
+            json!({
+                "ids": this.ids,
+                "infill": this.infill.map(InfillTokens::name),
+            })
+        })
+    }
+}
+
 /// Names of what this machine has.
 fn instruction_sets() -> Vec<&'static str> {
     let sets = InstructionSet::available();
     sets.into_iter().map(InstructionSet::name).collect()
 }
 
-fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
+fn as_json(
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizing>,
+    memory: &MemoryEstimate,
+    backend: &str,
+    list: bool,
+) -> String {
     let config = checkpoint.config();
     let ignored = checkpoint.ignored().cloned().unwrap_or_default();
     let tensors = checkpoint.tensors().iter().map(
@@ -141,6 +197,7 @@ fn as_json(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
     let mut answer = json!({
         "source": checkpoint.describe(),
         "family": config.family.name(),
+        "tokenizer": Tokenizing::json(tokenizer),
         "config": config,
         "config_origin": checkpoint.config_origin().to_string(),
         "parameters": config.parameters(),
@@ -209,14 +266,20 @@ fn copied(checkpoint: &Checkpoint) -> String {
     }
 }
 
-fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list: bool) -> String {
+fn as_text(
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizing>,
+    memory: &MemoryEstimate,
+    backend: &str,
+    list: bool,
+) -> String {
     let config = checkpoint.config();
     let tensors = checkpoint.tensors();
     let bytes = checkpoint.weight_bytes();
     let mut text = format!(
         "source      {}\n\
          family      {}; context {}, vocabulary {}\n\
-         config      {}\n            from {}\n\
+         {}config      {}\n            from {}\n\
          parameters  {}\n\
          weights     {}, {bytes} bytes ({}) in {} tensors\n\
          {}{}\
@@ -226,6 +289,7 @@ fn as_text(checkpoint: &Checkpoint, memory: &MemoryEstimate, backend: &str, list
         config.family,
         config.max_position_embeddings,
         config.padded_vocab_size,
+        Tokenizing::line(tokenizer),
         config.to_json(),
         checkpoint.config_origin(),
         config.parameters(),

@@ -12,6 +12,7 @@ mod failure;
 mod generate;
 #[cfg(feature = "eval")]
 mod humaneval;
+mod infill;
 mod inspect;
 mod interrupt;
 mod lines;

@@ -75,6 +75,10 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     #[arg(value_parser = whole::<u32>, allow_hyphen_values = true)]
     banned_ids: Vec<u32>,
+    /// Token ids that end a completion, beside the model's end of text. Separate several with commas.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    #[arg(value_parser = whole::<u32>, allow_hyphen_values = true)]
+    stop_ids: Vec<u32>,
     /// Random seed; the same seed samples the same tokens.
     #[arg(long, default_value_t = 0, value_name = "N")]
     #[arg(value_parser = whole::<u64>, allow_negative_numbers = true)]
@@ -145,6 +149,7 @@ impl SamplingArgs {
             .banned_ids(self.banned_ids)
             .seed(self.seed)
             .stop(self.stop)
+            .stop_ids(self.stop_ids)
             .samples(self.n)
             .special_tokens(special_tokens);
         options.validate().map_err(|e| Failure::options(&e))?;

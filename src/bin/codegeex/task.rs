@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use codegeex::Language;
 use codegeex::prompt::{Task, Template};
+use codegeex::{Language, Prompt};
 
 use crate::failure::{Failure, Result};
 use crate::generate::{Frame, write_completions};
@@ -84,7 +84,13 @@ impl CommonArgs {
             quiet: self.quiet,
         };
         let generator = self.model.generator()?;
-        write_completions(&generator, &task.prompt, &frame, &options, interrupt)
+        write_completions(
+            &generator,
+            Prompt::from(&task.prompt),
+            &frame,
+            &options,
+            interrupt,
+        )
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::*;
 use crate::ErrorKind;
 use crate::code::{Indentation, cut_at_scope, distinct, reindent, without_overlap};
-use crate::generate::test_model::TestModel;
+use crate::generate::test_model::{ByteTokenizer, TestModel};
 use crate::generate::{Completion, FinishReason};
 use crate::model::{LoadOptions, Model, load};
-use crate::tokenizer::CodeGeexTokenizer;
+use crate::tokenizer::{CodeGeexTokenizer, Tokenizer};
 
 fn rust() -> Language {
     Language::RUST
@@ -444,4 +444,94 @@ fn options_that_leave_no_room_are_refused() {
         let error = EditSession::new(&generator, rust(), options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{new} {step}");
     }
+}
+
+const FIM: [&str; 4] = ["<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>"];
+const QWEN: [&str; 4] = [
+    "<|fim_prefix|>",
+    "<|fim_suffix|>",
+    "<|fim_middle|>",
+    "<|fim_pad|>",
+];
+
+/// A model that answers `x` and the end of the middle after exactly this prompt.
+fn filling(
+    controls: &'static [&'static str],
+    prompts: &'static [&'static str],
+) -> (Arc<TestModel>, Generator) {
+    let tokenizer = ByteTokenizer::new(controls);
+    let end = tokenizer.control_id(controls[3]).unwrap();
+    let model = TestModel::new(move |ids, logits| {
+        let text = tokenizer.show(ids);
+        let rest = prompts.iter().find_map(|prompt| text.strip_prefix(prompt));
+        let next = match rest {
+            Some("") => u32::from(b'x'),
+            Some("x") => end,
+            _ => u32::from(b'?'),
+        };
+        logits[next as usize] = 20.0;
+    });
+    let model = Arc::new(model);
+    let tokenizer = Arc::new(ByteTokenizer::new(controls));
+    (model.clone(), Generator::new(model, tokenizer))
+}
+
+#[test]
+fn a_model_with_fill_in_the_middle_sees_what_follows() {
+    let tag = "# language: Python\n";
+    let prompts: &[&str] = &[
+        "<fim_prefix><fim_suffix>)\n<fim_middle># language: Python\nf(y",
+        "<fim_prefix><fim_suffix>)\n<fim_middle># language: Python\nf(",
+    ];
+    let (model, generator) = filling(&FIM, prompts);
+    let mut edit = EditSession::new(&generator, python(), options(8)).unwrap();
+    edit.update("f(", ")\n").unwrap();
+    assert_eq!(suggest(&mut edit).as_deref(), Some("x"));
+    assert_eq!(
+        edit.suggestion().unwrap().completion.finish_reason,
+        FinishReason::EndOfText
+    );
+    assert_eq!(edit.prompt(), format!("{tag}f("));
+    let first = edit.reuse();
+    assert_eq!(first.prompt, 3 + ")\n".len() + tag.len() + "f(".len());
+    // The suffix comes first, so that a keystroke computes no more than itself (and what is healed).
+    edit.update("f(y", ")\n").unwrap();
+    let fed = model.fed();
+    assert_eq!(suggest(&mut edit).as_deref(), Some("x"));
+    assert!(edit.reuse().computed <= 2, "{:?}", edit.reuse());
+    assert!(model.fed() - fed <= 4);
+
+    // Models that have the other order alone see it in that.
+    let prompts: &[&str] = &["<|fim_prefix|># language: Python\nf(<|fim_suffix|>)\n<|fim_middle|>"];
+    let (_, generator) = filling(&QWEN, prompts);
+    let mut edit = EditSession::new(&generator, python(), options(8)).unwrap();
+    edit.update("f(", ")\n").unwrap();
+    assert_eq!(suggest(&mut edit).as_deref(), Some("x"));
+
+    // Without it the text before the cursor is the whole prompt.
+    let prompts: &[&str] = &["# language: Python\nf("];
+    let (_, generator) = filling(&FIM, prompts);
+    let plain = options(8).infill(false);
+    let mut edit = EditSession::new(&generator, python(), plain).unwrap();
+    edit.update("f(", ")\n").unwrap();
+    assert!(suggest(&mut edit).unwrap().starts_with('x'));
+}
+
+#[test]
+fn the_text_after_the_cursor_is_cut_at_a_line() {
+    let (_, generator) = filling(&FIM, &[]);
+    let filling = Filling::of(&generator, 8).unwrap().unwrap();
+    let session = Session::new(&generator);
+    for (after, expected) in [
+        ("", ""),
+        ("12345678", "12345678"),
+        ("1234\n6789", "1234\n"),
+        ("1234567\n9", "1234567\n"),
+        ("123456789\n", "12345678"),
+        ("1234567é", "1234567"),
+    ] {
+        assert_eq!(filling.cut(&session, after).unwrap(), expected, "{after:?}");
+    }
+    let long = "a line\n".repeat(1 << 20);
+    assert_eq!(filling.cut(&session, &long).unwrap(), "a line\n");
 }

@@ -3,76 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::code::StopRule;
 use crate::generate::StopAt;
-use crate::generate::test_model::TestModel;
-
-/// A byte is its own id, and names are control tokens from 256 on.
-struct Bytes {
-    controls: Vec<&'static str>,
-    table: Vec<Vec<u8>>,
-    prefix: Vec<u32>,
-    /// A space before a text that goes on from none, as SentencePiece has it.
-    spaced: bool,
-}
-
-impl Bytes {
-    fn new(controls: &[&'static str]) -> Self {
-        Self {
-            controls: controls.to_vec(),
-            table: (0..=255).map(|byte| vec![byte]).collect(),
-            prefix: Vec::new(),
-            spaced: false,
-        }
-    }
-
-    fn show(&self, ids: &[u32]) -> String {
-        let mut bytes = Vec::new();
-        for &id in ids {
-            match self.controls.get((id as usize).wrapping_sub(256)) {
-                Some(name) => bytes.extend_from_slice(name.as_bytes()),
-                None => bytes.push(id as u8),
-            }
-        }
-        String::from_utf8(bytes).unwrap()
-    }
-}
-
-impl Tokenizer for Bytes {
-    fn encode(&self, text: &str, _: SpecialTokens) -> Result<Vec<u32>> {
-        let space = self.spaced.then_some(u32::from(b' '));
-        Ok(space
-            .into_iter()
-            .chain(text.bytes().map(u32::from))
-            .collect())
-    }
-    fn encode_continuation(&self, text: &str, _: SpecialTokens) -> Result<Vec<u32>> {
-        Ok(text.bytes().map(u32::from).collect())
-    }
-    fn token_bytes(&self, id: u32) -> Option<&[u8]> {
-        match self.controls.get((id as usize).wrapping_sub(256)) {
-            Some(name) => Some(name.as_bytes()),
-            None => self.table.get(id as usize).map(|bytes| &bytes[..]),
-        }
-    }
-    fn vocab_size(&self) -> usize {
-        256 + self.controls.len()
-    }
-    fn end_of_text(&self) -> u32 {
-        u32::MAX
-    }
-    fn is_control(&self, id: u32) -> bool {
-        id >= 256
-    }
-    fn control_id(&self, name: &str) -> Option<u32> {
-        let at = self.controls.iter().position(|&own| own == name)?;
-        Some(256 + at as u32)
-    }
-    fn prefix(&self) -> &[u32] {
-        &self.prefix
-    }
-    fn decode(&self, ids: &[u32]) -> Result<String> {
-        Ok(self.show(ids))
-    }
-}
+use crate::generate::test_model::{ByteTokenizer as Bytes, TestModel};
 
 fn shown(tokenizer: &Bytes, infill: &Infill) -> String {
     let tokens = InfillTokens::of(tokenizer).unwrap();

@@ -75,9 +75,9 @@ pub struct Args {
     /// Generate only shard I of N, from 0/N to (N-1)/N.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
-    /// Leave out the language tag at the start of prompts. Translations never have one.
-    #[arg(long)]
-    no_tag: bool,
+    /// What precedes the code of a prompt. Translations never have a language tag.
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = PromptStyle::Auto)]
+    prompt_style: PromptStyle,
     /// How completions are truncated: reference, which compares with published scores, or
     /// code-aware, which ignores braces in strings and comments.
     #[arg(long, value_name = "NAME", default_value_t)]
@@ -98,6 +98,16 @@ enum Kind {
     Translation,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum PromptStyle {
+    /// The language tag for models that were trained with it (CodeGeeX, CodeGeeX2).
+    Auto,
+    /// Nothing.
+    Plain,
+    /// The language tag, such as `# language: Python`.
+    Tag,
+}
+
 pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     match (args.task, args.from) {
         (Kind::Generation, Some(_)) => {
@@ -116,8 +126,14 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     }
     let task = EvalTask::new(args.lang, args.from);
     let problems = dataset::load(&args.data, args.lang)?;
+    let generator = args.model.generator()?;
+    let tag = match args.prompt_style {
+        PromptStyle::Auto => generator.model().config().has_language_tags(),
+        PromptStyle::Plain => false,
+        PromptStyle::Tag => true,
+    };
     let mut prompts = match args.from {
-        None => prompts::generation(&problems, !args.no_tag)?,
+        None => prompts::generation(&problems, tag)?,
         Some(from) => prompts::translation(&dataset::load(&args.data, from)?, &problems)?,
     };
     prompts.truncate(args.limit.unwrap_or(usize::MAX));
@@ -127,11 +143,10 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     options.top_p = args.top_p;
     options.max_tokens = args.max_tokens;
     options.seed = args.seed;
-    options.tag = !args.no_tag && args.from.is_none();
+    options.tag = tag && args.from.is_none();
     options.cut = args.cut;
     options.shard = args.shard;
     options.sequences = args.batch;
-    let generator = args.model.generator()?;
     let generated = interrupt.orderly(|cancel| {
         let mut progress = None;
         generate(
