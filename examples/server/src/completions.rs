@@ -122,6 +122,8 @@ struct Answer {
     prompts: Vec<Prepared>,
     candidates: Vec<Candidate>,
     work: Work,
+    /// The text after the cursor, where finished candidates are cut and ranked by it.
+    ranked_by: Option<String>,
     usage: Usage,
     id: String,
     created: u64,
@@ -157,12 +159,16 @@ impl Answer {
                 format!("there is no token {id}"),
             ));
         }
-        let prompts = prepare(&request, &**tokenizer, app.engine.context_length())?;
+        let prompts = prepare(&request, app.engine.generator())?;
+        let (suffix, stop_ids) = match (app.engine.generator().infill_tokens(), &request.suffix) {
+            (Some(tokens), Some(_)) => (None, tokens.end_ids(&**tokenizer).collect()),
+            (_, suffix) => (suffix.clone(), Vec::new()),
+        };
         let seed = request.seed.unwrap_or_else(random);
         let job = |(number, prompt): (usize, &Prepared)| Job {
             prompt: prompt.ids.clone(),
             score_prompt: request.echo && request.logprobs.is_some(),
-            suffix: request.suffix.clone(),
+            suffix: suffix.clone(),
             sampling: Sampling {
                 max_tokens: request.max_tokens,
                 temperature: request.temperature,
@@ -178,6 +184,7 @@ impl Answer {
                 frequency_penalty: request.frequency_penalty,
                 logit_bias: request.logit_bias.clone(),
                 top_logprobs: request.logprobs.unwrap_or(0),
+                stop_ids: stop_ids.clone(),
             },
         };
         let jobs = prompts.iter().enumerate().map(job).collect();
@@ -208,6 +215,7 @@ impl Answer {
             prompts,
             candidates,
             work,
+            ranked_by: suffix,
         };
         if answer.request.echo && answer.request.logprobs.is_none() {
             for index in 0..choices {
@@ -283,7 +291,7 @@ impl Answer {
             }
         }
         let mut choices: Vec<Choice> = choices.into_iter().flatten().collect();
-        if let Some(suffix) = &self.request.suffix {
+        if let Some(suffix) = &self.ranked_by {
             for choice in &mut choices {
                 let prompt = match self.request.echo {
                     true => {
@@ -308,7 +316,7 @@ impl Answer {
             let mean = candidate.builder.log_probability / candidate.builder.tokens.max(1) as f64;
             (candidate.fit.unwrap_or(f64::NEG_INFINITY), mean)
         };
-        if best_of > n || self.request.suffix.is_some() {
+        if best_of > n || self.ranked_by.is_some() {
             for group in choices.chunks_mut(best_of) {
                 group.sort_by(|a, b| {
                     let (a, b) = (value(a), value(b));
@@ -328,7 +336,7 @@ impl Answer {
     async fn next(&mut self) -> Result<Option<Choice>> {
         loop {
             // What ends with the text after the cursor is known at the end.
-            if self.request.suffix.is_some() && !self.complete {
+            if self.ranked_by.is_some() && !self.complete {
                 self.ready = self.collect().await?.into();
                 self.complete = true;
             }

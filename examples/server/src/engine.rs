@@ -57,6 +57,7 @@ pub struct Sampling {
     pub frequency_penalty: f32,
     pub logit_bias: Vec<(u32, f32)>,
     pub top_logprobs: usize,
+    pub stop_ids: Vec<u32>,
 }
 
 /// One prompt and what to do with it.
@@ -66,7 +67,8 @@ pub struct Job {
     pub prompt: Vec<u32>,
     /// Whether the prompt itself is to be scored.
     pub score_prompt: bool,
-    /// The text after the cursor, which samples are ranked against.
+    /// The text after the cursor, which samples of a model without fill-in-the-middle are ranked
+    /// against.
     pub suffix: Option<String>,
     /// How to continue it.
     pub sampling: Sampling,
@@ -201,6 +203,11 @@ impl Engine {
             jobs: Mutex::default(),
             scoring: Mutex::default(),
         })))
+    }
+
+    /// The model and its tokenizer.
+    pub fn generator(&self) -> &Generator {
+        &self.0.generator
     }
 
     /// The tokenizer of the model.
@@ -479,6 +486,7 @@ fn options(sampling: &Sampling) -> GenerateOptions {
         .first_sample(sampling.first_sample)
         .samples(sampling.samples)
         .stop(&sampling.stop)
+        .stop_ids(sampling.stop_ids.iter().copied())
         .top_logprobs(sampling.top_logprobs)
         .logit_bias(sampling.logit_bias.iter().copied())
         .presence_penalty(sampling.presence_penalty)

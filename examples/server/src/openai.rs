@@ -1,11 +1,13 @@
 //! The requests and responses of `/v1/completions` and `/v1/models`, in OpenAI's shape.
 //!
-//! Extensions: `top_k`, and `task` with `language` and the other fields of [`crate::task`].
-//! `suffix` does not fill in the middle, which CodeGeeX cannot do: see [`crate::suffix`].
+//! Extensions: `top_k`, `task` with `language` and the other fields of [`crate::task`], and `path`,
+//! `repository` and `files` beside `suffix`, for models with fill-in-the-middle. For other models see
+//! [`crate::suffix`].
 
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use codegeex::generate::{ContextFile, Infill};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -35,6 +37,12 @@ pub struct CompletionRequest {
     pub prompts: Vec<Prompt>,
     pub task: Task,
     pub suffix: Option<String>,
+    /// The path of the text that has the cursor.
+    pub path: Option<String>,
+    /// The name of the repository.
+    pub repository: Option<String>,
+    /// Other files of the repository.
+    pub files: Vec<ContextFile>,
     pub max_tokens: usize,
     pub temperature: f32,
     pub top_p: f32,
@@ -93,6 +101,9 @@ impl CompletionRequest {
             prompts: prompts(f.take("prompt"))?,
             task,
             suffix: f.string("suffix")?.filter(|s| !s.is_empty()),
+            path: f.string("path")?,
+            repository: f.string("repository")?,
+            files: files(f.take("files"))?,
             max_tokens: f.count("max_tokens", 0..=1 << 20)?.unwrap_or(16),
             temperature: f.number("temperature", 0.0..=2.0)?.unwrap_or(1.0) as f32,
             top_p: f.number("top_p", 0.0..=1.0)?.unwrap_or(1.0) as f32,
@@ -115,7 +126,34 @@ impl CompletionRequest {
         };
         request.check_choices(max_choices)?;
         request.check_task()?;
+        request.check_suffix()?;
         Ok(request)
+    }
+
+    /// What the text after the cursor and around it is to a model with fill-in-the-middle.
+    pub fn infill(&self) -> Option<Infill> {
+        let suffix = self.suffix.as_ref()?;
+        let mut infill = Infill::new(suffix).files(self.files.iter().cloned());
+        infill.path.clone_from(&self.path);
+        infill.repository.clone_from(&self.repository);
+        infill.language = match self.task {
+            Task::Complete { language } => language,
+            _ => None,
+        };
+        Some(infill)
+    }
+
+    /// Whether what belongs to a suffix has one.
+    fn check_suffix(&self) -> Result<()> {
+        let name = match (&self.path, &self.repository, &*self.files) {
+            _ if self.suffix.is_some() => return Ok(()),
+            (None, None, []) => return Ok(()),
+            (_, _, [_, ..]) => "files",
+            (_, Some(_), _) => "repository",
+            _ => "path",
+        };
+        let message = format!("{name} is given without a suffix, expected both or none");
+        Err(ApiError::field(name, message))
     }
 
     /// Completions of all prompts, those that `best_of` throws away included.
@@ -169,6 +207,22 @@ impl CompletionRequest {
             format!("{message} with the task {name}"),
         ))
     }
+}
+
+/// An array of objects with a path and a text.
+fn files(value: Option<Value>) -> Result<Vec<ContextFile>> {
+    let expected = "an array of objects with the strings path and text";
+    let Some(value) = value else {
+        return Ok(Vec::new());
+    };
+    let Value::Array(list) = value else {
+        return Err(wrong("files", &value, expected));
+    };
+    let one = |item: Value| match (item.get("path"), item.get("text")) {
+        (Some(Value::String(path)), Some(Value::String(text))) => Ok(ContextFile::new(path, text)),
+        _ => Err(wrong("files", &item, expected)),
+    };
+    list.into_iter().map(one).collect()
 }
 
 /// A string, an array of strings, of ids, or of arrays of ids; without any, the empty string.

@@ -1,6 +1,7 @@
 //! What goes into the model: the prompts of a request as ids, with their texts.
 
-use codegeex::tokenizer::{SpecialTokens, StreamDecoder, Tokenizer};
+use codegeex::generate::Generator;
+use codegeex::tokenizer::{SpecialTokens, StreamDecoder};
 
 use crate::error::{ApiError, Result};
 use crate::openai::{CompletionRequest, Prompt};
@@ -9,7 +10,8 @@ use crate::task::{Framed, Task};
 /// A prompt for the model.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// Its ids, one at least and no more than the context length.
+    /// Its ids, one at least and no more than the context length: with a suffix, those of the whole
+    /// prompt for a model with fill-in-the-middle.
     pub ids: Vec<u32>,
     /// Its text, for `echo`, and what belongs around the answer.
     pub framed: Framed,
@@ -21,16 +23,26 @@ pub struct Prepared {
 ///
 /// # Errors
 /// 400, naming the field.
-pub fn prepare(
-    request: &CompletionRequest,
-    tokenizer: &dyn Tokenizer,
-    context_length: usize,
-) -> Result<Vec<Prepared>> {
-    let tagged = !matches!(request.task, Task::Complete { language: None });
+pub fn prepare(request: &CompletionRequest, generator: &Generator) -> Result<Vec<Prepared>> {
+    let tokenizer = &**generator.tokenizer();
+    let config = generator.model().config();
+    let context_length = config.max_position_embeddings;
+    let has_tags = config.has_language_tags();
+    let tagged = match request.task {
+        Task::Complete { language } => has_tags && language.is_some(),
+        _ => true,
+    };
+    let infill = generator.infill_tokens().zip(request.infill());
+    if infill.is_some() && request.echo && request.logprobs.is_some() {
+        return Err(ApiError::field(
+            "echo",
+            "echo with logprobs scores a prompt, which has no suffix; leave out one of the three",
+        ));
+    }
     let one = |prompt: &Prompt| {
         let (mut ids, framed, unfinished) = match prompt {
             Prompt::Text(text) => {
-                let framed = request.task.of(text)?;
+                let framed = request.task.of(text, has_tags)?;
                 // Text of others is text: it cannot spell control tokens.
                 let ids = tokenizer.encode_prompt(&framed.prompt, SpecialTokens::AsText)?;
                 (ids, framed, Vec::new())
@@ -59,6 +71,11 @@ pub fn prepare(
                 (ids.clone(), framed, unfinished)
             }
         };
+        if let Some((tokens, infill)) = &infill {
+            // What is wrong is in the fields beside the suffix.
+            let whole = tokens.encode(tokenizer, &ids, infill, SpecialTokens::AsText);
+            ids = whole.map_err(|error| ApiError::field("suffix", error.to_string()))?;
+        }
         if ids.is_empty() {
             ids.push(tokenizer.end_of_text());
         }

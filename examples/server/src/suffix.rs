@@ -1,6 +1,6 @@
-//! The text after the cursor. CodeGeeX cannot fill in the middle: it sees what is before the
-//! cursor only. So a suffix does two things to finished completions: what repeats its beginning is
-//! cut off, here, and candidates are ranked by how likely they are together with it, in
+//! The text after the cursor, for models without fill-in-the-middle, such as CodeGeeX. They see what
+//! is before the cursor only. So a suffix does two things to finished completions: what repeats its
+//! beginning is cut off, here, and candidates are ranked by how likely they are together with it, in
 //! [`crate::engine`].
 
 /// How much of a completion to keep, in bytes: up to where it begins to repeat what is there.

@@ -130,16 +130,16 @@ impl Task {
     }
 
     /// What the model reads for a code, and what belongs around its answer. A completion has no
-    /// stops but those of the request.
+    /// stops but those of the request; `has_tags` is whether the model knows language tags.
     ///
     /// # Errors
     /// 400 for code that is blank, and for a template that makes too much of it.
-    pub fn of(&self, code: &str) -> Result<Framed> {
+    pub fn of(&self, code: &str, has_tags: bool) -> Result<Framed> {
         let task = match self {
             Self::Complete { language } => {
                 let prompt = match language {
-                    Some(language) => language.prompt(code),
-                    None => code.to_owned(),
+                    Some(language) if has_tags => language.prompt(code),
+                    _ => code.to_owned(),
                 };
                 return Ok(Framed {
                     prompt,
@@ -211,7 +211,7 @@ mod tests {
 
     /// What goes into the model for `CODE`.
     fn framed(body: Value) -> Framed {
-        parse(&body).unwrap().of(CODE).unwrap()
+        parse(&body).unwrap().of(CODE, true).unwrap()
     }
 
     fn language(name: &str) -> Language {
@@ -283,7 +283,7 @@ mod tests {
             let nulls = json!({"task": task, "target_language": null, "template": null});
             assert_eq!(framed(nulls), plain(CODE.into()));
         }
-        assert_eq!(parse(&json!({})).unwrap().of("").unwrap().prompt, "");
+        assert_eq!(parse(&json!({})).unwrap().of("", true).unwrap().prompt, "");
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
     fn blank_code_is_an_error_of_the_prompt() {
         for task in ["explain", "docstring"] {
             let task = parse(&json!({"task": task, "language": "go"})).unwrap();
-            let error = task.of(" \n").unwrap_err();
+            let error = task.of(" \n", true).unwrap_err();
             assert_eq!(error.param.as_deref(), Some("prompt"));
             assert!(error.message.contains("blank"), "{}", error.message);
         }

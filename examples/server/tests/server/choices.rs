@@ -4,7 +4,7 @@ use codegeex::cancel::CancelToken;
 use codegeex::tokenizer::SpecialTokens;
 use serde_json::{Value, json};
 
-use crate::support::{Server, Setup, generator};
+use crate::support::{Server, Setup, filling, generator};
 
 const CODE: &str = "def total(values):\n    result = 0\n    for value in values:\n";
 
@@ -179,4 +179,54 @@ fn the_text_after_the_cursor_decides_the_order() {
     assert!(means.is_sorted_by(|a, b| a >= b), "{means:?}");
     assert!(means[0] > means[15] + 0.1, "{means:?}");
     assert_eq!(texts(&ask(1))[0], texts(&all)[0]);
+}
+
+#[test]
+fn a_model_with_fill_in_the_middle_sees_the_suffix() {
+    let generator = filling();
+    let id = |name: &str| generator.tokenizer().control_id(name).unwrap();
+    let bytes = |text: &str| text.bytes().map(u32::from).collect::<Vec<u32>>();
+    let whole = [
+        vec![id("<fim_prefix>")],
+        bytes(CODE),
+        vec![id("<fim_suffix>")],
+        bytes("\n)"),
+        vec![id("<fim_middle>")],
+    ]
+    .concat();
+    let tokens = whole.len();
+    let server = Server::of(generator.clone(), Setup::default());
+    let by_ids = server.complete(&json!({"prompt": whole, "max_tokens": 9, "temperature": 0}));
+    let mut body =
+        json!({"prompt": CODE, "suffix": "\n)", "max_tokens": 9, "temperature": 0, "n": 2});
+    let by_suffix = server.complete(&body);
+    assert_eq!(texts(&by_suffix), [texts(&by_ids)[0]; 2]);
+    assert_eq!(by_suffix["usage"]["prompt_tokens"], tokens);
+    // A stream comes as it is sampled.
+    let pieces = server.stream(&body);
+    assert!(pieces.len() > 2, "{pieces:?}");
+    // What ends the middle ends the answer.
+    body["logit_bias"] = json!({id("<fim_pad>").to_string(): 100});
+    let ended = server.complete(&body);
+    assert_eq!(texts(&ended), ["", ""]);
+    assert_eq!(ended["choices"][0]["finish_reason"], "stop");
+
+    // Files of the repository come before, with the path of the current one.
+    body["logit_bias"] = Value::Null;
+    body["files"] = json!([{"path": "a.py", "text": "A"}]);
+    body["path"] = "b.py".into();
+    let with_files = server.complete(&body);
+    let added = 3 + "a.py\nAb.py\n".len() - 1;
+    assert_eq!(with_files["usage"]["prompt_tokens"], tokens + added);
+    for (field, value, part) in [
+        ("path", Value::Null, "set the path"),
+        ("files", json!([{"path": 1}]), "strings path and text"),
+        ("suffix", Value::Null, "without a suffix"),
+    ] {
+        let mut wrong = body.clone();
+        wrong[field] = value;
+        let error = server.post(&wrong).error(400);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(part), "{message}");
+    }
 }

@@ -55,6 +55,54 @@ pub fn generator() -> Generator {
     Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
 }
 
+/// The same model with a tokenizer of single bytes and StarCoder2's control tokens.
+pub fn filling() -> Generator {
+    // The printable stand-ins of bytes, as GPT-2 has them.
+    let printable = |b: u32| matches!(b, 33..=126 | 161..=172 | 174..=255);
+    let mut stand_in = 255;
+    let mut vocab = serde_json::Map::new();
+    for byte in 0..256 {
+        let code = match printable(byte) {
+            true => byte,
+            false => {
+                stand_in += 1;
+                stand_in
+            }
+        };
+        vocab.insert(char::from_u32(code).unwrap().into(), byte.into());
+    }
+    let controls = [
+        "<|endoftext|>",
+        "<fim_prefix>",
+        "<fim_suffix>",
+        "<fim_middle>",
+        "<fim_pad>",
+        "<repo_name>",
+        "<file_sep>",
+    ];
+    let added: Vec<Value> = (256..)
+        .zip(controls)
+        .map(|(id, content)| {
+            json!({
+                "id": id, "content": content, "special": true, "normalized": false,
+                "single_word": false, "lstrip": false, "rstrip": false,
+            })
+        })
+        .collect();
+    let byte_level = json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+    });
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+        "added_tokens": added,
+        "pre_tokenizer": byte_level, "post_processor": null, "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": vocab, "merges": []},
+    });
+    let json = tokenizer.to_string();
+    let tokenizer = CodeGeexTokenizer::from_json(&json, Some("<|endoftext|>")).unwrap();
+    Generator::new(generator().model().clone(), Arc::new(tokenizer))
+}
+
 /// A server that ends with it.
 pub struct Server {
     pub address: SocketAddr,
@@ -64,8 +112,12 @@ pub struct Server {
 
 impl Server {
     pub fn start(setup: Setup) -> Self {
+        Self::of(generator(), setup)
+    }
+
+    pub fn of(generator: Generator, setup: Setup) -> Self {
         let engine = Engine::start(
-            generator(),
+            generator,
             EngineOptions {
                 sequences: setup.sequences.try_into().unwrap(),
                 queue: setup.queue,
