@@ -10,6 +10,7 @@ mod evaluate;
 mod generate;
 #[cfg(feature = "eval")]
 mod humaneval;
+mod infill;
 mod interrupts;
 mod isa;
 mod jsonl;
