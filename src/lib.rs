@@ -37,6 +37,7 @@
 //! | you have | use |
 //! |---|---|
 //! | one prompt at a time | [`Generator`]: `complete`, `complete_n`, `stream`, or `generate` with a callback |
+//! | the text before and after a cursor | [`Generator::infill`]; [`Infill`] adds other files |
 //! | a chat: prompts that begin like the one before | [`Session`]; it keeps the KV cache |
 //! | an editor with a cursor | [`edit::EditSession`]: reuse, clipping, typing through a suggestion, post-processing |
 //! | requests of many threads | [`Service`]: one batch on a thread of its own, with a [`Ticket`] for each request |
@@ -52,6 +53,7 @@
 //! | [`Language`] | the languages of the training data: names, tags, comments, file extensions |
 //! | [`prompt`] | tasks (translation, explanation, docstrings) and templates |
 //! | [`code`] | source text without parsing it: scanner, where code ends, post-processing of completions |
+//! | [`family`] | the architectures: their `config.json`, their tensors, [`ModelConfig`](family::ModelConfig) |
 //! | [`model`] | loading, converting and quantizing, the [`Model`] trait and its forward pass |
 //! | [`generate`] | sampling, beam search, streaming, stops, scoring, batching; the [`Sampler`] trait |
 //! | [`edit`] | inline suggestions for editors |

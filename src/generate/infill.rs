@@ -4,19 +4,20 @@
 //! a model without their tokens completes the text before the cursor, and its completions are ranked
 //! by the text after it.
 
+mod format;
+mod ranking;
+
 use std::fmt;
 
-use super::{Completion, FinishReason, GenerateOptions, Generator, Prompt, Session};
-use crate::cancel::CancelToken;
-use crate::code::{Likelihood, rank};
-use crate::error::{Error, ErrorKind, Result, bail};
+use super::{GenerateOptions, Generator, Prompt};
+use crate::error::{Error, Result, bail};
 use crate::language::Language;
-use crate::memory::{TryGrow, TryGrowText, try_collect, try_collect_ok, try_copy, try_copy_text};
+use crate::memory::{TryGrow, TryGrowText, try_collect_ok, try_copy, try_copy_text};
 use crate::setters::setters;
 use crate::tokenizer::{SpecialTokens, Tokenizer};
 
-/// Tokens of the text after the cursor that completions are ranked by, at most.
-const RANKED_TOKENS: usize = 32;
+use format::{FORMATS, Format, Piece};
+pub(super) use ranking::Ranking;
 
 /// The order in which a prompt has the text before (prefix) and after (suffix) the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,308 +159,6 @@ impl Infill {
     }
 }
 
-/// A part of a prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    /// A control token.
-    Token(&'static str),
-    Text(&'static str),
-    /// The name of the repository.
-    Repository,
-    /// The path of a file: that of the context in [`Format::file`], else of the current one.
-    Path,
-    /// The path of the current file and a line break, where it has a path.
-    PathLine,
-    /// The text of a file of the context.
-    File,
-    /// The name of the language, if one is given.
-    Language,
-    Prefix,
-    Suffix,
-}
-
-use Piece::{File, Language as Name, Path, PathLine, Prefix, Repository, Suffix, Text, Token};
-
-/// How published models write a prompt.
-struct Format {
-    name: &'static str,
-    /// Tokens beside those of the first prompt that tell the format.
-    tells: &'static [&'static str],
-    /// Before everything.
-    head: &'static [Piece],
-    /// Prompts, the one to prefer first. The tokens of the first one tell the format.
-    prompts: &'static [(InfillOrder, &'static [Piece])],
-    /// Tokens that end the middle, where the tokenizer has them.
-    ends: &'static [&'static str],
-    /// Before everything else, where the repository has a name.
-    repository: &'static [Piece],
-    /// For each file of the context; empty where the model has no format for that.
-    file: &'static [Piece],
-    /// Between the context and the prompt.
-    current: &'static [Piece],
-    /// Whether `current` is written without a context as well, if the file has a path.
-    current_alone: bool,
-}
-
-const PSM: InfillOrder = InfillOrder::PrefixSuffix;
-const SPM: InfillOrder = InfillOrder::SuffixPrefix;
-
-/// The formats. The first one whose tokens are all there is a tokenizer's.
-const FORMATS: &[Format] = &[
-    // StarCoder2 (arXiv 2402.19173, section 5.1): paths are part of the file's text.
-    Format {
-        name: "starcoder2",
-        tells: &["<file_sep>"],
-        head: &[],
-        prompts: &[
-            (
-                PSM,
-                &[
-                    Token("<fim_prefix>"),
-                    PathLine,
-                    Prefix,
-                    Token("<fim_suffix>"),
-                    Suffix,
-                    Token("<fim_middle>"),
-                ],
-            ),
-            (
-                SPM,
-                &[
-                    Token("<fim_prefix>"),
-                    Token("<fim_suffix>"),
-                    Suffix,
-                    Token("<fim_middle>"),
-                    PathLine,
-                    Prefix,
-                ],
-            ),
-        ],
-        ends: &["<file_sep>", "<repo_name>", "<fim_pad>", "<fim_prefix>"],
-        repository: &[Token("<repo_name>"), Repository],
-        file: &[Token("<file_sep>"), Path, Text("\n"), File],
-        current: &[Token("<file_sep>")],
-        current_alone: false,
-    },
-    // StarCoder, Granite Code, Stable Code (arXiv 2305.06161, section 5.2).
-    Format {
-        name: "starcoder",
-        tells: &[],
-        head: &[],
-        prompts: &[
-            (
-                PSM,
-                &[
-                    Token("<fim_prefix>"),
-                    Prefix,
-                    Token("<fim_suffix>"),
-                    Suffix,
-                    Token("<fim_middle>"),
-                ],
-            ),
-            (
-                SPM,
-                &[
-                    Token("<fim_prefix>"),
-                    Token("<fim_suffix>"),
-                    Suffix,
-                    Token("<fim_middle>"),
-                    Prefix,
-                ],
-            ),
-        ],
-        ends: &["<filename>", "<reponame>", "<fim_pad>", "<fim_prefix>"],
-        repository: &[Token("<reponame>"), Repository],
-        file: &[Token("<filename>"), Path, Text("\n"), File],
-        current: &[Token("<filename>"), Path, Text("\n")],
-        current_alone: true,
-    },
-    // SantaCoder (arXiv 2301.03988).
-    Format {
-        name: "santacoder",
-        tells: &[],
-        head: &[],
-        prompts: &[
-            (
-                PSM,
-                &[
-                    Token("<fim-prefix>"),
-                    Prefix,
-                    Token("<fim-suffix>"),
-                    Suffix,
-                    Token("<fim-middle>"),
-                ],
-            ),
-            (
-                SPM,
-                &[
-                    Token("<fim-prefix>"),
-                    Token("<fim-suffix>"),
-                    Suffix,
-                    Token("<fim-middle>"),
-                    Prefix,
-                ],
-            ),
-        ],
-        ends: &["<fim-pad>", "<fim-prefix>"],
-        repository: &[],
-        file: &[],
-        current: &[],
-        current_alone: false,
-    },
-    // Qwen2.5-Coder (arXiv 2409.12186, section 3.2), Granite 3 and 4, CodeGemma.
-    Format {
-        name: "qwen2.5-coder",
-        tells: &[],
-        head: &[],
-        prompts: &[(
-            PSM,
-            &[
-                Token("<|fim_prefix|>"),
-                Prefix,
-                Token("<|fim_suffix|>"),
-                Suffix,
-                Token("<|fim_middle|>"),
-            ],
-        )],
-        ends: &[
-            "<|endoftext|>",
-            "<|fim_prefix|>",
-            "<|fim_middle|>",
-            "<|fim_suffix|>",
-            "<|fim_pad|>",
-            "<|repo_name|>",
-            "<|file_sep|>",
-            "<|file_separator|>",
-            "<|im_start|>",
-            "<|im_end|>",
-        ],
-        repository: &[Token("<|repo_name|>"), Repository, Text("\n")],
-        file: &[Token("<|file_sep|>"), Path, Text("\n"), File, Text("\n")],
-        current: &[Token("<|file_sep|>"), Path, Text("\n")],
-        current_alone: false,
-    },
-    // Code Llama (arXiv 2308.12950, section 3.2).
-    Format {
-        name: "codellama",
-        tells: &[],
-        head: &[],
-        prompts: &[
-            (
-                PSM,
-                &[
-                    Token("▁<PRE>"),
-                    Prefix,
-                    Token("▁<SUF>"),
-                    Suffix,
-                    Token("▁<MID>"),
-                ],
-            ),
-            (
-                SPM,
-                &[
-                    Token("▁<PRE>"),
-                    Token("▁<SUF>"),
-                    Suffix,
-                    Token("▁<MID>"),
-                    Prefix,
-                ],
-            ),
-        ],
-        ends: &["▁<EOT>"],
-        repository: &[],
-        file: &[],
-        current: &[],
-        current_alone: false,
-    },
-    // DeepSeek-Coder (arXiv 2401.14196): other files by their path in a comment.
-    Format {
-        name: "deepseek-coder",
-        tells: &[],
-        head: &[],
-        prompts: &[(
-            PSM,
-            &[
-                Token("<｜fim▁begin｜>"),
-                Prefix,
-                Token("<｜fim▁hole｜>"),
-                Suffix,
-                Token("<｜fim▁end｜>"),
-            ],
-        )],
-        ends: &["<|EOT|>", "<｜end▁of▁sentence｜>"],
-        repository: &[],
-        file: &[Text("#"), Path, Text("\n"), File, Text("\n")],
-        current: &[Text("#"), Path, Text("\n")],
-        current_alone: false,
-    },
-    // Codestral (mistral-common): the path stands before the text of a file.
-    Format {
-        name: "codestral",
-        tells: &[],
-        head: &[],
-        prompts: &[(SPM, &[Token("[SUFFIX]"), Suffix, Token("[PREFIX]"), Prefix])],
-        ends: &[],
-        repository: &[],
-        file: &[],
-        current: &[],
-        current_alone: false,
-    },
-    // CodeGeeX4 (its guide to infilling). The end of a turn is among the ids that end a text.
-    Format {
-        name: "codegeex4",
-        tells: &[],
-        head: &[Token("<|user|>"), Text("\n")],
-        prompts: &[(
-            SPM,
-            &[
-                Text("###LANGUAGE:"),
-                Name,
-                Text("\n###MODE:BLOCK\n"),
-                Token("<|code_suffix|>"),
-                Suffix,
-                Token("<|code_prefix|>"),
-                Prefix,
-                Token("<|code_middle|>"),
-                Token("<|assistant|>"),
-                Text("\n"),
-            ],
-        )],
-        ends: &["<|user|>", "<|observation|>"],
-        repository: &[],
-        file: &[
-            Text("###REFERENCE:\n###PATH:"),
-            Path,
-            Text("\n"),
-            File,
-            Text("\n"),
-        ],
-        current: &[Text("###PATH:"), Path, Text("\n")],
-        current_alone: true,
-    },
-    // InCoder (arXiv 2204.05999, section 2.1).
-    Format {
-        name: "incoder",
-        tells: &[],
-        head: &[],
-        prompts: &[(
-            PSM,
-            &[
-                Prefix,
-                Token("<|mask:0|>"),
-                Suffix,
-                Token("<|mask:1|>"),
-                Token("<|mask:0|>"),
-            ],
-        )],
-        ends: &["<|endofmask|>"],
-        repository: &[],
-        file: &[],
-        current: &[],
-        current_alone: false,
-    },
-];
-
 /// The fill-in-the-middle format of a tokenizer.
 ///
 /// | format | tokens | models |
@@ -516,7 +215,7 @@ impl InfillTokens {
     /// as `special` says.
     ///
     /// # Errors
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an order that the models of the format
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an order that the models of the format
     /// were not trained on, for files or the name of a repository where the format has none, and for
     /// files without a path of the current one; those of [`Tokenizer::encode`].
     pub fn encode<'p>(
@@ -588,15 +287,6 @@ impl fmt::Debug for InfillTokens {
     }
 }
 
-impl Piece {
-    fn token(self) -> Option<&'static str> {
-        match self {
-            Token(token) => Some(token),
-            _ => None,
-        }
-    }
-}
-
 /// Makes ids of pieces. Text between two control tokens is encoded as one.
 struct Writer<'a> {
     tokenizer: &'a dyn Tokenizer,
@@ -618,33 +308,33 @@ impl Writer<'_> {
     fn write(&mut self, piece: Piece, file: Option<&ContextFile>) -> Result<()> {
         let infill = self.infill;
         match piece {
-            Token(token) => {
+            Piece::Token(token) => {
                 self.flush()?;
                 let Some(id) = self.tokenizer.control_id(token) else {
                     bail!(Internal, "the tokenizer lost its token {token}");
                 };
                 self.ids.try_push(id)?;
             }
-            Text(text) => self.text.try_push_str(text)?,
-            Repository => self.push(infill.repository.as_deref())?,
-            Path => match file {
+            Piece::Text(text) => self.text.try_push_str(text)?,
+            Piece::Repository => self.push(infill.repository.as_deref())?,
+            Piece::Path => match file {
                 Some(file) => self.text.try_push_str(&file.path)?,
                 None => self.push(infill.path.as_deref())?,
             },
-            PathLine => {
+            Piece::PathLine => {
                 if let Some(path) = &infill.path {
                     self.text.try_push_str(path)?;
                     self.text.try_push_str("\n")?;
                 }
             }
-            File => self.push(file.map(|file| &*file.text))?,
-            Name => self.push(infill.language.map(Language::title))?,
-            Suffix => {
+            Piece::File => self.push(file.map(|file| &*file.text))?,
+            Piece::Language => self.push(infill.language.map(Language::title))?,
+            Piece::Suffix => {
                 self.flush()?;
                 self.goes_on = true;
                 self.text.try_push_str(&infill.suffix)?;
             }
-            Prefix => match self.before {
+            Piece::Prefix => match self.before {
                 Prompt::Text(text) => self.text.try_push_str(text)?,
                 Prompt::Ids(ids) => {
                     self.flush()?;
@@ -708,110 +398,6 @@ pub(super) fn encode(
         options.stops.stop_ids.try_push(id)?;
     }
     tokens.encode(tokenizer, prompt, infill, special)
-}
-
-/// How samples of a model without fill-in-the-middle are ordered: by what follows the cursor.
-pub(super) struct Ranking {
-    /// The first tokens of the suffix.
-    suffix: Vec<u32>,
-    cancel: CancelToken,
-}
-
-impl Ranking {
-    /// The ranking of a request, if it has one.
-    pub fn of(
-        generator: &Generator,
-        options: &GenerateOptions,
-        cancel: &CancelToken,
-    ) -> Result<Option<Self>> {
-        let tokenizer = &**generator.tokenizer();
-        let Some(infill) = &options.infill else {
-            return Ok(None);
-        };
-        if options.samples < 2 || InfillTokens::of(tokenizer).is_some() {
-            return Ok(None);
-        }
-        // No token has more bytes than that, so that a long text is not encoded for its beginning.
-        let most = infill.suffix.floor_char_boundary(RANKED_TOKENS * 128);
-        let text = &infill.suffix[..most];
-        let mut suffix = tokenizer.encode_continuation(text, SpecialTokens::AsText)?;
-        suffix.truncate(RANKED_TOKENS);
-        Ok(Some(Self {
-            suffix,
-            cancel: cancel.until(options.limits.deadline),
-        }))
-    }
-
-    /// Orders completions of `prompt`, best first. Without the time for it they stay as they are.
-    pub fn sort(
-        &self,
-        session: &Session,
-        prompt: &[u32],
-        completions: &mut Vec<Completion>,
-    ) -> Result<()> {
-        let ended = |c: &Completion| {
-            matches!(
-                c.finish_reason,
-                FinishReason::Cancelled | FinishReason::Deadline | FinishReason::PrefillLimit
-            )
-        };
-        if completions.iter().any(ended) {
-            return Ok(());
-        }
-        let tokenizer = &**session.generator().tokenizer();
-        let context = session.generator().model().config().max_position_embeddings;
-        // What is shown, not the tokens beyond a stop, after what of the prompt was sampled again.
-        let own = completions.iter().map(|completion| {
-            let mut text = healed(tokenizer, completion)?;
-            text.try_push_str(&completion.text)?;
-            tokenizer.encode_continuation(&text, SpecialTokens::AsText)
-        });
-        let own: Vec<Vec<u32>> = try_collect_ok(own)?;
-        let longest = own.iter().map(Vec::len).max().unwrap_or(0);
-        let room = context.saturating_sub(prompt.len() + longest);
-        let suffix = &self.suffix[..self.suffix.len().min(room)];
-        let scored = own.iter().map(|own| {
-            let mut ids = try_copy(prompt)?;
-            ids.try_extend(own)?;
-            ids.try_extend(suffix)?;
-            ids.truncate(context);
-            if ids.len() == prompt.len() {
-                return Ok((Vec::new(), Vec::new()));
-            }
-            let mut logprobs = session.score(&ids[..], prompt.len(), &self.cancel)?;
-            let suffix = logprobs.split_off(own.len().min(logprobs.len()));
-            Ok::<_, Error>((logprobs, suffix))
-        });
-        let scored: Vec<(Vec<f32>, Vec<f32>)> = match try_collect_ok(scored) {
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
-            result => result?,
-        };
-        let likelihoods = scored.iter().map(|(own, suffix)| Likelihood {
-            tokens: own,
-            suffix: Some(suffix),
-        });
-        let ranked = rank(&try_collect(likelihoods)?)?;
-        let mut taken = try_collect(completions.drain(..).map(Some))?;
-        let best_first = ranked.iter().filter_map(|r| taken[r.index].take());
-        completions.extend(best_first);
-        Ok(())
-    }
-}
-
-/// The bytes of the prompt that a completion begins with, as far as they are text.
-fn healed(tokenizer: &dyn Tokenizer, completion: &Completion) -> Result<String> {
-    let mut bytes = Vec::new();
-    for &id in &completion.ids {
-        if bytes.len() >= completion.healed {
-            break;
-        }
-        bytes.try_extend(tokenizer.token_bytes(id).unwrap_or_default())?;
-    }
-    bytes.truncate(completion.healed);
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(try_copy_text(text)?),
-        Err(_) => Ok(String::new()),
-    }
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ pub enum WhenFull {
 /// How a request is decoded: samples, the greedy one included, or beams.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "there is one for each request")]
 pub enum RequestOptions {
     /// As by [`Generator::generate`]. All samples of a request share the computation and the memory
     /// of its prompt.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::code::StopRule;
-use crate::generate::StopAt;
 use crate::generate::test_model::{ByteTokenizer as Bytes, TestModel};
+use crate::generate::{FinishReason, StopAt};
 
 fn shown(tokenizer: &Bytes, infill: &Infill) -> String {
     let tokens = InfillTokens::of(tokenizer).unwrap();
@@ -189,7 +189,7 @@ fn the_beginning_of_text_comes_first_and_spaces_are_those_of_the_model() {
     // Ids of the text before the cursor bring no second one.
     let tokens = InfillTokens::of(&tokenizer).unwrap();
     let before = [tokenizer.prefix[0], u32::from(b'p')];
-    let ids = tokens.encode(&tokenizer, &before, &infill, SpecialTokens::AsText);
+    let ids = tokens.encode(&tokenizer, before, &infill, SpecialTokens::AsText);
     assert_eq!(tokenizer.show(&ids.unwrap()), "<s>▁<PRE>p▁<SUF>suf▁<MID>");
 }
 
