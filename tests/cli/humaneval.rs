@@ -9,6 +9,7 @@ use codegeex::eval::{EvalLanguage, Toolchains, Verdict, dataset};
 use serde_json::{Value, json};
 
 use crate::command::{codegeex, finish, json_lines, run};
+use crate::support::families;
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval")
@@ -16,10 +17,13 @@ fn data() -> PathBuf {
 
 /// The arguments of a generation into a file.
 fn generation(out: &Path, more: &[&str]) -> Vec<String> {
-    let mut args = vec!["humaneval", "generate", "--max-tokens", "160", "--data"];
+    let mut args = vec!["humaneval", "generate", "--data"];
     let (data, out) = (data(), out.to_str().unwrap().to_owned());
     args.extend([data.to_str().unwrap(), "--out", &out]);
     args.extend(more);
+    if !more.contains(&"--max-tokens") {
+        args.extend(["--max-tokens", "160"]);
+    }
     args.into_iter().map(str::to_owned).collect()
 }
 
@@ -326,4 +330,51 @@ fn arguments_that_make_no_sense_are_named() {
             .failed(1)
             .contains("cannot open")
     );
+}
+
+/// Prompts of models that were not trained with language tags have none, and reports say so.
+#[test]
+fn every_family_has_its_own_style_of_prompts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, model) in families::all() {
+        let model = families::with_tokenizer(&model);
+        let out = folder.path().join(format!("{name}.jsonl"));
+        let path = model.path().to_str().unwrap();
+        let usual = [
+            "--lang",
+            "go",
+            "--samples",
+            "1",
+            "--limit",
+            "1",
+            "--max-tokens",
+            "500",
+        ];
+        generate(&out, &[&usual[..], &["--model", path]].concat());
+        let samples = json_lines(&std::fs::read_to_string(&out).unwrap());
+        let (prompt, run_of) = (&samples[0]["prompt"], &samples[0]["run"]);
+        assert!(!prompt.as_str().unwrap().contains("language:"), "{prompt}");
+        assert_eq!(run_of["tag"], false, "{name}");
+        let family = run_of["family"].as_str().unwrap().to_owned();
+        if !seen.insert(family.clone()) {
+            continue;
+        }
+        let evaluated = folder.path().join(format!("{name}_evaluated.jsonl"));
+        results(&out, &evaluated);
+        let file = evaluated.to_str().unwrap();
+        let table = run(&["humaneval", "report", "--partial", file], "").ok();
+        let line = format!("model family {family}, prompt: plain, cut: reference");
+        assert!(table.contains(&line), "{table}");
+        // The style can be chosen.
+        if family == "llama" {
+            let tagged = folder.path().join("tagged.jsonl");
+            let style = ["--model", path, "--prompt-style", "tag"];
+            generate(&tagged, &[&usual[..], &style].concat());
+            let samples = json_lines(&std::fs::read_to_string(&tagged).unwrap());
+            let prompt = samples[0]["prompt"].as_str().unwrap();
+            assert!(prompt.starts_with("// language: Go\n"), "{prompt}");
+        }
+    }
+    assert!(seen.len() >= 12, "{seen:?}");
 }

@@ -4,17 +4,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command::{Finished, run};
+use crate::support::families::{self, CONTROLS};
 use crate::support::tokenizer::byte_level_json;
-
-const CONTROLS: [&str; 7] = [
-    "<|endoftext|>",
-    "<fim_prefix>",
-    "<fim_suffix>",
-    "<fim_middle>",
-    "<fim_pad>",
-    "<repo_name>",
-    "<file_sep>",
-];
 
 /// The toy model with a tokenizer that has StarCoder2's tokens.
 fn model() -> TempDir {
@@ -125,7 +116,7 @@ fn requests_have_a_suffix_each() {
             "--model",
             folder,
         ];
-        run(&args, &lines.join("\n")).some_refused()
+        run(&args, lines.join("\n")).some_refused()
     };
     let answers = ask(&[
         json!({"prompt": "a = ", "suffix": "\n"}),
@@ -206,4 +197,15 @@ fn inspect_names_the_format() {
         json["tokenizer"],
         json!({"ids": 263, "infill": "starcoder2"})
     );
+}
+
+#[test]
+fn every_family_fills_in() {
+    for (name, folder) in families::all() {
+        let model = families::with_tokenizer(&folder);
+        let by_hand = "<fim_prefix>a = <fim_suffix>\n<fim_middle>";
+        let by_hand = generate(&model, &["--parse-special", by_hand]).ok();
+        let filled = generate(&model, &["a = ", "--suffix", "\n"]).ok();
+        assert_eq!(filled, by_hand, "{name}");
+    }
 }

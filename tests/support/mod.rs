@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod alloc;
+pub mod families;
 pub mod files;
 pub mod golden;
 pub mod tokenizer;
