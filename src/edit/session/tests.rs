@@ -535,3 +535,61 @@ fn the_text_after_the_cursor_is_cut_at_a_line() {
     let long = "a line\n".repeat(1 << 20);
     assert_eq!(filling.cut(&session, &long).unwrap(), "a line\n");
 }
+
+/// Reuse and post-processing with the rules of other models: those of SentencePiece put a space
+/// before a text, and others a token.
+#[test]
+fn sessions_work_with_the_tokenizers_of_other_models() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokenizers");
+    for name in [
+        "codegen",
+        "deepseek_coder",
+        "gemma",
+        "llama2",
+        "llama3",
+        "mistral",
+        "neox",
+        "qwen2",
+        "starcoder",
+        "yi",
+    ] {
+        let json = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+        let fixture: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let json = fixture["tokenizer"].to_string();
+        let tokenizer = Arc::new(CodeGeexTokenizer::from_json(&json, None).unwrap());
+        let generator = Generator::new(Arc::new(TestModel::noise()), tokenizer.clone());
+        let options = options(12).infill(false);
+        let mut edit = EditSession::new(&generator, python(), options).unwrap();
+        let text = "# language: x\nimport os\n\n\ndef größe(pfad):\n    return os.stat(pfad)";
+        let (mut computed, mut keystrokes) = (0, 0);
+        for (at, c) in text.char_indices().skip(20) {
+            let before = &text[..at + c.len_utf8()];
+            edit.update(before, "").unwrap();
+            check(&mut edit);
+            keystrokes += 1;
+            if keystrokes > 1 {
+                computed += edit.reuse().computed;
+            }
+            // Prompt and completion are one text.
+            let Some(found) = edit.suggestion() else {
+                continue;
+            };
+            let shown = found.text.trim_end_matches('\u{FFFD}');
+            let healed: Vec<u8> = (found.completion.ids.iter())
+                .flat_map(|&id| tokenizer.token_bytes(id).unwrap_or_default())
+                .copied()
+                .collect();
+            let own = String::from_utf8_lossy(&healed[found.completion.healed..]).into_owned();
+            assert!(own.starts_with(shown), "{name}: {own:?} and {shown:?}");
+            let due = &healed[..found.completion.healed];
+            assert!(
+                before.as_bytes().ends_with(due),
+                "{name}: {due:?} of {before:?}"
+            );
+        }
+        assert!(
+            computed <= 8 * keystrokes,
+            "{name}: {computed} of {keystrokes}"
+        );
+    }
+}
