@@ -43,7 +43,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::cancel::CancelToken;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, excerpt};
 use crate::family::{Family, ModelConfig};
 use crate::language::Language;
 use crate::memory::try_copy_text;
@@ -165,8 +165,7 @@ impl TokenizerBeside {
     /// The tokenizer of a model of this configuration; `builtin` is CodeGeeX's own.
     ///
     /// # Errors
-    /// Those of `builtin`; [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a tokenizer that
-    /// has more ids than the model.
+    /// Those of `builtin` and of [`check_pair`].
     pub fn of(
         self,
         config: &ModelConfig,
@@ -174,13 +173,10 @@ impl TokenizerBeside {
     ) -> Result<Arc<dyn Tokenizer>> {
         let ids = config.padded_vocab_size;
         match self.0 {
-            Some(tokenizer) if tokenizer.vocab_size() > ids => bail!(
-                InvalidArgument,
-                "the tokenizer beside the model has {} ids, and the model has {ids}: they do not \
-                 belong together",
-                tokenizer.vocab_size()
-            ),
-            Some(tokenizer) => Ok(Arc::new(tokenizer)),
+            Some(tokenizer) => {
+                check_pair(config, &tokenizer)?;
+                Ok(Arc::new(tokenizer))
+            }
             None if config.family == Family::CODEGEEX => builtin(),
             None => {
                 let end = config.eos_token_ids.first().copied().unwrap_or(u32::MAX);
@@ -188,6 +184,38 @@ impl TokenizerBeside {
             }
         }
     }
+}
+
+/// Checks that a tokenizer that was read from files may be a model's.
+///
+/// # Errors
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for one that has more ids than the model, or
+/// text where the model's configuration has the end of text.
+pub(crate) fn check_pair(config: &ModelConfig, tokenizer: &dyn Tokenizer) -> Result<()> {
+    let ids = config.padded_vocab_size;
+    if tokenizer.vocab_size() > ids {
+        bail!(
+            InvalidArgument,
+            "the tokenizer has {} ids, and the model has {ids}: they do not belong together",
+            tokenizer.vocab_size()
+        );
+    }
+    for &id in &config.eos_token_ids {
+        // Not every file says which of its tokens are control tokens; their names do.
+        let looks_like_control = |bytes: &[u8]| matches!(bytes.first(), Some(b'<' | b'['));
+        if let Some(bytes) = tokenizer.token_bytes(id)
+            && !tokenizer.is_control(id)
+            && !looks_like_control(bytes)
+        {
+            bail!(
+                InvalidArgument,
+                "the model ends a text with token {id}, which is the text {} of the tokenizer: they \
+                 do not belong together",
+                excerpt(&String::from_utf8_lossy(bytes))
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A model with its tokenizer.
@@ -223,8 +251,8 @@ impl Generator {
     /// # Errors
     /// Those of [`load`] and
     /// [`CodeGeexTokenizer::open`];
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a tokenizer that has more ids than
-    /// the model.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a tokenizer that does not belong to
+    /// the model: it has more ids, or text where the model's configuration has the end of text.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &LoadOptions::new())
     }

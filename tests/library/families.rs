@@ -15,6 +15,7 @@ use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
 use codegeex::{ErrorKind, GenerateOptions, Generator};
 
+use crate::support::families;
 use crate::support::golden::{Golden, assert_close, folders, greedy, logits, relative};
 
 fn folder(name: &str) -> PathBuf {
@@ -258,6 +259,24 @@ fn a_model_without_a_tokenizer_takes_ids() {
     assert!(
         error.to_string().contains("do not belong together"),
         "{error}"
+    );
+}
+
+/// The end of text of the configuration is text in the tokenizer.
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    let model = families::with_tokenizer(&folder("qwen2"));
+    Generator::open(model.path()).unwrap();
+    let path = model.path().join("config.json");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let wrong = config.replace("\"eos_token_id\":256", "\"eos_token_id\":[256,97]");
+    assert_ne!(wrong, config);
+    std::fs::write(&path, wrong).unwrap();
+    let error = Generator::open(model.path()).map(|_| ()).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("token 97, which is the text \"a\""),
+        "{message}"
     );
 }
 
