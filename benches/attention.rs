@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use codegeex::__internal::ThreadPool;
 use codegeex::backend::{
-    Backend, CacheShape, Cpu, CpuOptions, HeadShape, KvCache, KvFormat, Query, Rows,
+    Backend, CacheShape, Cpu, CpuOptions, HeadShape, KvCache, KvFormat, PlanRow, PlanRows, Rows,
+    StepPlan,
 };
 
 const HEADS: HeadShape = HeadShape {
@@ -50,18 +51,38 @@ fn read_bandwidth(threads: usize) -> f64 {
     (data.len() * 8) as f64 / best.as_secs_f64()
 }
 
-fn filled(cpu: &Cpu, layers: usize, tokens: usize) -> <Cpu as Backend>::Cache {
-    let mut cache = cpu.cache(CacheShape {
+/// The plan of one sequence whose rows have these positions.
+fn plan(positions: std::ops::Range<usize>) -> StepPlan {
+    let mut step = StepPlan::default();
+    step.ids = vec![0; positions.len()];
+    step.rows = positions
+        .map(|position| PlanRow {
+            sequence: 0,
+            position,
+        })
+        .collect();
+    step
+}
+
+type Cache = KvCache<<Cpu as Backend>::Pool>;
+
+fn write(cpu: &Cpu, cache: &mut Cache, layers: usize, rows: &Rows) {
+    let step = plan(cache.len() - rows.rows()..cache.len());
+    let mut plan = cpu.plan(&step, vec![cache.table()]).expect("memory");
+    for layer in 0..layers {
+        cpu.write_kv(&mut plan, layer, rows, rows)
+            .expect("is not cancelled");
+    }
+}
+
+fn filled(cpu: &Cpu, layers: usize, tokens: usize) -> Cache {
+    let mut cache = KvCache::new(cpu.pool(CacheShape {
         layers,
         kv_heads: 40,
         head_dim: 128,
-    });
+    }));
     cache.extend(tokens).expect("memory");
-    let rows = noise(tokens);
-    for layer in 0..layers {
-        cpu.store(&mut [&mut cache], layer, &rows, &rows, &[tokens])
-            .expect("is not cancelled");
-    }
+    write(cpu, &mut cache, layers, &noise(tokens));
     cache
 }
 
@@ -90,17 +111,15 @@ fn main() {
         ] {
             let cpu =
                 Cpu::new(&CpuOptions::new().threads(threads).kv(format)).expect("threads start");
-            let cache = filled(&cpu, layers, TOKENS);
+            let mut cache = filled(&cpu, layers, TOKENS);
             let q = noise(1);
-            let queries = [Query {
-                sequence: 0,
-                position: TOKENS - 1,
-            }];
+            let step = plan(TOKENS - 1..TOKENS);
+            let last = cpu.plan(&step, vec![cache.table()]).expect("memory");
             // The best layer: each has its own memory, and one is short enough to get through
             // between two looks of the scheduler.
             let mut time = Duration::MAX;
             for layer in (0..8 * layers).map(|i| i % layers) {
-                let attend = || cpu.attend(&q, &queries, &[&cache], layer, HEADS);
+                let attend = || cpu.attend(&q, &last, PlanRows::All, layer, HEADS);
                 time = time.min(best(1, || drop(black_box(attend().expect("memory")))));
             }
             let bytes = codegeex::__internal::page_bytes(
@@ -118,19 +137,16 @@ fn main() {
                 "  {format:?} decode at {TOKENS}: {:.2} ms a layer, {rate:.1} GB/s",
                 time.as_secs_f64() * 1e3
             );
+            drop(last);
             drop(cache);
             for tokens in [512, TOKENS] {
-                let cache = filled(&cpu, 1, tokens);
+                let mut cache = filled(&cpu, 1, tokens);
                 let q = noise(tokens);
-                let queries: Vec<_> = (0..tokens)
-                    .map(|position| Query {
-                        sequence: 0,
-                        position,
-                    })
-                    .collect();
+                let step = plan(0..tokens);
+                let all = cpu.plan(&step, vec![cache.table()]).expect("memory");
                 let time = best(6, || {
                     black_box(
-                        cpu.attend(&q, &queries, &[&cache], 0, HEADS)
+                        cpu.attend(&q, &all, PlanRows::All, 0, HEADS)
                             .expect("memory"),
                     );
                 });
@@ -146,15 +162,13 @@ fn main() {
             let time = best(5, || {
                 cache.truncate(1000);
                 cache.extend(512).expect("memory");
-                cpu.store(&mut [&mut cache], 0, &rows, &rows, &[512])
-                    .expect("is not cancelled")
+                write(&cpu, &mut cache, 1, &rows);
             });
             let row = noise(1);
             let one = best(50, || {
                 cache.truncate(1000);
                 cache.extend(1).expect("memory");
-                cpu.store(&mut [&mut cache], 0, &row, &row, &[1])
-                    .expect("is not cancelled")
+                write(&cpu, &mut cache, 1, &row);
             });
             println!(
                 "  {format:?} store of 512: {:.2} ms, of 1: {:.1} us",

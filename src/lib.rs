@@ -159,7 +159,8 @@ pub use tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
 /// part of the public interface: anything here may change in any release.
 #[doc(hidden)]
 pub mod __internal {
-    pub use crate::backend::cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
+    pub use crate::backend::PAGE_TOKENS;
+    pub use crate::backend::cpu::{GROUP_TOKENS, page_bytes};
     pub use crate::bytes::*;
     pub use crate::checksum::*;
     pub use crate::memory::*;

@@ -1,23 +1,21 @@
 //! The CPU backend: activations in rows, arithmetic in the kernels, work divided over a pool.
 
 mod attention;
-mod budget;
-mod cache;
 mod page;
 mod probe;
-mod saved;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use super::isa::{self, ISA_VARIABLE, InstructionSet};
+use super::kv::Budget;
 use super::{
-    Activation, Backend, CacheShape, Determinism, HeadShape, KvFormat, Norm, PageSize, Query,
-    RotaryPairs,
+    Activation, Backend, CacheShape, Determinism, Gather, HeadShape, KvFormat, Norm, PAGE_TOKENS,
+    PageTable, PlanRow, PlanRows, RotaryPairs, StepPlan,
 };
 use crate::cancel::{CancelToken, Control};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::kernels::generic::activation::{FastGelu, Gelu, GeluTanh, Multiply, Relu, Silu};
 use crate::kernels::generic::norm::{LayerNorm, RmsNorm};
 use crate::kernels::generic::rotary::{RotateHalves, RotateInterleaved};
@@ -25,20 +23,16 @@ use crate::kernels::linear::{Context, Scratch, linear};
 use crate::kernels::packed::{self, PackedMatrix};
 use crate::kernels::{Isa, Matrix};
 use crate::memory;
-use crate::num;
 use crate::setters::setters;
 use crate::tensor::{Stored, Tensor};
 use crate::threads::{Crew, ThreadPool};
 
 use attention::attend;
-use budget::Budget;
 use page::Layout;
 
 pub use crate::kernels::linear::GROUP_TOKENS;
 pub use crate::kernels::packed::ActivationFormat;
-pub use cache::CpuCache;
-#[doc(hidden)]
-pub use page::PAGE_TOKENS;
+pub use page::{CpuPages, Page};
 
 /// How the CPU backend computes.
 #[derive(Debug, Clone, Default)]
@@ -144,12 +138,22 @@ impl Rows {
     }
 }
 
-/// Cosines and sines of rows, `pairs` of each a row.
+/// The plan of a step: the host's, which the operations read where it is.
 #[derive(Debug)]
-pub struct Angles {
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-    pairs: usize,
+pub struct CpuPlan<'p> {
+    step: &'p StepPlan,
+    tables: Vec<PageTable<'p, Page>>,
+    /// Of the rows whose logits are wanted.
+    wanted: Vec<PlanRow>,
+}
+
+impl CpuPlan<'_> {
+    fn rows(&self, rows: PlanRows) -> &[PlanRow] {
+        match rows {
+            PlanRows::All => &self.step.rows,
+            PlanRows::Wanted => &self.wanted,
+        }
+    }
 }
 
 /// A weight matrix, where it lies.
@@ -191,7 +195,7 @@ impl Cpu {
             buffers: Arc::default(),
             kv: options.kv,
             activations: options.activations,
-            budget: Arc::new(Budget::new(options.memory_limit)),
+            budget: Arc::new(Budget::new(options.memory_limit, memory::available)),
             cancel: CancelToken::new(),
             max_threads: None,
         })
@@ -237,6 +241,18 @@ impl Cpu {
         }
         Ok(Rows { values, cols })
     }
+
+    /// Some rows of a table, widened.
+    fn look_up(&self, table: &Weights, rows: impl ExactSizeIterator<Item = usize>) -> Result<Rows> {
+        let mut out = self.zeros(rows.len(), table.cols())?;
+        for (row, out) in rows.zip(out.values.chunks_mut(table.cols())) {
+            match table {
+                Weights::Dense(m) => m.widen(self.isa, row, 1, out),
+                Weights::Packed(m) => m.row(row, out),
+            }
+        }
+        Ok(out)
+    }
 }
 
 /// Values of activations that make a task worth handing to another thread.
@@ -251,8 +267,8 @@ impl Backend for Cpu {
     type Matrix = Weights;
     type Vector = Vec<f32>;
     type Activations = Rows;
-    type Cache = CpuCache;
-    type Angles = Angles;
+    type Pool = CpuPages;
+    type Plan<'p> = CpuPlan<'p>;
 
     fn name(&self) -> String {
         let activations = match self.activations {
@@ -293,30 +309,42 @@ impl Backend for Cpu {
         Ok(values)
     }
 
-    fn cache(&self, shape: CacheShape) -> CpuCache {
+    fn pool(&self, shape: CacheShape) -> CpuPages {
         let format = self.kv;
-        CpuCache::new(Layout { shape, format }, self.activations, &self.budget)
+        CpuPages::new(Layout { shape, format }, self.activations, &self.budget)
     }
 
-    fn page(&self, shape: CacheShape) -> PageSize {
-        PageSize {
-            tokens: PAGE_TOKENS,
-            bytes: page_bytes(shape, self.kv),
-        }
+    fn plan<'p>(
+        &self,
+        step: &'p StepPlan,
+        tables: Vec<PageTable<'p, Page>>,
+    ) -> Result<CpuPlan<'p>> {
+        let wanted = step.wanted.iter().map(|&row| step.rows[row]);
+        Ok(CpuPlan {
+            step,
+            tables,
+            wanted: memory::try_collect(wanted)?,
+        })
     }
 
-    fn rows(&self, matrix: &Weights, ids: &[u32]) -> Result<Rows> {
-        let mut out = self.zeros(ids.len(), matrix.cols())?;
-        for (&id, row) in ids.iter().zip(&mut out.values.chunks_mut(matrix.cols())) {
-            match matrix {
-                Weights::Dense(m) => m.widen(self.isa, id as usize, 1, row),
-                Weights::Packed(m) => m.row(id as usize, row),
-            }
-        }
-        Ok(out)
+    fn embed(&self, table: &Weights, plan: &CpuPlan<'_>) -> Result<Rows> {
+        self.look_up(table, plan.step.ids.iter().map(|&id| id as usize))
     }
 
-    fn select(&self, x: &Rows, rows: &[usize]) -> Result<Rows> {
+    fn embed_positions(&self, table: &Weights, plan: &CpuPlan<'_>, rows: PlanRows) -> Result<Rows> {
+        self.look_up(table, plan.rows(rows).iter().map(|row| row.position))
+    }
+
+    fn add_sinusoids(&self, x: &mut Rows, plan: &CpuPlan<'_>) -> Result<()> {
+        add(&mut x.values, &plan.step.sinusoids);
+        Ok(())
+    }
+
+    fn gather(&self, x: &Rows, plan: &CpuPlan<'_>, rows: Gather) -> Result<Rows> {
+        let rows = match rows {
+            Gather::Wanted => &plan.step.wanted,
+            Gather::Kept => &plan.step.kept,
+        };
         let mut out = self.zeros(rows.len(), x.cols)?;
         let width = x.cols.max(1);
         for (&row, out) in rows.iter().zip(out.values.chunks_exact_mut(width)) {
@@ -325,16 +353,14 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn upload(&self, values: Vec<f32>, cols: usize) -> Result<Rows> {
-        Ok(Rows::new(values, cols))
+    fn copy(&self, x: &Rows) -> Result<Rows> {
+        let mut out = self.zeros(x.rows(), x.cols)?;
+        out.values.copy_from_slice(&x.values);
+        Ok(out)
     }
 
     fn add(&self, x: &mut Rows, y: &Rows) -> Result<()> {
-        assert_eq!(x.values.len(), y.values.len());
-        x.values
-            .iter_mut()
-            .zip(&y.values)
-            .for_each(|(x, y)| *x += y);
+        add(&mut x.values, &y.values);
         Ok(())
     }
 
@@ -394,40 +420,24 @@ impl Backend for Cpu {
         })
     }
 
-    fn angles(&self, positions: &[u32], frequencies: &[f32]) -> Result<Angles> {
-        let len = positions.len() * frequencies.len();
-        let (mut cos, mut sin) = (memory::try_vec(len)?, memory::try_vec(len)?);
-        for &position in positions {
-            for &frequency in frequencies {
-                // The angle is rounded to single precision, as it is in training.
-                let (s, c) = num::sin_cos(f64::from(position as f32 * frequency));
-                cos.push(c as f32);
-                sin.push(s as f32);
-            }
-        }
-        Ok(Angles {
-            cos,
-            sin,
-            pairs: frequencies.len(),
-        })
-    }
-
     fn rotate(
         &self,
         x: &mut Rows,
-        angles: &Angles,
+        plan: &CpuPlan<'_>,
+        rows: PlanRows,
         pairs: RotaryPairs,
         head_dim: usize,
     ) -> Result<()> {
-        let (width, n) = (x.cols, angles.pairs);
+        let step = plan.step;
+        let (width, n) = (x.cols, step.angles.pairs);
         assert!(2 * n <= head_dim && width.is_multiple_of(head_dim));
-        assert!(x.rows() * n == angles.cos.len());
-        let rows = TASK_VALUES.div_ceil(width);
+        assert!(x.rows() == step.count(rows));
+        let chunk = TASK_VALUES.div_ceil(width);
         self.crew()
-            .for_each_chunk(&mut x.values, rows * width, |i, x| {
-                let cos = angles.cos[i * rows * n..].chunks_exact(n);
-                let sin = angles.sin[i * rows * n..].chunks_exact(n);
-                for ((heads, cos), sin) in x.chunks_exact_mut(width).zip(cos).zip(sin) {
+            .for_each_chunk(&mut x.values, chunk * width, |i, x| {
+                for (row, heads) in (i * chunk..).zip(x.chunks_exact_mut(width)) {
+                    let at = step.index(rows, row) * n;
+                    let (cos, sin) = (&step.angles.cos[at..][..n], &step.angles.sin[at..][..n]);
                     match pairs {
                         RotaryPairs::Halves => self.isa.dispatch(RotateHalves {
                             heads,
@@ -484,23 +494,26 @@ impl Backend for Cpu {
             })
     }
 
-    fn store(
-        &self,
-        caches: &mut [&mut CpuCache],
-        layer: usize,
-        k: &Rows,
-        v: &Rows,
-        tokens: &[usize],
-    ) -> Result<()> {
-        let (mut k, mut v) = (&k.values[..], &v.values[..]);
-        for (cache, &tokens) in caches.iter_mut().zip(tokens) {
-            let values = tokens * cache.layout().shape.kv_width();
+    fn write_kv(&self, plan: &mut CpuPlan<'_>, layer: usize, k: &Rows, v: &Rows) -> Result<()> {
+        let rows = &plan.step.rows;
+        assert!(k.rows() == rows.len() && v.rows() == rows.len() && k.cols == v.cols);
+        let (mut k, mut v, width) = (&k.values[..], &v.values[..], k.cols);
+        // Rows of a sequence that go to one page.
+        let together = |a: &PlanRow, b: &PlanRow| {
+            a.sequence == b.sequence && a.position / PAGE_TOKENS == b.position / PAGE_TOKENS
+        };
+        for rows in rows.chunk_by(together) {
+            let PlanRow { sequence, position } = rows[0];
             let (own_k, own_v);
-            (own_k, k) = k.split_at(values);
-            (own_v, v) = v.split_at(values);
-            if tokens > 0 {
-                cache.write(self.crew(), layer, own_k, own_v)?;
-            }
+            (own_k, k) = k.split_at(rows.len() * width);
+            (own_v, v) = v.split_at(rows.len() * width);
+            let Some(page) = plan.tables[sequence].page_mut(position / PAGE_TOKENS) else {
+                bail!(
+                    Internal,
+                    "a page to write to is shared with another sequence"
+                );
+            };
+            page.write(self.crew(), layer, position % PAGE_TOKENS, (own_k, own_v))?;
         }
         Ok(())
     }
@@ -508,19 +521,20 @@ impl Backend for Cpu {
     fn attend(
         &self,
         q: &Rows,
-        queries: &[Query],
-        caches: &[&CpuCache],
+        plan: &CpuPlan<'_>,
+        rows: PlanRows,
         layer: usize,
         shape: HeadShape,
     ) -> Result<Rows> {
         let width = shape.heads * shape.head_dim;
+        let queries = plan.rows(rows);
         assert!(q.cols == width && q.rows() == queries.len());
         let mut out = self.zeros(q.rows(), width)?;
         attend(
             self.context(),
             &q.values,
             queries,
-            caches,
+            &plan.tables,
             layer,
             shape,
             &mut out.values,
@@ -528,9 +542,14 @@ impl Backend for Cpu {
         Ok(out)
     }
 
-    fn read(&self, x: Rows) -> Vec<f32> {
-        x.values
+    fn read(&self, x: Rows) -> Result<Vec<f32>> {
+        Ok(x.values)
     }
+}
+
+fn add(x: &mut [f32], y: &[f32]) {
+    assert_eq!(x.len(), y.len());
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
 fn activate(isa: Isa, x: &mut [f32], activation: Activation) {

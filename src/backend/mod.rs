@@ -2,11 +2,18 @@
 //!
 //! [`Backend`] is generic, so that the layers are written once and compiled for each backend;
 //! the choice between backends is made once, when a model is loaded. A backend knows matrices,
-//! vectors and KV caches. It does not know layers or configurations.
+//! vectors and pages of KV cache. It does not know layers or configurations.
+//!
+//! A step is planned once on the host: [`StepPlan`] has its ids, positions, angles and wanted rows,
+//! and a [`PageTable`] for each sequence says where its keys and values are. [`Backend::plan`] takes
+//! both over, and from then on the operations of the step take nothing from the host, so that a
+//! device can record and submit them.
 #![forbid(unsafe_code)]
 
 pub mod cpu;
 mod isa;
+pub mod kv;
+mod plan;
 
 use std::fmt;
 
@@ -16,8 +23,10 @@ use crate::error::Result;
 use crate::tensor::{Stored, Tensor};
 
 pub use cpu::{ActivationFormat, Cpu, CpuOptions, Rows};
-pub(crate) use cpu::{GROUP_TOKENS, PAGE_TOKENS, page_bytes};
+pub(crate) use cpu::{GROUP_TOKENS, page_bytes};
 pub use isa::{ISA_VARIABLE, InstructionSet};
+pub use kv::{KvCache, PAGE_TOKENS, PagePool, PageTable};
+pub use plan::{Angles, Gather, PlanRow, PlanRows, StepPlan};
 
 /// Nonlinearity of an MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -159,68 +168,13 @@ pub struct HeadShape {
     pub window: Option<usize>,
 }
 
-/// One query row of an attention: which sequence it belongs to and where it stands there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Query {
-    /// Index into the caches of the call.
-    pub sequence: usize,
-    /// It sees the positions up to this one, those that the window leaves.
-    pub position: usize,
-}
-
-/// Keys and values of one sequence in every layer.
-///
-/// Memory comes in pages that forks share until one of them writes.
-pub trait KvCache: Send + Sync + fmt::Debug + Sized {
-    /// Tokens that are kept.
-    fn len(&self) -> usize;
-
-    /// Whether no token is kept.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Makes room for `tokens` more and counts them as kept; their keys and values are written
-    /// next, layer by layer.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory); the cache is then as before.
-    fn extend(&mut self, tokens: usize) -> Result<()>;
-
-    /// Forgets all but the first `tokens`.
-    fn truncate(&mut self, tokens: usize);
-
-    /// A second sequence with the same tokens, which shares the memory.
-    fn fork(&self) -> Self;
-
-    /// Bytes of the pages of this sequence, shared ones counted in full.
-    fn bytes(&self) -> usize;
-
-    /// What the bytes of [`write_to`](Self::write_to) depend on beside the shape: their order, the
-    /// format of the numbers, and how they were computed.
-    fn stored_id(&self) -> [u32; 2];
-
-    /// Writes the keys and values of all tokens: the same bytes for the same tokens.
-    ///
-    /// # Errors
-    /// [`Io`](crate::ErrorKind::Io).
-    fn write_to(&self, out: &mut SealedWriter<'_>) -> Result<()>;
-
-    /// Fills an empty cache with the `tokens` that another of its shape and
-    /// [`stored_id`](Self::stored_id) wrote.
-    ///
-    /// # Errors
-    /// [`MalformedFile`](crate::ErrorKind::MalformedFile), [`Io`](crate::ErrorKind::Io),
-    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory).
-    fn read_from(&mut self, tokens: usize, input: &mut SealedReader<'_>) -> Result<()>;
-}
-
 /// The operations of the forward pass.
 ///
-/// Activations are row-major `[tokens, width]`. What returns a result fails with
-/// [`OutOfMemory`](crate::ErrorKind::OutOfMemory), and with
-/// [`Cancelled`](crate::ErrorKind::Cancelled) where [`scoped`](Self::scoped) says so, and with
-/// nothing else. Lengths are the model's to get right; an implementation checks them and panics
+/// Activations are row-major `[tokens, width]`. An operation may only submit its work: a later one
+/// of the same call then reports what went wrong, [`read`](Self::read) at the latest. Operations fail
+/// with [`OutOfMemory`](crate::ErrorKind::OutOfMemory), with
+/// [`Cancelled`](crate::ErrorKind::Cancelled) where [`scoped`](Self::scoped) says so, and with what a
+/// device reports. Lengths are the model's to get right; an implementation checks them and panics
 /// rather than reading past an end.
 pub trait Backend: Clone + Send + Sync + fmt::Debug + Sized + 'static {
     /// A weight matrix, where the backend computes.
@@ -229,10 +183,10 @@ pub trait Backend: Clone + Send + Sync + fmt::Debug + Sized + 'static {
     type Vector: Send + Sync + fmt::Debug;
     /// Activations of some tokens.
     type Activations: Send;
-    /// Keys and values of a sequence.
-    type Cache: KvCache + 'static;
-    /// Sines and cosines of rotary position embedding, for the rows of a call.
-    type Angles: Send;
+    /// The memory of KV caches.
+    type Pool: PagePool;
+    /// A plan that was taken over, with page tables that it holds for `'p`.
+    type Plan<'p>: Send;
 
     /// What it is and what it runs on, for logs: `cpu avx512, 2 threads`.
     fn name(&self) -> String;
@@ -262,20 +216,42 @@ pub trait Backend: Clone + Send + Sync + fmt::Debug + Sized + 'static {
     /// As for [`matrix`](Self::matrix).
     fn vector(&self, tensor: &Tensor) -> Result<Self::Vector>;
 
-    /// An empty cache.
-    fn cache(&self, shape: CacheShape) -> Self::Cache;
+    /// The memory of KV caches of this shape. All pools of a backend and of its clones share a
+    /// [budget](PagePool::budget).
+    fn pool(&self, shape: CacheShape) -> Self::Pool;
 
-    /// The pages of such a cache.
-    fn page(&self, shape: CacheShape) -> PageSize;
+    /// Takes over the plan of a step, with a table for each sequence of [`StepPlan::rows`]. The pages
+    /// that rows are written to are their sequence's alone, see [`KvCache::extend`].
+    fn plan<'p>(
+        &self,
+        step: &'p StepPlan,
+        tables: Vec<PageTable<'p, <Self::Pool as PagePool>::Page>>,
+    ) -> Result<Self::Plan<'p>>;
 
-    /// Rows `ids` of a matrix, widened: `[ids.len(), cols]`.
-    fn rows(&self, matrix: &Self::Matrix, ids: &[u32]) -> Result<Self::Activations>;
+    /// The rows of a table for the ids of the plan, widened: `[rows, cols]`.
+    fn embed(&self, table: &Self::Matrix, plan: &Self::Plan<'_>) -> Result<Self::Activations>;
 
-    /// Rows `rows` of `x`.
-    fn select(&self, x: &Self::Activations, rows: &[usize]) -> Result<Self::Activations>;
+    /// The rows of a table for the positions of the plan, widened: `[rows, cols]`.
+    fn embed_positions(
+        &self,
+        table: &Self::Matrix,
+        plan: &Self::Plan<'_>,
+        rows: PlanRows,
+    ) -> Result<Self::Activations>;
 
-    /// Rows of `cols` values each from the host.
-    fn upload(&self, values: Vec<f32>, cols: usize) -> Result<Self::Activations>;
+    /// `x += ` the sinusoidal embeddings of the plan, for all rows.
+    fn add_sinusoids(&self, x: &mut Self::Activations, plan: &Self::Plan<'_>) -> Result<()>;
+
+    /// Some rows of `x`.
+    fn gather(
+        &self,
+        x: &Self::Activations,
+        plan: &Self::Plan<'_>,
+        rows: Gather,
+    ) -> Result<Self::Activations>;
+
+    /// The same values again.
+    fn copy(&self, x: &Self::Activations) -> Result<Self::Activations>;
 
     /// `x += y`.
     fn add(&self, x: &mut Self::Activations, y: &Self::Activations) -> Result<()>;
@@ -301,14 +277,12 @@ pub trait Backend: Clone + Send + Sync + fmt::Debug + Sized + 'static {
         epsilon: f32,
     ) -> Result<()>;
 
-    /// The angles of rows at these positions: for every frequency its product with the position.
-    fn angles(&self, positions: &[u32], frequencies: &[f32]) -> Result<Self::Angles>;
-
     /// Rotates the first values of every head of every row by the angles of the row, in place.
     fn rotate(
         &self,
         x: &mut Self::Activations,
-        angles: &Self::Angles,
+        plan: &Self::Plan<'_>,
+        rows: PlanRows,
         pairs: RotaryPairs,
         head_dim: usize,
     ) -> Result<()>;
@@ -332,29 +306,27 @@ pub trait Backend: Clone + Send + Sync + fmt::Debug + Sized + 'static {
         activation: Activation,
     ) -> Result<()>;
 
-    /// Writes the rows of `k` and `v` as the last tokens of the caches in `layer`: the first
-    /// `tokens[0]` rows to the first cache, and so on. Tokens before those keep what they have,
-    /// whatever the result.
-    fn store(
+    /// Writes the rows of `k` and `v`, `[rows, kv_width]`, to the slots of all rows of the plan in
+    /// `layer`, for the whole batch at once. Other tokens keep what they have, whatever the result.
+    fn write_kv(
         &self,
-        caches: &mut [&mut Self::Cache],
+        plan: &mut Self::Plan<'_>,
         layer: usize,
         k: &Self::Activations,
         v: &Self::Activations,
-        tokens: &[usize],
     ) -> Result<()>;
 
-    /// Scaled dot-product attention of each row of `q`, `[queries, heads * head_dim]`, over its
+    /// Scaled dot-product attention of each row of `q`, `[rows, heads * head_dim]`, over its
     /// sequence's keys and values in `layer`; softmax in single precision.
     fn attend(
         &self,
         q: &Self::Activations,
-        queries: &[Query],
-        caches: &[&Self::Cache],
+        plan: &Self::Plan<'_>,
+        rows: PlanRows,
         layer: usize,
         shape: HeadShape,
     ) -> Result<Self::Activations>;
 
-    /// Brings activations to the host, row after row.
-    fn read(&self, x: Self::Activations) -> Vec<f32>;
+    /// Waits for what was submitted and brings activations to the host, row after row.
+    fn read(&self, x: Self::Activations) -> Result<Vec<f32>>;
 }

@@ -14,14 +14,18 @@
 //!
 //! All tokens of all sequences of a call go through the linear layers together; attention looks
 //! at each sequence's own cache. After the keys and values of the last cached layer, only the
-//! rows whose logits are wanted go on. Before each layer, the rows of sequences that were cancelled
-//! go.
+//! rows whose logits are wanted go on.
+//!
+//! What the host knows of a step is handed to the backend once, as a plan, before the first operation.
+//! A sequence that is cancelled makes another one: before each layer its rows go.
 
 use super::ModelConfig;
 use super::params::{Layer, Linear, NormParams, Params, Supply};
 use super::plan::Plan;
-use super::rotary::{frequencies, sinusoids};
-use crate::backend::{Backend, CacheShape, HeadShape};
+use super::rotary::frequencies;
+use crate::backend::{
+    Backend, CacheShape, Gather, HeadShape, KvCache, PagePool, PageTable, PlanRows, StepPlan,
+};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::family::{Position, Residual};
@@ -53,12 +57,13 @@ impl<B: Backend> Graph<B> {
         })
     }
 
-    pub fn cache_shape(&self) -> CacheShape {
-        CacheShape {
+    /// The memory of its KV caches.
+    pub fn pool(&self) -> B::Pool {
+        self.backend.pool(CacheShape {
             layers: self.config.cached_layers(),
             kv_heads: self.config.num_kv_heads(),
             head_dim: self.config.head_dim(),
-        }
+        })
     }
 
     /// The logits of the rows that are wanted, row after row. The caches have room for the tokens.
@@ -68,15 +73,15 @@ impl<B: Backend> Graph<B> {
     pub fn forward(
         &self,
         plan: &mut Plan,
-        caches: &mut [&mut B::Cache],
+        caches: &mut [&mut KvCache<B::Pool>],
         control: &Control<'_>,
         observe: Observer<'_, B>,
     ) -> Result<Vec<f32>> {
-        let mut pass = Pass {
+        plan.embed_positions(&self.config, &self.frequencies)?;
+        let pass = Pass {
             model: self,
             backend: self.backend.scoped(control),
             control,
-            angles: None,
         };
         pass.run(plan, caches, observe)
     }
@@ -87,9 +92,9 @@ struct Pass<'a, 'c, B: Backend> {
     model: &'a Graph<B>,
     backend: B,
     control: &'a Control<'c>,
-    /// Of the rows that are still computed, when they were asked for.
-    angles: Option<B::Angles>,
 }
+
+type Tables<'p, B> = Vec<PageTable<'p, <<B as Backend>::Pool as PagePool>::Page>>;
 
 /// What the queries of a layer are made of.
 enum QueriesOf<'a, M> {
@@ -101,96 +106,120 @@ enum QueriesOf<'a, M> {
 
 impl<B: Backend> Pass<'_, '_, B> {
     fn run(
-        &mut self,
+        &self,
         plan: &mut Plan,
-        caches: &mut [&mut B::Cache],
+        caches: &mut [&mut KvCache<B::Pool>],
         observe: Observer<'_, B>,
     ) -> Result<Vec<f32>> {
         let p = &self.model.params;
-        let mut x = self.embed(plan)?;
-        for (i, layer) in p.layers.iter().enumerate() {
-            let last = p.top_query.is_none() && i + 1 == p.layers.len();
-            let input = (x, QueriesOf::Input);
-            match self.layer(i, layer, input, last, plan, caches)? {
-                Some(result) => x = result,
-                None => return Ok(Vec::new()),
+        let top = p.top_query.as_ref();
+        let layers = p.layers.iter().map(|layer| (layer, QueriesOf::Input));
+        let top_layer = top.map(|top| (&top.layer, QueriesOf::Table(&top.embeddings)));
+        let last = p.layers.len() - usize::from(top.is_none());
+        let mut taken = self.take(&plan.step, caches)?;
+        let mut x = self.embed(&taken)?;
+        for (index, (layer, queries)) in layers.chain(top_layer).enumerate() {
+            let above = matches!(queries, QueriesOf::Table(_));
+            if above {
+                x = self.norm(&x, &p.final_norm)?;
+                observe(index, &x)?;
             }
-            observe(i, &x)?;
+            self.control.progress();
+            if plan.has_cancelled() {
+                drop(taken);
+                plan.drop_cancelled()?;
+                taken = self.take(&plan.step, caches)?;
+                x = self.backend.gather(&x, &taken, Gather::Kept)?;
+            }
+            let narrows = index == last;
+            if narrows && plan.step.wanted.is_empty() {
+                self.keys_and_values(index, layer, &x, &mut taken)?;
+                return Ok(Vec::new());
+            }
+            x = self.layer(index, layer, (x, queries), narrows, &mut taken)?;
+            observe(index + usize::from(above), &x)?;
         }
-        let mut y = self.norm(&x, &p.final_norm)?;
-        drop(x);
-        observe(p.layers.len(), &y)?;
-        if let Some(top) = &p.top_query {
-            let index = p.layers.len();
-            // The query depends on the position alone, so it could be a table made once: that
-            // would save one of the 40 x 12 h² products of a 13B step and cost 42 MB.
-            let input = (y, QueriesOf::Table(&top.embeddings));
-            match self.layer(index, &top.layer, input, true, plan, caches)? {
-                Some(result) => y = result,
-                None => return Ok(Vec::new()),
-            }
-            observe(index + 1, &y)?;
+        if top.is_none() {
+            x = self.norm(&x, &p.final_norm)?;
+            observe(p.layers.len(), &x)?;
         }
         self.control.progress();
         let (head, bias) = match &p.head {
             Some(head) => (&head.weight, head.bias.as_ref()),
             None => (&p.word_embeddings, None),
         };
-        let mut logits = self.backend.linear(&y, head, bias)?;
-        drop(y);
+        let mut logits = self.backend.linear(&x, head, bias)?;
+        drop(x);
         self.scale(&mut logits, self.model.config.logits_multiplier)?;
-        Ok(self.backend.read(logits))
+        self.backend.read(logits)
     }
 
-    fn embed(&self, plan: &Plan) -> Result<B::Activations> {
+    /// Hands a plan to the backend.
+    fn take<'p>(
+        &self,
+        step: &'p StepPlan,
+        caches: &'p mut [&mut KvCache<B::Pool>],
+    ) -> Result<B::Plan<'p>> {
+        let tables: Tables<'p, B> = try_collect(caches.iter_mut().map(|cache| cache.table()))?;
+        self.backend.plan(step, tables)
+    }
+
+    fn embed(&self, plan: &B::Plan<'_>) -> Result<B::Activations> {
         let (b, p, config) = (&self.backend, &self.model.params, &self.model.config);
-        let mut x = b.rows(&p.word_embeddings, &plan.ids)?;
+        let mut x = b.embed(&p.word_embeddings, plan)?;
         self.scale(&mut x, config.embedding_multiplier)?;
         if let Some(table) = &p.position_embeddings {
-            b.add(&mut x, &b.rows(table, &plan.positions()?)?)?;
+            b.add(&mut x, &b.embed_positions(table, plan, PlanRows::All)?)?;
         }
-        if let Position::Sinusoidal { offset } = config.position {
-            let values = sinusoids(&plan.positions()?, offset, config.hidden_size)?;
-            b.add(&mut x, &b.upload(values, config.hidden_size)?)?;
+        if let Position::Sinusoidal { .. } = config.position {
+            b.add_sinusoids(&mut x, plan)?;
         }
         Ok(x)
     }
 
-    /// A layer over `input`; with `narrows`, of the rows alone whose logits are wanted once their keys
-    /// and values are kept. `None` if there are none.
-    fn layer(
-        &mut self,
+    /// Computes and keeps the keys and values of a layer; its normalised input.
+    fn keys_and_values(
+        &self,
         index: usize,
         layer: &Layer<B>,
-        (x, queries): (B::Activations, QueriesOf<'_, B::Matrix>),
-        narrows: bool,
-        plan: &mut Plan,
-        caches: &mut [&mut B::Cache],
-    ) -> Result<Option<B::Activations>> {
-        let residual = self.model.config.residual;
-        let mut x = self.without_cancelled(x, plan)?;
-        let mut a = self.norm(&x, &layer.input_norm)?;
+        x: &B::Activations,
+        plan: &mut B::Plan<'_>,
+    ) -> Result<B::Activations> {
+        let a = self.norm(x, &layer.input_norm)?;
         let mut k = self.linear(&a, &layer.key)?;
         let v = self.linear(&a, &layer.value)?;
-        self.place(&mut k, layer.key_norm.as_ref(), plan)?;
-        (self.backend).store(caches, index, &k, &v, &plan.live_tokens()?)?;
-        drop((k, v));
+        self.place(&mut k, layer.key_norm.as_ref(), plan, PlanRows::All)?;
+        self.backend.write_kv(plan, index, &k, &v)?;
+        Ok(a)
+    }
+
+    /// A layer over `input`; with `narrows`, of the rows alone whose logits are wanted once the keys
+    /// and values of all are kept.
+    fn layer(
+        &self,
+        index: usize,
+        layer: &Layer<B>,
+        (mut x, queries): (B::Activations, QueriesOf<'_, B::Matrix>),
+        narrows: bool,
+        plan: &mut B::Plan<'_>,
+    ) -> Result<B::Activations> {
+        let residual = self.model.config.residual;
+        let mut a = self.keys_and_values(index, layer, &x, plan)?;
+        let mut rows = PlanRows::All;
         if narrows {
-            if plan.wanted.is_empty() {
-                return Ok(None);
-            }
-            x = self.backend.select(&x, &plan.wanted)?;
+            rows = PlanRows::Wanted;
+            x = self.backend.gather(&x, plan, Gather::Wanted)?;
             if matches!(queries, QueriesOf::Input) {
-                a = self.backend.select(&a, &plan.wanted)?;
+                a = self.backend.gather(&a, plan, Gather::Wanted)?;
             }
-            plan.keep_wanted();
-            self.angles = None;
         }
         let mut q = match queries {
             QueriesOf::Input => self.linear(&a, &layer.query)?,
             QueriesOf::Table(table) => {
                 drop(a);
-                a = self.backend.rows(table, &plan.positions()?)?;
+                // The query depends on the position alone, so it could be a table made once: that
+                // would save one of the 40 x 12 h² products of a 13B step and cost 42 MB.
+                a = self.backend.embed_positions(table, plan, rows)?;
                 self.linear(&a, &layer.query)?
             }
         };
@@ -206,12 +235,9 @@ impl<B: Backend> Pass<'_, '_, B> {
             }
             (_, None) => Some(a),
         };
-        self.place(&mut q, layer.query_norm.as_ref(), plan)?;
-        let context = {
-            let caches: Vec<&B::Cache> = try_collect(caches.iter().map(|c| &**c))?;
-            let shape = self.head_shape(index);
-            (self.backend).attend(&q, &plan.queries, &caches, index, shape)?
-        };
+        self.place(&mut q, layer.query_norm.as_ref(), plan, rows)?;
+        let shape = self.head_shape(index);
+        let context = self.backend.attend(&q, plan, rows, index, shape)?;
         drop(q);
         let added = self.linear(&context, &layer.dense)?;
         drop(context);
@@ -223,7 +249,7 @@ impl<B: Backend> Pass<'_, '_, B> {
         };
         let added = self.mlp(layer, m)?;
         self.add(&mut x, added)?;
-        Ok(Some(x))
+        Ok(x)
     }
 
     fn mlp(&self, layer: &Layer<B>, m: B::Activations) -> Result<B::Activations> {
@@ -246,43 +272,24 @@ impl<B: Backend> Pass<'_, '_, B> {
         self.linear(&wide, &layer.down)
     }
 
-    /// The rows of sequences that were not cancelled.
-    fn without_cancelled(&mut self, x: B::Activations, plan: &mut Plan) -> Result<B::Activations> {
-        self.control.progress();
-        match plan.drop_cancelled()? {
-            None => Ok(x),
-            Some(rows) if rows.is_empty() => {
-                bail!(Cancelled, "every sequence of this call was cancelled")
-            }
-            Some(rows) => {
-                self.angles = None;
-                self.backend.select(&x, &rows)
-            }
-        }
-    }
-
     /// Normalises and rotates the heads of queries or keys.
     fn place(
-        &mut self,
+        &self,
         x: &mut B::Activations,
         norm: Option<&B::Vector>,
-        plan: &Plan,
+        plan: &B::Plan<'_>,
+        rows: PlanRows,
     ) -> Result<()> {
         let config = &self.model.config;
         if let Some(weight) = norm {
             (self.backend).norm_heads(x, weight, config.layernorm_epsilon)?;
         }
-        let Position::Rotary(rotary) = &config.position else {
-            return Ok(());
-        };
-        let angles = match &mut self.angles {
-            Some(angles) => angles,
-            none => {
-                let positions = plan.positions()?;
-                none.insert((self.backend).angles(&positions, &self.model.frequencies)?)
+        match &config.position {
+            Position::Rotary(rotary) => {
+                (self.backend).rotate(x, plan, rows, rotary.pairs, config.head_dim())
             }
-        };
-        (self.backend).rotate(x, angles, rotary.pairs, config.head_dim())
+            _ => Ok(()),
+        }
     }
 
     fn head_shape(&self, layer: usize) -> HeadShape {

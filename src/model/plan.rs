@@ -1,21 +1,20 @@
-//! What one call computes: its rows, and which of them are still wanted.
+//! What one call computes: the plan of its step, and which of its sequences are still wanted.
 
+use super::rotary::{angles, sinusoids};
 use super::{Input, ModelConfig, Wanted};
-use crate::backend::Query;
+use crate::backend::{Angles, PlanRow, StepPlan};
 use crate::cancel::CancelToken;
 use crate::error::{Result, bail};
+use crate::family::Position;
 use crate::memory::{TryGrow, try_collect, try_filled, try_vec};
 
-/// The rows of a call: all tokens of all sequences, one after the other.
+/// A call: all tokens of all sequences, one after the other.
 pub(super) struct Plan {
-    pub ids: Vec<u32>,
+    /// Of the rows that are still computed.
+    pub step: StepPlan,
     /// Tokens of each sequence.
     pub tokens: Vec<usize>,
-    /// One for each row that is still computed.
-    pub queries: Vec<Query>,
-    /// Rows whose logits are wanted.
-    pub wanted: Vec<usize>,
-    /// How many of those each sequence has.
+    /// Rows whose logits are wanted, of each sequence.
     pub wanted_counts: Vec<usize>,
     /// What ends a sequence alone.
     cancels: Vec<Option<CancelToken>>,
@@ -26,10 +25,8 @@ pub(super) struct Plan {
 impl Plan {
     pub fn new(config: &ModelConfig, batch: &[Input<'_>]) -> Result<Self> {
         let mut plan = Self {
-            ids: Vec::new(),
+            step: StepPlan::default(),
             tokens: try_vec(batch.len())?,
-            queries: Vec::new(),
-            wanted: Vec::new(),
             wanted_counts: try_vec(batch.len())?,
             cancels: try_collect(batch.iter().map(|input| input.cancel.clone()))?,
             dropped: try_filled(false, batch.len())?,
@@ -60,76 +57,94 @@ impl Plan {
                     );
                 }
             }
-            let first = plan.ids.len();
-            plan.ids.try_extend(input.ids)?;
+            let step = &mut plan.step;
+            let first = step.ids.len();
+            step.ids.try_extend(input.ids)?;
             plan.tokens.push(n);
-            plan.queries.try_reserve(n)?;
-            plan.queries
-                .extend((start..start + n).map(|position| Query { sequence, position }));
+            step.rows.try_reserve(n)?;
+            step.rows
+                .extend((start..start + n).map(|position| PlanRow { sequence, position }));
             let wanted = match input.wanted {
                 Wanted::Nothing => 0,
                 Wanted::Last => 1,
                 Wanted::All => n,
             };
-            plan.wanted.try_reserve(wanted)?;
-            plan.wanted.extend(first + n - wanted..first + n);
+            step.wanted.try_reserve(wanted)?;
+            step.wanted.extend(first + n - wanted..first + n);
             plan.wanted_counts.push(wanted);
         }
         Ok(plan)
     }
 
-    pub fn positions(&self) -> Result<Vec<u32>> {
-        // A position is below `max_position_embeddings`, which fits by validation.
-        let positions = self.queries.iter().map(|q| q.position as u32);
-        Ok(try_collect(positions)?)
+    /// Adds what the positions of the rows amount to.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn embed_positions(&mut self, config: &ModelConfig, frequencies: &[f32]) -> Result<()> {
+        let positions = self.step.rows.iter().map(|row| row.position);
+        match config.position {
+            Position::Rotary(_) => self.step.angles = angles(positions, frequencies)?,
+            Position::Sinusoidal { offset } => {
+                self.step.sinusoids = sinusoids(positions, offset, config.hidden_size)?;
+            }
+            _ => (),
+        }
+        Ok(())
     }
 
-    /// Tokens of each sequence whose keys and values are computed.
-    pub fn live_tokens(&self) -> Result<Vec<usize>> {
-        let tokens = self.tokens.iter().zip(&self.dropped);
-        let live = tokens.map(|(&tokens, &dropped)| if dropped { 0 } else { tokens });
-        Ok(try_collect(live)?)
+    /// Whether a sequence was cancelled since the last look.
+    pub fn has_cancelled(&self) -> bool {
+        (0..self.cancels.len()).any(|sequence| self.is_cancelled(sequence))
     }
 
-    /// Forgets the rows of sequences that were cancelled since the last look. Returns the rows
-    /// that stay, if any go.
-    pub fn drop_cancelled(&mut self) -> Result<Option<Vec<usize>>> {
-        let mut any = false;
-        for (i, cancel) in self.cancels.iter().enumerate() {
-            if !self.dropped[i] && cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+    fn is_cancelled(&self, sequence: usize) -> bool {
+        let cancel = self.cancels[sequence].as_ref();
+        !self.dropped[sequence] && cancel.is_some_and(CancelToken::is_cancelled)
+    }
+
+    /// Forgets the rows of sequences that were cancelled: the step goes on with another plan, which
+    /// knows where its rows were in this one.
+    ///
+    /// # Errors
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) when no row stays; no memory.
+    pub fn drop_cancelled(&mut self) -> Result<()> {
+        for i in 0..self.cancels.len() {
+            if self.is_cancelled(i) {
                 self.dropped[i] = true;
                 self.wanted_counts[i] = 0;
-                any = true;
             }
         }
-        if !any {
-            return Ok(None);
+        let Self { step, dropped, .. } = self;
+        let kept = (0..step.rows.len()).filter(|&row| !dropped[step.rows[row].sequence]);
+        let kept = try_collect(kept)?;
+        if kept.is_empty() {
+            bail!(Cancelled, "every sequence of this call was cancelled");
         }
-        let rows = (0..self.queries.len()).filter(|&row| !self.dropped[self.queries[row].sequence]);
-        let rows = try_collect(rows)?;
-        compact(&mut self.queries, &rows);
+        compact(&mut step.rows, &kept, 1);
+        compact(&mut step.ids, &kept, 1);
+        let Angles { cos, sin, pairs } = &mut step.angles;
+        compact(cos, &kept, *pairs);
+        compact(sin, &kept, *pairs);
+        // They were added before the first layer.
+        step.sinusoids = Vec::new();
         // Both are in order.
-        self.wanted
-            .retain_mut(|wanted| match rows.binary_search(wanted) {
+        step.wanted
+            .retain_mut(|wanted| match kept.binary_search(wanted) {
                 Ok(row) => {
                     *wanted = row;
                     true
                 }
                 Err(_) => false,
             });
-        Ok(Some(rows))
-    }
-
-    /// From here on, only the rows whose logits are wanted are computed.
-    pub fn keep_wanted(&mut self) {
-        compact(&mut self.queries, &self.wanted);
+        step.kept = kept;
+        Ok(())
     }
 }
 
-/// Keeps the values at `places`, which are in order.
-fn compact<T: Copy>(values: &mut Vec<T>, places: &[usize]) {
+/// Keeps the rows of `width` values at `places`, which are in order.
+fn compact<T: Copy>(values: &mut Vec<T>, places: &[usize], width: usize) {
     for (to, &from) in places.iter().enumerate() {
-        values[to] = values[from];
+        values.copy_within(from * width..(from + 1) * width, to * width);
     }
-    values.truncate(places.len());
+    values.truncate(places.len() * width);
 }

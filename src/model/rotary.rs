@@ -1,6 +1,7 @@
 //! Positions as numbers: the frequencies of rotary embedding, and sinusoidal embeddings.
 
 use super::ModelConfig;
+use crate::backend::Angles;
 use crate::error::Result;
 use crate::family::{Position, Rotary, RotaryScaling};
 use crate::memory;
@@ -43,13 +44,39 @@ fn scaled(frequency: f64, rotary: &Rotary) -> f64 {
     }
 }
 
+/// The angles of rows at these positions: for every frequency its product with the position.
+pub(super) fn angles(
+    positions: impl ExactSizeIterator<Item = usize>,
+    frequencies: &[f32],
+) -> Result<Angles> {
+    let len = positions.len() * frequencies.len();
+    let (mut cos, mut sin) = (memory::try_vec(len)?, memory::try_vec(len)?);
+    for position in positions {
+        for &frequency in frequencies {
+            // The angle is rounded to single precision, as it is in training.
+            let (s, c) = num::sin_cos(f64::from(position as f32 * frequency));
+            cos.push(c as f32);
+            sin.push(s as f32);
+        }
+    }
+    Ok(Angles {
+        cos,
+        sin,
+        pairs: frequencies.len(),
+    })
+}
+
 /// Sinusoidal embeddings: sines of all frequencies, then cosines. The wavelengths are a geometric
 /// series from 2 pi to 20,000 pi.
-pub(super) fn sinusoids(positions: &[u32], offset: usize, width: usize) -> Result<Vec<f32>> {
+pub(super) fn sinusoids(
+    positions: impl ExactSizeIterator<Item = usize>,
+    offset: usize,
+    width: usize,
+) -> Result<Vec<f32>> {
     let half = width / 2;
     let mut values = memory::try_filled(0.0, positions.len() * width)?;
     let step = -num::ln(10_000.0) / (half - 1) as f64;
-    for (row, &position) in values.chunks_exact_mut(width).zip(positions) {
+    for (row, position) in values.chunks_exact_mut(width).zip(positions) {
         let position = position as f32 + offset as f32;
         for pair in 0..half {
             let frequency = f64::from(num::exp((pair as f64 * step) as f32)) as f32;

@@ -20,7 +20,7 @@ use std::io::{Read, Write};
 use super::fingerprint::Fingerprint;
 use super::state::State;
 use super::transformer::{Sequence, Transformer};
-use crate::backend::{Backend, KvCache};
+use crate::backend::Backend;
 use crate::checksum::{SealedReader, SealedWriter};
 use crate::error::{Result, bail};
 

@@ -9,9 +9,10 @@ use super::graph::Graph;
 use super::params::Supply;
 use super::plan::Plan;
 use super::{Input, Wanted};
+use crate::backend::kv::Budget;
 use crate::backend::{
-    Activation, Backend, CacheShape, HeadShape, KvCache, Norm, PageSize, Query, RotaryPairs,
-    SealedReader, SealedWriter,
+    Activation, Backend, CacheShape, Gather, HeadShape, KvCache, KvFormat, Norm, PagePool,
+    PageTable, PlanRows, RotaryPairs, StepPlan,
 };
 use crate::cancel::Control;
 use crate::error::{Result, bail};
@@ -39,7 +40,8 @@ pub(super) fn widths(config: &ModelConfig) -> Result<Widths> {
         let graph = Graph::new(config, backend.clone(), &Table::new(config))?;
         let mut state = Nothing;
         let mut plan = Plan::new(config, &[Input::new(&mut state, &[0], wanted)])?;
-        let mut cache = Kept { len: 1 };
+        let mut cache = KvCache::new(graph.pool());
+        cache.extend(1)?;
         let control = Control::new();
         graph.forward(&mut plan, &mut [&mut cache], &control, &mut |_, _| Ok(()))?;
         let meter = &backend.meter;
@@ -132,44 +134,55 @@ impl super::State for Nothing {
     }
 }
 
-#[derive(Debug)]
-struct Kept {
-    len: usize,
-}
+/// Pages without memory.
+#[derive(Debug, Clone)]
+struct NoPages(CacheShape, Arc<Budget>);
 
-impl KvCache for Kept {
-    fn len(&self) -> usize {
-        self.len
+impl PagePool for NoPages {
+    type Page = ();
+
+    fn shape(&self) -> CacheShape {
+        self.0
     }
 
-    fn extend(&mut self, tokens: usize) -> Result<()> {
-        self.len += tokens;
-        Ok(())
+    fn format(&self) -> KvFormat {
+        KvFormat::F32
     }
 
-    fn truncate(&mut self, tokens: usize) {
-        self.len = self.len.min(tokens);
-    }
-
-    fn fork(&self) -> Self {
-        Self { len: self.len }
-    }
-
-    fn bytes(&self) -> usize {
+    fn numerics(&self) -> u8 {
         0
     }
 
-    fn stored_id(&self) -> [u32; 2] {
-        [0; 2]
+    fn page_bytes(&self) -> usize {
+        0
     }
 
-    fn write_to(&self, _: &mut SealedWriter<'_>) -> Result<()> {
+    fn budget(&self) -> &Arc<Budget> {
+        &self.1
+    }
+
+    fn allocate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy(&self, (): &()) -> Result<()> {
+        Ok(())
+    }
+
+    fn read(&self, (): &(), _: usize, _: usize, _: &mut Vec<u8>) -> Result<()> {
         bail!(Internal, "a cache without numbers is not saved")
     }
 
-    fn read_from(&mut self, _: usize, _: &mut SealedReader<'_>) -> Result<()> {
+    fn write(&self, (): &mut (), _: usize, _: usize, _: &[u8]) -> Result<()> {
         bail!(Internal, "a cache without numbers is not restored")
     }
+}
+
+/// The plan of a step; its angles and sinusoids are as long as it lives.
+#[derive(Debug)]
+struct ShapePlan<'p> {
+    step: &'p StepPlan,
+    _values: Values,
 }
 
 /// What the list of queries of an attention takes for each head of a token.
@@ -179,8 +192,8 @@ impl Backend for Shapes {
     type Matrix = [usize; 2];
     type Vector = ();
     type Activations = Values;
-    type Cache = Kept;
-    type Angles = Values;
+    type Pool = NoPages;
+    type Plan<'p> = ShapePlan<'p>;
 
     fn name(&self) -> String {
         "shapes".to_owned()
@@ -198,27 +211,45 @@ impl Backend for Shapes {
         bail!(Internal, "a backend without numbers loads nothing")
     }
 
-    fn cache(&self, _: CacheShape) -> Kept {
-        Kept { len: 0 }
+    fn pool(&self, shape: CacheShape) -> NoPages {
+        NoPages(shape, Arc::new(Budget::new(None, || None)))
     }
 
-    fn page(&self, _: CacheShape) -> PageSize {
-        PageSize {
-            tokens: 1,
-            bytes: 0,
-        }
+    fn plan<'p>(&self, step: &'p StepPlan, _: Vec<PageTable<'p, ()>>) -> Result<ShapePlan<'p>> {
+        let angles = step.angles.cos.len() + step.angles.sin.len();
+        Ok(ShapePlan {
+            step,
+            _values: self.values(1, angles + step.sinusoids.len()),
+        })
     }
 
-    fn rows(&self, matrix: &[usize; 2], ids: &[u32]) -> Result<Values> {
-        Ok(self.values(ids.len(), matrix[1]))
+    fn embed(&self, table: &[usize; 2], plan: &ShapePlan<'_>) -> Result<Values> {
+        Ok(self.values(plan.step.ids.len(), table[1]))
     }
 
-    fn select(&self, x: &Values, rows: &[usize]) -> Result<Values> {
+    fn embed_positions(
+        &self,
+        table: &[usize; 2],
+        plan: &ShapePlan<'_>,
+        rows: PlanRows,
+    ) -> Result<Values> {
+        Ok(self.values(plan.step.count(rows), table[1]))
+    }
+
+    fn add_sinusoids(&self, _: &mut Values, _: &ShapePlan<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn gather(&self, x: &Values, plan: &ShapePlan<'_>, rows: Gather) -> Result<Values> {
+        let rows = match rows {
+            Gather::Wanted => &plan.step.wanted,
+            Gather::Kept => &plan.step.kept,
+        };
         Ok(self.values(rows.len(), x.cols))
     }
 
-    fn upload(&self, values: Vec<f32>, cols: usize) -> Result<Values> {
-        Ok(self.values(values.len() / cols, cols))
+    fn copy(&self, x: &Values) -> Result<Values> {
+        Ok(self.values(x.rows, x.cols))
     }
 
     fn add(&self, _: &mut Values, _: &Values) -> Result<()> {
@@ -237,11 +268,14 @@ impl Backend for Shapes {
         Ok(())
     }
 
-    fn angles(&self, positions: &[u32], frequencies: &[f32]) -> Result<Values> {
-        Ok(self.values(positions.len(), 2 * frequencies.len()))
-    }
-
-    fn rotate(&self, _: &mut Values, _: &Values, _: RotaryPairs, _: usize) -> Result<()> {
+    fn rotate(
+        &self,
+        _: &mut Values,
+        _: &ShapePlan<'_>,
+        _: PlanRows,
+        _: RotaryPairs,
+        _: usize,
+    ) -> Result<()> {
         Ok(())
     }
 
@@ -258,22 +292,15 @@ impl Backend for Shapes {
         Ok(())
     }
 
-    fn store(
-        &self,
-        _: &mut [&mut Kept],
-        _: usize,
-        _: &Values,
-        _: &Values,
-        _: &[usize],
-    ) -> Result<()> {
+    fn write_kv(&self, _: &mut ShapePlan<'_>, _: usize, _: &Values, _: &Values) -> Result<()> {
         Ok(())
     }
 
     fn attend(
         &self,
         q: &Values,
-        _: &[Query],
-        _: &[&Kept],
+        _: &ShapePlan<'_>,
+        _: PlanRows,
         _: usize,
         shape: HeadShape,
     ) -> Result<Values> {
@@ -281,7 +308,7 @@ impl Backend for Shapes {
         Ok(self.values(q.rows, q.cols))
     }
 
-    fn read(&self, _: Values) -> Vec<f32> {
-        Vec::new()
+    fn read(&self, _: Values) -> Result<Vec<f32>> {
+        Ok(Vec::new())
     }
 }

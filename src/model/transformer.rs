@@ -13,7 +13,7 @@ use super::params::Loader;
 use super::plan::Plan;
 use super::state::State;
 use super::{Determinism, Input, Logits, Model, ModelConfig, Wanted};
-use crate::backend::{Backend, KvCache, PageSize};
+use crate::backend::{Backend, KvCache, PAGE_TOKENS, PagePool, PageSize};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::memory::{try_collect, try_vec};
@@ -31,7 +31,7 @@ pub struct Transformer<B: Backend> {
 #[derive(Debug)]
 pub(super) struct Sequence<B: Backend> {
     pub(super) model: u64,
-    pub(super) cache: B::Cache,
+    pub(super) cache: KvCache<B::Pool>,
 }
 
 impl<B: Backend> State for Sequence<B> {
@@ -93,8 +93,7 @@ impl<B: Backend> Transformer<B> {
         let mut found = Vec::new();
         let backend = &self.graph.backend;
         self.forward_observed(&mut batch, &Control::new(), &mut |_, x| {
-            let rows: Vec<usize> = (0..ids.len()).collect();
-            found.push(backend.read(backend.select(x, &rows)?));
+            found.push(backend.read(backend.copy(x)?)?);
             Ok(())
         })?;
         let shape = (found.len(), ids.len(), self.graph.config.hidden_size);
@@ -107,7 +106,7 @@ impl<B: Backend> Transformer<B> {
     pub(super) fn new_sequence(&self) -> Sequence<B> {
         Sequence {
             model: self.id,
-            cache: self.graph.backend.cache(self.graph.cache_shape()),
+            cache: KvCache::new(self.graph.pool()),
         }
     }
 
@@ -176,7 +175,10 @@ impl<B: Backend> Model for Transformer<B> {
     }
 
     fn page(&self) -> PageSize {
-        self.graph.backend.page(self.graph.cache_shape())
+        PageSize {
+            tokens: PAGE_TOKENS,
+            bytes: self.graph.pool().page_bytes(),
+        }
     }
 
     fn fingerprint(&self) -> Option<Fingerprint> {

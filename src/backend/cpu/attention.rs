@@ -7,9 +7,8 @@
 
 use half::f16;
 
-use super::cache::CpuCache;
-use super::page::PAGE_TOKENS;
-use crate::backend::{HeadShape, KvCache, KvFormat, Query};
+use super::page::Page;
+use crate::backend::{HeadShape, KvFormat, PAGE_TOKENS, PageTable, PlanRow};
 use crate::error::Result;
 use crate::kernels::generic::attention::{AttendBlock, QueryRow};
 use crate::kernels::linear::Context;
@@ -35,8 +34,8 @@ struct Item<'a> {
 pub fn attend(
     cx: Context<'_>,
     q: &[f32],
-    queries: &[Query],
-    caches: &[&CpuCache],
+    queries: &[PlanRow],
+    tables: &[PageTable<'_, Page>],
     layer: usize,
     shape: HeadShape,
     out: &mut [f32],
@@ -52,9 +51,9 @@ pub fn attend(
                 queries,
                 layer,
                 shape,
-                cache: caches[queries[items[0].row].sequence],
+                table: &tables[queries[items[0].row].sequence],
             };
-            failures.note(match call.cache.layout().format {
+            failures.note(match call.table.page(0).layout().format {
                 KvFormat::F32 => call.run::<f32>(items),
                 KvFormat::F16 => call.run::<f16>(items),
                 KvFormat::Int8 => call.run::<i8>(items),
@@ -65,7 +64,7 @@ pub fn attend(
 }
 
 /// All queries of all heads, those side by side that read the same keys.
-fn grouped<'a>(queries: &[Query], shape: HeadShape, out: &'a mut [f32]) -> Result<Vec<Item<'a>>> {
+fn grouped<'a>(queries: &[PlanRow], shape: HeadShape, out: &'a mut [f32]) -> Result<Vec<Item<'a>>> {
     let group = shape.heads / shape.kv_heads;
     let mut places: Vec<Option<Item<'_>>> = try_vec(queries.len() * shape.heads)?;
     places.resize_with(queries.len() * shape.heads, || None);
@@ -91,7 +90,7 @@ fn grouped<'a>(queries: &[Query], shape: HeadShape, out: &'a mut [f32]) -> Resul
 /// Cuts items into tasks.
 fn cut<'a, 'b>(
     items: &'b mut [Item<'a>],
-    queries: &[Query],
+    queries: &[PlanRow],
     shape: HeadShape,
     threads: usize,
 ) -> Result<Vec<&'b mut [Item<'a>]>> {
@@ -110,14 +109,14 @@ fn cut<'a, 'b>(
     Ok(tasks)
 }
 
-/// What the tasks of a call share, and the cache of one.
+/// What the tasks of a call share, and the pages of one.
 struct Call<'a> {
     cx: Context<'a>,
     q: &'a [f32],
-    queries: &'a [Query],
+    queries: &'a [PlanRow],
     layer: usize,
     shape: HeadShape,
-    cache: &'a CpuCache,
+    table: &'a PageTable<'a, Page>,
 }
 
 impl Call<'_> {
@@ -129,8 +128,8 @@ impl Call<'_> {
             scale,
             window,
         } = self.shape;
-        let layout = self.cache.layout();
-        assert!(layout.shape.kv_heads == kv_heads && layout.shape.head_dim == head_dim);
+        let kept = self.table.page(0).layout().shape;
+        assert!(kept.kv_heads == kv_heads && kept.head_dim == head_dim);
         let kv_head = items[0].head / (heads / kv_heads);
         let columns = head_dim.next_multiple_of(ACC);
         self.cx.scratch.with(items.len() * columns, |acc| {
@@ -145,10 +144,11 @@ impl Call<'_> {
             let ends: Vec<usize> = ends.collect();
             let start_of = |end: usize| window.map_or(0, |window| end.saturating_sub(window));
             let most = ends.iter().copied().max().unwrap_or(0);
-            assert!(most <= self.cache.len(), "a query beyond the cache");
-            let pages = &self.cache.pages()[..most.div_ceil(PAGE_TOKENS)];
+            assert!(most <= self.table.tokens(), "a query beyond the cache");
+            let pages = most.div_ceil(PAGE_TOKENS);
+            let block = |p: usize| self.table.page(p).block::<T>(self.layer, kv_head);
             let first = ends.iter().map(|&end| start_of(end) / PAGE_TOKENS).min();
-            for (p, page) in pages.iter().enumerate().skip(first.unwrap_or(0)) {
+            for p in first.unwrap_or(0)..pages {
                 let in_page = |token: usize| token.saturating_sub(p * PAGE_TOKENS).min(PAGE_TOKENS);
                 for (row, &end) in rows.iter_mut().zip(&ends) {
                     row.hidden = in_page(start_of(end));
@@ -156,8 +156,8 @@ impl Call<'_> {
                 }
                 self.cx.isa.dispatch(AttendBlock {
                     rows: &mut rows,
-                    block: page.block::<T>(layout, self.layer, kv_head),
-                    next: (pages.get(p + 1)).map(|next| next.block(layout, self.layer, kv_head)),
+                    block: block(p),
+                    next: (p + 1 < pages).then(|| block(p + 1)),
                     scale,
                 });
             }

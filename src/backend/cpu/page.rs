@@ -12,20 +12,24 @@
 //! What one head reads of a page is one run of memory. Keys lie transposed, as the kernel wants
 //! them; see [`crate::kernels::generic::attention`]. Every part starts on a cache line.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use bytemuck::Pod;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::budget::Held;
+use super::ActivationFormat;
+use crate::backend::kv::{Budget, PAGE_TOKENS, PagePool};
 use crate::backend::{CacheShape, KvFormat};
 use crate::bytes::BytesMut;
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::kernels::generic::attention::{BLOCK_TOKENS, Block};
 use crate::num::ROUND_MAGIC;
 use crate::threads::Crew;
 
-/// Tokens of a page.
-pub const PAGE_TOKENS: usize = BLOCK_TOKENS;
+// A page is a block of the kernel.
+const _: () = assert!(PAGE_TOKENS == BLOCK_TOKENS);
 
 type Lanes<T> = [T; BLOCK_TOKENS];
 
@@ -44,14 +48,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub(super) fn scales(self) -> usize {
+    fn scales(self) -> usize {
         match self.format {
             KvFormat::Int8 => size_of::<Lanes<f32>>(),
             KvFormat::F32 | KvFormat::F16 => 0,
         }
     }
 
-    pub(super) fn key_bytes(self) -> usize {
+    fn key_bytes(self) -> usize {
         self.scales() + self.shape.head_dim * PAGE_TOKENS * self.format.element_bytes()
     }
 
@@ -60,54 +64,142 @@ impl Layout {
         self.scales() + PAGE_TOKENS * width * self.format.element_bytes()
     }
 
-    pub(super) fn head_bytes(self) -> usize {
+    fn head_bytes(self) -> usize {
         // Values are whole chunks of 32 numbers, keys need not be whole lines.
         self.key_bytes().next_multiple_of(64) + self.value_bytes().next_multiple_of(64)
     }
 
-    pub(super) fn layer_bytes(self) -> usize {
+    fn layer_bytes(self) -> usize {
         self.shape.kv_heads * self.head_bytes()
     }
 
     pub fn page_bytes(self) -> usize {
         self.shape.layers * self.layer_bytes()
     }
+
+    /// Where the numbers of the first `tokens` of a page lie in one layer, in the order of
+    /// [`PagePool::read`].
+    fn runs(self, layer: usize, tokens: usize) -> impl Iterator<Item = Range<usize>> {
+        let size = self.format.element_bytes();
+        let width = self.shape.head_dim.next_multiple_of(PAGE_TOKENS);
+        let scales = self.scales();
+        let run = move |start: usize, numbers: usize, size: usize| start..start + numbers * size;
+        (0..self.shape.kv_heads).flat_map(move |head| {
+            let keys = layer * self.layer_bytes() + head * self.head_bytes();
+            let values = keys + self.key_bytes().next_multiple_of(64);
+            let scales_of = move |part| (scales > 0).then(|| run(part, tokens, size_of::<f32>()));
+            let rows = (0..self.shape.head_dim)
+                .map(move |d| run(keys + scales + d * PAGE_TOKENS * size, tokens, size));
+            let columns = (0..tokens).map(move |t| {
+                run(
+                    values + scales + t * width * size,
+                    self.shape.head_dim,
+                    size,
+                )
+            });
+            (scales_of(keys).into_iter().chain(rows))
+                .chain(scales_of(values).into_iter().chain(columns))
+        })
+    }
+}
+
+/// The memory of KV caches: pages on the heap.
+#[derive(Debug, Clone)]
+pub struct CpuPages {
+    layout: Layout,
+    /// What the keys and values are computed by.
+    activations: ActivationFormat,
+    budget: Arc<Budget>,
+}
+
+impl CpuPages {
+    pub(super) fn new(layout: Layout, activations: ActivationFormat, budget: &Arc<Budget>) -> Self {
+        Self {
+            layout,
+            activations,
+            budget: Arc::clone(budget),
+        }
+    }
+}
+
+impl PagePool for CpuPages {
+    type Page = Page;
+
+    fn shape(&self) -> CacheShape {
+        self.layout.shape
+    }
+
+    fn format(&self) -> KvFormat {
+        self.layout.format
+    }
+
+    fn numerics(&self) -> u8 {
+        match self.activations {
+            ActivationFormat::Int16 => 0,
+            ActivationFormat::Int8 => 1,
+        }
+    }
+
+    fn page_bytes(&self) -> usize {
+        self.layout.page_bytes()
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    fn allocate(&self) -> Result<Page> {
+        Ok(Page {
+            layout: self.layout,
+            bytes: BytesMut::zeroed(self.layout.page_bytes())?,
+        })
+    }
+
+    fn copy(&self, page: &Page) -> Result<Page> {
+        let mut copy = self.allocate()?;
+        (copy.bytes.as_mut_slice()).copy_from_slice(page.bytes.as_slice());
+        Ok(copy)
+    }
+
+    fn read(&self, page: &Page, layer: usize, tokens: usize, out: &mut Vec<u8>) -> Result<()> {
+        for run in self.layout.runs(layer, tokens) {
+            out.try_reserve(run.len())?;
+            out.extend_from_slice(&page.bytes.as_slice()[run]);
+        }
+        Ok(())
+    }
+
+    fn write(&self, page: &mut Page, layer: usize, tokens: usize, bytes: &[u8]) -> Result<()> {
+        let mut rest = bytes;
+        for run in self.layout.runs(layer, tokens) {
+            let Some((numbers, after)) = rest.split_at_checked(run.len()) else {
+                bail!(
+                    Internal,
+                    "a layer of a page has {} bytes too few",
+                    run.len() - rest.len()
+                );
+            };
+            rest = after;
+            page.bytes.as_mut_slice()[run].copy_from_slice(numbers);
+        }
+        Ok(())
+    }
 }
 
 /// Keys and values of [`PAGE_TOKENS`] positions.
 pub struct Page {
+    layout: Layout,
     bytes: BytesMut,
-    /// Gives the bytes back to the budget at the end.
-    held: Held,
 }
 
 impl Page {
-    /// A page of zeros, for which the budget has given `held`.
-    pub fn zeroed(held: Held) -> Result<Self> {
-        let bytes = BytesMut::zeroed(held.bytes())?;
-        Ok(Self { bytes, held })
-    }
-
-    /// The same numbers again.
-    pub fn copy(&self, held: Held) -> Result<Self> {
-        assert_eq!(held.bytes(), self.held.bytes());
-        let mut page = Self::zeroed(held)?;
-        page.bytes
-            .as_mut_slice()
-            .copy_from_slice(self.bytes.as_slice());
-        Ok(page)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
-    }
-
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.bytes.as_mut_slice()
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// One head's keys and values in one layer, in the format that `T` is the type of.
-    pub fn block<T: Pod>(&self, layout: Layout, layer: usize, head: usize) -> Block<'_, T> {
+    pub(super) fn block<T: Pod>(&self, layer: usize, head: usize) -> Block<'_, T> {
+        let layout = self.layout;
         assert_eq!(size_of::<T>(), layout.format.element_bytes());
         let start = layer * layout.layer_bytes() + head * layout.head_bytes();
         let bytes = &self.bytes.as_slice()[start..][..layout.head_bytes()];
@@ -130,14 +222,14 @@ impl Page {
     ///
     /// # Errors
     /// [`Cancelled`](crate::ErrorKind::Cancelled); what is before `slot` is untouched.
-    pub fn write(
+    pub(super) fn write(
         &mut self,
-        layout: Layout,
         crew: Crew<'_>,
         layer: usize,
         slot: usize,
         (k, v): (&[f32], &[f32]),
     ) -> Result<()> {
+        let layout = self.layout;
         let width = layout.shape.kv_width();
         assert!(k.len() == v.len() && k.len().is_multiple_of(width));
         let head_dim = layout.shape.head_dim;
@@ -189,7 +281,7 @@ impl Page {
 
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Page({} bytes)", self.held.bytes())
+        write!(f, "Page({} bytes)", self.layout.page_bytes())
     }
 }
 

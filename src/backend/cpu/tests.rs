@@ -6,6 +6,23 @@ use half::f16;
 use super::*;
 use crate::backend::KvCache;
 
+/// Rows at these positions, `(sequence, position)`.
+fn plan(rows: impl IntoIterator<Item = (usize, usize)>) -> StepPlan {
+    let row = |(sequence, position)| PlanRow { sequence, position };
+    let rows: Vec<_> = rows.into_iter().map(row).collect();
+    StepPlan {
+        ids: vec![0; rows.len()],
+        rows,
+        ..StepPlan::default()
+    }
+}
+
+/// Some rows of `x`.
+fn select(x: &Rows, rows: impl IntoIterator<Item = usize>) -> Rows {
+    let rows = rows.into_iter().flat_map(|row| x.row(row).to_vec());
+    Rows::new(rows.collect(), x.cols())
+}
+
 fn cpu(isa: Isa, threads: usize, kv: KvFormat) -> Cpu {
     Cpu {
         isa,
@@ -95,12 +112,12 @@ impl Case {
         out
     }
 
-    fn cache(&self, cpu: &Cpu) -> CpuCache {
-        cpu.cache(CacheShape {
+    fn cache(&self, cpu: &Cpu) -> KvCache<CpuPages> {
+        KvCache::new(cpu.pool(CacheShape {
             layers: 2,
             kv_heads: self.shape.kv_heads,
             head_dim: self.shape.head_dim,
-        })
+        }))
     }
 
     /// Feeds the sequence in pieces of these lengths, the last repeated; results of the second
@@ -115,19 +132,13 @@ impl Case {
             let start = cache.len();
             let n = piece.min(self.tokens() - start);
             cache.extend(n).unwrap();
-            let rows: Vec<usize> = (start..start + n).collect();
-            let k = cpu.select(&self.k, &rows).unwrap();
-            let v = cpu.select(&self.v, &rows).unwrap();
-            cpu.store(&mut [&mut cache], 0, &v, &k, &[n]).unwrap();
-            cpu.store(&mut [&mut cache], 1, &k, &v, &[n]).unwrap();
-            let q = cpu.select(&self.q, &rows).unwrap();
-            let queries: Vec<Query> = (rows.iter())
-                .map(|&position| Query {
-                    sequence: 0,
-                    position,
-                })
-                .collect();
-            let found = cpu.attend(&q, &queries, &[&cache], 1, self.shape).unwrap();
+            let rows = start..start + n;
+            let step = plan(rows.clone().map(|position| (0, position)));
+            let mut plan = cpu.plan(&step, vec![cache.table()]).unwrap();
+            let [k, v, q] = [&self.k, &self.v, &self.q].map(|x| select(x, rows.clone()));
+            cpu.write_kv(&mut plan, 0, &v, &k).unwrap();
+            cpu.write_kv(&mut plan, 1, &k, &v).unwrap();
+            let found = cpu.attend(&q, &plan, PlanRows::All, 1, self.shape).unwrap();
             out.extend(found.values());
         }
         out
@@ -204,26 +215,27 @@ fn sequences_of_a_batch_do_not_see_each_other() {
         let alone = case.run(&cpu, &[70]);
         // The same numbers in three caches of different lengths; some queries of each.
         let lens = [70, 3, 40];
-        let caches = lens.map(|n| {
+        let mut caches = lens.map(|n| {
             let mut cache = case.cache(&cpu);
             cache.extend(n).unwrap();
             cache
         });
-        let rows: Vec<usize> = lens.iter().flat_map(|&n| 0..n).collect();
-        let k = cpu.select(&case.k, &rows).unwrap();
-        let v = cpu.select(&case.v, &rows).unwrap();
-        let [mut a, mut b, mut c] = caches;
-        cpu.store(&mut [&mut a, &mut b, &mut c], 1, &k, &v, &lens)
-            .unwrap();
-        let caches = [a, b, c];
-        let wanted = [(0, 69), (1, 0), (1, 2), (2, 39), (2, 7), (0, 33)];
-        let queries = wanted.map(|(sequence, position)| Query { sequence, position });
-        let rows = wanted.map(|(_, position)| position);
-        let q = cpu.select(&case.q, &rows).unwrap();
-        let caches: Vec<&CpuCache> = caches.iter().collect();
-        let found = cpu.attend(&q, &queries, &caches, 1, case.shape).unwrap();
+        let all = || (0..3).flat_map(|sequence| (0..lens[sequence]).map(move |n| (sequence, n)));
+        let mut step = plan(all());
+        let wanted = [(0, 33), (0, 69), (1, 0), (1, 2), (2, 7), (2, 39)];
+        step.wanted = (wanted.iter())
+            .map(|row| all().position(|other| other == *row).unwrap())
+            .collect();
+        let tables = caches.iter_mut().map(KvCache::table).collect();
+        let mut plan = cpu.plan(&step, tables).unwrap();
+        let [k, v, q] =
+            [&case.k, &case.v, &case.q].map(|x| select(x, all().map(|(_, position)| position)));
+        cpu.write_kv(&mut plan, 1, &k, &v).unwrap();
+        let q = cpu.gather(&q, &plan, Gather::Wanted).unwrap();
+        let found = cpu.attend(&q, &plan, PlanRows::Wanted, 1, case.shape);
+        let found = found.unwrap();
         let width = q.cols();
-        for (i, position) in rows.into_iter().enumerate() {
+        for (i, (_, position)) in wanted.into_iter().enumerate() {
             let found = found.row(i);
             let expected = &alone[position * width..(position + 1) * width];
             assert_eq!(bits(found), bits(expected), "{format}");
@@ -346,7 +358,7 @@ fn a_limit_counts_shared_pages_once_and_leaves_the_sequence_as_it_was() {
         .kv(KvFormat::F16)
         .memory_limit(3 * page as u64);
     let cpu = Cpu::new(&options).unwrap();
-    let mut a = cpu.cache(cache_shape);
+    let mut a = KvCache::new(cpu.pool(cache_shape));
     a.extend(PAGE_TOKENS + 1).unwrap();
     let mut b = a.fork();
     assert_eq!(cpu.budget.held(), 2 * page as u64);
@@ -358,7 +370,8 @@ fn a_limit_counts_shared_pages_once_and_leaves_the_sequence_as_it_was() {
     assert_eq!(error.kind(), ErrorKind::OutOfMemory);
     assert!(error.to_string().contains("limit"), "{error}");
     assert_eq!((a.len(), a.bytes()), before);
-    assert!(cpu.cache(cache_shape).extend(usize::MAX / 4).is_err());
+    let mut large = KvCache::new(cpu.pool(cache_shape));
+    assert!(large.extend(usize::MAX / 4).is_err());
     // What another sequence gives up is available again.
     drop(b);
     a.extend(PAGE_TOKENS).unwrap();

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory;
 
-/// New bytes after which the system is asked again what is available: that reads a dozen small
+/// New bytes after which it is asked again what is available: on Linux that reads a dozen small
 /// files, which takes some 0.2 ms.
 const LOOK_EVERY: u64 = 16 << 20;
 /// What has to stay free: what may be taken between two looks, and as much again.
@@ -24,11 +23,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    pub fn new(limit: Option<u64>) -> Self {
-        Self::with_system(limit, memory::available)
-    }
-
-    fn with_system(limit: Option<u64>, available: fn() -> Option<u64>) -> Self {
+    /// At most `limit` bytes, and at most what is `available` where the pages are; `None` means
+    /// not known.
+    pub fn new(limit: Option<u64>, available: fn() -> Option<u64>) -> Self {
         Self {
             limit,
             held: AtomicU64::new(0),
@@ -38,7 +35,7 @@ impl Budget {
         }
     }
 
-    #[cfg(test)]
+    /// Bytes that are held.
     pub fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
@@ -48,7 +45,7 @@ impl Budget {
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory) when that is more than the limit or the system
     /// leaves; nothing is held then.
-    pub fn reserve(self: &Arc<Self>, pages: usize, bytes: usize) -> Result<Vec<Held>> {
+    pub(super) fn reserve(self: &Arc<Self>, pages: usize, bytes: usize) -> Result<Vec<Held>> {
         let wanted = (pages as u64).saturating_mul(bytes as u64);
         let refused = |why: &str| {
             let message = format!(
@@ -82,7 +79,7 @@ impl Budget {
 
 /// Bytes that are counted until this is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub(super) struct Held {
     budget: Arc<Budget>,
     bytes: usize,
 }
@@ -91,10 +88,6 @@ impl Held {
     fn new(budget: &Arc<Budget>, bytes: usize) -> Self {
         let budget = Arc::clone(budget);
         Self { budget, bytes }
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 
@@ -112,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_limit_counts_what_is_held_and_what_was_given_back() {
-        let budget = Arc::new(Budget::with_system(Some(3 << 20), || None));
+        let budget = Arc::new(Budget::new(Some(3 << 20), || None));
         let two = budget.reserve(2, PAGE).unwrap();
         let error = budget.reserve(2, PAGE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutOfMemory);
@@ -131,7 +124,7 @@ mod tests {
     fn the_system_is_asked_at_first_and_after_some_bytes() {
         use std::sync::atomic::AtomicUsize;
         static LOOKS: AtomicUsize = AtomicUsize::new(0);
-        let budget = Arc::new(Budget::with_system(None, || {
+        let budget = Arc::new(Budget::new(None, || {
             LOOKS.fetch_add(1, Ordering::Relaxed);
             Some(u64::MAX)
         }));
@@ -146,9 +139,7 @@ mod tests {
     #[test]
     fn what_the_system_lacks_is_an_error_until_it_has_it() {
         static HAS: AtomicU64 = AtomicU64::new(48 << 20);
-        let budget = Arc::new(Budget::with_system(None, || {
-            Some(HAS.load(Ordering::Relaxed))
-        }));
+        let budget = Arc::new(Budget::new(None, || Some(HAS.load(Ordering::Relaxed))));
         let _held = budget.reserve(8, PAGE).unwrap();
         for _ in 0..2 {
             let error = budget.reserve(17, PAGE).unwrap_err();
