@@ -53,15 +53,16 @@ fn read_bandwidth(threads: usize) -> f64 {
 
 /// The plan of one sequence whose rows have these positions.
 fn plan(positions: std::ops::Range<usize>) -> StepPlan {
-    let mut step = StepPlan::default();
-    step.ids = vec![0; positions.len()];
-    step.rows = positions
-        .map(|position| PlanRow {
-            sequence: 0,
-            position,
-        })
-        .collect();
-    step
+    let ids = vec![0; positions.len()];
+    let row = |position| PlanRow {
+        sequence: 0,
+        position,
+    };
+    StepPlan {
+        ids,
+        rows: positions.map(row).collect(),
+        ..StepPlan::default()
+    }
 }
 
 type Cache = KvCache<<Cpu as Backend>::Pool>;
