@@ -6,7 +6,7 @@
 //! its public interface. Those end up behind [`std::error::Error::source`].
 #![forbid(unsafe_code)]
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 /// Shorthand for results of this crate.
@@ -235,6 +235,29 @@ pub(crate) fn excerpt(text: &str) -> impl fmt::Display {
     Excerpt(text)
 }
 
+/// A name that comes from outside, for a message: between backticks, on one line, and not longer
+/// than an [`excerpt`].
+pub(crate) fn quoted(name: &str) -> impl fmt::Display {
+    struct Quoted<'t>(&'t str);
+    impl fmt::Display for Quoted<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let most = self.0.floor_char_boundary(EXCERPT);
+            f.write_char('`')?;
+            for c in self.0[..most].chars() {
+                match c {
+                    '"' | '\'' => f.write_char(c)?,
+                    _ => c.escape_debug().fmt(f)?,
+                }
+            }
+            match most < self.0.len() {
+                true => write!(f, "…` ({} bytes)", self.0.len()),
+                false => f.write_char('`'),
+            }
+        }
+    }
+    Quoted(name)
+}
+
 /// Bytes of an [`excerpt`].
 const EXCERPT: usize = 200;
 
@@ -253,6 +276,14 @@ pub(crate) use bail;
 mod tests {
     use super::*;
     use std::error::Error as _;
+
+    #[test]
+    fn names_from_outside_are_escaped_and_cut() {
+        assert_eq!(quoted("a'b\n\u{1b}[2J").to_string(), "`a'b\\n\\u{1b}[2J`");
+        let long = "é".repeat(500);
+        let text = quoted(&long).to_string();
+        assert_eq!(text, format!("`{}…` (1000 bytes)", "é".repeat(100)));
+    }
 
     #[test]
     fn codes_are_unique_and_grouped() {

@@ -165,6 +165,14 @@ pub mod __internal {
     pub use crate::checksum::*;
     pub use crate::memory::*;
     pub use crate::threads::*;
+    /// The reader of the index of several files.
+    pub mod index {
+        pub use crate::weights::index::*;
+    }
+    /// The reader of NumPy's arrays.
+    pub mod npy {
+        pub use crate::weights::npy::*;
+    }
     /// The parser of the pickles in PyTorch files.
     pub mod pickle {
         pub use crate::weights::pickle::*;

@@ -14,7 +14,8 @@ use super::part::{Named, Part};
 use super::progress::Meter;
 use super::safetensors::Metadata;
 use super::{
-    Footprint, Ignored, MissingShards, Tensor, TensorInfo, WeightSource, pytorch, safetensors, zip,
+    Footprint, Ignored, MissingShards, Tensor, TensorInfo, WeightSource, npy, pytorch, safetensors,
+    zip,
 };
 
 impl Footprint {
@@ -132,6 +133,10 @@ pub(super) fn partitioned(tensor: &str) -> Error {
 fn not_a_checkpoint(start: &[u8]) -> Error {
     let text = if start.is_empty() {
         "the file is empty".to_owned()
+    } else if start.starts_with(npy::MAGIC) {
+        "one array of NumPy; the arrays of a model lie in one folder, one file a parameter, with \
+         the names that MindSpore gives them (`backbone.layernorm.gamma.npy`): open the folder"
+            .to_owned()
     } else if pytorch::is_legacy(start) {
         "at byte 2: a checkpoint of torch.save from before version 1.6; save it again with a newer \
          one: torch.save(torch.load(file, map_location='cpu'), file)"

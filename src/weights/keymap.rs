@@ -51,6 +51,29 @@ const LAYER: [&str; 8] = [
     "mlp.dense_4h_to_h",
 ];
 
+/// The layer modules of MindSpore's export in the order of [`LAYER`], and whether the weight is
+/// stored as `[in, out]`.
+const MINDSPORE_LAYER: [(&str, bool); 8] = [
+    ("layernorm1", false),
+    ("attention.dense1", false),
+    ("attention.dense2", false),
+    ("attention.dense3", false),
+    ("attention.projection", true),
+    ("layernorm2", false),
+    ("output.mapping", true),
+    ("output.projection", true),
+];
+
+/// The tables of MindSpore's export in the order of [`EMBEDDINGS`].
+const MINDSPORE_EMBEDDINGS: [&str; 3] = [
+    "embedding.word_embedding.embedding_table",
+    "embedding.position_embedding.embedding_table",
+    "top_query_embedding.embedding_table",
+];
+
+/// What the names of MindSpore's export begin with.
+pub(super) const MINDSPORE: &str = "backbone.";
+
 /// How tensor-parallel shards hold a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
@@ -208,6 +231,45 @@ pub(super) fn canonical(
     add(memory::text(name)?, part)
 }
 
+/// The canonical name of a parameter of MindSpore's export, and whether it is stored transposed;
+/// none for a name that is not one of the model's.
+pub(super) fn mindspore(name: &str) -> Result<Option<(String, bool)>> {
+    let Some(name) = name.strip_prefix(MINDSPORE) else {
+        return Ok(None);
+    };
+    if let Some(i) = MINDSPORE_EMBEDDINGS.iter().position(|e| *e == name) {
+        return Ok(Some((memory::text(EMBEDDINGS[i])?, false)));
+    }
+    let Some((path, kind)) = name.rsplit_once('.') else {
+        return Ok(None);
+    };
+    let kind = match kind {
+        "weight" | "gamma" => "weight",
+        "bias" | "beta" => "bias",
+        _ => return Ok(None),
+    };
+    let (place, number, module) = if path == "layernorm" {
+        return Ok(Some((
+            memory::text(format_args!("final_layernorm.{kind}"))?,
+            false,
+        )));
+    } else if let Some(module) = path.strip_prefix("top_query_layer.") {
+        ("topQueryLayer", "", module)
+    } else if let Some((number, module)) =
+        (path.strip_prefix("blocks.")).and_then(|rest| rest.split_once('.'))
+    {
+        ("layers.", number, module)
+    } else {
+        return Ok(None);
+    };
+    let Some(i) = MINDSPORE_LAYER.iter().position(|(m, _)| *m == module) else {
+        return Ok(None);
+    };
+    let canonical = memory::text(format_args!("{place}{number}.{}.{kind}", LAYER[i]))?;
+    let transposed = MINDSPORE_LAYER[i].1 && kind == "weight";
+    Ok(is_known(&canonical).then_some((canonical, transposed)))
+}
+
 /// How shards hold the tensor of a canonical name.
 pub(super) fn cut(name: &str) -> Cut {
     if !is_known(name) {
@@ -291,6 +353,64 @@ mod tests {
         let merged = "layers.0.attention.query_key_value.bias";
         let error = canonical(merged, part(&[7]), &mut |_, _| Ok(())).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::ShapeMismatch);
+    }
+
+    #[test]
+    fn names_of_mindspore_become_canonical() {
+        for (name, expected, transposed) in [
+            (
+                "embedding.word_embedding.embedding_table",
+                "word_embeddings.weight",
+                false,
+            ),
+            (
+                "top_query_embedding.embedding_table",
+                "top_query_embeddings.weight",
+                false,
+            ),
+            ("layernorm.beta", "final_layernorm.bias", false),
+            (
+                "blocks.12.layernorm2.gamma",
+                "layers.12.post_attention_layernorm.weight",
+                false,
+            ),
+            (
+                "blocks.0.attention.dense3.weight",
+                "layers.0.attention.value.weight",
+                false,
+            ),
+            (
+                "blocks.0.attention.projection.weight",
+                "layers.0.attention.dense.weight",
+                true,
+            ),
+            (
+                "blocks.0.attention.projection.bias",
+                "layers.0.attention.dense.bias",
+                false,
+            ),
+            (
+                "top_query_layer.output.mapping.weight",
+                "topQueryLayer.mlp.dense_h_to_4h.weight",
+                true,
+            ),
+            (
+                "top_query_layer.output.projection.bias",
+                "topQueryLayer.mlp.dense_4h_to_h.bias",
+                false,
+            ),
+        ] {
+            let found = mindspore(&format!("backbone.{name}")).unwrap();
+            assert_eq!(found, Some((expected.to_owned(), transposed)));
+            assert_eq!(mindspore(name).unwrap(), None);
+        }
+        for other in [
+            "blocks.01.layernorm1.beta",
+            "blocks.1.layernorm3.beta",
+            "layernorm.moment",
+        ] {
+            assert_eq!(mindspore(&format!("backbone.{other}")).unwrap(), None);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, bail};
 use crate::memory;
 
 use super::assembled::RankName;
-use super::zip;
+use super::{keymap, zip};
 
 /// Bytes of a file that names the newest folder of a run.
 const MAX_MARKER: u64 = 4096;
@@ -50,13 +50,18 @@ pub(super) enum Files {
         paths: Vec<PathBuf>,
         name: RankName,
     },
+    /// A folder and the arrays in it, one a parameter.
+    Arrays {
+        folder: PathBuf,
+        paths: Vec<PathBuf>,
+    },
 }
 
 impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::One(path) => path.fmt(f),
-            Self::Ranks { paths, .. } => paths.fmt(f),
+            Self::Ranks { paths, .. } | Self::Arrays { paths, .. } => paths.fmt(f),
         }
     }
 }
@@ -93,8 +98,20 @@ pub fn locate(path: &Path) -> Result<Location> {
             path.display()
         );
     }
+    if name.is_some_and(is_array) {
+        let listing = Listing::of(folder)?;
+        return listing.arrays(folder);
+    }
     Ok(Location::one(path.to_owned(), 0))
 }
+
+/// Whether this is the name of a parameter of MindSpore's export.
+fn is_array(name: &str) -> bool {
+    name.starts_with(keymap::MINDSPORE) && name.ends_with(ARRAY)
+}
+
+/// How the names of NumPy's files end.
+const ARRAY: &str = ".npy";
 
 /// How the names of DeepSpeed's files of optimizer states end.
 const OPTIMIZER: &str = "_optim_states.pt";
@@ -232,6 +249,8 @@ struct Listing {
     partitioned: Option<PathBuf>,
     /// A stage of a pipeline.
     stage: Option<PathBuf>,
+    /// `backbone.layernorm.gamma.npy`, …
+    arrays: Vec<PathBuf>,
     /// Files with the state of training.
     training: usize,
 }
@@ -275,7 +294,9 @@ impl Listing {
                 (stem.strip_prefix(known))
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-']))
             });
-        let list = if name.ends_with(".safetensors.index.json") {
+        let list = if is_array(name) {
+            &mut self.arrays
+        } else if name.ends_with(".safetensors.index.json") {
             &mut self.safetensors_index
         } else if name.ends_with(".bin.index.json") {
             &mut self.other_index
@@ -347,6 +368,7 @@ impl Listing {
             others = self.other.iter().filter(|path| is_zip(path)).collect();
         }
         match others[..] {
+            [] if !self.arrays.is_empty() => self.arrays(folder).map(Some),
             [] => Ok(None),
             [path] => Ok(Some(Location::one(path.clone(), self.training))),
             _ => {
@@ -371,6 +393,27 @@ impl Listing {
         }
         let name = |rank| format!("mp_rank_{rank:02}");
         Location::ranks(folder, self.megatron.clone(), name, self.training)
+    }
+
+    fn arrays(&self, folder: &Path) -> Result<Location> {
+        let mut paths = self.arrays.clone();
+        paths.sort_unstable();
+        let mut configs = vec![folder.join("config.json")];
+        // An export has none of its own: it may lie beside the folder.
+        if let Some(name) = folder.file_name() {
+            let mut own = name.to_os_string();
+            own.push(".config.json");
+            configs.push(folder.with_file_name(own));
+            configs.push(folder.with_file_name("config.json"));
+        }
+        Ok(Location {
+            files: Files::Arrays {
+                folder: folder.to_owned(),
+                paths,
+            },
+            configs,
+            beside: self.training,
+        })
     }
 
     fn gathered_first<T>(&self, folder: &Path, path: &Path) -> Result<T> {
@@ -400,8 +443,8 @@ impl Listing {
         bail!(
             NotFound,
             "{}: no checkpoint in this folder{training}; expected mp_rank_00_model_states.pt and \
-             the other shards, model.safetensors.index.json, one .pt, .safetensors or .bin file, or \
-             the folder that `latest` or `latest_checkpointed_iteration.txt` names",
+             the other shards, model.safetensors.index.json, one .pt, .safetensors or .bin file, \
+             the arrays of MindSpore (backbone.layernorm.gamma.npy and the others), or the folder that `latest` or `latest_checkpointed_iteration.txt` names",
             folder.display()
         )
     }

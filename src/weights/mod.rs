@@ -2,7 +2,7 @@
 //!
 //! A [`WeightSource`] is an opened checkpoint whose tensors carry the names of the published
 //! single-file form, flattened (see [`WeightSource`] for the list), whatever layout the file has:
-//! split or merged query-key-value, one file or tensor-parallel shards. Opening maps files and
+//! split or merged query-key-value, one file, tensor-parallel shards or a folder of arrays. Opening maps files and
 //! reads their tables; no weight is touched or copied. A tensor that is spread over shards comes
 //! as several [`Block`]s.
 //!
@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 mod assembled;
+pub(crate) mod index;
 mod json;
 mod keymap;
 mod location;
+pub(crate) mod npy;
 mod open;
 mod part;
 pub(crate) mod pickle;

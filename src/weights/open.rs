@@ -1,23 +1,16 @@
 //! Opening: one [`WeightSource`] for whatever form a checkpoint has.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-
 use crate::bytes::Bytes;
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, Result, bail, quoted};
 use crate::memory;
 
 use super::assembled::{Assembled, File, RankName, first_bytes};
-use super::json::{Reader, Text, Texts};
 use super::location::{Files, Location, locate};
 use super::progress::Meter;
-use super::{WeightSource, safetensors};
-
-/// Bytes of an index. That of a model of a thousand tensors has a hundred thousand.
-const MAX_INDEX: usize = 64 << 20;
+use super::{WeightSource, index, keymap, npy, safetensors};
 
 /// How the bytes of a checkpoint come into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,8 +73,9 @@ impl Loader<'_> {
 ///
 /// A file is a `torch.save` zip file, a safetensors file, or the index of several. A folder holds
 /// one such file, an index (`*.safetensors.index.json`, `*.bin.index.json`), the shards
-/// `mp_rank_00_model_states.pt`, …, or the folders of a training run and a file that names the
-/// newest; a shard stands for its folder. What a file is is told by its content, not by its name.
+/// `mp_rank_00_model_states.pt`, …, the arrays that MindSpore exports
+/// (`backbone.layernorm.gamma.npy`, …), or the folders of a training run and a file that names the
+/// newest; a shard or an array stands for its folder. What a file is is told by its content, not by its name.
 ///
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound), [`MalformedFile`](ErrorKind::MalformedFile) with the file
@@ -113,6 +107,7 @@ impl Location {
                 paths,
                 name,
             } => open_ranks(folder, paths, *name, &loader),
+            Files::Arrays { folder, paths } => open_arrays(folder, paths, &loader),
         }?;
         opened.beside = self.beside;
         Ok(opened)
@@ -236,75 +231,39 @@ fn open_ranks(
     })
 }
 
-/// The files of an index by name, each with the names of its tensors.
-fn weight_map(json: &[u8], loader: &Loader<'_>) -> Result<Vec<(String, String)>> {
-    struct Index<'r>(&'r Reader<'r>);
-
-    impl<'de> Visitor<'de> for Index<'_> {
-        type Value = Option<Vec<(String, String)>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object with a weight_map")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some(key) = map.next_key_seed(Text(self.0))? {
-                if key == "weight_map" {
-                    found = Some(map.next_value_seed(Texts(self.0))?);
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-            Ok(found)
-        }
-    }
-
-    let reader = Reader::new(loader.meter.cancel());
-    memory::check_json(json)?;
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let map = deserializer.deserialize_map(Index(&reader));
-    let map = map.and_then(|map| deserializer.end().map(|()| map));
-    reader.check()?;
-    let wrong = |what: &dyn fmt::Display| {
-        let text = format!("neither a checkpoint nor the index of one: {what}");
-        Error::new(ErrorKind::MalformedFile, text)
+/// Opens the arrays that MindSpore exports, one file a parameter.
+fn open_arrays(folder: &Path, paths: &[PathBuf], loader: &Loader<'_>) -> Result<Opened> {
+    let mut whole = File {
+        label: memory::text(folder.display())?,
+        format: "MindSpore, one array a parameter",
+        tensors: memory::try_vec(paths.len())?,
+        paths: memory::try_vec(paths.len())?,
+        ..File::default()
     };
-    match map {
-        Ok(Some(map)) => Ok(map),
-        Ok(None) => Err(wrong(&"it has no weight_map")),
-        Err(error) => Err(wrong(&error)),
+    loader.expect(paths);
+    for path in paths {
+        let bytes = loader.load(path)?;
+        whole.footprint.add(&bytes);
+        let within = |e: Error| e.within(path.display());
+        let part = npy::read(&bytes).map_err(within)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let (name, part) = match keymap::mindspore(&name)? {
+            Some((name, true)) => (name, part.transposed()),
+            Some((name, false)) => (name, part),
+            None => (memory::text(name)?, part),
+        };
+        whole.tensors.push((name, part));
+        whole.paths.push(path.clone());
     }
+    Opened::one(whole, loader.meter)
 }
 
 fn open_index(path: &Path, json: Bytes, loader: &Loader<'_>) -> Result<Opened> {
     let within = |e: Error| e.within(path.display());
-    if json.len() > MAX_INDEX {
-        let error = format!(
-            "an index of {} bytes, and at most {MAX_INDEX} are read",
-            json.len()
-        );
-        return Err(within(Error::new(ErrorKind::UnsupportedFile, error)));
-    }
+    index::check_length(json.len()).map_err(within)?;
     let json = json.into_owned().map_err(within)?;
-    let mut map = weight_map(json.as_slice(), loader).map_err(within)?;
-    map.sort_unstable_by(|(a, f), (b, g)| (f.cmp(g)).then_with(|| a.cmp(b)));
+    let map = index::parse_unless(json.as_slice(), loader.meter.cancel()).map_err(within)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for (_, file) in &map {
-        // A name and nothing else: an index must not reach out of its folder.
-        let plain = !file.contains(['/', '\\', ':', '\0'])
-            && *file != ".."
-            && *file != "."
-            && crate::system::refuses_name(file.as_ref()).is_none();
-        if file.is_empty() || !plain {
-            bail!(
-                MalformedFile,
-                "{}: `{}` is not the name of a file beside the index",
-                path.display(),
-                file.escape_debug()
-            );
-        }
-    }
     let groups = || map.chunk_by(|(_, a), (_, b)| a == b);
     loader.expect(groups().map(|group| folder.join(&group[0].1)));
     let mut whole = File {
@@ -333,8 +292,9 @@ fn open_index(path: &Path, json: Bytes, loader: &Loader<'_>) -> Result<Opened> {
                 None if file.unread.iter().any(|(n, _)| n == name) => {}
                 None => bail!(
                     MissingTensor,
-                    "{}: tensor `{name}` is not in this file, but {} says so",
+                    "{}: tensor {} is not in this file, but {} says so",
                     inner.display(),
+                    quoted(name),
                     path.display()
                 ),
             }

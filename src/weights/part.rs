@@ -172,6 +172,13 @@ impl Part {
         Self::view(dtype, shape, strides, 0, data, 0)
     }
 
+    /// The same elements with the dimensions in reverse order: the transpose of a matrix.
+    pub(super) fn transposed(mut self) -> Self {
+        self.shape.reverse();
+        self.strides.reverse();
+        self
+    }
+
     pub(super) fn dtype(&self) -> DType {
         self.dtype
     }

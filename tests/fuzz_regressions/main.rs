@@ -47,6 +47,10 @@ mod code_stop_split;
 mod config_parse;
 #[path = "../../fuzz/fuzz_targets/humaneval_parse.rs"]
 mod humaneval_parse;
+#[path = "../../fuzz/fuzz_targets/index_parse.rs"]
+mod index_parse;
+#[path = "../../fuzz/fuzz_targets/npy_parse.rs"]
+mod npy_parse;
 #[path = "../../fuzz/fuzz_targets/pickle_parse.rs"]
 mod pickle_parse;
 #[path = "../../fuzz/fuzz_targets/safetensors_parse.rs"]
@@ -75,6 +79,8 @@ const TARGETS: &[(&str, Run)] = &[
     ("code_stop_split", code_stop_split::run),
     ("config_parse", config_parse::run),
     ("humaneval_parse", humaneval_parse::run),
+    ("index_parse", index_parse::run),
+    ("npy_parse", npy_parse::run),
     ("pickle_parse", pickle_parse::run),
     ("safetensors_parse", safetensors_parse::run),
     ("sentencepiece_parse", sentencepiece_parse::run),

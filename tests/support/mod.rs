@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every layout that holds the numbers of `reference.safetensors`, which is not listed.
-pub const ALIKE: [&str; 9] = [
+pub const ALIKE: [&str; 10] = [
     "single.pt",
     "single_f32.pt",
     "merged_qkv.pt",
@@ -24,6 +24,7 @@ pub const ALIKE: [&str; 9] = [
     "flat_parameters.pt",
     "views.pt",
     "indexed",
+    "mindspore",
 ];
 
 /// The checkpoints that `tests/data/layouts/make.py` made.

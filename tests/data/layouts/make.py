@@ -9,6 +9,7 @@ import json
 import os
 import struct
 
+import numpy as np
 import torch
 
 HIDDEN, LAYERS, POSITIONS, VOCAB, ROWS = 16, 2, 32, 120, 128
@@ -155,8 +156,45 @@ for i, half in enumerate(halves):
     safetensors(f"indexed/model-0000{1 + i}-of-00002.safetensors", half, format="pt")
 with open("indexed/model.safetensors.index.json", "w") as f:
     json.dump({"metadata": {"total_size": 0}, "weight_map": weight_map}, f)
+# What MindSpore exports: one array a parameter, some matrices as `[in, out]`.
+MODULES = {
+    "input_layernorm": "layernorm1",
+    "attention.query": "attention.dense1",
+    "attention.key": "attention.dense2",
+    "attention.value": "attention.dense3",
+    "attention.dense": "attention.projection",
+    "post_attention_layernorm": "layernorm2",
+    "mlp.dense_h_to_4h": "output.mapping",
+    "mlp.dense_4h_to_h": "output.projection",
+}
+
+
+def mindspore(named, folder):
+    os.makedirs(folder, exist_ok=True)
+    for name, t in named.items():
+        array = t.numpy()
+        module, kind = name.rsplit(".", 1)
+        if "embeddings" in module:
+            module = module.replace("embeddings", "embedding")
+            name = ("" if module.startswith("top") else "embedding.") + module + ".embedding_table"
+        elif module == "final_layernorm":
+            name = "layernorm." + {"weight": "gamma", "bias": "beta"}[kind]
+        else:
+            number = 3 if module.startswith("layers.") else 2
+            place, module = ".".join(module.split(".")[: number - 1]), ".".join(module.split(".")[number - 1 :])
+            place = place.replace("layers.", "blocks.").replace("topQueryLayer", "top_query_layer")
+            if "layernorm" in module:
+                kind = {"weight": "gamma", "bias": "beta"}[kind]
+            if kind == "weight" and module in ("attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"):
+                # In one layer as a view of the transpose, which is saved column after column.
+                array = array.T if place == "blocks.1" else np.ascontiguousarray(array.T)
+            name = f"{place}.{MODULES[module]}.{kind}"
+        np.save(os.path.join(folder, f"backbone.{name}.npy"), array)
+
+
+mindspore(named | transformer, "mindspore")
 config = ('{"num_layers":%d,"hidden_size":%d,"num_attention_heads":2,"padded_vocab_size":%d,'
           '"max_position_embeddings":%d,"layernorm_epsilon":1e-05}\n') % (LAYERS, HIDDEN, VOCAB, POSITIONS)
-for folder in (".", "mp2", "mp4", "mp2_merged", "indexed"):
+for folder in (".", "mp2", "mp4", "mp2_merged", "indexed", "mindspore"):
     with open(os.path.join(folder, "config.json"), "w") as f:
         f.write(config)

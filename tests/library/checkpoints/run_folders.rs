@@ -206,6 +206,54 @@ fn an_index_of_pytorch_files_is_read() {
 }
 
 #[test]
+fn a_folder_of_arrays_is_what_mindspore_exports() {
+    let dir = tempfile::tempdir().unwrap();
+    let export = dir.path().join("export");
+    fs::create_dir(&export).unwrap();
+    for entry in fs::read_dir(layouts().join("mindspore")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if name != "config.json" {
+            fs::copy(&path, export.join(name)).unwrap();
+        }
+    }
+    fails(&export, ErrorKind::MissingConfig, &["export.config.json"]);
+    // Beside the folder, then inside.
+    copy("config.json", &dir.path().join("config.json"));
+    let one = "backbone.layernorm.gamma.npy";
+    for path in [export.clone(), export.join(one)] {
+        assert!(numbers(&open(&path)) == reference());
+    }
+    copy("config.json", &export.join("config.json"));
+    let origin = ConfigOrigin::File(export.join("config.json"));
+    assert_eq!(*open(&export).config_origin(), origin);
+    let described = open(&export).describe();
+    assert!(
+        described.ends_with("export (MindSpore, one array a parameter)"),
+        "{described}"
+    );
+    // What is not the model's is passed over.
+    let array = fs::read(export.join(one)).unwrap();
+    fs::write(export.join("backbone.blocks.0.moments.gamma.npy"), &array).unwrap();
+    fs::write(export.join("learning_rate.npy"), "not read").unwrap();
+    assert!(numbers(&open(&export)) == reference());
+    assert_eq!(open(&export).other_tensors(), 1);
+    fs::remove_file(export.join(one)).unwrap();
+    let says = ["`final_layernorm.weight`", "is missing"];
+    fails(&export, ErrorKind::MissingTensor, &says);
+    fs::write(export.join(one), &array[..array.len() - 2]).unwrap();
+    fails(&export, ErrorKind::MalformedFile, &[one, "cut short"]);
+    fs::remove_file(export.join(one)).unwrap();
+    let other = "backbone.embedding.position_embedding.embedding_table.npy";
+    fs::copy(export.join(other), export.join(one)).unwrap();
+    let says = ["`final_layernorm.weight` has shape [32, 16], expected [16]"];
+    fails(&export, ErrorKind::ShapeMismatch, &says);
+    // Any other checkpoint of the folder is the model.
+    copy("single.pt", &export.join("single.pt"));
+    assert!(numbers(&open(&export)) == reference());
+}
+
+#[test]
 fn shards_that_are_missing_are_named() {
     let files = [
         ("config.json", Layout("config.json")),

@@ -1,6 +1,8 @@
 //! Files that lie: each has to end in an error that says what and where, without a panic and
 //! without memory that the file's own length does not justify.
 
+mod arrays;
+mod indexes;
 mod pickles;
 mod safetensors_files;
 mod tensors;
