@@ -5,6 +5,7 @@ mod page;
 mod probe;
 #[cfg(test)]
 mod tests;
+mod workspace;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::{
     PageTable, PlanRow, PlanRows, RotaryPairs, StepPlan,
 };
 use crate::cancel::{CancelToken, Control};
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Result, bail};
 use crate::kernels::generic::activation::{FastGelu, Gelu, GeluTanh, Multiply, Relu, Silu};
 use crate::kernels::generic::norm::{LayerNorm, RmsNorm};
 use crate::kernels::generic::rotary::{RotateHalves, RotateInterleaved};
@@ -29,6 +30,7 @@ use crate::threads::{Crew, ThreadPool};
 
 use attention::attend;
 use page::Layout;
+use workspace::{Buffer, Shelf, Workspace};
 
 pub use crate::kernels::linear::GROUP_TOKENS;
 pub use crate::kernels::packed::ActivationFormat;
@@ -87,15 +89,17 @@ pub struct Cpu {
     kv: KvFormat,
     activations: ActivationFormat,
     budget: Arc<Budget>,
-    /// Of the call that this one is for.
+    shelf: Arc<Shelf>,
+    /// Of the call that this one is for, like what follows.
+    workspace: Arc<Workspace>,
     cancel: CancelToken,
     max_threads: Option<usize>,
 }
 
 /// Activations of some tokens, row after row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Rows {
-    values: Vec<f32>,
+    values: Buffer,
     cols: usize,
 }
 
@@ -106,7 +110,10 @@ impl Rows {
     /// When the values are no whole number of rows.
     pub fn new(values: Vec<f32>, cols: usize) -> Self {
         assert!(cols > 0 && values.len().is_multiple_of(cols));
-        Self { values, cols }
+        Self {
+            values: values.into(),
+            cols,
+        }
     }
 
     /// The number of rows.
@@ -119,7 +126,7 @@ impl Rows {
     /// # Panics
     /// When there is no such row.
     pub fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.cols..][..self.cols]
+        &self.values()[row * self.cols..][..self.cols]
     }
 
     /// The number of values of a row.
@@ -129,12 +136,12 @@ impl Rows {
 
     /// All values, row after row.
     pub fn values(&self) -> &[f32] {
-        &self.values
+        self.values.as_slice()
     }
 
     /// All values, to be changed.
     pub fn values_mut(&mut self) -> &mut [f32] {
-        &mut self.values
+        self.values.as_mut_slice()
     }
 }
 
@@ -185,9 +192,10 @@ impl Cpu {
     /// A backend with threads of its own.
     ///
     /// # Errors
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory) when the system refuses to start a thread;
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an instruction set that is not available.
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) when the system refuses to start a thread;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an instruction set that is not available.
     pub fn new(options: &CpuOptions) -> Result<Self> {
+        let shelf = Arc::default();
         Ok(Self {
             isa: isa::choose(options.isa, std::env::var_os(ISA_VARIABLE).as_deref())?,
             pool: Arc::new(ThreadPool::new(options.threads)?),
@@ -196,6 +204,8 @@ impl Cpu {
             kv: options.kv,
             activations: options.activations,
             budget: Arc::new(Budget::new(options.memory_limit, memory::available)),
+            workspace: Arc::new(Workspace::new(&shelf)),
+            shelf,
             cancel: CancelToken::new(),
             max_threads: None,
         })
@@ -218,34 +228,16 @@ impl Cpu {
         Crew::new(&self.pool, &self.cancel, self.max_threads)
     }
 
-    /// Fresh activations; an error without memory for them.
-    fn zeros(&self, rows: usize, cols: usize) -> Result<Rows> {
-        let refused = |what: &dyn std::fmt::Display| {
-            let message = format!("cannot allocate activations of {rows} x {cols}: {what}");
-            Error::new(ErrorKind::OutOfMemory, message)
-        };
-        let len = rows * cols;
-        let bytes = len * size_of::<f32>();
-        if bytes >= LARGE_ACTIVATIONS {
-            memory::check(bytes, "activations", "feed fewer tokens at a time")?;
-        }
-        let mut values = Vec::new();
-        values.try_reserve_exact(len).map_err(|e| refused(&e))?;
-        // The system hands out memory page by page as it is written: some milliseconds for the
-        // logits of a hundred tokens.
-        while values.len() < len {
-            if !values.is_empty() {
-                self.cancel.check()?;
-            }
-            values.resize(len.min(values.len() + ZEROED_VALUES), 0.0);
-        }
+    /// Activations with whatever the memory had before: an operation writes them all.
+    fn output(&self, rows: usize, cols: usize) -> Result<Rows> {
+        let values = self.workspace.take(rows, cols, &self.cancel)?;
         Ok(Rows { values, cols })
     }
 
     /// Some rows of a table, widened.
     fn look_up(&self, table: &Weights, rows: impl ExactSizeIterator<Item = usize>) -> Result<Rows> {
-        let mut out = self.zeros(rows.len(), table.cols())?;
-        for (row, out) in rows.zip(out.values.chunks_mut(table.cols())) {
+        let mut out = self.output(rows.len(), table.cols())?;
+        for (row, out) in rows.zip(out.values_mut().chunks_mut(table.cols())) {
             match table {
                 Weights::Dense(m) => m.widen(self.isa, row, 1, out),
                 Weights::Packed(m) => m.row(row, out),
@@ -257,11 +249,6 @@ impl Cpu {
 
 /// Values of activations that make a task worth handing to another thread.
 const TASK_VALUES: usize = 16 * 1024;
-/// Activations of at least this size are checked against what the system has. A look costs
-/// some 0.2 ms, and a token makes hundreds of activations.
-const LARGE_ACTIVATIONS: usize = 16 << 20;
-/// Values that are zeroed between two looks at whether the call was cancelled.
-const ZEROED_VALUES: usize = 256 * 1024;
 
 impl Backend for Cpu {
     type Matrix = Weights;
@@ -289,6 +276,7 @@ impl Backend for Cpu {
 
     fn scoped(&self, control: &Control<'_>) -> Self {
         Self {
+            workspace: Arc::new(Workspace::new(&self.shelf)),
             cancel: control.cancel.clone(),
             max_threads: control.threads,
             ..self.clone()
@@ -336,7 +324,7 @@ impl Backend for Cpu {
     }
 
     fn add_sinusoids(&self, x: &mut Rows, plan: &CpuPlan<'_>) -> Result<()> {
-        add(&mut x.values, &plan.step.sinusoids);
+        add(x.values_mut(), &plan.step.sinusoids);
         Ok(())
     }
 
@@ -345,27 +333,27 @@ impl Backend for Cpu {
             Gather::Wanted => &plan.step.wanted,
             Gather::Kept => &plan.step.kept,
         };
-        let mut out = self.zeros(rows.len(), x.cols)?;
+        let mut out = self.output(rows.len(), x.cols)?;
         let width = x.cols.max(1);
-        for (&row, out) in rows.iter().zip(out.values.chunks_exact_mut(width)) {
+        for (&row, out) in rows.iter().zip(out.values_mut().chunks_exact_mut(width)) {
             out.copy_from_slice(x.row(row));
         }
         Ok(out)
     }
 
     fn copy(&self, x: &Rows) -> Result<Rows> {
-        let mut out = self.zeros(x.rows(), x.cols)?;
-        out.values.copy_from_slice(&x.values);
+        let mut out = self.output(x.rows(), x.cols)?;
+        out.values_mut().copy_from_slice(x.values());
         Ok(out)
     }
 
     fn add(&self, x: &mut Rows, y: &Rows) -> Result<()> {
-        add(&mut x.values, &y.values);
+        add(x.values_mut(), y.values());
         Ok(())
     }
 
     fn scale(&self, x: &mut Rows, factor: f32) -> Result<()> {
-        x.values.iter_mut().for_each(|x| *x *= factor);
+        x.values_mut().iter_mut().for_each(|x| *x *= factor);
         Ok(())
     }
 
@@ -380,11 +368,11 @@ impl Backend for Cpu {
         let width = x.cols;
         let bias = bias.map_or(&[][..], Vec::as_slice);
         assert!(weight.len() == width && (bias.is_empty() || bias.len() == width));
-        let mut out = self.zeros(x.rows(), width)?;
-        let x = &x.values[..];
+        let mut out = self.output(x.rows(), width)?;
+        let x = x.values();
         let rows = TASK_VALUES.div_ceil(width);
         self.crew()
-            .for_each_chunk(&mut out.values, rows * width, |i, out| {
+            .for_each_chunk(out.values_mut(), rows * width, |i, out| {
                 let x = &x[i * rows * width..];
                 for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
                     match norm {
@@ -413,7 +401,7 @@ impl Backend for Cpu {
         let width = weight.len();
         assert!(x.cols.is_multiple_of(width));
         let chunk = TASK_VALUES.div_ceil(width) * width;
-        self.crew().for_each_chunk(&mut x.values, chunk, |_, x| {
+        self.crew().for_each_chunk(x.values_mut(), chunk, |_, x| {
             for x in x.chunks_exact_mut(width) {
                 self.isa.dispatch(RmsNorm { x, weight, epsilon });
             }
@@ -434,7 +422,7 @@ impl Backend for Cpu {
         assert!(x.rows() == step.count(rows));
         let chunk = TASK_VALUES.div_ceil(width);
         self.crew()
-            .for_each_chunk(&mut x.values, chunk * width, |i, x| {
+            .for_each_chunk(x.values_mut(), chunk * width, |i, x| {
                 for (row, heads) in (i * chunk..).zip(x.chunks_exact_mut(width)) {
                     let at = step.index(rows, row) * n;
                     let (cos, sin) = (&step.angles.cos[at..][..n], &step.angles.sin[at..][..n]);
@@ -458,10 +446,10 @@ impl Backend for Cpu {
 
     fn linear(&self, x: &Rows, w: &Weights, bias: Option<&Vec<f32>>) -> Result<Rows> {
         assert_eq!(x.cols, w.cols());
-        let mut out = self.zeros(x.rows(), w.rows())?;
+        let mut out = self.output(x.rows(), w.rows())?;
         let bias = bias.map(Vec::as_slice);
         match w {
-            Weights::Dense(w) => linear(self.context(), &x.values, w, bias, &mut out.values)?,
+            Weights::Dense(w) => linear(self.context(), x.values(), w, bias, out.values_mut())?,
             Weights::Packed(w) => {
                 let cx = packed::linear::Context {
                     isa: self.isa,
@@ -470,7 +458,7 @@ impl Backend for Cpu {
                     crew: self.crew(),
                     buffers: &self.buffers,
                 };
-                packed::linear::linear(cx, &x.values, w, bias, &mut out.values)?;
+                packed::linear::linear(cx, x.values(), w, bias, out.values_mut())?;
             }
         }
         Ok(out)
@@ -478,16 +466,16 @@ impl Backend for Cpu {
 
     fn activate(&self, x: &mut Rows, activation: Activation) -> Result<()> {
         self.crew()
-            .for_each_chunk(&mut x.values, TASK_VALUES, |_, x| {
+            .for_each_chunk(x.values_mut(), TASK_VALUES, |_, x| {
                 activate(self.isa, x, activation)
             })
     }
 
     fn gate(&self, x: &mut Rows, y: &Rows, activation: Activation) -> Result<()> {
         assert_eq!(x.values.len(), y.values.len());
-        let y = &y.values[..];
+        let y = y.values();
         self.crew()
-            .for_each_chunk(&mut x.values, TASK_VALUES, |i, x| {
+            .for_each_chunk(x.values_mut(), TASK_VALUES, |i, x| {
                 activate(self.isa, x, activation);
                 let others = &y[i * TASK_VALUES..][..x.len()];
                 self.isa.dispatch(Multiply { values: x, others });
@@ -497,7 +485,7 @@ impl Backend for Cpu {
     fn write_kv(&self, plan: &mut CpuPlan<'_>, layer: usize, k: &Rows, v: &Rows) -> Result<()> {
         let rows = &plan.step.rows;
         assert!(k.rows() == rows.len() && v.rows() == rows.len() && k.cols == v.cols);
-        let (mut k, mut v, width) = (&k.values[..], &v.values[..], k.cols);
+        let (mut k, mut v, width) = (k.values(), v.values(), k.cols);
         // Rows of a sequence that go to one page.
         let together = |a: &PlanRow, b: &PlanRow| {
             a.sequence == b.sequence && a.position / PAGE_TOKENS == b.position / PAGE_TOKENS
@@ -529,21 +517,21 @@ impl Backend for Cpu {
         let width = shape.heads * shape.head_dim;
         let queries = plan.rows(rows);
         assert!(q.cols == width && q.rows() == queries.len());
-        let mut out = self.zeros(q.rows(), width)?;
+        let mut out = self.output(q.rows(), width)?;
         attend(
             self.context(),
-            &q.values,
+            q.values(),
             queries,
             &plan.tables,
             layer,
             shape,
-            &mut out.values,
+            out.values_mut(),
         )?;
         Ok(out)
     }
 
     fn read(&self, x: Rows) -> Result<Vec<f32>> {
-        Ok(x.values)
+        Ok(x.values.into_values())
     }
 }
 

@@ -65,8 +65,9 @@ pub struct MemoryEstimate {
     /// KV cache of every sequence at its full length, in whole pages.
     pub cache: u64,
     /// Activations of the largest call with their copies in matrix products, and the logits of one
-    /// token of each sequence. The buffers of threads, a megabyte or two each, are not counted;
-    /// scoring takes logits of every token of a call.
+    /// token of each sequence. The buffers of threads, a megabyte or two each, and a megabyte of
+    /// activations that are not in use are not counted; scoring takes logits of every token of a
+    /// call.
     pub scratch: u64,
 }
 

@@ -5,6 +5,7 @@ use half::f16;
 
 use super::*;
 use crate::backend::KvCache;
+use crate::error::ErrorKind;
 
 /// Rows at these positions, `(sequence, position)`.
 fn plan(rows: impl IntoIterator<Item = (usize, usize)>) -> StepPlan {
