@@ -95,6 +95,60 @@ fn instruction_sets_threads_and_batches_change_no_bit() {
     }
 }
 
+/// One of three sequences of a call is cancelled before any of its operations: the step goes on with
+/// another plan, in which the rows of the others have the same angles, positions and pages.
+#[test]
+fn a_sequence_is_cancelled_between_layers_and_the_others_keep_their_bits() {
+    for (name, folder) in models() {
+        let ids = expected(&folder).ids("ids");
+        let parts = [&ids[..5], &ids[5..14], &ids[14..16]];
+        let model = load(&folder, &LoadOptions::new()).unwrap();
+        let run = |victim: usize, at: usize| {
+            let mut states = [(); 3].map(|()| model.new_state());
+            let (cancel, flag) = (CancelToken::new(), CancelToken::new());
+            let mut calls = 0;
+            let mut progress = || {
+                if calls == at {
+                    cancel.cancel();
+                }
+                calls += 1;
+            };
+            let mut batch: Vec<Input<'_>> = (states.iter_mut().zip(parts).enumerate())
+                .map(|(i, (state, ids))| {
+                    let token = if i == victim { &cancel } else { &flag };
+                    Input::new(&mut **state, ids, Wanted::All).cancel(token)
+                })
+                .collect();
+            let control = Control::new().on_progress(&mut progress);
+            let logits = model.forward(&mut batch, &control).unwrap();
+            drop((batch, control));
+            let bits = |i| -> Vec<u32> { logits.rows(i).flatten().map(|x| x.to_bits()).collect() };
+            ([0, 1, 2].map(bits), states.map(|state| state.len()), calls)
+        };
+        let (all, _, calls) = run(0, usize::MAX);
+        for victim in 0..3 {
+            let mut ended = 0;
+            for at in 0..calls {
+                let (found, tokens, _) = run(victim, at);
+                for i in 0..3 {
+                    let is_gone = i == victim && found[i].is_empty();
+                    ended += usize::from(is_gone);
+                    assert!(
+                        is_gone || found[i] == all[i],
+                        "{name}: {victim} at {at}, {i}"
+                    );
+                    assert_eq!(tokens[i], if is_gone { 0 } else { parts[i].len() });
+                }
+            }
+            // Every look up to the one before the last layer.
+            assert!(
+                ended > calls / 3 && ended < calls,
+                "{name}: {ended} of {calls}"
+            );
+        }
+    }
+}
+
 #[test]
 fn conversion_keeps_bits_and_quantization_is_close() {
     let int8 = ConvertOptions::new()
