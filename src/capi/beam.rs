@@ -117,6 +117,7 @@ const TABLE: &[Setting<BeamSettings>] = &[
     common!(stop),
     common!(stop_at),
     common!(stop_before),
+    common!(stop_ids),
     common!(special_tokens),
     common!(timeout_ms),
     common!(prefill_limit),

@@ -193,7 +193,7 @@ pub unsafe extern "C" fn codegeex_edit_options_set_generate(
             let kind = crate::ErrorKind::InvalidArgument;
             return Err(crate::Error::new(kind, message).into());
         }
-        options.change(|o| o.generate = generate.options);
+        options.change(|o| o.generate = generate.timeless());
         Ok(())
     })
 }

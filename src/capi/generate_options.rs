@@ -12,7 +12,8 @@ use super::settings::{
 use super::status::codegeex_status;
 use super::task::codegeex_task;
 use crate::error::{bail, excerpt};
-use crate::generate::{Drafts, GenerateOptions, Speculation};
+use crate::generate::{ContextFile, Drafts, GenerateOptions, Infill, InfillOrder, Speculation};
+use crate::language::Language;
 use crate::memory::{TryGrow, try_copy_text};
 
 /// Options of a generation. Unset options keep their defaults: greedy, 128 new tokens, one sample,
@@ -31,14 +32,31 @@ pub struct GenerateSettings {
     pub timeout_ms: u64,
     /// The text that code stops read instead of the prompt.
     pub stop_before: Option<String>,
+    /// The text after the cursor.
+    suffix: Option<String>,
+    /// Fill-in-the-middle, without the suffix.
+    infill: Infill,
 }
 
 impl GenerateSettings {
     /// The options of a call that begins now.
-    pub fn begin(self) -> GenerateOptions {
-        let mut options = self.options;
+    pub fn begin(mut self) -> GenerateOptions {
+        let (timeout_ms, before) = (self.timeout_ms, self.stop_before.take());
+        let mut options = self.timeless();
         let (limits, stops) = (&mut options.limits, &mut options.stops);
-        settings::begin(limits, stops, self.timeout_ms, self.stop_before);
+        settings::begin(limits, stops, timeout_ms, before);
+        options
+    }
+
+    /// The options without what belongs to one call. Fill-in-the-middle is on as soon as one of its
+    /// options is set, and a suffix that is not set is empty.
+    pub fn timeless(self) -> GenerateOptions {
+        let mut options = self.options;
+        let is_on = self.suffix.is_some() || self.infill != Infill::default();
+        options.infill = is_on.then(|| Infill {
+            suffix: self.suffix.unwrap_or_default(),
+            ..self.infill
+        });
         options
     }
 }
@@ -49,6 +67,8 @@ impl TryClone for GenerateSettings {
             options: self.options.try_clone()?,
             timeout_ms: self.timeout_ms,
             stop_before: self.stop_before.as_deref().map(try_copy_text).transpose()?,
+            suffix: self.suffix.as_deref().map(try_copy_text).transpose()?,
+            infill: self.infill.try_clone()?,
         })
     }
 }
@@ -160,6 +180,49 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     common!(stop),
     common!(stop_at),
     common!(stop_before),
+    common!(stop_ids),
+    setting!(
+        "suffix",
+        "Fill-in-the-middle: the text after the cursor, as a JSON string; the prompt is the text \
+         before it. Models without fill-in-the-middle rank the samples by it. none means an ordinary \
+         completion, unless another option of fill-in-the-middle is set.",
+        |o, v| o.suffix = settings::text_or_none(v)?,
+        settings::text_or_none_json(o.suffix.as_deref())?
+    ),
+    setting!(
+        "infill_order",
+        "Fill-in-the-middle: the order of the prompt, psm (prefix, suffix, middle), spm (suffix, \
+         prefix, middle), or auto for the one that the model prefers.",
+        |o, v| o.infill.order = one_of(v, ORDERS)?,
+        settings::name_of(ORDERS, o.infill.order)
+    ),
+    setting!(
+        "path",
+        "Fill-in-the-middle: path of the current file, as a JSON string; none means unknown.",
+        |o, v| o.infill.path = settings::text_or_none(v)?,
+        settings::text_or_none_json(o.infill.path.as_deref())?
+    ),
+    setting!(
+        "repository",
+        "Fill-in-the-middle: name of the repository, as a JSON string; none means unknown. It needs \
+         path.",
+        |o, v| o.infill.repository = settings::text_or_none(v)?,
+        settings::text_or_none_json(o.infill.repository.as_deref())?
+    ),
+    setting!(
+        "files",
+        "Fill-in-the-middle: other files of the repository, the most important last, as a JSON array: \
+         [{\"path\": \"a.py\", \"text\": \"x = 1\"}]. It needs path.",
+        |o, v| o.infill.files = settings::files(v)?,
+        settings::files_json(&o.infill.files)?
+    ),
+    setting!(
+        "infill_language",
+        "Fill-in-the-middle: language of the current file, by name, for models whose format names it; \
+         none means unknown.",
+        |o, v| o.infill.language = language_or_none(v)?,
+        or_none(o.infill.language.map(Language::name))
+    ),
     setting!(
         "heal",
         "Token healing: re-samples the last tokens of the prompt among those that match its bytes, \
@@ -191,6 +254,19 @@ const TABLE: &[Setting<GenerateSettings>] = &[
     common!(prefill_limit),
     common!(threads),
 ];
+
+const ORDERS: &[(&str, Option<InfillOrder>)] = &[
+    ("auto", None),
+    ("psm", Some(InfillOrder::PrefixSuffix)),
+    ("spm", Some(InfillOrder::SuffixPrefix)),
+];
+
+fn language_or_none(name: &str) -> crate::Result<Option<Language>> {
+    match name.trim() {
+        "none" => Ok(None),
+        name => Language::from_name(name).map(Some),
+    }
+}
 
 fn speculation(text: &str) -> crate::Result<Option<Speculation>> {
     Ok(match text.trim() {
@@ -401,6 +477,44 @@ pub unsafe extern "C" fn codegeex_generate_options_add_stop(
         let options = call.get(options, "options")?;
         let text = try_copy_text(call.text(text, text_len, "text")?)?;
         options.change(|o| o.options.stops.stop.try_push(text))?;
+        Ok(())
+    })
+}
+
+/// Fill-in-the-middle: the text after the cursor. The prompt of the call is the text before it.
+/// Models without fill-in-the-middle rank the samples by the suffix, best first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_generate_options_set_suffix(
+    options: *mut codegeex_generate_options,
+    suffix: *const c_char,
+    suffix_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let suffix = try_copy_text(call.text(suffix, suffix_len, "suffix")?)?;
+        options.change(|o| o.suffix = Some(suffix));
+        Ok(())
+    })
+}
+
+/// Fill-in-the-middle: adds another file of the repository, the most important last. The path of the
+/// current file, the option `path`, must be set as well.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_generate_options_add_file(
+    options: *mut codegeex_generate_options,
+    path: *const c_char,
+    path_len: usize,
+    text: *const c_char,
+    text_len: usize,
+    error: *mut *mut codegeex_error,
+) -> codegeex_status {
+    guard!(error, |call| {
+        let options = call.get(options, "options")?;
+        let mut file = ContextFile::default();
+        file.path = try_copy_text(call.text(path, path_len, "path")?)?;
+        file.text = try_copy_text(call.text(text, text_len, "text")?)?;
+        options.change(|o| o.infill.files.try_push(file))?;
         Ok(())
     })
 }

@@ -19,8 +19,9 @@ use super::version::tier_name;
 
 use crate::backend::Cpu;
 use crate::cancel::CancelToken;
-use crate::generate::{Generator, TokenizerBeside};
+use crate::generate::{Generator, InfillTokens, TokenizerBeside};
 use crate::model::{EstimateOptions, Transformer, estimate, load};
+use crate::tokenizer::Tokenizer;
 use crate::weights::LoadProgress;
 
 /// A loaded model with its tokenizer.
@@ -34,6 +35,7 @@ pub struct ModelValue {
     pub log: Log,
     describe: KeptText,
     config: KeptText,
+    infill: Option<KeptText>,
 }
 
 impl Handle for codegeex_model {
@@ -74,6 +76,14 @@ impl Progress {
     }
 }
 
+/// The tokenizer of a model that is being opened.
+enum Vocabulary {
+    /// That of the options.
+    Given(Arc<dyn Tokenizer>),
+    /// The files beside the checkpoint, or that there are none.
+    Beside(TokenizerBeside),
+}
+
 /// Opens a checkpoint: a `.pt` file, a folder of `mp_rank_*` shards, or safetensors. Unless the
 /// options have a tokenizer, the one beside the checkpoint is used (`tokenizer.json`, `vocab.json` with
 /// `merges.txt`, or `tokenizer.model`). Without one, CodeGeeX models have the built-in tokenizer, and
@@ -105,27 +115,30 @@ pub unsafe extern "C" fn codegeex_model_open(
         options.open.progress = LoadProgress::new()
             .cancel(cancel.map_or_else(CancelToken::new, |c| c.clone()))
             .on_progress(move |done, total| progress.hear(done, total));
+        let opening = "opening a tokenizer";
         // Read first: a vocabulary is a small file, a model a large one.
-        let beside = match tokenizer {
-            Some(_) => None,
-            None => Some(log.note(
-                "opening a tokenizer",
-                TokenizerBeside::read(Path::new(path)),
-            )?),
+        let vocabulary = match tokenizer {
+            Some(tokenizer) => Vocabulary::Given(tokenizer),
+            None => {
+                let beside = TokenizerBeside::read(Path::new(path));
+                Vocabulary::Beside(log.note(opening, beside)?)
+            }
         };
         let loaded = log.note("opening a model", load(path, &options))?;
-        let of_model = |beside: TokenizerBeside| beside.of(loaded.config(), codegeex);
-        let tokenizer = match (tokenizer, beside) {
-            (Some(tokenizer), _) => tokenizer,
-            (None, Some(beside)) => log.note("opening a tokenizer", of_model(beside))?,
-            (None, None) => codegeex()?,
+        let tokenizer = match vocabulary {
+            Vocabulary::Given(tokenizer) => tokenizer,
+            Vocabulary::Beside(beside) => {
+                log.note(opening, beside.of(loaded.config(), codegeex))?
+            }
         };
+        let infill = InfillTokens::of(&*tokenizer);
         log.say(CODEGEEX_LOG_INFO, || {
             format!("{path}: {}", loaded.describe())
         });
         model.set(new_handle(ModelValue {
             describe: KeptText::new(&loaded.describe())?,
             config: KeptText::new(&loaded.config().to_json())?,
+            infill: infill.map(|i| KeptText::new(i.name())).transpose()?,
             generator: Generator::new(loaded, tokenizer),
             log,
         })?);
@@ -204,6 +217,27 @@ pub unsafe extern "C" fn codegeex_model_config_json(
     guard_value!(std::ptr::null(), |call| {
         let len = call.out_or_none(len);
         Ok(call.get(model, "model")?.config.lend(len))
+    })
+}
+
+/// The fill-in-the-middle format of a model's tokenizer, such as `starcoder` or `qwen2.5-coder`.
+/// NUL-terminated; it belongs to the model. NULL for a model without one, whose samples are ranked by
+/// the suffix instead, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn codegeex_model_infill_format(
+    model: *const codegeex_model,
+    len: *mut usize,
+) -> *const c_char {
+    guard_value!(std::ptr::null(), |call| {
+        let len = call.out_or_none(len);
+        let model = call.get(model, "model")?;
+        Ok(match &model.infill {
+            Some(name) => name.lend(len),
+            None => {
+                len.set(0);
+                std::ptr::null()
+            }
+        })
     })
 }
 

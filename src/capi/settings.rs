@@ -1,6 +1,7 @@
 //! Options as text keys and values, so that a program can set options that are newer than it: one
 //! table for each kind of options, which C can list.
 
+use std::collections::TryReserveError;
 use std::ffi::c_char;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
@@ -15,7 +16,7 @@ use super::boundary::{Call, Handle, Held, Out, Result};
 use super::buffer::{Saved, give_text};
 use crate::code::StopRule;
 use crate::error::{Error, ErrorKind, bail, excerpt};
-use crate::generate::{Limits, StopAt, Stops};
+use crate::generate::{ContextFile, Limits, StopAt, Stops};
 use crate::language::Language;
 use crate::memory::{self, TryGrow, TryGrowText};
 use crate::tokenizer::SpecialTokens;
@@ -80,6 +81,14 @@ macro_rules! common {
             "Code left of the cursor, for stop_at, as a JSON string; none means the prompt.",
             |o, v| o.stop_before = settings::text_or_none(v)?,
             settings::text_or_none_json(o.stop_before.as_deref())?
+        )
+    };
+    (stop_ids) => {
+        setting!(
+            "stop_ids",
+            "Token ids that end a completion as the end of text does, as a JSON array of numbers.",
+            |o, v| o.options.stops.stop_ids = settings::ids(v)?,
+            settings::to_json(&o.options.stops.stop_ids)?
         )
     };
     (special_tokens) => {
@@ -312,14 +321,58 @@ pub fn flag(text: &str) -> crate::Result<bool> {
 
 /// A JSON array of texts.
 pub fn texts(json: &str) -> crate::Result<Vec<String>> {
+    json_list(json, json_text).map_err(|at| at.expected(TEXTS))
+}
+
+/// A JSON array of files.
+pub fn files(json: &str) -> crate::Result<Vec<ContextFile>> {
+    json_list(json, json_file).map_err(|at| at.expected(FILES))
+}
+
+/// What went wrong with JSON: memory, or the place where something else stands than is expected.
+enum Wrong<'a> {
+    At(&'a str),
+    Memory(TryReserveError),
+}
+
+impl From<TryReserveError> for Wrong<'_> {
+    fn from(error: TryReserveError) -> Self {
+        Self::Memory(error)
+    }
+}
+
+impl Wrong<'_> {
+    fn expected(self, what: &str) -> Error {
+        match self {
+            Self::Memory(error) => error.into(),
+            Self::At(place) => {
+                let message = format!("at {}: expected {what}", excerpt(place));
+                Error::new(ErrorKind::InvalidArgument, message)
+            }
+        }
+    }
+}
+
+/// What was read, and the JSON after it.
+type Read<'a, T> = std::result::Result<(T, &'a str), Wrong<'a>>;
+
+const TEXTS: &str = "strings as in JSON: [\"a\", \"b\\n\"] for a list, \"a\" for one";
+const FILES: &str =
+    "files as in JSON: [{\"path\": \"a.py\", \"text\": \"x = 1\\n\"}], both members in each";
+
+/// An array that is all of the JSON.
+fn json_list<'a, T>(
+    json: &'a str,
+    element: impl Fn(&'a str) -> Read<'a, T>,
+) -> std::result::Result<Vec<T>, Wrong<'a>> {
     let mut list = Vec::new();
     let mut rest = after(json, "[")?;
     if let Ok(end) = after(rest, "]") {
         rest = end;
     } else {
         loop {
-            let (text, end) = json_text(rest)?;
-            list.try_push(text)?;
+            let (value, end) = element(rest)?;
+            list.try_push(value)?;
             match after(end, ",") {
                 Ok(next) => rest = next,
                 Err(_) => break rest = after(end, "]")?,
@@ -328,8 +381,34 @@ pub fn texts(json: &str) -> crate::Result<Vec<String>> {
     }
     match rest.is_empty() {
         true => Ok(list),
-        false => Err(no_texts(rest)),
+        false => Err(Wrong::At(rest)),
     }
+}
+
+/// An object with a path and a text, in any order.
+fn json_file(json: &str) -> Read<'_, ContextFile> {
+    let (mut path, mut text) = (None, None);
+    let mut rest = after(json, "{")?;
+    loop {
+        let (name, end) = json_text(rest)?;
+        let member = match &*name {
+            "path" if path.is_none() => &mut path,
+            "text" if text.is_none() => &mut text,
+            _ => return Err(Wrong::At(rest)),
+        };
+        let (value, end) = json_text(after(end, ":")?)?;
+        *member = Some(value);
+        match after(end, ",") {
+            Ok(next) => rest = next,
+            Err(_) => break rest = after(end, "}")?,
+        }
+    }
+    let mut file = ContextFile::default();
+    match (path, text) {
+        (Some(path), Some(text)) => (file.path, file.text) = (path, text),
+        _ => return Err(Wrong::At(json)),
+    }
+    Ok((file, rest))
 }
 
 /// A JSON text, or `none`.
@@ -337,41 +416,34 @@ pub fn text_or_none(json: &str) -> crate::Result<Option<String>> {
     if json.trim() == "none" {
         return Ok(None);
     }
-    match json_text(json.trim_start())? {
-        (text, "") => Ok(Some(text)),
-        (_, rest) => Err(no_texts(rest)),
+    match json_text(json.trim_start()) {
+        Ok((text, "")) => Ok(Some(text)),
+        Ok((_, rest)) => Err(Wrong::At(rest).expected(TEXTS)),
+        Err(wrong) => Err(wrong.expected(TEXTS)),
     }
 }
 
 /// What follows a delimiter and white space.
-fn after<'a>(json: &'a str, delimiter: &str) -> crate::Result<&'a str> {
+fn after<'a>(json: &'a str, delimiter: &str) -> std::result::Result<&'a str, Wrong<'a>> {
     let rest = json.trim_ascii_start().strip_prefix(delimiter);
-    Ok(rest.ok_or_else(|| no_texts(json))?.trim_ascii_start())
-}
-
-fn no_texts(json: &str) -> Error {
-    let message = format!(
-        "at {}: expected strings as in JSON: [\"a\", \"b\\n\"] for a list, \"a\" for one",
-        excerpt(json)
-    );
-    Error::new(ErrorKind::InvalidArgument, message)
+    Ok(rest.ok_or(Wrong::At(json))?.trim_ascii_start())
 }
 
 /// The string that JSON begins with, and what follows it. serde_json unescapes texts of any length in
 /// memory that cannot be refused.
-fn json_text(json: &str) -> crate::Result<(String, &str)> {
-    let mut rest = json.strip_prefix('"').ok_or_else(|| no_texts(json))?;
+fn json_text(json: &str) -> Read<'_, String> {
+    let mut rest = json.strip_prefix('"').ok_or(Wrong::At(json))?;
     let mut text = String::new();
     loop {
         let plain = rest.find(|c: char| c == '"' || c == '\\' || c < ' ');
-        let plain = plain.ok_or_else(|| no_texts(json))?;
+        let plain = plain.ok_or(Wrong::At(json))?;
         text.try_push_str(&rest[..plain])?;
         let escape = &rest[plain..];
         if let Some(end) = escape.strip_prefix('"') {
             return Ok((text, end.trim_ascii_start()));
         }
         let unescaped;
-        (unescaped, rest) = unescape(escape).ok_or_else(|| no_texts(escape))?;
+        (unescaped, rest) = unescape(escape).ok_or(Wrong::At(escape))?;
         text.try_push_str(unescaped.encode_utf8(&mut [0; 4]))?;
     }
 }
@@ -436,7 +508,7 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str, expected: &str) -> crate::Result
 
 const NO_MEMORY: &str = "cannot allocate memory for a list of options";
 
-fn no_memory<E: serde::de::Error>(_: std::collections::TryReserveError) -> E {
+fn no_memory<E: serde::de::Error>(_: TryReserveError) -> E {
     E::custom(NO_MEMORY)
 }
 
@@ -514,6 +586,27 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> crate::Result<String> {
 /// How [`text_or_none`] is read back.
 pub fn text_or_none_json(text: Option<&str>) -> crate::Result<String> {
     text.map_or_else(|| Ok("none".to_owned()), to_json)
+}
+
+/// How [`files`] are read back.
+pub fn files_json(files: &[ContextFile]) -> crate::Result<String> {
+    struct File<'a>(&'a ContextFile);
+
+    impl Serialize for File<'_> {
+        fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+            to.collect_map([("path", &self.0.path), ("text", &self.0.text)])
+        }
+    }
+
+    struct Files<'a>(&'a [ContextFile]);
+
+    impl Serialize for Files<'_> {
+        fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+            to.collect_seq(self.0.iter().map(File))
+        }
+    }
+
+    to_json(&Files(files))
 }
 
 /// How [`biases`] are read back.
@@ -598,6 +691,45 @@ mod tests {
         for wrong in ["", "nothing", "\"a\" \"b\"", "[\"a\"]"] {
             text_or_none(wrong).unwrap_err();
         }
+    }
+
+    #[test]
+    fn files_have_a_path_and_a_text() {
+        assert_eq!(files(" [ ] ").unwrap(), []);
+        let json = r#"[{"path": "a.py", "text": "\u0041\n"} , { "text" : "B","path":"b" }]"#;
+        let found = files(json).unwrap();
+        let expected = [ContextFile::new("a.py", "A\n"), ContextFile::new("b", "B")];
+        assert_eq!(found, expected);
+        let written = files_json(&found).unwrap();
+        assert_eq!(
+            written,
+            r#"[{"path":"a.py","text":"A\n"},{"path":"b","text":"B"}]"#
+        );
+        assert_eq!(files(&written).unwrap(), expected);
+        for wrong in [
+            "",
+            "none",
+            "{}",
+            "[{}]",
+            "[\"a\"]",
+            r#"[{"path": "a"}]"#,
+            r#"[{"text": "a"}]"#,
+            r#"[{"path": "a", "text": 1}]"#,
+            r#"[{"path": "a", "text": "b", "text": "c"}]"#,
+            r#"[{"path": "a", "text": "b", "more": "c"}]"#,
+            r#"[{"path": "a", "text": "b",}]"#,
+            r#"[{"path": "a", "text": "b"}"#,
+            r#"[{"path": "a" "text": "b"}]"#,
+            r#"[{"path", "text"}]"#,
+            r#"[{"path": "a", "text": "b"}] x"#,
+        ] {
+            let error = files(wrong).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{wrong}");
+            let message = error.to_string();
+            assert!(message.contains("expected files as in JSON"), "{message}");
+        }
+        let long = [ContextFile::new("a", "if x {\n".repeat(100_000))];
+        assert_eq!(files(&files_json(&long).unwrap()).unwrap(), long);
     }
 
     #[test]
