@@ -1333,6 +1333,14 @@ const char *codegeex_model_describe(const struct codegeex_model *model, size_t *
 const char *codegeex_model_config_json(const struct codegeex_model *model, size_t *len);
 
 /**
+ * The fill-in-the-middle format of a model's tokenizer, such as `starcoder` or `qwen2.5-coder`.
+ * NUL-terminated; it belongs to the model. NULL for a model without one, whose samples are ranked by
+ * the suffix instead, and for NULL.
+ */
+const char *codegeex_model_infill_format(const struct codegeex_model *model,
+                                         size_t *len);
+
+/**
  * The name of the instruction set that the kernels of a model use, a static string. NULL for NULL.
  */
 const char *codegeex_model_kernels(const struct codegeex_model *model);
@@ -1731,6 +1739,22 @@ codegeex_status codegeex_generate_options_clone(const struct codegeex_generate_o
  *   matches ends the completion. Default: `none`.
  * - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
  *   Default: `none`.
+ * - `stop_ids`: Token ids that end a completion as the end of text does, as a JSON array of
+ *   numbers. Default: `[]`.
+ * - `suffix`: Fill-in-the-middle: the text after the cursor, as a JSON string; the prompt is
+ *   the text before it. Models without fill-in-the-middle rank the samples by it. none means
+ *   an ordinary completion, unless another option of fill-in-the-middle is set. Default:
+ *   `none`.
+ * - `infill_order`: Fill-in-the-middle: the order of the prompt, psm (prefix, suffix, middle),
+ *   spm (suffix, prefix, middle), or auto for the one that the model prefers. Default: `auto`.
+ * - `path`: Fill-in-the-middle: path of the current file, as a JSON string; none means
+ *   unknown. Default: `none`.
+ * - `repository`: Fill-in-the-middle: name of the repository, as a JSON string; none means
+ *   unknown. It needs path. Default: `none`.
+ * - `files`: Fill-in-the-middle: other files of the repository, the most important last, as a
+ *   JSON array: [{"path": "a.py", "text": "x = 1"}]. It needs path. Default: `[]`.
+ * - `infill_language`: Fill-in-the-middle: language of the current file, by name, for models
+ *   whose format names it; none means unknown. Default: `none`.
  * - `heal`: Token healing: re-samples the last tokens of the prompt among those that match its
  *   bytes, so that a prompt may end inside a word; true or false. Default: `false`.
  * - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
@@ -1804,6 +1828,26 @@ codegeex_status codegeex_generate_options_set_seed(struct codegeex_generate_opti
  * Adds a stop string. It is not part of the completion's text.
  */
 codegeex_status codegeex_generate_options_add_stop(struct codegeex_generate_options *options,
+                                                   const char *text,
+                                                   size_t text_len,
+                                                   struct codegeex_error **error);
+
+/**
+ * Fill-in-the-middle: the text after the cursor. The prompt of the call is the text before it.
+ * Models without fill-in-the-middle rank the samples by the suffix, best first.
+ */
+codegeex_status codegeex_generate_options_set_suffix(struct codegeex_generate_options *options,
+                                                     const char *suffix,
+                                                     size_t suffix_len,
+                                                     struct codegeex_error **error);
+
+/**
+ * Fill-in-the-middle: adds another file of the repository, the most important last. The path of the
+ * current file, the option `path`, must be set as well.
+ */
+codegeex_status codegeex_generate_options_add_file(struct codegeex_generate_options *options,
+                                                   const char *path,
+                                                   size_t path_len,
                                                    const char *text,
                                                    size_t text_len,
                                                    struct codegeex_error **error);
@@ -1990,6 +2034,8 @@ codegeex_status codegeex_beam_options_new(struct codegeex_beam_options **options
  *   matches ends the completion. Default: `none`.
  * - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
  *   Default: `none`.
+ * - `stop_ids`: Token ids that end a completion as the end of text does, as a JSON array of
+ *   numbers. Default: `[]`.
  * - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
  *   (as plain text) or parse (as the tokens that they name). Default: `text`.
  * - `timeout_ms`: Timeout in milliseconds, after which the call returns the partial result; 0
@@ -2234,6 +2280,10 @@ codegeex_status codegeex_edit_options_new(struct codegeex_edit_options **options
  * - `distinct`: Remove duplicate suggestions: true or false. Default: `true`.
  * - `rank`: Rank suggestions by log-probability: true or false. Default: `true`.
  * - `suffix_tokens`: Maximum number of tokens after the cursor used for ranking. Default: `32`.
+ * - `infill`: Fill-in-the-middle: the model sees the text after the cursor, where it has
+ *   fill-in-the-middle: true or false. Default: `true`.
+ * - `infill_suffix_tokens`: Maximum number of tokens after the cursor in a fill-in-the-middle
+ *   prompt; at most a quarter of the context length. Default: `256`.
  */
 codegeex_status codegeex_edit_options_set(struct codegeex_edit_options *options,
                                           const char *key,
@@ -2262,7 +2312,8 @@ const char *codegeex_edit_options_key(size_t index, const char **help);
 
 /**
  * How suggestions are generated, instead of at most 64 tokens with token healing. Special tokens
- * in the text are always encoded as plain text.
+ * in the text are always encoded as plain text. Options of fill-in-the-middle must be unset: the
+ * session has the text after the cursor.
  */
 codegeex_status codegeex_edit_options_set_generate(struct codegeex_edit_options *options,
                                                    const struct codegeex_generate_options *generate,

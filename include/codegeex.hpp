@@ -1263,6 +1263,8 @@ class common_options : public keyed_options<Self, Raw, Free, New, Set, Get, Key>
     if (text) append_json(json, *text);
     return this->set("stop_before", text ? std::string_view(json) : "none");
   }
+  /// Ids that end a completion as the end of text does. Replaces the previous ones.
+  chained<Self> stop_ids(ids_view ids) { return this->set("stop_ids", json_ids(ids)); }
   /// How special tokens in the prompt are encoded.
   chained<Self> special_tokens(codegeex::special_tokens special) {
     return this->set("special_tokens", name_of(special, {"text", "parse"}));
@@ -1282,6 +1284,22 @@ class common_options : public keyed_options<Self, Raw, Free, New, Set, Get, Key>
 class call_options;
 
 }  // namespace detail
+
+/// The order of a fill-in-the-middle prompt.
+enum class infill_order {
+  /// The one that the model prefers.
+  automatic,
+  /// Prefix, suffix, middle.
+  psm,
+  /// Suffix, prefix, middle.
+  spm
+};
+
+/// Another file of the repository, in a fill-in-the-middle prompt.
+struct context_file {
+  std::string_view path;
+  std::string_view text;
+};
 
 /// Options of a generation.
 class generate_options
@@ -1361,6 +1379,41 @@ class generate_options
   self add_task_stops(const task& of) {
     return change(codegeex_generate_options_add_task_stops, of.raw());
   }
+  /// Fill-in-the-middle: the text after the cursor; the prompt of the call is the text before it.
+  /// Models without fill-in-the-middle rank the samples by it, best first. Nothing means an ordinary
+  /// completion, unless another option of fill-in-the-middle is set.
+  self suffix(std::optional<std::string_view> text) {
+    if (!text) return set("suffix", "none");
+    return change(codegeex_generate_options_set_suffix, text->data(), text->size());
+  }
+  /// Fill-in-the-middle: the order of the prompt.
+  self infill_order(codegeex::infill_order order) {
+    return set("infill_order", detail::name_of(order, {"auto", "psm", "spm"}));
+  }
+  /// Fill-in-the-middle: the path of the current file; nothing means unknown.
+  self path(std::optional<std::string_view> text) {
+    std::string json;
+    if (text) detail::append_json(json, *text);
+    return set("path", text ? std::string_view(json) : "none");
+  }
+  /// Fill-in-the-middle: the name of the repository; nothing means unknown. It needs path.
+  self repository(std::optional<std::string_view> text) {
+    std::string json;
+    if (text) detail::append_json(json, *text);
+    return set("repository", text ? std::string_view(json) : "none");
+  }
+  /// Fill-in-the-middle: adds another file of the repository, the most important last. It needs
+  /// path.
+  self add_file(context_file file) {
+    return change(codegeex_generate_options_add_file, file.path.data(), file.path.size(),
+                  file.text.data(), file.text.size());
+  }
+  self clear_files() { return set("files", "[]"); }
+  /// Fill-in-the-middle: the language of the current file, by name, for models whose format names
+  /// it; nothing means unknown.
+  self infill_language(std::optional<std::string_view> name) {
+    return set("infill_language", name.value_or("none"));
+  }
   /// Token healing: re-samples the last tokens of the prompt among those that match its bytes, so
   /// that a prompt may end inside a word.
   self heal(bool yes) { return set("heal", detail::to_text(yes)); }
@@ -1431,11 +1484,13 @@ class generate_options
 
 namespace detail {
 
-/// The options of one call: a copy with the samplers, if there are any.
+/// The options of one call: a copy with the samplers and the suffix, if there are any.
 class call_options {
  public:
-  explicit call_options(const generate_options& options) : raw_(options.raw()) {
-    if (options.samplers_.empty()) return;
+  explicit call_options(const generate_options& options,
+                        std::optional<std::string_view> suffix = std::nullopt)
+      : raw_(options.raw()) {
+    if (options.samplers_.empty() && !suffix) return;
     result<generate_options> copy = options.copy();
     if (!copy) {
       ready_ = copy.error();
@@ -1443,6 +1498,11 @@ class call_options {
     }
     copy_ = *std::move(copy);
     raw_ = copy_.raw();
+    if (suffix) {
+      ready_ = check(codegeex_generate_options_set_suffix, copy_.raw(), suffix->data(), suffix->size());
+      if (!ready_) return;
+    }
+    if (options.samplers_.empty()) return;
     error_ = std::make_shared<sampler_error>();
     for (const std::shared_ptr<const sampler>& one : options.samplers_) {
       // The library owns it from the call on, where that fails too.
@@ -1593,9 +1653,10 @@ namespace detail {
 /// Completes a prompt on the calling thread.
 template <class F, class Fn, class Raw, class Prompt>
 returns<completions> generate(Fn* fn, Raw* raw, Prompt prompt, const generate_options& options,
-                              F& on_event, const cancel_token* cancel) {
+                              F& on_event, const cancel_token* cancel,
+                              std::optional<std::string_view> suffix = std::nullopt) {
   callback<F> listener(on_event);
-  const call_options call(options);
+  const call_options call(options, suffix);
   if (!call.ready()) return give(result<completions>(call.ready().error()));
   return listener.finish(call.finish(make<completions>(
       fn, raw, prompt.data(), prompt.size(), call.raw(), raw_or_null(cancel), event_function<F>(),
@@ -1666,6 +1727,13 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
     const char* data = codegeex_model_config_json(raw(), &len);
     return detail::text(data, len);
   }
+  /// The fill-in-the-middle format of the tokenizer, such as `starcoder`; nothing for a model
+  /// without one.
+  std::optional<std::string_view> infill_format() const {
+    std::size_t len = 0;
+    const char* data = codegeex_model_infill_format(raw(), &len);
+    return data == nullptr ? std::nullopt : std::optional(std::string_view(data, len));
+  }
   /// The instruction set that the kernels use.
   std::string_view kernels() const {
     const char* name = codegeex_model_kernels(raw());
@@ -1691,6 +1759,25 @@ class model : public detail::owner<codegeex_model, codegeex_model_free> {
                                      F&& on_event = nullptr,
                                      const cancel_token* cancel = nullptr) const {
     return detail::generate<F>(codegeex_model_generate_from, raw(), prompt, options, on_event, cancel);
+  }
+
+  /// Completes the text between `prefix` and `suffix`, the text before and after a cursor: by
+  /// fill-in-the-middle where the model has it, see infill_format. Other models complete `prefix`, and
+  /// return several samples best first, ranked by the suffix.
+  template <class F = std::nullptr_t>
+  returns<completions> infill(std::string_view prefix, std::string_view suffix,
+                              const generate_options& options = {}, F&& on_event = nullptr,
+                              const cancel_token* cancel = nullptr) const {
+    return detail::generate<F>(codegeex_model_generate, raw(), prefix, options, on_event, cancel,
+                               suffix);
+  }
+  /// The same for a prefix of ids.
+  template <class F = std::nullptr_t>
+  returns<completions> infill_from(ids_view prefix, std::string_view suffix,
+                                   const generate_options& options = {}, F&& on_event = nullptr,
+                                   const cancel_token* cancel = nullptr) const {
+    return detail::generate<F>(codegeex_model_generate_from, raw(), prefix, options, on_event, cancel,
+                               suffix);
   }
 
   /// Beam search for the most likely completions of a prompt, best first.
@@ -1779,6 +1866,23 @@ class session : public detail::owner<codegeex_session, codegeex_session_free> {
     return detail::generate<F>(codegeex_session_generate_from, raw(), prompt, options, on_event, cancel);
   }
 
+  /// Completes the text between `prefix` and `suffix`, as model::infill does.
+  template <class F = std::nullptr_t>
+  returns<completions> infill(std::string_view prefix, std::string_view suffix,
+                              const generate_options& options = {}, F&& on_event = nullptr,
+                              const cancel_token* cancel = nullptr) {
+    return detail::generate<F>(codegeex_session_generate, raw(), prefix, options, on_event, cancel,
+                               suffix);
+  }
+  /// The same for a prefix of ids.
+  template <class F = std::nullptr_t>
+  returns<completions> infill_from(ids_view prefix, std::string_view suffix,
+                                   const generate_options& options = {}, F&& on_event = nullptr,
+                                   const cancel_token* cancel = nullptr) {
+    return detail::generate<F>(codegeex_session_generate_from, raw(), prefix, options, on_event, cancel,
+                               suffix);
+  }
+
   /// The tokens in the KV cache.
   returns<std::vector<std::uint32_t>> ids() const {
     return detail::give(
@@ -1835,6 +1939,14 @@ class edit_options
   self rank(bool yes) { return set("rank", detail::to_text(yes)); }
   /// Maximum number of tokens after the cursor used for ranking.
   self suffix_tokens(std::size_t count) { return set("suffix_tokens", detail::to_text(count)); }
+  /// Fill-in-the-middle: whether the model sees the text after the cursor, where it has
+  /// fill-in-the-middle.
+  self infill(bool yes) { return set("infill", detail::to_text(yes)); }
+  /// Maximum number of tokens after the cursor in a fill-in-the-middle prompt; at most a quarter of
+  /// the context length.
+  self infill_suffix_tokens(std::size_t count) {
+    return set("infill_suffix_tokens", detail::to_text(count));
+  }
 
  private:
   friend class edit_session;

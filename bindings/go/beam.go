@@ -51,6 +51,8 @@ type BeamOptions struct {
 	Stop []string
 	// StopAt ends a completion by stop rules for code.
 	StopAt StopAt
+	// StopIDs are token ids that end a completion as the end of text does.
+	StopIDs []uint32
 	// BannedIDs are excluded from all beams.
 	BannedIDs []uint32
 	// SpecialTokens is how special tokens in the prompt are encoded.
@@ -83,6 +85,7 @@ func (o *BeamOptions) build() (*owner, error) {
 	s.text("early_stopping", string(o.EarlyStopping))
 	s.texts("stop", o.Stop)
 	s.stopAt(o.StopAt)
+	s.ids("stop_ids", o.StopIDs)
 	s.ids("banned_ids", o.BannedIDs)
 	s.special(o.SpecialTokens)
 	s.timeout(o.Timeout)

@@ -318,3 +318,26 @@ func (m *Model) GenerateFunc(ctx context.Context, prompt Prompt, options *Genera
 func (m *Model) Stream(ctx context.Context, prompt Prompt, options *GenerateOptions) iter.Seq2[Token, error] {
 	return m.generation().stream(ctx, prompt, options)
 }
+
+// withSuffix is a copy of options that may be nil, with a suffix.
+func (o *GenerateOptions) withSuffix(suffix string) *GenerateOptions {
+	var filled GenerateOptions
+	if o != nil {
+		filled = *o
+	}
+	var infill Infill
+	if filled.Infill != nil {
+		infill = *filled.Infill
+	}
+	infill.Suffix = suffix
+	filled.Infill = &infill
+	return &filled
+}
+
+// Infill completes the text between a prefix and a suffix, the text before and after a cursor: by
+// fill-in-the-middle where the model has it, see InfillFormat. Other models complete the prefix, and
+// return several samples best first, ranked by the suffix. The options may be nil; the suffix replaces
+// that of the options.
+func (m *Model) Infill(ctx context.Context, prefix Prompt, suffix string, options *GenerateOptions) ([]Completion, error) {
+	return m.Generate(ctx, prefix, options.withSuffix(suffix))
+}

@@ -248,6 +248,12 @@ func (m *Model) ConfigJSON() string {
 	return m.lent(func(h *C.codegeex_model, n *C.size_t) *C.char { return C.codegeex_model_config_json(h, n) })
 }
 
+// InfillFormat is the fill-in-the-middle format of the tokenizer, such as "starcoder". Empty for a model
+// without one, and after Close.
+func (m *Model) InfillFormat() string {
+	return m.lent(func(h *C.codegeex_model, n *C.size_t) *C.char { return C.codegeex_model_infill_format(h, n) })
+}
+
 // Kernels is the name of the instruction set that the kernels use. Empty after Close.
 func (m *Model) Kernels() string {
 	return ask(m.own, func(h *C.codegeex_model) string {

@@ -291,6 +291,63 @@ type LogitBias struct {
 	Bias float32
 }
 
+// InfillOrder is the order of a fill-in-the-middle prompt; "" means the one that the model prefers.
+type InfillOrder string
+
+const (
+	// InfillPSM is prefix, suffix, middle.
+	InfillPSM InfillOrder = "psm"
+	// InfillSPM is suffix, prefix, middle.
+	InfillSPM InfillOrder = "spm"
+)
+
+// A ContextFile is another file of the repository, in a fill-in-the-middle prompt.
+type ContextFile struct {
+	// Path is relative to the root of the repository.
+	Path string
+	// Text is the text of the file, or the part of it that matters.
+	Text string
+}
+
+// An Infill is what a fill-in-the-middle prompt has beside the prompt of the call, which is the text
+// before the cursor. A model without fill-in-the-middle completes the prompt, and returns several
+// samples best first, ranked by the suffix.
+type Infill struct {
+	// Suffix is the text after the cursor.
+	Suffix string
+	// Order is the order of the prompt.
+	Order InfillOrder
+	// Path is the path of the current file; "" means unknown.
+	Path string
+	// Repository is the name of the repository; "" means unknown. It needs Path.
+	Repository string
+	// Files are other files of the repository, the most important last. They need Path.
+	Files []ContextFile
+	// Language is the name of the language of the current file, for models whose format names it.
+	Language string
+}
+
+// infill sets the options of fill-in-the-middle.
+func (s *setting) infill(in *Infill) {
+	if in == nil {
+		return
+	}
+	s.set("suffix", jsonText(in.Suffix))
+	s.text("infill_order", string(in.Order))
+	if in.Path != "" {
+		s.set("path", jsonText(in.Path))
+	}
+	if in.Repository != "" {
+		s.set("repository", jsonText(in.Repository))
+	}
+	if len(in.Files) > 0 {
+		s.set("files", jsonList("[", "]", in.Files, func(f ContextFile) string {
+			return `{"path":` + jsonText(f.Path) + `,"text":` + jsonText(f.Text) + "}"
+		}))
+	}
+	s.text("infill_language", in.Language)
+}
+
 // GenerateOptions are the options of a generation. The zero value and nil mean greedy decoding of one
 // sample of at most 128 new tokens. A zero field means the default.
 type GenerateOptions struct {
@@ -331,6 +388,10 @@ type GenerateOptions struct {
 	Stop []string
 	// StopAt ends a completion by stop rules for code.
 	StopAt StopAt
+	// StopIDs are token ids that end a completion as the end of text does.
+	StopIDs []uint32
+	// Infill makes the prompt one of fill-in-the-middle; nil means an ordinary completion.
+	Infill *Infill
 	// Heal enables token healing: it re-samples the last tokens of the prompt among those that match
 	// its bytes, so that a prompt may end inside a word or a run of spaces.
 	Heal bool
@@ -408,6 +469,8 @@ func (o *GenerateOptions) build(sampled *sampling) (*owner, error) {
 	s.number("samples", o.Samples)
 	s.texts("stop", o.Stop)
 	s.stopAt(o.StopAt)
+	s.ids("stop_ids", o.StopIDs)
+	s.infill(o.Infill)
 	s.flag("heal", o.Heal)
 	s.number("top_logprobs", o.TopLogprobs)
 	s.special(o.SpecialTokens)

@@ -173,3 +173,8 @@ func (s *Session) Close() error {
 	s.own.close()
 	return nil
 }
+
+// Infill completes the text between a prefix and a suffix, as Model.Infill does.
+func (s *Session) Infill(ctx context.Context, prefix Prompt, suffix string, options *GenerateOptions) ([]Completion, error) {
+	return s.Generate(ctx, prefix, options.withSuffix(suffix))
+}

@@ -158,6 +158,8 @@ pub unsafe extern "C" fn codegeex_beam_options_new(
 ///   matches ends the completion. Default: `none`.
 /// - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
 ///   Default: `none`.
+/// - `stop_ids`: Token ids that end a completion as the end of text does, as a JSON array of
+///   numbers. Default: `[]`.
 /// - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text
 ///   (as plain text) or parse (as the tokens that they name). Default: `text`.
 /// - `timeout_ms`: Timeout in milliseconds, after which the call returns the partial result; 0

@@ -100,6 +100,20 @@ const TABLE: &[Setting<EditOptions>] = &[
         |o, v| o.polish.suffix_tokens = number(v)?,
         o.polish.suffix_tokens.to_string()
     ),
+    setting!(
+        "infill",
+        "Fill-in-the-middle: the model sees the text after the cursor, where it has \
+         fill-in-the-middle: true or false.",
+        |o, v| o.infill = flag(v)?,
+        o.infill.to_string()
+    ),
+    setting!(
+        "infill_suffix_tokens",
+        "Maximum number of tokens after the cursor in a fill-in-the-middle prompt; at most a quarter \
+         of the context length.",
+        |o, v| o.infill_suffix_tokens = number(v)?,
+        o.infill_suffix_tokens.to_string()
+    ),
 ];
 
 /// Creates options with the defaults: at most 64 tokens, token healing, all post-processing.
@@ -127,6 +141,10 @@ pub unsafe extern "C" fn codegeex_edit_options_new(
 /// - `distinct`: Remove duplicate suggestions: true or false. Default: `true`.
 /// - `rank`: Rank suggestions by log-probability: true or false. Default: `true`.
 /// - `suffix_tokens`: Maximum number of tokens after the cursor used for ranking. Default: `32`.
+/// - `infill`: Fill-in-the-middle: the model sees the text after the cursor, where it has
+///   fill-in-the-middle: true or false. Default: `true`.
+/// - `infill_suffix_tokens`: Maximum number of tokens after the cursor in a fill-in-the-middle
+///   prompt; at most a quarter of the context length. Default: `256`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_set(
     options: *mut codegeex_edit_options,
@@ -177,7 +195,8 @@ pub unsafe extern "C" fn codegeex_edit_options_key(
 }
 
 /// How suggestions are generated, instead of at most 64 tokens with token healing. Special tokens
-/// in the text are always encoded as plain text.
+/// in the text are always encoded as plain text. Options of fill-in-the-middle must be unset: the
+/// session has the text after the cursor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn codegeex_edit_options_set_generate(
     options: *mut codegeex_edit_options,
@@ -193,7 +212,14 @@ pub unsafe extern "C" fn codegeex_edit_options_set_generate(
             let kind = crate::ErrorKind::InvalidArgument;
             return Err(crate::Error::new(kind, message).into());
         }
-        options.change(|o| o.generate = generate.timeless());
+        if generate.has_infill() {
+            let message = "an edit session has the text after the cursor from its updates; leave \
+                           suffix, infill_order, path, repository, files and infill_language of its \
+                           generate options unset";
+            let kind = crate::ErrorKind::InvalidArgument;
+            return Err(crate::Error::new(kind, message).into());
+        }
+        options.change(|o| o.generate = generate.options);
         Ok(())
     })
 }

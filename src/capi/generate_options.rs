@@ -40,24 +40,22 @@ pub struct GenerateSettings {
 
 impl GenerateSettings {
     /// The options of a call that begins now.
-    pub fn begin(mut self) -> GenerateOptions {
-        let (timeout_ms, before) = (self.timeout_ms, self.stop_before.take());
-        let mut options = self.timeless();
+    pub fn begin(self) -> GenerateOptions {
+        let has_infill = self.has_infill();
+        let mut options = self.options;
         let (limits, stops) = (&mut options.limits, &mut options.stops);
-        settings::begin(limits, stops, timeout_ms, before);
+        settings::begin(limits, stops, self.timeout_ms, self.stop_before);
+        options.infill = has_infill.then(|| {
+            let mut infill = self.infill;
+            infill.suffix = self.suffix.unwrap_or_default();
+            infill
+        });
         options
     }
 
-    /// The options without what belongs to one call. Fill-in-the-middle is on as soon as one of its
-    /// options is set, and a suffix that is not set is empty.
-    pub fn timeless(self) -> GenerateOptions {
-        let mut options = self.options;
-        let is_on = self.suffix.is_some() || self.infill != Infill::default();
-        options.infill = is_on.then(|| Infill {
-            suffix: self.suffix.unwrap_or_default(),
-            ..self.infill
-        });
-        options
+    /// Whether an option of fill-in-the-middle is set. A suffix that is not set is empty then.
+    pub fn has_infill(&self) -> bool {
+        self.suffix.is_some() || self.infill != Infill::default()
     }
 }
 
@@ -345,6 +343,22 @@ pub unsafe extern "C" fn codegeex_generate_options_clone(
 ///   matches ends the completion. Default: `none`.
 /// - `stop_before`: Code left of the cursor, for stop_at, as a JSON string; none means the prompt.
 ///   Default: `none`.
+/// - `stop_ids`: Token ids that end a completion as the end of text does, as a JSON array of
+///   numbers. Default: `[]`.
+/// - `suffix`: Fill-in-the-middle: the text after the cursor, as a JSON string; the prompt is
+///   the text before it. Models without fill-in-the-middle rank the samples by it. none means
+///   an ordinary completion, unless another option of fill-in-the-middle is set. Default:
+///   `none`.
+/// - `infill_order`: Fill-in-the-middle: the order of the prompt, psm (prefix, suffix, middle),
+///   spm (suffix, prefix, middle), or auto for the one that the model prefers. Default: `auto`.
+/// - `path`: Fill-in-the-middle: path of the current file, as a JSON string; none means
+///   unknown. Default: `none`.
+/// - `repository`: Fill-in-the-middle: name of the repository, as a JSON string; none means
+///   unknown. It needs path. Default: `none`.
+/// - `files`: Fill-in-the-middle: other files of the repository, the most important last, as a
+///   JSON array: [{"path": "a.py", "text": "x = 1"}]. It needs path. Default: `[]`.
+/// - `infill_language`: Fill-in-the-middle: language of the current file, by name, for models
+///   whose format names it; none means unknown. Default: `none`.
 /// - `heal`: Token healing: re-samples the last tokens of the prompt among those that match its
 ///   bytes, so that a prompt may end inside a word; true or false. Default: `false`.
 /// - `special_tokens`: How special tokens in the prompt, such as <|endoftext|>, are encoded: text

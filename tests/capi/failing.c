@@ -206,6 +206,9 @@ static void options(void)
 
     if (options) {
         OK(SET(generate, options, "stop_before", code_json, &error));
+        OK(codegeex_generate_options_set_suffix(options, code, 400, &error));
+        OK(codegeex_generate_options_add_file(options, "a.py", 4, code, 400, &error));
+        OK(SET(generate, options, "path", "\"b.py\"", &error));
         OK(SET(generate, options, "stop", "[\"\\n\\n\", \"\\ud83e\\udd80\"]", &error));
     }
     if (options && OK(codegeex_generate_options_clone(options, &copy, &error))) {

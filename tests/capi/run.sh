@@ -110,6 +110,7 @@ arguments() {
   case $1 in
     refused) echo "$root/models/codegeex_tiny.safetensors $work/files" ;;
     model) echo "$model $work/files" ;;
+    infill) echo "$root/tests/data/infill $root/models/toy.safetensors" ;;
     threads | panic) echo "$model" ;;
   esac
 }
@@ -117,7 +118,7 @@ arguments() {
 suite() {
   local kind=$1 before=$2; shift 2
   mkdir -p "$work/$kind"
-  for name in nulls base code handles refused model threads panic; do
+  for name in nulls base code handles refused model infill threads panic; do
     source=$here/$name.c
     [ -f "$source" ] || source=$here/generated/$name.c
     "$cc" "${flags[@]}" "$@" -I"$root/include" "$source" -L"$work/test" -lcodegeex -lm -lpthread \

@@ -207,6 +207,10 @@ int main(void)
     CHECK(codegeex_model_config_json(NULL, NULL) == 0);
     CHECK(codegeex_model_config_json((codegeex_model *)(void *)wrong, NULL) == 0);
 
+    /* codegeex_model_infill_format */
+    CHECK(codegeex_model_infill_format(NULL, NULL) == 0);
+    CHECK(codegeex_model_infill_format((codegeex_model *)(void *)wrong, NULL) == 0);
+
     /* codegeex_model_kernels */
     CHECK(codegeex_model_kernels(NULL) == 0);
     CHECK(codegeex_model_kernels((codegeex_model *)(void *)wrong) == 0);
@@ -428,6 +432,18 @@ int main(void)
     CHECK(codegeex_generate_options_add_stop(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
     REFUSED(codegeex_generate_options_add_stop(NULL, NULL, 1, &error));
     CHECK(codegeex_generate_options_add_stop((codegeex_generate_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_generate_options_set_suffix */
+    CHECK(codegeex_generate_options_set_suffix(NULL, NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_generate_options_set_suffix(NULL, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_generate_options_set_suffix(NULL, NULL, 1, &error));
+    CHECK(codegeex_generate_options_set_suffix((codegeex_generate_options *)(void *)wrong, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+
+    /* codegeex_generate_options_add_file */
+    CHECK(codegeex_generate_options_add_file(NULL, NULL, 0, NULL, 0, NULL) != CODEGEEX_OK);
+    CHECK(codegeex_generate_options_add_file(NULL, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
+    REFUSED(codegeex_generate_options_add_file(NULL, NULL, 1, NULL, 1, &error));
+    CHECK(codegeex_generate_options_add_file((codegeex_generate_options *)(void *)wrong, NULL, 1, NULL, 1, NULL) == CODEGEEX_INVALID_ARGUMENT);
 
     /* codegeex_generate_options_add_task_stops */
     CHECK(codegeex_generate_options_add_task_stops(NULL, NULL, NULL) != CODEGEEX_OK);

@@ -43,6 +43,7 @@ codegeex_status codegeex_model_open(const char *path, size_t path_len, const str
 codegeex_status codegeex_model_get_info(const struct codegeex_model *model, struct codegeex_model_info *info, struct codegeex_error **error) { (void)model; (void)info; (void)error; return 0; }
 const char * codegeex_model_describe(const struct codegeex_model *model, size_t *len) { (void)model; (void)len; return 0; }
 const char * codegeex_model_config_json(const struct codegeex_model *model, size_t *len) { (void)model; (void)len; return 0; }
+const char * codegeex_model_infill_format(const struct codegeex_model *model, size_t *len) { (void)model; (void)len; return 0; }
 const char * codegeex_model_kernels(const struct codegeex_model *model) { (void)model; return 0; }
 codegeex_status codegeex_model_fingerprint(const struct codegeex_model *model, uint64_t *fingerprint, struct codegeex_error **error) { (void)model; (void)fingerprint; (void)error; return 0; }
 codegeex_status codegeex_model_tokenizer(const struct codegeex_model *model, struct codegeex_tokenizer **tokenizer, struct codegeex_error **error) { (void)model; (void)tokenizer; (void)error; return 0; }
@@ -88,6 +89,8 @@ codegeex_status codegeex_generate_options_set_temperature(struct codegeex_genera
 codegeex_status codegeex_generate_options_set_top_p(struct codegeex_generate_options *options, float top_p, struct codegeex_error **error) { (void)options; (void)top_p; (void)error; return 0; }
 codegeex_status codegeex_generate_options_set_seed(struct codegeex_generate_options *options, uint64_t seed, struct codegeex_error **error) { (void)options; (void)seed; (void)error; return 0; }
 codegeex_status codegeex_generate_options_add_stop(struct codegeex_generate_options *options, const char *text, size_t text_len, struct codegeex_error **error) { (void)options; (void)text; (void)text_len; (void)error; return 0; }
+codegeex_status codegeex_generate_options_set_suffix(struct codegeex_generate_options *options, const char *suffix, size_t suffix_len, struct codegeex_error **error) { (void)options; (void)suffix; (void)suffix_len; (void)error; return 0; }
+codegeex_status codegeex_generate_options_add_file(struct codegeex_generate_options *options, const char *path, size_t path_len, const char *text, size_t text_len, struct codegeex_error **error) { (void)options; (void)path; (void)path_len; (void)text; (void)text_len; (void)error; return 0; }
 codegeex_status codegeex_generate_options_add_task_stops(struct codegeex_generate_options *options, const struct codegeex_task *task, struct codegeex_error **error) { (void)options; (void)task; (void)error; return 0; }
 codegeex_status codegeex_generate_options_set_speculation_model(struct codegeex_generate_options *options, const struct codegeex_model *draft, size_t tokens, struct codegeex_error **error) { (void)options; (void)draft; (void)tokens; (void)error; return 0; }
 void codegeex_generate_options_free(struct codegeex_generate_options *options) { (void)options; }

@@ -35,6 +35,7 @@ from .options import (
     OpenOptions,
     OpenSettings,
     options_or_settings,
+    with_suffix,
 )
 from .stream import Stream
 from .tokenizer import Tokenizer
@@ -163,6 +164,12 @@ class Model(Handle):
         return lent_text("codegeex_model_config_json", self)
 
     @property
+    def infill_format(self) -> str | None:
+        """The fill-in-the-middle format of the tokenizer, such as ``starcoder``; ``None`` for a
+        model without one."""
+        return lent_text("codegeex_model_infill_format", self) or None
+
+    @property
     def kernels(self) -> str:
         """The name of the instruction set that the kernels use."""
         return static_text(value("codegeex_model_kernels", self))
@@ -197,6 +204,24 @@ class Model(Handle):
         """
         options = options_or_settings(GenerateOptions, options, settings)
         return _generate.generate("model", self, prompt, options, on_event, cancel)
+
+    def infill(
+        self,
+        prefix: Prompt,
+        suffix: str,
+        options: GenerateOptions | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+        **settings: Unpack[GenerateSettings],
+    ) -> list[Completion]:
+        """Completes the text between ``prefix`` and ``suffix``, the text before and after a cursor.
+
+        It uses fill-in-the-middle where the model has it, see :attr:`infill_format`. Other models
+        complete ``prefix``, and return several samples best first, ranked by the suffix.
+        """
+        filled = with_suffix(options, suffix, settings)
+        return _generate.generate("model", self, prefix, filled, on_event, cancel)
 
     def stream(
         self,

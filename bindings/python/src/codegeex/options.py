@@ -13,7 +13,7 @@ import json
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generic, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generic, NamedTuple, TypedDict, TypeVar, overload
 
 from . import _abi, _callback
 from ._handle import (
@@ -43,6 +43,7 @@ __all__ = [
     "BeamOptions",
     "BeamRules",
     "BeamSettings",
+    "ContextFile",
     "ConvertOptions",
     "ConvertSettings",
     "EarlyStopping",
@@ -50,6 +51,7 @@ __all__ = [
     "EditSettings",
     "GenerateOptions",
     "GenerateSettings",
+    "InfillOrder",
     "KvType",
     "MemoryMode",
     "OpenOptions",
@@ -111,6 +113,26 @@ class EarlyStopping(_Named):
     NO = "no"
     YES = "yes"
     NEVER = "never"
+
+
+class InfillOrder(_Named):
+    """Order of a fill-in-the-middle prompt."""
+
+    #: The one that the model prefers.
+    AUTO = "auto"
+    #: Prefix, suffix, middle.
+    PSM = "psm"
+    #: Suffix, prefix, middle.
+    SPM = "spm"
+
+
+class ContextFile(NamedTuple):
+    """Another file of the repository, in a fill-in-the-middle prompt."""
+
+    #: Relative to the root of the repository.
+    path: str
+    #: Its text, or the part of it that matters.
+    text: str
 
 
 class Options(Handle):
@@ -298,6 +320,19 @@ def _read_biases(text: str) -> dict[int, float]:
     return {int(id): -math.inf if bias is None else float(bias) for id, bias in pairs}
 
 
+def _write_files(value: Iterable[ContextFile | tuple[str, str]], name: str) -> str:
+    files = []
+    for path, text in value:
+        if not isinstance(path, str) or not isinstance(text, str):
+            raise TypeError("a context file has a path and a text, both a str")
+        files.append({"path": path, "text": text})
+    return _json(files)
+
+
+def _read_files(text: str) -> list[ContextFile]:
+    return [ContextFile(file["path"], file["text"]) for file in json.loads(text)]
+
+
 def _special_tokens(*, doc: str) -> _Option[SpecialTokens, SpecialTokens | str]:
     names = {SpecialTokens.AS_TEXT: "text", SpecialTokens.PARSE: "parse"}
     kinds = {name: kind for kind, name in names.items()}
@@ -393,6 +428,7 @@ class _CommonSettings(TypedDict, total=False):
     stop: str | Iterable[str]
     stop_at: str | None
     stop_before: str | None
+    stop_ids: Iterable[int]
     special_tokens: SpecialTokens | str
     timeout_ms: int
     prefill_limit: int | None
@@ -415,6 +451,7 @@ class _CommonOptions(Options):
     stop_before = _text_or_none(
         doc="Code left of the cursor, for ``stop_at``; ``None`` means the prompt.",
     )
+    stop_ids = _ids(doc="Token ids that end a completion as the end of text does.")
     special_tokens = _special_tokens(
         doc="How special tokens in the prompt, such as ``<|endoftext|>``, are encoded.",
     )
@@ -465,6 +502,12 @@ class GenerateSettings(_CommonSettings, total=False):
     logit_bias: Mapping[int, float]
     speculation: str
     heal: bool
+    suffix: str | None
+    infill_order: InfillOrder | str
+    path: str | None
+    repository: str | None
+    files: Iterable[ContextFile | tuple[str, str]]
+    infill_language: str | None
     samplers: Iterable[Sampler]
 
 
@@ -519,6 +562,27 @@ class GenerateOptions(_CommonOptions):
     heal = _flag(
         doc="Token healing: re-samples the last tokens of the prompt among those that match its "
         "bytes, so that a prompt may end inside a word.",
+    )
+    suffix = _text_or_none(
+        doc="Fill-in-the-middle: the text after the cursor; the prompt is the text before it. Models "
+        "without fill-in-the-middle rank the samples by it. ``None`` means an ordinary completion, "
+        "unless another option of fill-in-the-middle is set.",
+    )
+    infill_order = _one_of(InfillOrder, doc="Fill-in-the-middle: the order of the prompt.")
+    path = _text_or_none(
+        doc="Fill-in-the-middle: path of the current file; ``None`` means unknown.",
+    )
+    repository = _text_or_none(
+        doc="Fill-in-the-middle: name of the repository; ``None`` means unknown. It needs ``path``.",
+    )
+    files: _Option[list[ContextFile], Iterable[ContextFile | tuple[str, str]]] = _Option(
+        _read_files, _write_files,
+        doc="Fill-in-the-middle: other files of the repository, the most important last. They need "
+        "``path``.",
+    )
+    infill_language = _name_or_none(
+        doc="Fill-in-the-middle: language of the current file, by name, for models whose format "
+        "names it; ``None`` means unknown.",
     )
 
     def __init__(self, **settings: Unpack[GenerateSettings]) -> None:
@@ -631,6 +695,8 @@ class EditSettings(TypedDict, total=False):
     distinct: bool
     rank: bool
     suffix_tokens: int
+    infill: bool
+    infill_suffix_tokens: int
 
 
 class EditOptions(Options):
@@ -654,6 +720,14 @@ class EditOptions(Options):
     rank = _flag(doc="Rank suggestions by log-probability.")
     suffix_tokens = _size(
         doc="Maximum number of tokens after the cursor used for ranking.",
+    )
+    infill = _flag(
+        doc="Fill-in-the-middle: whether the model sees the text after the cursor, where it has "
+        "fill-in-the-middle.",
+    )
+    infill_suffix_tokens = _size(
+        doc="Maximum number of tokens after the cursor in a fill-in-the-middle prompt; at most a "
+        "quarter of the context length.",
     )
 
     def __init__(self, **settings: Unpack[EditSettings]) -> None:
@@ -760,6 +834,16 @@ def options_or_settings(kind: type[K], options: K | None, settings: Mapping[str,
     made = kind.__new__(kind)
     Options.__init__(made, settings)
     return made
+
+
+def with_suffix(
+    options: GenerateOptions | None, suffix: str, settings: GenerateSettings
+) -> GenerateOptions:
+    """The options of one call that fills in the middle."""
+    given = options_or_settings(GenerateOptions, options, settings)
+    filled = GenerateOptions() if given is None else given.copy()
+    filled.suffix = suffix
+    return filled
 
 
 class Sampled:

@@ -21,7 +21,7 @@ from ._handle import (
 from .cancel import CancelToken
 from .events import Completion
 from .model import Model
-from .options import GenerateOptions, GenerateSettings, options_or_settings
+from .options import GenerateOptions, GenerateSettings, options_or_settings, with_suffix
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -67,6 +67,20 @@ class Session(Handle):
         prompt and the first sample."""
         options = options_or_settings(GenerateOptions, options, settings)
         return _generate.generate("session", self, prompt, options, on_event, cancel)
+
+    def infill(
+        self,
+        prefix: Prompt,
+        suffix: str,
+        options: GenerateOptions | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+        **settings: Unpack[GenerateSettings],
+    ) -> list[Completion]:
+        """Completes the text between ``prefix`` and ``suffix`` as :meth:`Model.infill` does."""
+        filled = with_suffix(options, suffix, settings)
+        return _generate.generate("session", self, prefix, filled, on_event, cancel)
 
     def stream(
         self,

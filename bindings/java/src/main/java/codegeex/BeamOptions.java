@@ -191,6 +191,16 @@ public final class BeamOptions {
         }
 
         /**
+         * Token ids that end a completion as the end of text does. Replaces the previous ones.
+         *
+         * @param stopIds the ids
+         * @return this
+         */
+        public Builder stopIds(int... stopIds) {
+            return set("stop_ids", Settings.json(stopIds));
+        }
+
+        /**
          * Ids that are excluded from all beams. Replaces the previous ones.
          *
          * @param bannedIds the ids

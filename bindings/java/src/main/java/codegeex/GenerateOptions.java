@@ -62,6 +62,12 @@ public final class GenerateOptions {
         return !samplers.isEmpty();
     }
 
+    /** A copy of options that may be null, with a suffix. */
+    static GenerateOptions withSuffix(GenerateOptions options, String suffix) {
+        java.util.Objects.requireNonNull(suffix, "suffix");
+        return (options == null ? builder() : options.toBuilder()).suffix(suffix).build();
+    }
+
     /** Options that may be null, for one call: samplers belong to a call, since what they throw does. */
     static Prepared prepare(GenerateOptions options) {
         if (options == null || !options.hasSamplers()) {
@@ -341,6 +347,79 @@ public final class GenerateOptions {
          */
         public Builder stopBefore(String before) {
             return set("stop_before", Settings.json(before));
+        }
+
+        /**
+         * Token ids that end a completion as the end of text does. Replaces the previous ones.
+         *
+         * @param stopIds the ids
+         * @return this
+         */
+        public Builder stopIds(int... stopIds) {
+            return set("stop_ids", Settings.json(stopIds));
+        }
+
+        /**
+         * Fill-in-the-middle: the text after the cursor; the prompt of the call is the text before it. Models
+         * without fill-in-the-middle rank the samples by it, best first.
+         *
+         * @param suffix the text; null means an ordinary completion, unless another option of fill-in-the-middle is
+         *     set
+         * @return this
+         */
+        public Builder suffix(String suffix) {
+            return set("suffix", Settings.jsonOrNone(suffix));
+        }
+
+        /**
+         * Fill-in-the-middle: the order of the prompt.
+         *
+         * @param order the value
+         * @return this
+         */
+        public Builder infillOrder(InfillOrder order) {
+            return set("infill_order", order.value);
+        }
+
+        /**
+         * Fill-in-the-middle: the path of the current file.
+         *
+         * @param path the path; null means unknown
+         * @return this
+         */
+        public Builder path(String path) {
+            return set("path", Settings.jsonOrNone(path));
+        }
+
+        /**
+         * Fill-in-the-middle: the name of the repository. It needs {@link #path}.
+         *
+         * @param repository the name; null means unknown
+         * @return this
+         */
+        public Builder repository(String repository) {
+            return set("repository", Settings.jsonOrNone(repository));
+        }
+
+        /**
+         * Fill-in-the-middle: other files of the repository, the most important last. Replaces the previous ones.
+         * They need {@link #path}.
+         *
+         * @param files the files
+         * @return this
+         */
+        public Builder files(List<ContextFile> files) {
+            return set("files", Settings.jsonFiles(files));
+        }
+
+        /**
+         * Fill-in-the-middle: the language of the current file, for models whose format names it.
+         *
+         * @param language the name of the language; null means unknown
+         * @return this
+         */
+        public Builder infillLanguage(String language) {
+            return set("infill_language", language == null ? "none" : language);
         }
 
         /**

@@ -40,6 +40,40 @@ public sealed interface Generator permits Model, Session {
     }
 
     /**
+     * Completes the text between a prefix and a suffix, the text before and after a cursor: by fill-in-the-middle
+     * where the model has it, see {@link Model#infillFormat}. Other models complete the prefix, and return several
+     * samples best first, ranked by the suffix.
+     *
+     * @param prefix the text before the cursor
+     * @param suffix the text after the cursor
+     * @param options the options, or null for the defaults
+     * @return the samples
+     */
+    default List<Completion> infill(String prefix, String suffix, GenerateOptions options) {
+        return infill(Prompt.of(prefix), suffix, options, null, null);
+    }
+
+    /**
+     * Completes the text between a prefix and a suffix.
+     *
+     * @param prefix the text before the cursor
+     * @param suffix the text after the cursor
+     * @param options the options, or null for the defaults
+     * @param listener receives every token as it is sampled and may end the generation, or null
+     * @param cancel cancels the generation when it is set, or null
+     * @return the samples
+     */
+    default List<Completion> infill(
+            Prompt prefix, String suffix, GenerateOptions options, TokenListener listener, CancelToken cancel) {
+        GenerateOptions filled = GenerateOptions.withSuffix(options, suffix);
+        try {
+            return generate(prefix, filled, listener, cancel);
+        } finally {
+            filled.own.close();
+        }
+    }
+
+    /**
      * Completes a prompt token by token, on a separate thread. Close the stream to end the generation.
      *
      * @param prompt the prompt

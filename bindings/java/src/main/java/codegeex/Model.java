@@ -6,6 +6,7 @@ import static codegeex.Native.L;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** A loaded checkpoint with its tokenizer. Immutable and safe for concurrent use. */
 public final class Model implements Generator, AutoCloseable {
@@ -146,6 +147,18 @@ public final class Model implements Generator, AutoCloseable {
     public String configJson() {
         try (Frame frame = new Frame(); Handle.Use model = own.use()) {
             return frame.lent(len -> Native.model_config_json(model.at(), len));
+        }
+    }
+
+    /**
+     * The fill-in-the-middle format of the tokenizer, such as {@code starcoder}.
+     *
+     * @return its name; empty for a model without one
+     */
+    public Optional<String> infillFormat() {
+        try (Frame frame = new Frame(); Handle.Use model = own.use()) {
+            String name = frame.lent(len -> Native.model_infill_format(model.at(), len));
+            return name.isEmpty() ? Optional.empty() : Optional.of(name);
         }
     }
 

@@ -786,6 +786,17 @@ final class Native {
         }
     }
 
+    private static final MethodHandle model_infill_format =
+            link("model_infill_format", P, P, P);
+
+    static MemorySegment model_infill_format(MemorySegment model, MemorySegment len) {
+        try {
+            return (MemorySegment) model_infill_format.invokeExact(model, len);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
     private static final MethodHandle model_kernels =
             link("model_kernels", P, P);
 
@@ -1276,6 +1287,28 @@ final class Native {
     static int generate_options_add_stop(MemorySegment options, MemorySegment text, long text_len, MemorySegment error) {
         try {
             return (int) generate_options_add_stop.invokeExact(options, text, text_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle generate_options_set_suffix =
+            link("generate_options_set_suffix", I, P, P, L, P);
+
+    static int generate_options_set_suffix(MemorySegment options, MemorySegment suffix, long suffix_len, MemorySegment error) {
+        try {
+            return (int) generate_options_set_suffix.invokeExact(options, suffix, suffix_len, error);
+        } catch (Throwable thrown) {
+            throw impossible(thrown);
+        }
+    }
+
+    private static final MethodHandle generate_options_add_file =
+            link("generate_options_add_file", I, P, P, L, P, L, P);
+
+    static int generate_options_add_file(MemorySegment options, MemorySegment path, long path_len, MemorySegment text, long text_len, MemorySegment error) {
+        try {
+            return (int) generate_options_add_file.invokeExact(options, path, path_len, text, text_len, error);
         } catch (Throwable thrown) {
             throw impossible(thrown);
         }

@@ -114,6 +114,18 @@ final class Settings {
         return quoted.append('"').toString();
     }
 
+    /** A text as JSON, or none for null. */
+    static String jsonOrNone(String text) {
+        return text == null ? "none" : json(text);
+    }
+
+    /** Files as JSON. */
+    static String jsonFiles(List<ContextFile> files) {
+        return files.stream()
+                .map(file -> "{\"path\":" + json(file.path()) + ",\"text\":" + json(file.text()) + "}")
+                .collect(Collectors.joining(",", "[", "]"));
+    }
+
     /** Ids as JSON. */
     static String json(int[] ids) {
         return Arrays.stream(ids).mapToObj(Integer::toUnsignedString).collect(Collectors.joining(",", "[", "]"));
