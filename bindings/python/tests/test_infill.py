@@ -74,7 +74,8 @@ def test_samplers_and_the_callback_take_part(filler: codegeex.Model) -> None:
     seen: list[int] = []
 
     def only(given: codegeex.SamplerInput) -> None:
-        given.logits[:] = [0.0 if id == 7 + ord("x") else -1e9 for id in given.ids]
+        for index, id in enumerate(given.ids):
+            given.logits[index] = 0.0 if id == 7 + ord("x") else -1e9
 
     options = codegeex.GenerateOptions(max_new_tokens=3, samplers=[only])
     events = lambda event: seen.append(1)  # noqa: E731

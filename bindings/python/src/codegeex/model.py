@@ -32,6 +32,7 @@ from .options import (
     ConvertSettings,
     GenerateOptions,
     GenerateSettings,
+    InfillSettings,
     OpenOptions,
     OpenSettings,
     options_or_settings,
@@ -213,7 +214,7 @@ class Model(Handle):
         *,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
-        **settings: Unpack[GenerateSettings],
+        **settings: Unpack[InfillSettings],
     ) -> list[Completion]:
         """Completes the text between ``prefix`` and ``suffix``, the text before and after a cursor.
 

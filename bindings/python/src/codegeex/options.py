@@ -52,6 +52,7 @@ __all__ = [
     "GenerateOptions",
     "GenerateSettings",
     "InfillOrder",
+    "InfillSettings",
     "KvType",
     "MemoryMode",
     "OpenOptions",
@@ -484,8 +485,8 @@ class _CommonOptions(Options):
         self.stop_at = f"{language}:{names}" if names else None
 
 
-class GenerateSettings(_CommonSettings, total=False):
-    """The attributes of :class:`GenerateOptions`, as keywords."""
+class InfillSettings(_CommonSettings, total=False):
+    """The attributes of :class:`GenerateOptions` beside the suffix, as keywords."""
 
     temperature: float
     top_k: int
@@ -502,13 +503,18 @@ class GenerateSettings(_CommonSettings, total=False):
     logit_bias: Mapping[int, float]
     speculation: str
     heal: bool
-    suffix: str | None
     infill_order: InfillOrder | str
     path: str | None
     repository: str | None
     files: Iterable[ContextFile | tuple[str, str]]
     infill_language: str | None
     samplers: Iterable[Sampler]
+
+
+class GenerateSettings(InfillSettings, total=False):
+    """The attributes of :class:`GenerateOptions`, as keywords."""
+
+    suffix: str | None
 
 
 class GenerateOptions(_CommonOptions):
@@ -837,11 +843,13 @@ def options_or_settings(kind: type[K], options: K | None, settings: Mapping[str,
 
 
 def with_suffix(
-    options: GenerateOptions | None, suffix: str, settings: GenerateSettings
+    options: GenerateOptions | None, suffix: str, settings: Mapping[str, Any]
 ) -> GenerateOptions:
     """The options of one call that fills in the middle."""
     given = options_or_settings(GenerateOptions, options, settings)
     filled = GenerateOptions() if given is None else given.copy()
+    if not isinstance(suffix, str):
+        raise TypeError(f"suffix is a str, not {type(suffix).__name__}")
     filled.suffix = suffix
     return filled
 

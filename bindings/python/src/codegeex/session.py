@@ -21,7 +21,13 @@ from ._handle import (
 from .cancel import CancelToken
 from .events import Completion
 from .model import Model
-from .options import GenerateOptions, GenerateSettings, options_or_settings, with_suffix
+from .options import (
+    GenerateOptions,
+    GenerateSettings,
+    InfillSettings,
+    options_or_settings,
+    with_suffix,
+)
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -76,7 +82,7 @@ class Session(Handle):
         *,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
-        **settings: Unpack[GenerateSettings],
+        **settings: Unpack[InfillSettings],
     ) -> list[Completion]:
         """Completes the text between ``prefix`` and ``suffix`` as :meth:`Model.infill` does."""
         filled = with_suffix(options, suffix, settings)
