@@ -1,5 +1,6 @@
 //! What a model is: its sizes and variants, and where they are written down.
 
+use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,25 @@ pub enum RotaryScaling {
         /// The context length of training.
         original_context: usize,
     },
+}
+
+impl fmt::Display for RotaryScaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Linear { factor } => write!(f, "linear by a factor of {factor}"),
+            Self::Llama3 {
+                factor,
+                low_freq_factor: low,
+                high_freq_factor: high,
+                original_context,
+            } => write!(
+                f,
+                "llama3 by a factor of {factor}, with low_freq_factor {low}, high_freq_factor {high} \
+                 and an original context of {original_context}"
+            ),
+        }
+    }
 }
 
 /// What attention and MLP of a layer take and are added to.
@@ -507,31 +527,31 @@ impl Rotary {
                 self.base
             );
         }
-        let positive = match self.scaling {
-            RotaryScaling::None => true,
-            RotaryScaling::Linear { factor } => factor >= 1.0 && factor.is_finite(),
+        let is_factor = |factor: f64| factor >= 1.0 && factor.is_finite();
+        let expected = match self.scaling {
+            RotaryScaling::Linear { factor } | RotaryScaling::Llama3 { factor, .. }
+                if !is_factor(factor) =>
+            {
+                "a factor of 1 or more"
+            }
             RotaryScaling::Llama3 {
-                factor,
                 low_freq_factor: low,
                 high_freq_factor: high,
-                original_context,
-            } => {
-                factor >= 1.0
-                    && factor.is_finite()
-                    && low > 0.0
-                    && high > low
-                    && high.is_finite()
-                    && original_context > 0
+                ..
+            } if !(low > 0.0 && high > low && high.is_finite()) => {
+                "a low_freq_factor above 0 and a larger high_freq_factor"
             }
+            RotaryScaling::Llama3 {
+                original_context: 0,
+                ..
+            } => "an original context of 1 or more",
+            _ => return Ok(()),
         };
-        if !positive {
-            bail!(
-                InvalidConfig,
-                "rotary scaling {:?} makes no sense",
-                self.scaling
-            );
-        }
-        Ok(())
+        bail!(
+            InvalidConfig,
+            "the rotary scaling is {}, expected {expected}",
+            self.scaling
+        )
     }
 }
 

@@ -181,21 +181,27 @@ impl Family {
             );
         };
         let Some(model_type) = map.get("model_type") else {
-            return ModelConfig::from_json(json);
+            return match is_codegeex(map) {
+                true => ModelConfig::from_json(json),
+                false => bail!(
+                    InvalidConfig,
+                    "the model configuration has no `model_type`, which names the architecture; take \
+                     the config.json that was published with the weights, or add one of {}. Without \
+                     it, CodeGeeX's fields are expected: num_layers, hidden_size, \
+                     num_attention_heads, padded_vocab_size and max_position_embeddings",
+                    known_types()
+                ),
+            };
         };
         let family = model_type.as_str().and_then(|model_type| {
             let mut all = Self::ALL.into_iter();
             all.find(|family| family.model_types().contains(&model_type))
         });
         let Some(family) = family else {
-            let known: Vec<&str> = (Self::ALL.iter())
-                .flat_map(|f| f.model_types())
-                .copied()
-                .collect();
             bail!(
                 UnsupportedFile,
                 "`model_type` is {model_type}, and only these are supported: {}",
-                known.join(", ")
+                known_types()
             );
         };
         let fields = Fields::new(map);
@@ -255,6 +261,19 @@ impl Family {
         let copy = config.tied_head && name.ends_with(&format!("{head}.weight"));
         copy || self.0.unused.iter().any(|end| name.ends_with(end))
     }
+}
+
+/// Whether an object without a `model_type` has a field that CodeGeeX alone has.
+fn is_codegeex(map: &Map<String, Value>) -> bool {
+    ["family", "num_layers", "padded_vocab_size", "top_query"]
+        .iter()
+        .any(|key| map.contains_key(*key))
+}
+
+/// Every `model_type`, for messages.
+fn known_types() -> String {
+    let all = Family::ALL.iter().flat_map(|family| family.model_types());
+    all.copied().collect::<Vec<_>>().join(", ")
 }
 
 fn object(json: &str) -> Result<Map<String, Value>> {

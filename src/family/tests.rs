@@ -105,6 +105,33 @@ fn what_is_not_implemented_is_an_error_that_names_it() {
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{rest}");
         assert!(error.to_string().contains(named), "{rest}: {error}");
     }
+    let llama3 = r#", "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0,
+        "high_freq_factor": 1.0, "original_max_position_embeddings": 8192}"#;
+    for (rest, message) in [
+        (
+            r#", "rope_scaling": {"type": "linear", "factor": 0.5}"#,
+            "the rotary scaling is linear by a factor of 0.5, expected a factor of 1 or more",
+        ),
+        (
+            llama3,
+            "the rotary scaling is llama3 by a factor of 8, with low_freq_factor 4, high_freq_factor 1 \
+             and an original context of 8192, expected a low_freq_factor above 0 and a larger \
+             high_freq_factor",
+        ),
+    ] {
+        assert_eq!(read(LLAMA, rest).unwrap_err().to_string(), message);
+    }
+    let error = Family::read(r#"{"num_hidden_layers": 2, "hidden_size": 24}"#).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    let message = error.to_string();
+    for part in [
+        "no `model_type`",
+        "config.json that was published",
+        "llama",
+        "num_layers",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
     let error = Family::read(r#"{"model_type": "mamba"}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsupportedFile);
     let message = error.to_string();

@@ -272,6 +272,20 @@ impl Generator {
         Ok(Self::new(model, tokenizer))
     }
 
+    /// Opens a model with options, and takes this tokenizer in place of one beside it.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with_tokenizer(
+        path: impl AsRef<Path>,
+        tokenizer: CodeGeexTokenizer,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let model = load(path, options)?;
+        check_pair(model.config(), &tokenizer)?;
+        Ok(Self::new(model, Arc::new(tokenizer)))
+    }
+
     /// Joins a model and a tokenizer.
     ///
     /// A prompt whose ids the model does not have is

@@ -177,6 +177,9 @@ impl RequestState {
     ) -> Result<Self> {
         let config = generator.model().config();
         options.validate(config.padded_vocab_size)?;
+        if !generator.tokenizer().has_text() {
+            options.check_without_text()?;
+        }
         let mut options = options;
         let mut prompt = match &mut options {
             RequestOptions::Sample(options) => infill::encode(generator, prompt, options)?,

@@ -40,7 +40,7 @@ use super::request::{Plan, RequestState};
 use super::step::{FinishedRequest, Sink, StepContext, StepInput};
 use super::{BeamOptions, Candidates, Completion, Event, GenerateOptions, Generator, Prompt};
 use crate::cancel::{CancelToken, Control};
-use crate::error::{ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::memory::{self, try_collect, try_vec};
 use crate::model::{Logits, Model, PageSize, State};
 use crate::setters::setters;
@@ -109,12 +109,42 @@ impl RequestOptions {
         }
     }
 
+    /// Checks that nothing in them needs the text of tokens.
+    pub(super) fn check_without_text(&self) -> Result<()> {
+        let (stops, heal, infill) = match self {
+            Self::Sample(options) => (&options.stops, options.heal, options.infill.is_some()),
+            Self::Beams(options) => (&options.stops, false, false),
+        };
+        let asked = [
+            ("stop", !stops.stop.is_empty()),
+            (
+                "stop_at",
+                (stops.stop_at.as_ref()).is_some_and(|stop_at| !stop_at.rules.is_empty()),
+            ),
+            ("heal", heal),
+            ("infill", infill),
+        ];
+        match asked.iter().find(|(_, asked)| *asked) {
+            Some((option, _)) => Err(needs_text(option)),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         match self {
             Self::Sample(options) => &options.limits,
             Self::Beams(options) => &options.limits,
         }
     }
+}
+
+/// The error for an option that needs the text of tokens, of a model without a tokenizer.
+fn needs_text(option: &str) -> Error {
+    let message = format!(
+        "{option} needs the text of tokens, and the model came without a tokenizer; put its \
+         tokenizer.json or tokenizer.model beside it, or leave {option} out"
+    );
+    Error::new(ErrorKind::InvalidArgument, message)
 }
 
 /// A request to a [`Scheduler`].

@@ -162,17 +162,41 @@ impl CodeGeexTokenizer {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub fn open_beside(checkpoint: impl AsRef<Path>) -> Result<Option<Self>> {
-        let checkpoint = checkpoint.as_ref();
-        let folder = match checkpoint.is_dir() {
-            true => checkpoint,
-            false => checkpoint.parent().unwrap_or(Path::new("")),
-        };
-        let names = [JSON, "vocab.json", "merges.txt", SENTENCEPIECE];
-        match names.iter().any(|name| folder.join(name).exists()) {
-            true => Self::open(folder).map(Some),
-            false => Ok(None),
+        let (folder, names) = files_beside(checkpoint.as_ref());
+        match names.is_empty() {
+            false => Self::open(folder).map(Some),
+            true => Ok(None),
         }
     }
+
+    /// The names of the tokenizer's files in the folder of a checkpoint; none where
+    /// [`open_beside`](Self::open_beside) finds no tokenizer.
+    pub fn files_beside(checkpoint: impl AsRef<Path>) -> Vec<&'static str> {
+        let (folder, mut names) = files_beside(checkpoint.as_ref());
+        if !names.is_empty() {
+            let there = |name: &&str| folder.join(name).exists();
+            names.extend(BESIDE.into_iter().filter(there));
+        }
+        names
+    }
+}
+
+/// What is read beside a tokenizer's own file.
+const BESIDE: [&str; 3] = [
+    "added_tokens.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+];
+
+/// The folder of a checkpoint, and the tokenizers there.
+fn files_beside(checkpoint: &Path) -> (&Path, Vec<&'static str>) {
+    let folder = match checkpoint.is_dir() {
+        true => checkpoint,
+        false => checkpoint.parent().unwrap_or(Path::new("")),
+    };
+    let mut names = vec![JSON, "vocab.json", "merges.txt", SENTENCEPIECE];
+    names.retain(|name| folder.join(name).exists());
+    (folder, names)
 }
 
 /// CodeGeeX's rules over `merges`, where token i has the id `ids[i]`, and `controls`.

@@ -32,6 +32,10 @@ impl Tokenizer for NoTokenizer {
         )
     }
 
+    fn has_text(&self) -> bool {
+        false
+    }
+
     fn token_bytes(&self, id: u32) -> Option<&[u8]> {
         ((id as usize) < self.vocabulary).then_some(&[])
     }

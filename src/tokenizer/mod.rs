@@ -95,6 +95,12 @@ pub trait Tokenizer: Send + Sync {
         id == self.end_of_text()
     }
 
+    /// Whether ids have text; of [`NoTokenizer`] they have none. Options of a generation that need the
+    /// text of tokens are an error without it.
+    fn has_text(&self) -> bool {
+        true
+    }
+
     /// The id of the control token called `name`, such as `<|fim_prefix|>`.
     fn control_id(&self, name: &str) -> Option<u32> {
         let _ = name;

@@ -181,6 +181,26 @@ fn in_folder(folder: &Path) -> Result<Location> {
     listing.nothing(folder)
 }
 
+/// The snapshot of a cache that is its main version, or the only one.
+fn snapshot(root: &Path, snapshots: &Path) -> Option<PathBuf> {
+    let main = root.join("refs").join("main");
+    let is_short = std::fs::metadata(&main).is_ok_and(|meta| meta.len() <= MAX_MARKER);
+    let text = is_short.then(|| std::fs::read_to_string(&main).ok());
+    let name = text.flatten().unwrap_or_default();
+    let name = name.trim();
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        let folder = snapshots.join(name);
+        if folder.is_dir() {
+            return Some(folder);
+        }
+    }
+    let mut folders = (std::fs::read_dir(snapshots).ok()?)
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir());
+    let only = folders.next()?;
+    folders.next().is_none().then_some(only)
+}
+
 /// The checkpoint in the folder that `marker` names.
 fn newest(root: &Path, marker: &Path) -> Result<Location> {
     let length = std::fs::metadata(marker).map_err(|e| Error::io(marker, "open", e))?;
@@ -253,6 +273,10 @@ struct Listing {
     arrays: Vec<PathBuf>,
     /// Files with the state of training.
     training: usize,
+    /// Whether there is a `config.json`.
+    config: bool,
+    /// Where the cache of a Hugging Face model has the folders of its versions.
+    snapshots: Option<PathBuf>,
 }
 
 impl Listing {
@@ -287,6 +311,11 @@ impl Listing {
                 Some(path) => add_rank(&mut self.megatron, rank, path),
                 None => Ok(()),
             };
+        }
+        match name {
+            "config.json" => self.config = true,
+            "snapshots" if path.is_dir() => self.snapshots = Some(path.clone()),
+            _ => {}
         }
         let stem = name.split('.').next().unwrap_or(name);
         let is_training = name.ends_with(OPTIMIZER)
@@ -436,6 +465,27 @@ impl Listing {
     }
 
     fn nothing(&self, folder: &Path) -> Result<Location> {
+        if let Some(snapshots) = &self.snapshots {
+            let (which, path) = match snapshot(folder, snapshots) {
+                Some(main) => ("the folder of its snapshot:", main),
+                None => ("one of the folders in", snapshots.clone()),
+            };
+            bail!(
+                NotFound,
+                "{}: this is the cache of a Hugging Face model; give {which} {}",
+                folder.display(),
+                path.display()
+            );
+        }
+        if self.config && self.training == 0 {
+            bail!(
+                NotFound,
+                "{}: there is a config.json in this folder, and no weights; expected \
+                 model.safetensors, model.safetensors.index.json and the files that it names, or \
+                 pytorch_model.bin: download them as well",
+                folder.display()
+            );
+        }
         let training = match self.training {
             0 => "",
             _ => " but the state of training",

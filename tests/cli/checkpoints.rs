@@ -206,6 +206,107 @@ fn inspect_tells_config_tensors_parameters_and_bytes() {
     assert!(message.contains("legacy.pt"), "{message}");
 }
 
+/// The tokenizer is not in the result of a conversion: `convert` says so, and another command takes it
+/// from where it is.
+#[test]
+fn a_converted_model_has_the_tokenizer_that_is_given() {
+    let llama = layouts().join("../families/llama");
+    let folder = crate::support::families::with_tokenizer(&llama);
+    let out = tempfile::tempdir().unwrap();
+    let model = out.path().join("llama.safetensors");
+    let converted = run(&["convert", text(folder.path()), text(&model)], "");
+    let note = format!(
+        "note: {} holds the weights and the configuration; copy the tokenizer (tokenizer.json) from \
+         {} beside it, or give --tokenizer {} to other commands\n",
+        model.display(),
+        folder.path().display(),
+        folder.path().display()
+    );
+    assert_eq!((converted.code, converted.stderr), (Some(0), note));
+
+    let generate = |args: &[&str]| {
+        let usual = [
+            "generate",
+            "a = ",
+            "--max-new-tokens",
+            "5",
+            "--temperature",
+            "0",
+        ];
+        run(&[&usual, args].concat(), "")
+    };
+    let beside = generate(&["--model", text(folder.path())]).ok();
+    let message = generate(&["--model", text(&model)]).failed(1);
+    assert!(message.contains("without a tokenizer"), "{message}");
+    let file = folder.path().join("tokenizer.json");
+    for tokenizer in [folder.path(), &file] {
+        let args = ["--model", text(&model), "--tokenizer", text(tokenizer)];
+        assert_eq!(generate(&args).ok(), beside);
+    }
+    let args = [
+        "score",
+        "--jsonl",
+        "--model",
+        text(&model),
+        "--tokenizer",
+        text(&file),
+    ];
+    let answer = json_lines(&run(&args, "{\"text\": \"ab\"}\n").ok()).remove(0);
+    assert_eq!(answer["ids"].as_array().unwrap().len(), 2, "{answer}");
+    // A tokenizer that has more ids than the model.
+    let other = layouts().join("../tokenizers/sentencepiece.model");
+    let args = ["--model", text(&llama), "--tokenizer", text(&other)];
+    let message = generate(&args).failed(1);
+    assert!(message.contains("they do not belong together"), "{message}");
+
+    // Nothing is said where a tokenizer lies beside the result.
+    std::fs::copy(&file, out.path().join("tokenizer.json")).unwrap();
+    let again = ["convert", text(folder.path()), text(&model), "--overwrite"];
+    run(&again, "").ok();
+    assert_eq!(generate(&["--model", text(&model)]).ok(), beside);
+}
+
+#[test]
+fn a_folder_without_weights_and_the_cache_of_a_model_say_what_to_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let llama = layouts().join("../families/llama");
+    let copy = |name: &str, to: &Path| {
+        std::fs::create_dir_all(to).unwrap();
+        std::fs::copy(llama.join(name), to.join(name)).unwrap();
+    };
+    copy("config.json", folder.path());
+    let message = run(&["generate", "!", "--model", text(folder.path())], "").failed(1);
+    for part in [
+        "a config.json in this folder, and no weights",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+
+    let root = folder.path().join("models--org--llama");
+    let snapshots = root.join("snapshots");
+    let [old, new] = ["0123abcd", "4567ef"].map(|name| snapshots.join(name));
+    for snapshot in [&old, &new] {
+        copy("config.json", snapshot);
+    }
+    copy("model.safetensors", &new);
+    let message = run(&["inspect", text(&root)], "").failed(1);
+    let all = format!("give one of the folders in {}", snapshots.display());
+    assert!(message.contains(&all), "{message}");
+    std::fs::create_dir(root.join("refs")).unwrap();
+    for (main, expected) in [("4567ef", text(&new)), ("../..", text(&snapshots))] {
+        std::fs::write(root.join("refs/main"), main).unwrap();
+        let message = run(&["inspect", text(&root)], "").failed(1);
+        assert!(message.trim_end().ends_with(expected), "{message}");
+    }
+    run(&["inspect", text(&new)], "").ok();
+    std::fs::remove_dir_all(&old).unwrap();
+    let message = run(&["inspect", text(&root)], "").failed(1);
+    let only = format!("give the folder of its snapshot: {}\n", new.display());
+    assert!(message.ends_with(&only), "{message}");
+}
+
 #[test]
 fn inspect_tells_what_a_configuration_without_weights_takes() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,8 +320,14 @@ fn inspect_tells_what_a_configuration_without_weights_takes() {
         "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true,
         "use_mrope": false, "use_sliding_window": false, "vocab_size": 151936}"#;
     std::fs::write(&config, json).unwrap();
-    for path in [folder.path(), &config] {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other_name = elsewhere.path().join("qwen.txt");
+    std::fs::copy(&config, &other_name).unwrap();
+    for path in [folder.path(), &config, &other_name] {
         let found = inspect(path);
+        // Single precision, as it is written.
+        let epsilon = &found["config"]["layernorm_epsilon"];
+        assert_eq!(epsilon.as_f64(), Some(1e-6), "{epsilon}");
         assert_eq!(found["family"], "llama");
         assert_eq!(found["parameters"], 1_543_714_304u64);
         assert_eq!(found["weight_bytes"]["fp16"], 2 * 1_543_714_304u64);

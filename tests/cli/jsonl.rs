@@ -325,4 +325,32 @@ fn a_request_has_ids_in_place_of_a_prompt() {
     let beams = json!({"ids": text[..5], "num_beams": 2, "max_new_tokens": 3});
     let answers = json_lines(&run(&args, format!("{beams}\n")).ok());
     assert_eq!(answers[0]["beams"].as_array().unwrap().len(), 2);
+
+    // Options that need the text of tokens are refused by name; what asks for nothing is not.
+    for (option, value) in [
+        ("stop", json!("\n")),
+        ("stop_at", json!("line")),
+        ("heal", json!(true)),
+        ("suffix", json!("}")),
+        ("lang", json!("go")),
+    ] {
+        let mut request = json!({"ids": text[..5]});
+        request[option] = value;
+        if option == "stop_at" {
+            request["lang"] = json!("go");
+        }
+        let named = match option {
+            "suffix" => "infill needs the text",
+            "stop_at" => "lang is about text",
+            "lang" => "lang is about text",
+            other => &format!("{other} needs the text"),
+        };
+        let answer = run(&args, format!("{request}\n"));
+        let found = &json_lines(std::str::from_utf8(&answer.stdout).unwrap())[0];
+        let message = found["error"]["message"].as_str().unwrap();
+        assert!(message.contains(named), "{request}: {found}");
+        assert!(message.contains("without a tokenizer"), "{found}");
+    }
+    let nothing = json!({"ids": text[..5], "stop": [], "heal": false});
+    run(&args, format!("{nothing}\n")).ok();
 }

@@ -30,6 +30,13 @@ fn every_subcommand_has_help_with_an_example() {
 }
 
 #[test]
+fn the_help_says_what_the_program_is() {
+    let help = run(&["--help"], "").ok();
+    let first = "Run CodeGeeX and other code language models on the CPU\n";
+    assert!(help.starts_with(first), "{help}");
+}
+
+#[test]
 fn without_a_command_the_help_goes_to_stderr() {
     let found = run(&[], "");
     assert_eq!(found.code, Some(2));

@@ -1,11 +1,13 @@
 //! `codegeex convert`
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use codegeex::model::{Checkpoint, ConvertOptions, convert};
 use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
+use codegeex::tokenizer::CodeGeexTokenizer;
 use codegeex::{Error, ErrorKind};
 
 use crate::failure::Result;
@@ -20,6 +22,9 @@ use crate::progress::Progress;
 /// what a killed one leaves beside it goes with the next to the same OUT.
 ///
 /// int8 and int4 quantize the linear layers; the rest becomes f16.
+///
+/// The tokenizer is not part of OUT: copy tokenizer.json, or what the model has in its place, beside
+/// OUT, or give it to other commands with --tokenizer.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  codegeex convert codegeex_13b.pt codegeex_13b.safetensors --dtype int8 --head int8"
@@ -83,5 +88,29 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
     let mut report = |done, total| progress.update(done, total);
     interrupt
         .orderly(|cancel| convert(&checkpoint, &args.output, &options, &mut report, cancel))?;
+    drop(progress);
+    mention_tokenizer(&args.input, &args.output);
     Ok(())
+}
+
+/// Says that the tokenizer of IN has to be put beside OUT, unless there is one.
+fn mention_tokenizer(input: &Path, output: &Path) {
+    let names = CodeGeexTokenizer::files_beside(input);
+    if names.is_empty() || !CodeGeexTokenizer::files_beside(output).is_empty() {
+        return;
+    }
+    let folder = match input.is_dir() {
+        true => input,
+        false => input.parent().unwrap_or(Path::new("")),
+    };
+    // A lost stderr is no reason to fail.
+    let _ = writeln!(
+        io::stderr(),
+        "note: {} holds the weights and the configuration; copy the tokenizer ({}) from {} beside it, \
+         or give --tokenizer {} to other commands",
+        output.display(),
+        names.join(", "),
+        folder.display(),
+        folder.display()
+    );
 }

@@ -491,6 +491,11 @@ fn answer_lines(generator: &Generator, defaults: &Defaults, interrupt: &Interrup
             Some(name) => Some(Language::from_name(&name)?),
             None => defaults.lang,
         };
+        if lang.is_some() && !generator.tokenizer().has_text() {
+            let message = "lang is about text, and the model came without a tokenizer; give one with \
+                           --tokenizer, or leave lang out";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         set.stops.stop_at = match request.stop_at {
             Some(names) => {
                 let names = names.into_vec();

@@ -14,7 +14,7 @@ use codegeex::tensor::PackedScheme;
 use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
 use codegeex::weights::{WeightSource, locate};
 use indicatif::BinaryBytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Result;
 use crate::lines;
@@ -25,7 +25,7 @@ use crate::model::{ConfigArgs, KvArgs};
 #[command(after_help = "Example:\n  codegeex inspect codegeex_13b.pt --no-tensors")]
 pub struct Args {
     /// A .pt or .bin file, safetensors, an index, a folder of them or of mp_rank_* shards, a training
-    /// run, or a config.json alone.
+    /// run, or the config.json of a model alone, under any name.
     file: PathBuf,
     /// Leave out the list of tensors.
     #[arg(long)]
@@ -59,12 +59,36 @@ pub fn run(args: Args) -> Result {
 
 /// The configuration that a path names, or that is in a folder without weights.
 fn config_alone(path: &Path) -> Option<PathBuf> {
-    if path.file_name().is_some_and(|name| name == "config.json") {
+    if path.file_name().is_some_and(|name| name == "config.json") || is_config(path) {
         return Some(path.to_owned());
     }
     let config = path.join("config.json");
     let has_weights = || !matches!(locate(path), Err(e) if e.kind() == ErrorKind::NotFound);
     (config.is_file() && !has_weights()).then_some(config)
+}
+
+/// Bytes of the largest file that is looked at for a configuration.
+const MAX_CONFIG: u64 = 256 << 10;
+
+/// Whether a file of any name is a configuration: an object that says the type of the model, and not
+/// the index of a checkpoint.
+fn is_config(path: &Path) -> bool {
+    let is_short =
+        |path: &Path| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MAX_CONFIG);
+    if !is_short(path) {
+        return false;
+    }
+    let text = std::fs::read(path).unwrap_or_default();
+    let value: Option<Value> = serde_json::from_slice(&text).ok();
+    value.is_some_and(|value| {
+        (value.get("model_type").is_some() || value.get("num_layers").is_some())
+            && value.get("weight_map").is_none()
+    })
+}
+
+/// A configuration as JSON: numbers in single precision are as short as they are written.
+fn as_value(config: &ModelConfig) -> Value {
+    serde_json::from_str(&config.to_json()).unwrap_or_default()
 }
 
 /// What a model of a configuration takes, in each type of weights.
@@ -99,7 +123,7 @@ fn of_config(path: &Path, args: &Args) -> Result {
             json!({
                 "family": config.family.name(),
                 "tokenizer": Tokenizing::json(tokenizer),
-                "config": config,
+                "config": as_value(&config),
                 "parameters": config.parameters(),
                 "weight_bytes": weights,
                 "memory": {
@@ -198,7 +222,7 @@ fn as_json(
         "source": checkpoint.describe(),
         "family": config.family.name(),
         "tokenizer": Tokenizing::json(tokenizer),
-        "config": config,
+        "config": as_value(config),
         "config_origin": checkpoint.config_origin().to_string(),
         "parameters": config.parameters(),
         "dtype": checkpoint.dtypes().to_string(),

@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 use interrupt::Interrupt;
 
-/// Code generation with CodeGeeX.
+/// Run CodeGeeX and other code language models on the CPU.
 #[derive(Parser)]
 #[command(
     name = "codegeex",

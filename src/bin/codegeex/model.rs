@@ -23,6 +23,10 @@ pub struct ModelArgs {
     /// Face model. A tokenizer beside it is used. Default: the small model of the source tree.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
+    /// Tokenizer to use instead of the one beside the model: a tokenizer.json, a tokenizer.model, or a
+    /// folder with one of them or with vocab.json and merges.txt.
+    #[arg(long, value_name = "PATH")]
+    tokenizer: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
     /// Read the weights into memory instead of memory-mapping the file.
@@ -102,8 +106,14 @@ impl ModelArgs {
         options.cpu.isa = self.isa;
         options.cpu.kv = self.kv.kv;
         options.cpu.activations = self.activations.activations;
+        // Read first: a vocabulary is a small file, a model a large one.
+        let tokenizer = self.tokenizer.as_ref().map(CodeGeexTokenizer::open);
+        let tokenizer = tokenizer.transpose()?;
         let _progress = Progress::of("loading the model");
-        Ok(Generator::open_with(path, &options)?)
+        Ok(match tokenizer {
+            Some(tokenizer) => Generator::open_with_tokenizer(path, tokenizer, &options)?,
+            None => Generator::open_with(path, &options)?,
+        })
     }
 }
 
@@ -124,7 +134,7 @@ fn default_model(folders: &[&Path]) -> codegeex::Result<PathBuf> {
     })
 }
 
-/// How special tokens that are spelled out in a text are encoded.
+/// The tokenizer of a command without a model.
 #[derive(clap::Args)]
 pub struct TokenizerArgs {
     /// Tokenizer: a tokenizer.json, a tokenizer.model, or a folder with one of them or with
@@ -142,6 +152,7 @@ impl TokenizerArgs {
     }
 }
 
+/// How special tokens that are spelled out in a text are encoded.
 #[derive(clap::Args)]
 pub struct SpecialArgs {
     /// Parse special tokens such as <|endoftext|> in the text, as the reference does. By default
