@@ -261,6 +261,35 @@ pub(crate) fn quoted(name: &str) -> impl fmt::Display {
 /// Bytes of an [`excerpt`].
 const EXCERPT: usize = 200;
 
+/// What a parser says about text from outside, which it quotes as it is and without a bound: the
+/// beginning and the end, where the place is.
+pub(crate) fn parser_message(error: impl fmt::Display) -> impl fmt::Display {
+    struct Message(String);
+    impl fmt::Display for Message {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let text = &self.0;
+            if text.len() <= 2 * EXCERPT {
+                return write_visible(f, text);
+            }
+            write_visible(f, &text[..text.floor_char_boundary(EXCERPT)])?;
+            write!(f, "…")?;
+            write_visible(f, &text[text.ceil_char_boundary(text.len() - EXCERPT)..])
+        }
+    }
+    Message(error.to_string())
+}
+
+/// Writes a text; characters that cannot be seen are escaped.
+fn write_visible(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => f.write_char(c)?,
+            c => write!(f, "{}", c.escape_debug())?,
+        }
+    }
+    Ok(())
+}
+
 /// Returns early with an [`Error`] of a kind and a formatted context.
 macro_rules! bail {
     ($kind:ident, $($arg:tt)*) => {
@@ -306,6 +335,23 @@ mod tests {
         let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
         let error = format!("{:?}", Error::io(Path::new("x"), "open", cause));
         assert_eq!(error.matches("not found").count(), 1, "{error}");
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_visible_and_has_a_bound() {
+        assert_eq!(
+            quoted("a.\"b\"\u{1b}[2J\u{202e}é").to_string(),
+            "`a.\"b\"\\u{1b}[2J\\u{202e}é`"
+        );
+        let long = "é".repeat(500);
+        let cut = format!("`{}…` (1000 bytes)", "é".repeat(100));
+        assert_eq!(quoted(&long).to_string(), cut);
+        assert_eq!(parser_message("line\n1").to_string(), "line\\n1");
+        let message = parser_message(format!("`{long}` is unknown at line 3")).to_string();
+        assert!(
+            message.len() < 450 && message.ends_with("é` is unknown at line 3"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Family, slots};
 use crate::backend::{Activation, Norm, RotaryPairs};
 use crate::bytes::Bytes;
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail, parser_message};
 use crate::memory;
 
 /// Sizes and variants of a decoder, for every family.
@@ -342,9 +342,10 @@ impl ModelConfig {
             Error::new(
                 ErrorKind::InvalidConfig,
                 format!(
-                    "the model configuration is not what is expected ({e}); it is a JSON object \
+                    "the model configuration is not what is expected ({}); it is a JSON object \
                      with num_layers, hidden_size, num_attention_heads, padded_vocab_size, \
-                     max_position_embeddings and layernorm_epsilon"
+                     max_position_embeddings and layernorm_epsilon",
+                    parser_message(e)
                 ),
             )
         })?;
@@ -412,6 +413,11 @@ impl ModelConfig {
     /// # Errors
     /// [`InvalidConfig`](ErrorKind::InvalidConfig), naming the field.
     pub fn validate(&self) -> Result<()> {
+        self.validate_as(&|field| field)
+    }
+
+    /// [`validate`](Self::validate), where `key` has the name under which a file says a field.
+    pub(super) fn validate_as(&self, key: &dyn Fn(&'static str) -> &'static str) -> Result<()> {
         // Caps keep every product below 2^63: a config is read from outside. Those that are made
         // before they are checked saturate.
         let fields = [
@@ -429,44 +435,54 @@ impl ModelConfig {
         ];
         for (name, value, cap) in fields {
             if value == 0 || value > cap {
-                bail!(InvalidConfig, "{name} is {value}, expected 1 to {cap}");
+                bail!(
+                    InvalidConfig,
+                    "{} is {value}, expected 1 to {cap}",
+                    key(name)
+                );
             }
         }
         if let Some(head_dim) = self.head_dim {
             if head_dim == 0 || self.query_width() > 1 << 17 || self.kv_width() > 1 << 17 {
                 bail!(
                     InvalidConfig,
-                    "head_dim is {head_dim}, expected 1 to {}",
+                    "{} is {head_dim}, expected 1 to {}",
+                    key("head_dim"),
                     (1 << 17) / self.num_attention_heads
                 );
             }
         } else if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             bail!(
                 InvalidConfig,
-                "hidden_size {} is not a multiple of num_attention_heads {}",
+                "{} {} is not a multiple of {} {}",
+                key("hidden_size"),
                 self.hidden_size,
+                key("num_attention_heads"),
                 self.num_attention_heads
             );
         }
         if !self.num_attention_heads.is_multiple_of(self.num_kv_heads()) {
             bail!(
                 InvalidConfig,
-                "num_attention_heads {} is not a multiple of kv_heads {}",
+                "{} {} is not a multiple of {} {}",
+                key("num_attention_heads"),
                 self.num_attention_heads,
+                key("kv_heads"),
                 self.num_kv_heads()
             );
         }
         if !(self.layernorm_epsilon > 0.0 && self.layernorm_epsilon < 1.0) {
             bail!(
                 InvalidConfig,
-                "layernorm_epsilon is {}, expected a number between 0 and 1",
+                "{} is {}, expected a number between 0 and 1",
+                key("layernorm_epsilon"),
                 self.layernorm_epsilon
             );
         }
-        self.validate_variants()
+        self.validate_variants(key)
     }
 
-    fn validate_variants(&self) -> Result<()> {
+    fn validate_variants(&self, key: &dyn Fn(&'static str) -> &'static str) -> Result<()> {
         if let Position::Rotary(rotary) = &self.position {
             rotary.validate(self.head_dim())?;
         }
@@ -475,12 +491,17 @@ impl ModelConfig {
         {
             bail!(
                 InvalidConfig,
-                "sinusoidal positions of offset {offset} and hidden_size {}, expected an even width from 4 on",
+                "sinusoidal positions of offset {offset} and {} {}, expected an even width from 4 on",
+                key("hidden_size"),
                 self.hidden_size
             );
         }
         if self.window == Some(0) {
-            bail!(InvalidConfig, "window is 0, expected 1 or more tokens");
+            bail!(
+                InvalidConfig,
+                "{} is 0, expected 1 or more tokens",
+                key("window")
+            );
         }
         if self.top_query && (self.position != Position::Learned || !self.tied_head) {
             bail!(
@@ -503,7 +524,8 @@ impl ModelConfig {
             if !(value.is_finite() && value != 0.0) {
                 bail!(
                     InvalidConfig,
-                    "{name} is {value}, expected a finite number other than 0"
+                    "{} is {value}, expected a finite number other than 0",
+                    key(name)
                 );
             }
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{ModelConfig, Rotary, RotaryScaling};
 use crate::backend::{Activation, RotaryPairs};
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, parser_message, quoted};
 
 /// A JSON object, and which of its keys were asked for.
 pub(super) struct Fields<'a> {
@@ -75,6 +75,45 @@ const HARMLESS: [&str; 18] = [
     "num_logits_to_keep",
 ];
 
+/// The keys that files have for a field of [`ModelConfig`], by its name there.
+const KEYS: [(&str, &[&str]); 10] = [
+    (
+        "num_layers",
+        &["num_hidden_layers", "n_layer", "num_layers"],
+    ),
+    ("hidden_size", &["hidden_size", "n_embd", "d_model"]),
+    (
+        "num_attention_heads",
+        &["num_attention_heads", "n_head", "attention_heads"],
+    ),
+    ("padded_vocab_size", &["padded_vocab_size", "vocab_size"]),
+    (
+        "max_position_embeddings",
+        &["max_position_embeddings", "n_positions", "seq_length"],
+    ),
+    (
+        "kv_heads",
+        &["num_key_value_heads", "multi_query_group_num"],
+    ),
+    (
+        "ffn_hidden_size",
+        &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"],
+    ),
+    ("head_dim", &["head_dim", "kv_channels"]),
+    (
+        "layernorm_epsilon",
+        &[
+            "rms_norm_eps",
+            "layer_norm_eps",
+            "layer_norm_epsilon",
+            "layernorm_epsilon",
+            "norm_epsilon",
+            "norm_eps",
+        ],
+    ),
+    ("window", &["sliding_window"]),
+];
+
 impl<'a> Fields<'a> {
     pub fn new(map: &'a Map<String, Value>) -> Self {
         Self {
@@ -102,9 +141,18 @@ impl<'a> Fields<'a> {
 
     fn name(&self, key: &str) -> String {
         match self.within {
-            Some(outer) => format!("`{outer}.{key}`"),
-            None => format!("`{key}`"),
+            Some(outer) => quoted(&format!("{outer}.{key}")).to_string(),
+            None => quoted(key).to_string(),
         }
+    }
+
+    /// The key of this file that says a field of [`ModelConfig`].
+    pub fn key_of(&self, field: &'static str) -> &'static str {
+        let Some((_, keys)) = KEYS.iter().find(|(name, _)| *name == field) else {
+            return field;
+        };
+        let is_there = |key: &&&str| self.map.get(**key).is_some_and(|value| !value.is_null());
+        keys.iter().find(is_there).unwrap_or(&keys[0])
     }
 
     /// A whole number.
@@ -209,10 +257,10 @@ impl<'a> Fields<'a> {
             "relu" => Activation::Relu,
             _ => bail!(
                 UnsupportedFile,
-                "{} is `{}`, and only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, \
+                "{} is {}, and only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, \
                  silu and relu are supported",
                 self.name(key),
-                name.escape_debug()
+                quoted(name)
             ),
         })
     }
@@ -289,9 +337,9 @@ impl<'a> Fields<'a> {
             },
             _ => bail!(
                 UnsupportedFile,
-                "the scaling of rotary embeddings is `{}`, and only default, linear and llama3 are \
+                "the scaling of rotary embeddings is {}, and only default, linear and llama3 are \
                  supported",
-                kind.escape_debug()
+                quoted(kind)
             ),
         };
         let used = self.used.borrow();
@@ -388,10 +436,10 @@ fn normalise_window(config: &mut ModelConfig) {
 const MAX_EOS: usize = 64;
 
 /// The beginning of a value.
-fn excerpt(value: &Value) -> String {
+pub(super) fn excerpt(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        Some((end, _)) => format!("{}…", parser_message(&text[..end])),
+        None => parser_message(text).to_string(),
     }
 }

@@ -4,7 +4,7 @@
 use super::fields::Fields;
 use super::{Definition, Family, ModelConfig, Module, Norm, Position, View};
 use crate::backend::RotaryPairs;
-use crate::error::Result;
+use crate::error::{Result, bail};
 
 pub(super) static LLAMA: Definition = Definition {
     name: "llama",
@@ -78,7 +78,14 @@ fn read(fields: &Fields<'_>) -> Result<ModelConfig> {
             config.embedding_multiplier = multiplier("embedding_multiplier")?;
             config.residual_multiplier = multiplier("residual_multiplier")?;
             config.attention_multiplier = Some(multiplier("attention_multiplier")?);
-            config.logits_multiplier = 1.0 / multiplier("logits_scaling")?;
+            let scaling = multiplier("logits_scaling")?;
+            if scaling == 0.0 {
+                bail!(
+                    InvalidConfig,
+                    "logits_scaling is 0, expected another number"
+                );
+            }
+            config.logits_multiplier = 1.0 / scaling;
         }
         _ => {}
     }

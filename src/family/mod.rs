@@ -30,10 +30,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail, parser_message, quoted};
 use crate::memory;
 
-use fields::Fields;
+use fields::{Fields, excerpt};
 
 pub use crate::backend::{Activation, Norm, RotaryPairs};
 pub use config::{ModelConfig, Position, Residual, Rotary, RotaryScaling};
@@ -171,7 +171,7 @@ impl Family {
         // A value of the parser takes more memory than its text, and cannot be refused it.
         drop(memory::try_vec::<u8>(json.len().saturating_mul(40))?);
         let value: Value = serde_json::from_str(json).map_err(|e| {
-            let message = format!("the model configuration is not JSON: {e}");
+            let message = format!("the model configuration is not JSON: {}", parser_message(e));
             Error::new(ErrorKind::InvalidConfig, message)
         })?;
         let Value::Object(map) = &value else {
@@ -200,7 +200,8 @@ impl Family {
         let Some(family) = family else {
             bail!(
                 UnsupportedFile,
-                "`model_type` is {model_type}, and only these are supported: {}",
+                "`model_type` is {}, and only these are supported: {}",
+                excerpt(model_type),
                 known_types()
             );
         };
@@ -213,7 +214,7 @@ impl Family {
                 UnsupportedFile,
                 "`quantization_config`: the weights were quantized by {}; open the original \
                  checkpoint, and quantize it with `codegeex convert`",
-                method.escape_debug()
+                quoted(method)
             );
         }
         let mut config = (family.0.read)(&fields)?;
@@ -223,7 +224,7 @@ impl Family {
             fields.value(key);
         }
         fields.finish()?;
-        config.validate()?;
+        config.validate_as(&|field| fields.key_of(field))?;
         Ok(config)
     }
 
@@ -281,7 +282,7 @@ fn object(json: &str) -> Result<Map<String, Value>> {
     // A value of the parser takes more memory than its text, and cannot be refused it.
     drop(memory::try_vec::<u8>(json.len().saturating_mul(40))?);
     let value = serde_json::from_str(json).map_err(|e| {
-        let message = format!("the model configuration is not JSON: {e}");
+        let message = format!("the model configuration is not JSON: {}", parser_message(e));
         Error::new(ErrorKind::InvalidConfig, message)
     })?;
     match value {
@@ -329,7 +330,7 @@ impl<'de> Deserialize<'de> for Family {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         Self::from_name(&name).ok_or_else(|| {
-            let message = format!("family `{}` is not known", name.escape_debug());
+            let message = format!("family {} is not known", quoted(&name));
             serde::de::Error::custom(message)
         })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ModelConfig, Slot, View, slots};
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, quoted};
 use crate::memory;
 use crate::tensor::{Tensor, TensorInfo};
 use crate::weights::{Footprint, Ignored, Meter, WeightSource};
@@ -80,10 +80,10 @@ impl Renamed {
         if let Some(info) = unused {
             bail!(
                 UnsupportedFile,
-                "{}: tensor `{}` of shape {:?} is used by nothing in the architecture `{family}` that \
+                "{}: tensor {} of shape {:?} is used by nothing in the architecture `{family}` that \
                  the configuration describes",
                 source.describe(),
-                info.name,
+                quoted(&info.name),
                 info.shape
             );
         }
@@ -111,10 +111,11 @@ fn find<'a>(
             if let Some((place, what)) = instead {
                 bail!(
                     UnsupportedFile,
-                    "{}: tensor `{}` is needed, and at `{place}` is {what}, which is not read; save \
+                    "{}: tensor `{}` is needed, and at {place} is {what}, which is not read; save \
                      the model with weights of FP16, BF16 or FP32",
                     source.describe(),
-                    names[0]
+                    names[0],
+                    place = quoted(&place)
                 );
             }
             bail!(
@@ -160,8 +161,9 @@ impl WeightSource for Renamed {
         let Some((index, stored)) = self.stored.get(name) else {
             bail!(
                 MissingTensor,
-                "{}: tensor `{name}` is not in this checkpoint",
-                self.describe()
+                "{}: tensor {name} is not in this checkpoint",
+                self.describe(),
+                name = quoted(&name)
             );
         };
         let info = &self.infos[*index];

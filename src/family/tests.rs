@@ -149,6 +149,127 @@ fn what_is_not_implemented_is_an_error_that_names_it() {
     }
 }
 
+/// A message has the key of the file, and not the name of the field here.
+#[test]
+fn what_does_not_fit_has_the_names_of_the_file() {
+    let with = |model_type: &str, key: &str, value: &str| {
+        let gpt2 = r#"{"model_type": "gpt2", "n_layer": 2, "n_embd": 24, "n_head": 4, "vocab_size": 70,
+            "n_positions": 64, "layer_norm_epsilon": 1e-5}"#;
+        let json = match model_type {
+            "gpt2" => gpt2.to_owned(),
+            _ => format!("{}}}", LLAMA.replace("llama", model_type)),
+        };
+        let mut json: Value = serde_json::from_str(&json).unwrap();
+        json[key] = serde_json::from_str(value).unwrap();
+        let error = Family::read(&json.to_string()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        error.to_string()
+    };
+    for (model_type, key, value, message) in [
+        (
+            "llama",
+            "num_key_value_heads",
+            "3",
+            "num_attention_heads 4 is not a multiple of num_key_value_heads 3",
+        ),
+        (
+            "llama",
+            "num_attention_heads",
+            "5",
+            "hidden_size 24 is not a multiple of num_attention_heads 5",
+        ),
+        (
+            "llama",
+            "num_hidden_layers",
+            "0",
+            "num_hidden_layers is 0, expected 1 to 4096",
+        ),
+        (
+            "llama",
+            "vocab_size",
+            "0",
+            "vocab_size is 0, expected 1 to 16777216",
+        ),
+        (
+            "llama",
+            "intermediate_size",
+            "0",
+            "intermediate_size is 0, expected 1 to 1048576",
+        ),
+        (
+            "llama",
+            "rms_norm_eps",
+            "2",
+            "rms_norm_eps is 2, expected a number between 0 and 1",
+        ),
+        (
+            "mistral",
+            "sliding_window",
+            "0",
+            "sliding_window is 0, expected 1 or more tokens",
+        ),
+        (
+            "granite",
+            "logits_scaling",
+            "0",
+            "logits_scaling is 0, expected another number",
+        ),
+        (
+            "gpt2",
+            "n_head",
+            "5",
+            "n_embd 24 is not a multiple of n_head 5",
+        ),
+        (
+            "gpt2",
+            "n_positions",
+            "0",
+            "n_positions is 0, expected 1 to 16777216",
+        ),
+        (
+            "gpt2",
+            "layer_norm_epsilon",
+            "0",
+            "layer_norm_epsilon is 0, expected a number between 0 and 1",
+        ),
+    ] {
+        assert_eq!(with(model_type, key, value), message);
+    }
+}
+
+#[test]
+fn what_a_file_says_is_quoted_visibly_and_in_part() {
+    let long = "head".repeat(10_000);
+    for rest in [
+        r#", "head\u001b[2J\u202e": 1"#.to_owned(),
+        format!(r#", "{long}": 1"#),
+        format!(r#", "hidden_act": "\u001b{long}""#),
+        format!(r#", "rope_scaling": {{"type": "\u001b{long}"}}"#),
+        format!(r#", "rope_scaling": {{"type": "linear", "factor": 1, "\u001b{long}": 1}}"#),
+        format!(r#", "rope_theta": "\u0085{long}""#),
+        format!(r#", "quantization_config": {{"quant_method": "\u001b{long}"}}"#),
+    ] {
+        let message = read(LLAMA, &rest).unwrap_err().to_string();
+        assert!(message.len() < 700, "{message}");
+        assert!(
+            message.chars().all(|c| !c.is_control() && c != '\u{202e}'),
+            "{message:?}"
+        );
+    }
+    for json in [
+        format!(r#"{{"model_type": "\u0085{long}"}}"#),
+        format!(r#"{{"num_layers": 2, "activation": "\u001b{long}"}}"#),
+        format!(r#"{{"num_layers": "\u001b{long}"}}"#),
+        format!(r#"{{"num_layers": 2, "family": "\u001b{long}"}}"#),
+    ] {
+        let message = Family::read(&json).unwrap_err().to_string();
+        assert!(
+            message.len() < 1000 && message.chars().all(|c| !c.is_control()),
+            "{message:?}"
+        );
+    }
+}
+
 #[test]
 fn keys_that_say_nothing_about_the_arithmetic_are_passed_over() {
     let rest = r#", "attention_dropout": 0.1, "initializer_range": 0.02, "use_cache": true,

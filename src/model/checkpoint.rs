@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bytes::Bytes;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, quoted};
 use crate::num::DType;
 use crate::quant::stored;
 use crate::setters::setters;
@@ -558,9 +558,10 @@ impl Found<'_> {
             if let Some((place, what)) = source.instead_of(name) {
                 bail!(
                     UnsupportedFile,
-                    "{}: tensor `{name}` is needed, and at `{place}` is {what}, which is not read; \
+                    "{}: tensor `{name}` is needed, and at {place} is {what}, which is not read; \
                      save the model's state dictionary with weights of FP16, BF16 or FP32",
-                    source.describe()
+                    source.describe(),
+                    place = quoted(&place)
                 );
             }
             bail!(

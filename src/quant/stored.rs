@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail, parser_message, quoted};
 use crate::kernels::packed::{BLOCK, GROUP, INT4_LINES, INT8_LINES, Line, MAX_COLS, PANEL_ROWS};
 use crate::num::DType;
 use crate::tensor::{PackedScheme, TensorInfo};
@@ -57,15 +57,15 @@ pub fn check_metadata(found: Option<&str>) -> Result<()> {
         );
     }
     let found: Layout = serde_json::from_str(json).map_err(|e| {
-        let message = format!("`{KEY}` in the metadata is broken: {e}");
+        let message = format!("`{KEY}` in the metadata is broken: {}", parser_message(e));
         Error::new(ErrorKind::MalformedFile, message)
     })?;
     if found.layout != LAYOUT {
         bail!(
             UnsupportedFile,
-            "quantized matrices are in layout `{}`, but this version reads `{LAYOUT}`; convert \
+            "quantized matrices are in layout {}, but this version reads `{LAYOUT}`; convert \
              the original weights again",
-            found.layout.escape_debug()
+            quoted(&found.layout)
         );
     }
     if found.group_size != GROUP {

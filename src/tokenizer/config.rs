@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::files::read_text;
 use super::json::Bounded;
 use super::vocabulary::MAX_IDS;
-use crate::error::{Error, ErrorKind, Result, bail, excerpt};
+use crate::error::{Error, ErrorKind, Result, bail, excerpt, parser_message};
 use crate::memory::{self, TryGrow, try_copy_text};
 
 /// What published tokenizers call the token that ends a text, most usual first.
@@ -115,7 +115,8 @@ fn fields(json: &str, keys: &[&str]) -> Result<Map<String, Value>> {
     memory::check_json(json.as_bytes())?;
     let mut parser = serde_json::Deserializer::from_str(json);
     parser.deserialize_map(Fields(keys)).map_err(|error| {
-        Error::new(ErrorKind::InvalidVocabulary, error.to_string()).with_source(error)
+        let message = parser_message(error).to_string();
+        Error::new(ErrorKind::InvalidVocabulary, message)
     })
 }
 

@@ -16,7 +16,7 @@ use super::byte_chars::{BYTE_ORDER, byte_chars};
 use super::codegeex;
 use super::vocabulary::Vocabulary;
 use crate::bytes::Bytes;
-use crate::error::{Error, ErrorKind, Result, bail, excerpt};
+use crate::error::{Error, ErrorKind, Result, bail, excerpt, parser_message};
 use crate::memory::{self, TryGrow, TryGrowText, try_collect_ok, try_copy, try_filled, try_vec};
 
 /// Reads the three files.
@@ -70,8 +70,11 @@ impl Entries {
             .deserialize_map(Object(Self { text, ends }))
             .and_then(|entries| parser.end().map(|()| entries));
         entries.map_err(|error| {
-            let context = format!("{error}: expected one JSON object of tokens and their ids");
-            Error::new(ErrorKind::InvalidVocabulary, context).with_source(error)
+            let context = format!(
+                "{}: expected one JSON object of tokens and their ids",
+                parser_message(error)
+            );
+            Error::new(ErrorKind::InvalidVocabulary, context)
         })
     }
 

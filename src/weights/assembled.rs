@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bytes::Bytes;
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail, quoted};
 use crate::memory;
 
 use super::keymap::{self, Cut, Rank};
@@ -95,7 +95,9 @@ impl File {
                 if named.contains_key(&name) {
                     bail!(
                         MalformedFile,
-                        "tensor `{name}` is there twice, the second time as `{path}`"
+                        "tensor {name} is there twice, the second time as {path}",
+                        name = quoted(&name),
+                        path = quoted(&path)
                     );
                 }
                 memory::insert(&mut named, name, part)?;
@@ -123,9 +125,10 @@ pub(super) fn partitioned(tensor: &str) -> Error {
     Error::new(
         ErrorKind::UnsupportedFile,
         format!(
-            "tensor `{tensor}` is empty: this is a checkpoint of DeepSpeed ZeRO-3, whose weights \
+            "tensor {tensor} is empty: this is a checkpoint of DeepSpeed ZeRO-3, whose weights \
              lie in the optimizer's files; gather them with `python zero_to_fp32.py . \
-             pytorch_model.bin` in the folder of the run, and open what that writes"
+             pytorch_model.bin` in the folder of the run, and open what that writes",
+            tensor = quoted(&tensor)
         ),
     )
 }
@@ -261,8 +264,9 @@ impl Assembled {
                     }
                     None => bail!(
                         MissingTensor,
-                        "{label}: tensor `{name}` is missing, but {} has it",
-                        labels[0]
+                        "{label}: tensor {name} is missing, but {} has it",
+                        labels[0],
+                        name = quoted(&name)
                     ),
                 };
                 match check_alike(&part, &name, &same[0], label, &labels[0]) {
@@ -281,8 +285,9 @@ impl Assembled {
             if let Some(name) = known.min() {
                 bail!(
                     MissingTensor,
-                    "{}: tensor `{name}` is missing, but {label} has it",
-                    labels[0]
+                    "{}: tensor {name} is missing, but {label} has it",
+                    labels[0],
+                    name = quoted(&name)
                 );
             }
         }
@@ -315,12 +320,13 @@ fn check_alike(
     if part.dtype() != first.dtype() || part.shape() != first.shape() {
         bail!(
             ShapeMismatch,
-            "{label}: tensor `{name}` is {} {:?}, but {} {:?} in {first_label}; the shards are not \
+            "{label}: tensor {name} is {} {:?}, but {} {:?} in {first_label}; the shards are not \
              of one checkpoint",
             part.dtype(),
             part.shape(),
             first.dtype(),
-            first.shape()
+            first.shape(),
+            name = quoted(&name)
         );
     }
     Ok(())
@@ -343,7 +349,8 @@ fn assemble(name: String, same: Vec<Part>) -> Result<(TensorInfo, Item)> {
         (Cut::Repeated, _) => None,
         _ => bail!(
             ShapeMismatch,
-            "tensor `{name}` has shape {shape:?} in a shard and cannot be joined"
+            "tensor {name} has shape {shape:?} in a shard and cannot be joined",
+            name = quoted(&name)
         ),
     };
     let mut parts = memory::try_vec(n)?;
@@ -362,7 +369,11 @@ fn assemble(name: String, same: Vec<Part>) -> Result<(TensorInfo, Item)> {
                 .checked_mul(if i == d { n } else { 1 })
         });
         if whole.is_none() {
-            bail!(MalformedFile, "tensor `{name}` of {n} shards is too large");
+            bail!(
+                MalformedFile,
+                "tensor {name} of {n} shards is too large",
+                name = quoted(&name)
+            );
         }
         shape[d] *= n;
     }
@@ -379,15 +390,20 @@ impl WeightSource for Assembled {
         let Some((info, item)) = self.item(name) else {
             bail!(
                 MissingTensor,
-                "{}: tensor `{name}` is not in this checkpoint",
-                self.description
+                "{}: tensor {name} is not in this checkpoint",
+                self.description,
+                name = quoted(&name)
             );
         };
         let mut blocks = memory::try_vec(item.parts.len())?;
         for (row, col, part) in &item.parts {
-            let block = part
-                .block(*row, *col, &self.meter)
-                .map_err(|e| e.within(format_args!("{}: tensor `{name}`", self.description)))?;
+            let block = part.block(*row, *col, &self.meter).map_err(|e| {
+                e.within(format_args!(
+                    "{}: tensor {name}",
+                    self.description,
+                    name = quoted(&name)
+                ))
+            })?;
             blocks.push(block);
         }
         Ok(Tensor {
@@ -412,9 +428,10 @@ impl WeightSource for Assembled {
             if !item.parts[0].2.same_bits(copy, &self.meter)? {
                 bail!(
                     MalformedFile,
-                    "{label}: tensor `{name}` differs from the one in {}, and shards repeat it; \
+                    "{label}: tensor {name} differs from the one in {}, and shards repeat it; \
                      they are not of one checkpoint",
-                    self.labels[0]
+                    self.labels[0],
+                    name = quoted(&name)
                 );
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::cancel::CancelToken;
-use crate::error::{Error, ErrorKind, Result, bail, quoted};
+use crate::error::{Error, ErrorKind, Result, bail, parser_message, quoted};
 use crate::memory;
 
 use super::json::{Reader, Text, Texts};
@@ -103,6 +103,6 @@ fn weight_map(json: &[u8], cancel: &CancelToken) -> Result<Vec<(String, String)>
     match map {
         Ok(Some(map)) => Ok(map),
         Ok(None) => Err(wrong(&"it has no weight_map")),
-        Err(error) => Err(wrong(&error)),
+        Err(error) => Err(wrong(&parser_message(error))),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, quoted};
 use crate::memory;
 
 use super::part::Part;
@@ -214,9 +214,10 @@ pub(super) fn canonical(
             if !rows.is_multiple_of(into.len()) {
                 bail!(
                     ShapeMismatch,
-                    "tensor `{path}` has shape {:?}; a merged one has a multiple of {} rows",
+                    "tensor {path} has shape {:?}; a merged one has a multiple of {} rows",
                     part.shape(),
-                    into.len()
+                    into.len(),
+                    path = quoted(&path)
                 );
             }
             let rows = rows / into.len();

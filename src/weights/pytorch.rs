@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::bytes::Bytes;
 use crate::cancel::CancelToken;
-use crate::error::{Error, Result, bail};
+use crate::error::{Error, Result, bail, quoted};
 use crate::memory;
 
 use super::part::{Dims, Named, Part};
@@ -75,13 +75,13 @@ pub(super) fn read(bytes: Bytes, cancel: &CancelToken) -> Result<Contents> {
             );
         }
     }
-    let within = |e: Error| e.within(&entry.name);
+    let within = |e: Error| e.within(quoted(&entry.name));
     if entry.range.len() > MAX_PICKLE {
         bail!(
             UnsupportedFile,
             "{}: {} bytes, and at most {MAX_PICKLE} are read; save the model's state dictionary \
              alone",
-            entry.name,
+            quoted(&entry.name),
             entry.range.len()
         );
     }
@@ -186,8 +186,9 @@ impl<'a> Walk<'a> {
         match self.contents.objects.first() {
             Some((place, what)) if self.contents.tensors.is_empty() => bail!(
                 UnsupportedFile,
-                "the checkpoint has no tensors that are read; at `{place}` is {what}. Save the \
-                 model's state dictionary: torch.save(model.state_dict(), file)"
+                "the checkpoint has no tensors that are read; at {place} is {what}. Save the \
+                 model's state dictionary: torch.save(model.state_dict(), file)",
+                place = quoted(&place)
             ),
             _ => Ok(()),
         }
@@ -236,11 +237,19 @@ impl<'a> Walk<'a> {
                             continue;
                         };
                         let Some(left) = self.tensors_left.checked_sub(1) else {
-                            bail!(MalformedFile, "tensor `{name}` is one of too many names");
+                            bail!(
+                                MalformedFile,
+                                "tensor {name} is one of too many names",
+                                name = quoted(&name)
+                            );
                         };
                         self.tensors_left = left;
                         let within = |e: Error| {
-                            e.within(format_args!("tensor `{name}`, made at byte {}", record.at))
+                            e.within(format_args!(
+                                "tensor {name}, made at byte {}",
+                                record.at,
+                                name = quoted(&name)
+                            ))
                         };
                         match self.part(record).map_err(within)? {
                             Some(part) => memory::push(&mut self.contents.tensors, (name, part))?,
@@ -282,8 +291,9 @@ impl<'a> Walk<'a> {
         let Some(left) = self.names_left.checked_sub(length) else {
             bail!(
                 MalformedFile,
-                "the names below `{path}` are too many for a pickle of this length; its \
-                 dictionaries contain each other"
+                "the names below {path} are too many for a pickle of this length; its \
+                 dictionaries contain each other",
+                path = quoted(&path)
             );
         };
         self.names_left = left;
@@ -306,18 +316,23 @@ impl<'a> Walk<'a> {
         }
         let file = memory::text(format_args!("{}data/{}", self.folder, storage.key))?;
         let Some(entry) = self.archive.find(&file) else {
-            bail!(MalformedFile, "its storage `{file}` is not in the file");
+            bail!(
+                MalformedFile,
+                "its storage {file} is not in the file",
+                file = quoted(&file)
+            );
         };
         let size = storage.dtype.map_or(1, |dtype| dtype.size());
         let expected = storage.elements.checked_mul(size as u64);
         if expected != Some(entry.range.len() as u64) {
             bail!(
                 MalformedFile,
-                "its storage claims {} elements of type {}, but `{file}` has {} bytes from byte {}",
+                "its storage claims {} elements of type {}, but {file} has {} bytes from byte {}",
                 storage.elements,
                 storage.dtype.map_or("u8", |dtype| dtype.name()),
                 entry.range.len(),
-                entry.range.start
+                entry.range.start,
+                file = quoted(&file)
             );
         }
         let shape = self.sizes(record.shape, "shape")?;
@@ -328,8 +343,13 @@ impl<'a> Walk<'a> {
         if Part::is_too_expanded(&shape, &strides, room) {
             return Ok(None);
         }
-        let part = Part::view(record.dtype, shape, strides, offset, &data, room)
-            .map_err(|e| e.within(format!("storage `{file}` at byte {}", entry.range.start)))?;
+        let part = Part::view(record.dtype, shape, strides, offset, &data, room).map_err(|e| {
+            e.within(format!(
+                "storage {file} at byte {}",
+                entry.range.start,
+                file = quoted(&file)
+            ))
+        })?;
         if part.is_expanded() {
             self.expanded_left = self.expanded_left.saturating_sub(part.copied_bytes());
         }

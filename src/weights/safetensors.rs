@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::bytes::{Bytes, Cursor};
 use crate::cancel::CancelToken;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, quoted};
 use crate::memory;
 use crate::num::DType;
 
@@ -107,8 +107,8 @@ fn check(raw: RawHeader, start: usize, len: usize, cancel: &CancelToken) -> Resu
     if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
         bail!(
             MalformedFile,
-            "two tensors are named `{}`, at bytes {} and {}",
-            pair[0].name,
+            "two tensors are named {}, at bytes {} and {}",
+            quoted(&pair[0].name),
             pair[0].range.start,
             pair[1].range.start
         );
@@ -128,8 +128,8 @@ fn check(raw: RawHeader, start: usize, len: usize, cancel: &CancelToken) -> Resu
             };
             bail!(
                 MalformedFile,
-                "tensor `{}` begins at byte {}, but the data before it end at byte {end}: {what}",
-                t.name,
+                "tensor {} begins at byte {}, but the data before it end at byte {end}: {what}",
+                quoted(&t.name),
                 t.range.start
             );
         }
@@ -150,8 +150,9 @@ fn checked(name: String, described: Described, start: usize, len: usize) -> Resu
     let Some((from, to)) = range.filter(|&(from, to)| from <= to && to <= len) else {
         bail!(
             MalformedFile,
-            "tensor `{name}` claims bytes {from} to {to} of the data, which begin at byte {start} \
-             and end with the file at byte {len}; the file is cut short or damaged"
+            "tensor {name} claims bytes {from} to {to} of the data, which begin at byte {start} \
+             and end with the file at byte {len}; the file is cut short or damaged",
+            name = quoted(&name)
         );
     };
     let dtype = dtype(&described.dtype).ok_or(described.dtype);
@@ -162,10 +163,11 @@ fn checked(name: String, described: Described, start: usize, len: usize) -> Resu
         if expected != Some(to - from) {
             bail!(
                 MalformedFile,
-                "tensor `{name}` at byte {from} has {} bytes, which shape {:?} of {dtype} does \
+                "tensor {name} at byte {from} has {} bytes, which shape {:?} of {dtype} does \
                  not fill exactly",
                 to - from,
-                described.shape
+                described.shape,
+                name = quoted(&name)
             );
         }
     }
@@ -214,7 +216,7 @@ pub(super) fn read(bytes: &Bytes, cancel: &CancelToken) -> Result<Contents> {
         let dtype = match entry.dtype {
             Ok(dtype) => dtype,
             Err(other) => {
-                let what = memory::text(format_args!("a tensor of type {other}"))?;
+                let what = memory::text(format_args!("a tensor of type {}", quoted(&other)))?;
                 memory::push(&mut contents.unread, (entry.name, what))?;
                 continue;
             }
@@ -222,8 +224,44 @@ pub(super) fn read(bytes: &Bytes, cancel: &CancelToken) -> Result<Contents> {
         // Inside the file, as `parse` has checked.
         let data = bytes.slice(entry.range).unwrap_or_else(Bytes::empty);
         let part = Part::contiguous(dtype, &entry.shape, &data)
-            .map_err(|e| e.within(format_args!("tensor `{}`", entry.name)))?;
+            .map_err(|e| e.within(format_args!("tensor {}", quoted(&entry.name))))?;
         contents.tensors.push((entry.name, part));
     }
     Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_messages_are_visible_and_have_a_bound() {
+        let long = "w".repeat(10_000);
+        let escape = "\\u001b[2J";
+        let past = r#""dtype":"F32","shape":[1],"data_offsets":[0,4]"#;
+        let short = r#""dtype":"F32","shape":[2],"data_offsets":[0,4]"#;
+        for (header, data) in [
+            (format!(r#"{{"{escape}{long}":{{{past}}}}}"#), 0),
+            (format!(r#"{{"{escape}{long}":{{{short}}}}}"#), 4),
+            (
+                format!(r#"{{"{escape}{long}":{{{past}}},"b":{{{past}}}}}"#),
+                4,
+            ),
+            (
+                format!(r#"{{"{escape}{long}":{{{past}}},"{escape}{long}":{{{past}}}}}"#),
+                4,
+            ),
+            (format!(r#"{{"a":"{escape}{long}"}}"#), 0),
+        ] {
+            let mut file = (header.len() as u64).to_le_bytes().to_vec();
+            file.extend(header.as_bytes());
+            file.resize(file.len() + data, 0);
+            let message = parse(&file).unwrap_err().to_string();
+            assert!(
+                message.len() < 800 && message.chars().all(|c| !c.is_control()),
+                "{message:?}"
+            );
+            assert!(message.contains("\\u{1b}[2Jwww"), "{message}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::bytes::{Bytes, Cursor};
 use crate::cancel::CancelToken;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, quoted};
 use crate::memory;
 
 const LOCAL: u32 = 0x0403_4b50;
@@ -278,10 +278,10 @@ fn read_entries(bytes: &Bytes, directory: &Directory, cancel: &CancelToken) -> R
         if pair[0].range.end > pair[1].header {
             bail!(
                 MalformedFile,
-                "entry `{}` ends at byte {}, inside entry `{}`, which begins at byte {}",
-                pair[0].name,
+                "entry {} ends at byte {}, inside entry {}, which begins at byte {}",
+                quoted(&pair[0].name),
                 pair[0].range.end,
-                pair[1].name,
+                quoted(&pair[1].name),
                 pair[1].header
             );
         }
@@ -291,8 +291,8 @@ fn read_entries(bytes: &Bytes, directory: &Directory, cancel: &CancelToken) -> R
         if pair[0].name == pair[1].name {
             bail!(
                 MalformedFile,
-                "two entries are named `{}`, at bytes {} and {}",
-                pair[0].name,
+                "two entries are named {}, at bytes {} and {}",
+                quoted(&pair[0].name),
                 pair[0].header,
                 pair[1].header
             );
@@ -332,15 +332,17 @@ fn read_entry(bytes: &Bytes, r: &mut Cursor<'_>, directory: &Directory) -> Resul
         };
         bail!(
             UnsupportedFile,
-            "entry `{name}` (directory at byte {at}) is {what} (method {method}, flags \
+            "entry {name} (directory at byte {at}) is {what} (method {method}, flags \
              {flags:#06x}); torch.save never does that: unpack and save the checkpoint again with \
-             torch.save"
+             torch.save",
+            name = quoted(&name)
         );
     }
     if disk != 0 && disk != u16::MAX {
         bail!(
             UnsupportedFile,
-            "entry `{name}` (directory at byte {at}) lies in part {disk} of several"
+            "entry {name} (directory at byte {at}) lies in part {disk} of several",
+            name = quoted(&name)
         );
     }
     // Order in the extra field: uncompressed, compressed, offset; only those that are elsewhere.
@@ -350,8 +352,9 @@ fn read_entry(bytes: &Bytes, r: &mut Cursor<'_>, directory: &Directory) -> Resul
     if packed != plain {
         bail!(
             MalformedFile,
-            "entry `{name}` (directory at byte {at}) is stored, yet {packed} bytes are to become \
-             {plain}"
+            "entry {name} (directory at byte {at}) is stored, yet {packed} bytes are to become \
+             {plain}",
+            name = quoted(&name)
         );
     }
     let local = usize::try_from(header).unwrap_or(usize::MAX);
@@ -374,8 +377,12 @@ fn resolve_zip64<const N: usize>(
         return Ok(());
     }
     let mut r = Cursor::new(extra, 0);
-    let within =
-        |e: crate::Error| e.within(format_args!("extra field of entry `{name}`, byte {at}"));
+    let within = |e: crate::Error| {
+        e.within(format_args!(
+            "extra field of entry {name}, byte {at}",
+            name = quoted(&name)
+        ))
+    };
     while r.pos() < extra.len() {
         let (id, len) = (r.u16().map_err(within)?, r.u16().map_err(within)?);
         let body = r.take(usize::from(len)).map_err(within)?;
@@ -391,7 +398,8 @@ fn resolve_zip64<const N: usize>(
     }
     bail!(
         MalformedFile,
-        "entry `{name}` (byte {at}) needs a zip64 extra field and has none"
+        "entry {name} (byte {at}) needs a zip64 extra field and has none",
+        name = quoted(&name)
     )
 }
 
@@ -408,13 +416,19 @@ fn read_local(
     // The name has to be that of the directory; two bytes before it say where the extra field ends.
     let fixed = at..at.saturating_add(LOCAL_LEN).min(limit);
     let fixed = table(bytes, fixed.start.min(fixed.end)..fixed.end)?;
-    let within = |e: crate::Error| e.within(format_args!("local header of entry `{name}`"));
+    let within = |e: crate::Error| {
+        e.within(format_args!(
+            "local header of entry {name}",
+            name = quoted(&name)
+        ))
+    };
     let mut r = Cursor::of_window(fixed.as_slice(), at);
     let signature = r.u32().map_err(within)?;
     if signature != LOCAL {
         bail!(
             MalformedFile,
-            "entry `{name}`: expected a local header at byte {at}, found {signature:#010x}"
+            "entry {name}: expected a local header at byte {at}, found {signature:#010x}",
+            name = quoted(&name)
         );
     }
     let _version = r.u16().map_err(within)?;
@@ -437,7 +451,8 @@ fn read_local(
     if local_name != name.as_bytes() || method != 0 || local_flags != flags || !same_sizes {
         bail!(
             MalformedFile,
-            "entry `{name}`: its local header at byte {at} disagrees with the zip directory"
+            "entry {name}: its local header at byte {at} disagrees with the zip directory",
+            name = quoted(&name)
         );
     }
     let start = r.pos();
@@ -446,8 +461,9 @@ fn read_local(
         Some(end) => Ok(start..end),
         None => bail!(
             MalformedFile,
-            "entry `{name}` claims {size} bytes from byte {start}, past the {limit} bytes before \
-             the zip directory"
+            "entry {name} claims {size} bytes from byte {start}, past the {limit} bytes before \
+             the zip directory",
+            name = quoted(&name)
         ),
     }
 }

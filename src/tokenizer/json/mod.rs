@@ -24,7 +24,7 @@ use super::files::read_text;
 use super::normalize::{self, Normalized};
 use super::split::{Joins, Split};
 use super::vocabulary::{MAX_IDS, Other, Rules, Vocabulary};
-use crate::error::{Error, ErrorKind, Result, bail, excerpt};
+use crate::error::{Error, ErrorKind, Result, bail, excerpt, quoted};
 use crate::memory::{TryGrow, TryGrowText, try_copy, try_filled, try_vec};
 
 /// Bytes of a token as a file spells it: at most three for each byte that it stands for.
@@ -57,7 +57,7 @@ pub(super) fn from_json(json: &str, config: &Config) -> Result<Vocabulary> {
         .find(|(key, _)| !KEYS.contains(&key.as_str()))
     {
         return Err(unknown(
-            &format!("key {key} with"),
+            &format!("key {} with", quoted(key)),
             value,
             "a key that is known",
         ));
@@ -127,7 +127,7 @@ fn check_model(model: &Model, plan: &Plan) -> Result<bool> {
         };
         if !is_default {
             return Err(unknown(
-                &format!("model's {key}"),
+                &format!("model's {}", quoted(key)),
                 value,
                 "BPE without dropout, prefixes and suffixes",
             ));

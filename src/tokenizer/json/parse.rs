@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use super::super::files::Token;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, parser_message};
 use crate::memory::{self, TryGrow, try_vec};
 
 /// Most values of a file beside its vocabulary, merges and added tokens.
@@ -110,8 +110,11 @@ pub(super) fn parse(json: &str) -> Result<File> {
         .deserialize_map(whole)
         .and_then(|file| parser.end().map(|()| file));
     file.map_err(|error| {
-        let context = format!("{error}: expected a tokenizer as Hugging Face writes it");
-        Error::new(ErrorKind::InvalidVocabulary, context).with_source(error)
+        let context = format!(
+            "{}: expected a tokenizer as Hugging Face writes it",
+            parser_message(error)
+        );
+        Error::new(ErrorKind::InvalidVocabulary, context)
     })
 }
 

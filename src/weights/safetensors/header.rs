@@ -8,7 +8,7 @@ use serde::de::{
 };
 
 use crate::cancel::CancelToken;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, parser_message};
 use crate::memory;
 
 use super::super::json::{Reader, Text, Texts, seeds};
@@ -39,7 +39,11 @@ pub(super) fn parse(json: &[u8], cancel: &CancelToken) -> Result<RawHeader> {
     raw.map_err(|e| {
         Error::new(
             ErrorKind::MalformedFile,
-            format!("at byte {}: the header is broken: {e}", offset_of(&e, json)),
+            format!(
+                "at byte {}: the header is broken: {}",
+                offset_of(&e, json),
+                parser_message(&e)
+            ),
         )
     })
 }
