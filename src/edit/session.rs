@@ -25,7 +25,8 @@ use crate::tokenizer::SpecialTokens;
 pub struct EditOptions {
     /// How completions are generated. By default 64 tokens at most and
     /// [healed](GenerateOptions::heal). Text is only ever text:
-    /// [`special_tokens`](GenerateOptions::special_tokens) does nothing here.
+    /// [`special_tokens`](GenerateOptions::special_tokens) does nothing here, and
+    /// [`infill`](GenerateOptions::infill) has to be unset.
     pub generate: GenerateOptions,
     /// How far the beginning of what the model sees moves at once, in tokens: see [`Clip`]. A
     /// smaller number shows the model more of a long text, and computes the whole prompt more often.
@@ -184,6 +185,13 @@ impl EditSession {
     /// leave no room in the context for the text.
     pub fn new(generator: &Generator, language: Language, options: EditOptions) -> Result<Self> {
         options.generate.validate()?;
+        if options.generate.infill.is_some() {
+            bail!(
+                InvalidArgument,
+                "generate.infill is set; the text after the cursor comes with every update, and infill \
+                 says whether the model sees it"
+            );
+        }
         let head = match generator.model().config().has_language_tags() {
             true => format!("{}\n", language.tag()),
             false => String::new(),

@@ -518,6 +518,18 @@ fn a_model_with_fill_in_the_middle_sees_what_follows() {
 }
 
 #[test]
+fn the_suffix_of_a_session_comes_with_updates_alone() {
+    let (_, generator) = filling(&FIM, &[]);
+    let mut options = options(8);
+    options.generate.infill = Some(Infill::new(""));
+    let error = EditSession::new(&generator, python(), options).unwrap_err();
+    assert!(
+        error.to_string().contains("comes with every update"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_text_after_the_cursor_is_cut_at_a_line() {
     let (_, generator) = filling(&FIM, &[]);
     let filling = Filling::of(&generator, 8).unwrap().unwrap();
