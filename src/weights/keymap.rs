@@ -39,29 +39,50 @@ const EMBEDDINGS: [&str; 3] = [
     "top_query_embeddings.weight",
 ];
 
-/// Of every layer, in canonical order, each with `weight` and `bias`.
-const LAYER: [&str; 8] = [
-    "input_layernorm",
-    "attention.query",
-    "attention.key",
-    "attention.value",
-    "attention.dense",
-    "post_attention_layernorm",
-    "mlp.dense_h_to_4h",
-    "mlp.dense_4h_to_h",
-];
+/// A module of every layer, with `weight` and `bias`.
+struct LayerModule {
+    name: &'static str,
+    /// Its name in MindSpore's export.
+    mindspore: &'static str,
+    /// How tensor-parallel shards hold its weight.
+    cut: Cut,
+    /// Whether MindSpore stores its weight as `[in, out]`.
+    transposed: bool,
+}
 
-/// The layer modules of MindSpore's export in the order of [`LAYER`], and whether the weight is
-/// stored as `[in, out]`.
-const MINDSPORE_LAYER: [(&str, bool); 8] = [
-    ("layernorm1", false),
-    ("attention.dense1", false),
-    ("attention.dense2", false),
-    ("attention.dense3", false),
-    ("attention.projection", true),
-    ("layernorm2", false),
-    ("output.mapping", true),
-    ("output.projection", true),
+impl LayerModule {
+    const fn new(name: &'static str, mindspore: &'static str, cut: Cut) -> Self {
+        Self {
+            name,
+            mindspore,
+            cut,
+            transposed: false,
+        }
+    }
+
+    const fn transposed(self) -> Self {
+        Self {
+            transposed: true,
+            ..self
+        }
+    }
+
+    /// Norms are whole in every shard, and have other names of their tensors in MindSpore.
+    fn is_norm(&self) -> bool {
+        self.cut == Cut::Repeated
+    }
+}
+
+/// The modules of a layer, in canonical order.
+const LAYER: [LayerModule; 8] = [
+    LayerModule::new("input_layernorm", "layernorm1", Cut::Repeated),
+    LayerModule::new("attention.query", "attention.dense1", Cut::Rows),
+    LayerModule::new("attention.key", "attention.dense2", Cut::Rows),
+    LayerModule::new("attention.value", "attention.dense3", Cut::Rows),
+    LayerModule::new("attention.dense", "attention.projection", Cut::Columns).transposed(),
+    LayerModule::new("post_attention_layernorm", "layernorm2", Cut::Repeated),
+    LayerModule::new("mlp.dense_h_to_4h", "output.mapping", Cut::Rows).transposed(),
+    LayerModule::new("mlp.dense_4h_to_h", "output.projection", Cut::Columns).transposed(),
 ];
 
 /// The tables of MindSpore's export in the order of [`EMBEDDINGS`].
@@ -85,7 +106,9 @@ pub(super) enum Cut {
     Repeated,
 }
 
-/// Place of a name in the canonical order; what is unknown is in the last group.
+/// Place of a name in the canonical order: embeddings, layers, the final norm, the top query layer,
+/// and in the last group what is unknown. The slot of a layer's tensor is twice the place of its
+/// module, and one more for a bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     group: u8,
@@ -124,7 +147,7 @@ impl Rank {
             return Self::UNKNOWN;
         };
         let slot = rest.rsplit_once('.').and_then(|(module, kind)| {
-            let module = LAYER.iter().position(|m| *m == module)?;
+            let module = LAYER.iter().position(|m| m.name == module)?;
             Some(2 * module + weight_or_bias(kind)?)
         });
         slot.map_or(Self::UNKNOWN, |slot| rank(group, layer, slot))
@@ -244,16 +267,12 @@ pub(super) fn mindspore(name: &str) -> Result<Option<(String, bool)>> {
     let Some((path, kind)) = name.rsplit_once('.') else {
         return Ok(None);
     };
-    let kind = match kind {
-        "weight" | "gamma" => "weight",
-        "bias" | "beta" => "bias",
-        _ => return Ok(None),
-    };
     let (place, number, module) = if path == "layernorm" {
-        return Ok(Some((
-            memory::text(format_args!("final_layernorm.{kind}"))?,
-            false,
-        )));
+        let Some(kind) = norm_kind(kind) else {
+            return Ok(None);
+        };
+        let name = memory::text(format_args!("final_layernorm.{kind}"))?;
+        return Ok(Some((name, false)));
     } else if let Some(module) = path.strip_prefix("top_query_layer.") {
         ("topQueryLayer", "", module)
     } else if let Some((number, module)) =
@@ -263,37 +282,43 @@ pub(super) fn mindspore(name: &str) -> Result<Option<(String, bool)>> {
     } else {
         return Ok(None);
     };
-    let Some(i) = MINDSPORE_LAYER.iter().position(|(m, _)| *m == module) else {
+    let Some(module) = LAYER.iter().find(|m| m.mindspore == module) else {
         return Ok(None);
     };
-    let canonical = memory::text(format_args!("{place}{number}.{}.{kind}", LAYER[i]))?;
-    let transposed = MINDSPORE_LAYER[i].1 && kind == "weight";
+    let kind = match module.is_norm() {
+        true => norm_kind(kind),
+        false => weight_or_bias(kind).map(|_| kind),
+    };
+    let Some(kind) = kind else {
+        return Ok(None);
+    };
+    let canonical = memory::text(format_args!("{place}{number}.{}.{kind}", module.name))?;
+    let transposed = module.transposed && kind == "weight";
     Ok(is_known(&canonical).then_some((canonical, transposed)))
+}
+
+/// The canonical name of what MindSpore calls a tensor of a norm.
+fn norm_kind(kind: &str) -> Option<&'static str> {
+    match kind {
+        "gamma" => Some("weight"),
+        "beta" => Some("bias"),
+        _ => None,
+    }
 }
 
 /// How shards hold the tensor of a canonical name.
 pub(super) fn cut(name: &str) -> Cut {
-    if !is_known(name) {
-        return Cut::Repeated;
-    }
-    let by_rows = [
-        "attention.query.weight",
-        "attention.query.bias",
-        "attention.key.weight",
-        "attention.key.bias",
-        "attention.value.weight",
-        "attention.value.bias",
-        "mlp.dense_h_to_4h.weight",
-        "mlp.dense_h_to_4h.bias",
-    ];
-    let by_columns = ["attention.dense.weight", "mlp.dense_4h_to_h.weight"];
-    // Not the position embeddings: only the top query's table is cut, along positions.
-    if name == EMBEDDINGS[0] || name == EMBEDDINGS[2] || by_rows.iter().any(|e| name.ends_with(e)) {
-        Cut::Rows
-    } else if by_columns.iter().any(|e| name.ends_with(e)) {
-        Cut::Columns
-    } else {
-        Cut::Repeated
+    match Rank::of(name) {
+        // Not the position embeddings: of the tables by position, the top query's alone is cut.
+        Rank { group: 0, slot, .. } if slot != 1 => Cut::Rows,
+        Rank {
+            group: 1 | 3, slot, ..
+        } => match (LAYER[slot / 2].cut, slot % 2) {
+            // A bias has no columns: it is added once, after the sum over shards.
+            (Cut::Columns, 1) => Cut::Repeated,
+            (cut, _) => cut,
+        },
+        _ => Cut::Repeated,
     }
 }
 
@@ -408,6 +433,9 @@ mod tests {
         for other in [
             "blocks.01.layernorm1.beta",
             "blocks.1.layernorm3.beta",
+            "blocks.1.layernorm1.weight",
+            "blocks.1.attention.dense1.gamma",
+            "layernorm.weight",
             "layernorm.moment",
         ] {
             assert_eq!(mindspore(&format!("backbone.{other}")).unwrap(), None);

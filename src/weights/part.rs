@@ -18,6 +18,9 @@ pub(super) type Named = Vec<(String, Part)>;
 
 /// Bytes that are copied between two looks at whether the copy is still wanted.
 const COPY_BLOCK: usize = 256 << 10;
+/// Rows and columns of the piece of a matrix that is transposed at once: its lines stay in the
+/// cache, and its pages in the table of pages.
+const TILE: usize = 64;
 /// More dimensions than any tensor of a language model has.
 const MAX_DIMS: usize = 8;
 
@@ -279,6 +282,17 @@ impl Part {
     /// Copies the elements, in order, into aligned memory.
     fn gather(&self, meter: &Meter) -> Result<Bytes> {
         let size = self.dtype.size();
+        if let (&[rows, cols], &[down, across]) = (&*self.shape, &*self.strides)
+            && across != 1
+        {
+            let matrix = (rows, cols, down, across);
+            return match size {
+                1 => self.gather_tiles::<1>(matrix, meter),
+                2 => self.gather_tiles::<2>(matrix, meter),
+                4 => self.gather_tiles::<4>(matrix, meter),
+                _ => self.gather_tiles::<8>(matrix, meter),
+            };
+        }
         let len = self.elements() * size;
         let mut out = BytesMut::reserved(len)?;
         let from = self.data.as_slice();
@@ -311,6 +325,35 @@ impl Part {
             start = end;
         }
         meter.copied(len - counted)?;
+        Ok(out.freeze())
+    }
+
+    /// Copies a matrix whose columns are contiguous, or nothing is; `N` is the size of an element.
+    fn gather_tiles<const N: usize>(
+        &self,
+        (rows, cols, down, across): (usize, usize, usize, usize),
+        meter: &Meter,
+    ) -> Result<Bytes> {
+        let mut out = BytesMut::reserved(rows * cols * N)?;
+        let (from, _) = self.data.as_slice().as_chunks::<N>();
+        let mut counted = 0;
+        for top in (0..rows).step_by(TILE) {
+            let bottom = rows.min(top + TILE);
+            out.lengthen(bottom * cols * N);
+            let (to, _) = out.as_mut_slice()[top * cols * N..].as_chunks_mut::<N>();
+            for left in (0..cols).step_by(TILE) {
+                for c in left..cols.min(left + TILE) {
+                    for r in top..bottom {
+                        to[(r - top) * cols + c] = from[r * down + c * across];
+                    }
+                }
+                counted += (bottom - top) * (cols - left).min(TILE) * N;
+                if counted >= COPY_BLOCK {
+                    meter.copied(std::mem::take(&mut counted))?;
+                }
+            }
+        }
+        meter.copied(counted)?;
         Ok(out.freeze())
     }
 
@@ -379,6 +422,31 @@ mod tests {
         let block = transposed.block(0, 0, &Meter::default()).unwrap();
         let got = block.data.as_slice_of::<u16>().unwrap();
         assert_eq!(got, [2, 8, 14, 3, 9, 15, 4, 10, 16, 5, 11, 17]);
+    }
+
+    #[test]
+    fn matrices_of_several_tiles_are_transposed() {
+        let (rows, cols) = (TILE + 3, 2 * TILE + 1);
+        for dtype in [DType::I8, DType::BF16, DType::F32, DType::I64] {
+            let size = dtype.size();
+            // Element `i` is the number `i`, as far as it fits.
+            let raw: Vec<u8> = (0..rows * cols)
+                .flat_map(|i| (i as u64).to_le_bytes().into_iter().take(size))
+                .collect();
+            let stored = Part::contiguous(dtype, &[cols, rows], &Bytes::copy_from(&raw).unwrap());
+            let part = stored.unwrap().transposed();
+            assert_eq!(part.shape(), [rows, cols]);
+            assert_eq!(part.copied_bytes(), raw.len());
+            let block = part.block(0, 0, &Meter::default()).unwrap();
+            for (r, c) in [(0, 0), (0, 1), (1, 0), (TILE, TILE), (rows - 1, cols - 1)] {
+                let expected = &raw[(c * rows + r) * size..][..size];
+                assert_eq!(&block.row_bytes(r, size)[c * size..][..size], expected);
+            }
+            // There and back is the same.
+            let back = Part::contiguous(dtype, &[rows, cols], &block.data);
+            let back = back.unwrap().transposed().block(0, 0, &Meter::default());
+            assert_eq!(back.unwrap().data.as_slice(), raw);
+        }
     }
 
     #[test]

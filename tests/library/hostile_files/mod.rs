@@ -2,6 +2,7 @@
 //! without memory that the file's own length does not justify.
 
 mod arrays;
+mod configs;
 mod indexes;
 mod pickles;
 mod safetensors_files;
