@@ -95,8 +95,13 @@ fn cut<'a, 'b>(
     threads: usize,
 ) -> Result<Vec<&'b mut [Item<'a>]>> {
     let group = shape.heads / shape.kv_heads;
-    // Some tasks a thread, so that none waits long for the last one.
-    let rows = items.len().div_ceil(4 * threads).clamp(1, TASK_ROWS);
+    // Some tasks a thread, so that none waits long for the last one. The query heads of a token that
+    // share a key head are cut only where threads would have nothing to do: the parts read the
+    // same pages.
+    let sequences = queries.chunk_by(|a, b| a.sequence == b.sequence).count();
+    let parts = threads.div_ceil(sequences.max(1) * shape.kv_heads);
+    let least = group.div_ceil(parts).min(TASK_ROWS);
+    let rows = (items.len().div_ceil(4 * threads)).clamp(least, TASK_ROWS);
     let mut tasks = try_vec(items.len() / rows + shape.kv_heads)?;
     let together = |a: &Item<'_>, b: &Item<'_>| {
         queries[a.row].sequence == queries[b.row].sequence && a.head / group == b.head / group

@@ -107,7 +107,8 @@ impl<T: Element> Kernel for AttendBlock<'_, '_, T> {
         let block = &self.block;
         let chunks = block.keys.len().div_ceil(ACC);
         assert!(block.values.len() == BLOCK_TOKENS * chunks);
-        let next = self.next.as_ref();
+        // The first queries ask for the next block, for all.
+        let mut next = self.next.as_ref();
         let mut rows = self.rows;
         while !rows.is_empty() {
             // As many as leave the accumulators in registers.
@@ -119,10 +120,11 @@ impl<T: Element> Kernel for AttendBlock<'_, '_, T> {
             };
             let (some, others) = rows.split_at_mut(n);
             if some.iter().any(QueryRow::sees) {
+                let next = next.take();
                 match n {
-                    8 => attend_rows::<S, T, 8>(s, some, block, None, self.scale),
-                    4 => attend_rows::<S, T, 4>(s, some, block, None, self.scale),
-                    2 => attend_rows::<S, T, 2>(s, some, block, None, self.scale),
+                    8 => attend_rows::<S, T, 8>(s, some, block, next, self.scale),
+                    4 => attend_rows::<S, T, 4>(s, some, block, next, self.scale),
+                    2 => attend_rows::<S, T, 2>(s, some, block, next, self.scale),
                     _ => attend_rows::<S, T, 1>(s, some, block, next, self.scale),
                 }
             }
@@ -227,8 +229,9 @@ fn scores<S: Simd, T: Element, const R: usize>(
     for r in 0..R {
         (low_q[r], high_q[r]) = rows[r].query.split_at(half);
     }
-    let a = chain::<S, T, R>(s, low, low_q);
-    let b = chain::<S, T, R>(s, high, high_q);
+    let ahead = next.map(|b| b.keys.split_at(half));
+    let a = chain::<S, T, R>(s, low, low_q, ahead.map(|a| a.0));
+    let b = chain::<S, T, R>(s, high, high_q, ahead.map(|a| a.1));
     for r in 0..R {
         sums[r] = s.add(a[r], b[r]);
     }
@@ -240,12 +243,16 @@ fn chain<S: Simd, T: Element, const R: usize>(
     s: S,
     keys: &[[T; ACC]],
     mut queries: [&[f32]; R],
+    ahead: Option<&[[T; ACC]]>,
 ) -> [S::Wide; R] {
     for q in &mut queries {
         *q = &q[..keys.len()];
     }
     let mut lanes = [s.splat(0.0); R];
     for (d, key) in keys.iter().enumerate() {
+        if let Some(ahead) = ahead {
+            prefetch(s, &ahead[d]);
+        }
         let key = T::load(s, key);
         for r in 0..R {
             lanes[r] = s.mul_add(key, s.splat(queries[r][d]), lanes[r]);
@@ -345,7 +352,7 @@ fn weigh<S: Simd, T: Element, const R: usize, const C: usize>(
     let tokens = block.values.chunks_exact(chunks).enumerate().take(common);
     for ((t, row), ahead) in tokens.zip(ahead).skip(first) {
         let row = &row[chunk..chunk + C];
-        if R == 1 {
+        if next.is_some() {
             for line in &ahead[chunk..chunk + C] {
                 prefetch(s, line);
             }

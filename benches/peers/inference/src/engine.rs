@@ -12,6 +12,11 @@ pub trait Engine {
     /// Empties the sequence.
     fn reset(&mut self);
 
+    /// Bytes of the KV cache, where the engine tells.
+    fn cache_bytes(&self) -> Option<f64> {
+        None
+    }
+
     /// Feeds tokens in one call and returns the logits that follow the last one.
     fn feed(&mut self, ids: &[u32]) -> Vec<f32>;
 }
@@ -39,6 +44,9 @@ pub struct Measured {
     /// Bytes of weights that one token needs, where they are not those of the format's name.
     #[serde(default)]
     pub weight_bytes: Option<f64>,
+    /// Bytes of the KV cache of the whole sequence, where the engine tells.
+    #[serde(default)]
+    pub cache_bytes: Option<f64>,
 }
 
 /// How long something took.
@@ -94,6 +102,7 @@ pub fn measure(engine: &mut dyn Engine, plan: Plan) -> Measured {
         decode: Vec::new(),
         logits: Vec::new(),
         weight_bytes: None,
+        cache_bytes: None,
     };
     for run in 0..plan.runs {
         engine.reset();
@@ -105,6 +114,7 @@ pub fn measure(engine: &mut dyn Engine, plan: Plan) -> Measured {
                 last = engine.feed(&[*id]);
             }
         }));
+        measured.cache_bytes = engine.cache_bytes();
         if run == 0 {
             sample(&after_prompt, &mut measured.logits);
             sample(&last, &mut measured.logits);

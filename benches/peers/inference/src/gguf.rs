@@ -1,12 +1,13 @@
 //! A writer for llama.cpp's file format, GGUF version 3, and its block types Q8_0 and Q4_0.
 //!
-//! Only what a GPT-2 without a tokenizer needs. Everything is little-endian; dimensions are
+//! Only what a model of the shapes here without a tokenizer needs. Everything is little-endian; dimensions are
 //! written innermost first.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use codegeex::family::{Kind, Module, Norm, Place, Position, slots};
 use codegeex::model::ModelConfig;
 use half::f16;
 
@@ -101,60 +102,70 @@ impl Entry {
     }
 }
 
+/// The tensors of llama.cpp's `gpt2`, `qwen2` and `starcoder2`, in the order of ours.
 fn entries(config: &ModelConfig, format: Format) -> Vec<Entry> {
-    let (h, f) = (config.hidden_size, config.ffn_width());
-    let (vocabulary, positions) = (config.padded_vocab_size, config.max_position_embeddings);
-    let mut list = Vec::new();
-    let mut add = |name: &str, shape: &[usize], format: Format, parts: &[String]| {
-        list.push(Entry {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            format,
-            parts: parts.to_vec(),
-        });
-    };
-    let words = ["word_embeddings.weight".to_owned()];
-    add("token_embd.weight", &[vocabulary, h], format, &words);
-    let places = ["position_embeddings.weight".to_owned()];
-    add(
-        "position_embd.weight",
-        &[positions, h],
-        Format::F32,
-        &places,
-    );
-    for kind in ["weight", "bias"] {
-        let part = [format!("final_layernorm.{kind}")];
-        add(&format!("output_norm.{kind}"), &[h], Format::F32, &part);
-    }
-    for layer in 0..config.num_layers {
-        let modules: [(&str, &[&str], usize, Option<usize>); 6] = [
-            ("attn_norm", &["input_layernorm"], h, None),
-            (
-                "attn_qkv",
-                &["attention.query", "attention.key", "attention.value"],
-                3 * h,
-                Some(h),
-            ),
-            ("attn_output", &["attention.dense"], h, Some(h)),
-            ("ffn_norm", &["post_attention_layernorm"], h, None),
-            ("ffn_up", &["mlp.dense_h_to_4h"], f, Some(h)),
-            ("ffn_down", &["mlp.dense_4h_to_h"], h, Some(f)),
-        ];
-        for (name, from, out, input) in modules {
-            let parts = |kind: &str| -> Vec<String> {
-                let name = |module: &&str| format!("layers.{layer}.{module}.{kind}");
-                from.iter().map(name).collect()
-            };
-            let (shape, kind) = match input {
-                Some(input) => (vec![out, input], format),
-                None => (vec![out], Format::F32),
-            };
-            let name = format!("blk.{layer}.{name}");
-            add(&format!("{name}.weight"), &shape, kind, &parts("weight"));
-            add(&format!("{name}.bias"), &[out], Format::F32, &parts("bias"));
+    let h = config.hidden_size;
+    let fused = architecture(config) == "gpt2";
+    let mut list: Vec<Entry> = Vec::new();
+    for (slot, shape) in slots(config) {
+        let module = match slot.module {
+            Module::WordEmbeddings => "token_embd",
+            Module::PositionEmbeddings => "position_embd",
+            Module::FinalNorm => "output_norm",
+            Module::Head => "output",
+            Module::InputNorm => "attn_norm",
+            Module::Query if fused => "attn_qkv",
+            Module::Key | Module::Value if fused => "",
+            Module::Query => "attn_q",
+            Module::Key => "attn_k",
+            Module::Value => "attn_v",
+            Module::Dense => "attn_output",
+            Module::PostAttentionNorm => "ffn_norm",
+            Module::Gate => "ffn_gate",
+            Module::Up => "ffn_up",
+            Module::Down => "ffn_down",
+            other => panic!("no engine here has {other:?}"),
+        };
+        let kind = match slot.kind {
+            Kind::Weight => "weight",
+            Kind::Bias => "bias",
+        };
+        let place = match slot.place {
+            Place::Layer(layer) => format!("blk.{layer}."),
+            _ => String::new(),
+        };
+        if module.is_empty() {
+            // Keys and values follow the queries in one tensor.
+            let name = format!("{place}attn_qkv.{kind}");
+            let queries = list.iter_mut().find(|entry| entry.name == name);
+            let queries = queries.expect("the queries come first");
+            queries.shape[0] += h;
+            queries.parts.push(slot.to_string());
+            continue;
         }
+        let format = match shape.len() {
+            2 if slot.module != Module::PositionEmbeddings => format,
+            _ => Format::F32,
+        };
+        list.push(Entry {
+            name: format!("{place}{module}.{kind}"),
+            shape,
+            format,
+            parts: vec![slot.to_string()],
+        });
     }
     list
+}
+
+/// What llama.cpp calls a model of this configuration.
+fn architecture(config: &ModelConfig) -> &'static str {
+    match (&config.position, config.norm, config.gated) {
+        (Position::Learned, Norm::Layer, false) => "gpt2",
+        (Position::Rotary(_), Norm::Rms, true) if config.qkv_bias => "qwen2",
+        (Position::Rotary(_), Norm::Rms, true) => "llama",
+        (Position::Rotary(_), Norm::Layer, false) => "starcoder2",
+        _ => panic!("the engines here have no such model"),
+    }
 }
 
 /// The fixed-size part of the file, everything before the data.
@@ -168,33 +179,47 @@ fn header(config: &ModelConfig, entries: &[Entry]) -> Vec<u8> {
         out.extend((s.len() as u64).to_le_bytes());
         out.extend(s.as_bytes());
     };
-    let fields = [
-        ("general.architecture", Value::Text("gpt2")),
-        // No tokenizer: as many nameless tokens as the vocabulary has rows.
-        ("tokenizer.ggml.model", Value::Text("no_vocab")),
-        ("gpt2.vocab_size", Value::U32(config.padded_vocab_size)),
+    let architecture = architecture(config);
+    let of = |key: &str| format!("{architecture}.{key}");
+    let epsilon = match config.norm {
+        Norm::Rms => of("attention.layer_norm_rms_epsilon"),
+        _ => of("attention.layer_norm_epsilon"),
+    };
+    let mut fields = vec![
         (
-            "gpt2.context_length",
+            "general.architecture".to_owned(),
+            Value::Text(architecture),
+        ),
+        // No tokenizer: as many nameless tokens as the vocabulary has rows.
+        ("tokenizer.ggml.model".to_owned(), Value::Text("no_vocab")),
+        (of("vocab_size"), Value::U32(config.padded_vocab_size)),
+        (
+            of("context_length"),
             Value::U32(config.max_position_embeddings),
         ),
-        ("gpt2.embedding_length", Value::U32(config.hidden_size)),
-        ("gpt2.feed_forward_length", Value::U32(config.ffn_width())),
-        ("gpt2.block_count", Value::U32(config.num_layers)),
+        (of("embedding_length"), Value::U32(config.hidden_size)),
+        (of("feed_forward_length"), Value::U32(config.ffn_width())),
+        (of("block_count"), Value::U32(config.num_layers)),
         (
-            "gpt2.attention.head_count",
+            of("attention.head_count"),
             Value::U32(config.num_attention_heads),
         ),
         (
-            "gpt2.attention.layer_norm_epsilon",
-            Value::F32(config.layernorm_epsilon),
+            of("attention.head_count_kv"),
+            Value::U32(config.num_kv_heads()),
         ),
+        (epsilon, Value::F32(config.layernorm_epsilon)),
     ];
+    if let Position::Rotary(rotary) = &config.position {
+        fields.push((of("rope.freq_base"), Value::F32(rotary.base as f32)));
+        fields.push((of("rope.dimension_count"), Value::U32(rotary.dims)));
+    }
     let mut out = b"GGUF".to_vec();
     out.extend(3u32.to_le_bytes());
     out.extend((entries.len() as u64).to_le_bytes());
     out.extend((fields.len() as u64).to_le_bytes());
     for (key, value) in fields {
-        text(&mut out, key);
+        text(&mut out, &key);
         match value {
             Value::U32(x) => {
                 out.extend(4u32.to_le_bytes());

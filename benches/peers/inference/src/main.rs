@@ -1,14 +1,14 @@
-//! Times codegeex's forward pass beside other engines: the same random GPT-2, the same tokens, the
+//! Times codegeex's forward pass beside other engines: the same random weights, the same tokens, the
 //! same number of threads, in one run with this machine's read bandwidth.
 //!
-//! Usage: `cargo run --release --config avx512.toml -- [--shape 13b-4layers|tiny] [--threads 2]
-//! [--prompt 512] [--decode 32] [--runs 2] [--rounds 1] [--only NAME,NAME] [--python PROGRAM]
+//! Usage: `cargo run --release --config avx512.toml -- [--shape 13b-4layers|tiny|qwen2.5-coder-1.5b|
+//! starcoder2-3b|CONFIG.json] [--threads 2] [--prompt 512] [--decode 32] [--runs 2] [--rounds 1] [--only NAME,NAME] [--python PROGRAM]
 //! [--folder FOLDER] [--json FILE]`.
 //!
-//! Every engine runs in a process of its own, so that its memory and its threads are gone before
-//! the next one starts and its crash is a line of the table. The engines are gone through in
-//! rounds, and the best run of all rounds counts, so that a busy machine hurts all of them. Logits
-//! are compared with ours before any ratio is printed.
+//! Every engine runs in a process of its own, so that its crash is a line of the table. All engines
+//! of this program are opened before the first one is timed, and wait without computing. The engines
+//! are gone through in rounds, and the best run of all rounds counts, so that a busy machine hurts
+//! all of them. Logits are compared with ours before any ratio is printed.
 
 mod bandwidth;
 #[cfg(feature = "candle")]
@@ -37,9 +37,7 @@ fn main() {
     let options = Options::from_args();
     let files = Files::new(&options.folder);
     if let Some(name) = &options.child {
-        let measured = peers::run_here(name, &options, &files);
-        let json = serde_json::to_string(&measured).expect("numbers and text");
-        println!("{json}");
+        peers::run_here(name, &options, &files);
         return;
     }
     let peers: Vec<Peer> = peers::all(&options)
@@ -50,12 +48,15 @@ fn main() {
         peer.prepare(&options, &files);
     }
     let mut report = Report::new(&options);
+    let mut running: Vec<_> = (peers.iter())
+        .map(|peer| peer.start(&options, &files))
+        .collect();
     for round in 0..options.rounds {
-        for peer in &peers {
+        for (peer, running) in peers.iter().zip(&mut running) {
             report.bandwidth(read_bandwidth(options.plan.threads));
             eprint!("round {} {} ", round + 1, peer.name());
             std::io::stderr().flush().expect("standard error");
-            let result = peer.run(&options, &files);
+            let result = running.measure();
             match &result {
                 Ok(measured) => eprintln!("{}", report::seconds(measured)),
                 Err(error) => eprintln!("{error}"),

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::engine::Plan;
 use crate::shape::Shape;
 
+const SHAPES: &str =
+    "13b-4layers, tiny, qwen2.5-coder-1.5b, starcoder2-3b, or a config.json";
+
 pub struct Options {
     pub shape: Shape,
     pub plan: Plan,
@@ -48,7 +51,7 @@ impl Options {
             match flag.as_str() {
                 "--shape" => {
                     options.shape = Shape::named(&value)
-                        .unwrap_or_else(|| panic!("{value}: expected 13b-4layers or tiny"));
+                        .unwrap_or_else(|| panic!("{value}: expected {SHAPES}"));
                 }
                 "--threads" => options.plan.threads = number(),
                 "--prompt" => options.plan.prompt = number(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use codegeex::cancel::Control;
-use codegeex::model::{Checkpoint, Input, LoadOptions, Model, OpenOptions, State, Wanted, load};
+use codegeex::model::{Checkpoint, LoadOptions, Model, OpenOptions, State, Wanted, feed, load};
 use codegeex::weights::WeightSource;
 
 use crate::engine::Engine;
@@ -42,11 +42,24 @@ impl Engine for Ours {
         self.state.truncate(0);
     }
 
+    fn cache_bytes(&self) -> Option<f64> {
+        Some(self.state.bytes() as f64)
+    }
+
     fn feed(&mut self, ids: &[u32]) -> Vec<f32> {
-        let mut batch = [Input::new(&mut *self.state, ids, Wanted::Last)];
-        let logits = (self.model)
-            .forward(&mut batch, &Control::new())
-            .expect("the tokens fit");
-        logits.last(0).expect("logits were wanted").to_vec()
+        let mut last = Vec::new();
+        feed(
+            &*self.model,
+            &mut *self.state,
+            ids,
+            Wanted::Last,
+            &Control::new(),
+            &mut |logits| {
+                last = logits.last(0).expect("logits were wanted").to_vec();
+                Ok(())
+            },
+        )
+        .expect("the tokens fit");
+        last
     }
 }

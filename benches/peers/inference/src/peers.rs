@@ -1,7 +1,8 @@
 //! The engines and their weight formats, and how one is started.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::engine::{Engine, Measured, measure};
 use crate::files::Files;
@@ -58,8 +59,10 @@ pub fn all(options: &Options) -> Vec<Peer> {
     #[cfg(feature = "llama")]
     add(Kind::Llama, &[F16, Q8_0, Q4_0]);
     #[cfg(feature = "candle")]
-    add(Kind::Candle, &[F16, F32, Q8_0, Q4_0]);
-    if options.python.is_some() {
+    if options.shape.is_gpt2() {
+        add(Kind::Candle, &[F16, F32, Q8_0, Q4_0]);
+    }
+    if options.python.is_some() && options.shape.is_gpt2() {
         add(Kind::Script("ctranslate2"), &[INT8, F32]);
         add(Kind::Script("torch"), &[BF16, F32]);
     }
@@ -109,8 +112,8 @@ impl Peer {
         path.expect("a scheme of the list of engines")
     }
 
-    /// Starts the process of this engine and reads what it measured.
-    pub fn run(&self, options: &Options, files: &Files) -> Result<Measured, String> {
+    /// Prepares the process of this engine. One of our own program opens the model and waits.
+    pub fn start(&self, options: &Options, files: &Files) -> Running {
         let mut command = match self.kind {
             Kind::Script(script) => {
                 let python = options.python.as_ref().expect("scripts need --python");
@@ -127,7 +130,7 @@ impl Peer {
                 let program = std::env::current_exe().expect("this program has a path");
                 let mut command = Command::new(program);
                 command
-                    .args(["--child", &self.name(), "--shape", options.shape.name])
+                    .args(["--child", &self.name(), "--shape", &options.shape.argument])
                     .arg("--folder")
                     .arg(&options.folder);
                 command
@@ -137,22 +140,81 @@ impl Peer {
         for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "OMP_NUM_THREADS"] {
             command.env(variable, &threads);
         }
-        let output = command
-            .args(options.plan_args())
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|e| format!("cannot be started: {e}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Err(format!("failed: {}", output.status));
+        command.args(options.plan_args()).stderr(Stdio::inherit());
+        if let Kind::Script(_) = self.kind {
+            return Running::Script(command);
         }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut waiting = command.spawn().expect("this program can be started again");
+        let lines = BufReader::new(waiting.stdout.take().expect("it is piped"));
+        let mut running = Running::Waiting(waiting, lines);
+        // It says a line once the model is open.
+        if let Err(error) = running.line() {
+            running = Running::Failed(error);
+        }
+        running
+    }
+}
+
+/// The process of an engine.
+pub enum Running {
+    /// A script, started for each round.
+    Script(Command),
+    /// Our own program, which measures once for each line that it is sent.
+    Waiting(Child, BufReader<ChildStdout>),
+    Failed(String),
+}
+
+impl Running {
+    fn line(&mut self) -> Result<String, String> {
+        let Self::Waiting(child, lines) = self else {
+            return Err("not running".to_owned());
+        };
+        let mut line = String::new();
+        match lines.read_line(&mut line) {
+            Ok(n) if n > 0 => Ok(line),
+            _ => match child.wait() {
+                Ok(status) => Err(format!("failed: {status}")),
+                Err(error) => Err(format!("failed: {error}")),
+            },
+        }
+    }
+
+    /// One round of runs.
+    pub fn measure(&mut self) -> Result<Measured, String> {
+        let text = match self {
+            Self::Failed(error) => return Err(error.clone()),
+            Self::Waiting(child, _) => {
+                let input = child.stdin.as_mut().expect("it is piped");
+                (input.write_all(b"\n")).map_err(|e| format!("does not listen: {e}"))?;
+                self.line()?
+            }
+            Self::Script(command) => {
+                let output = command.output();
+                let output = output.map_err(|e| format!("cannot be started: {e}"))?;
+                if !output.status.success() {
+                    return Err(format!("failed: {}", output.status));
+                }
+                String::from_utf8_lossy(&output.stdout).into_owned()
+            }
+        };
         let line = text.lines().last().unwrap_or_default();
         serde_json::from_str(line).map_err(|e| format!("said {line:?}: {e}"))
     }
 }
 
-/// In a process for one engine: opens it and times it.
-pub fn run_here(name: &str, options: &Options, files: &Files) -> Measured {
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Self::Waiting(child, _) = self {
+            // The end of its input ends it.
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
+/// In a process for one engine: opens it and times it once for each line of standard input.
+pub fn run_here(name: &str, options: &Options, files: &Files) {
     let peer = all(options)
         .into_iter()
         .find(|peer| peer.name() == name)
@@ -182,8 +244,13 @@ pub fn run_here(name: &str, options: &Options, files: &Files) -> Measured {
         }
         _ => panic!("{name} does not run in this program"),
     };
-    Measured {
-        weight_bytes,
-        ..measure(engine.as_mut(), plan)
+    println!("open");
+    for line in std::io::stdin().lines() {
+        line.expect("standard input");
+        let measured = Measured {
+            weight_bytes,
+            ..measure(engine.as_mut(), plan)
+        };
+        println!("{}", serde_json::to_string(&measured).expect("numbers and text"));
     }
 }

@@ -136,6 +136,15 @@ impl<'a> Report<'a> {
         told.unwrap_or(self.options.shape.multiplied() as f64 * row.peer.bits / 8.0)
     }
 
+    /// Bytes of the KV cache that a decoded token looks at, where the engine tells.
+    fn cache_bytes(&self, row: &Row) -> f64 {
+        let plan = self.options.plan;
+        let tokens = plan.prompt + plan.decode;
+        let visible = self.options.shape.visible(tokens) as f64 / tokens as f64;
+        let told = row.measured.as_ref().and_then(|m| m.cache_bytes);
+        told.unwrap_or(0.0) * visible
+    }
+
     pub fn print(&self) {
         let plan = self.options.plan;
         let slowest = self.bandwidths.iter().fold(f64::MAX, |a, b| a.min(*b));
@@ -163,7 +172,7 @@ impl<'a> Report<'a> {
         );
         println!(
             "\n| engine | prompt, tokens/s | on a core | ours is | decode, tokens/s | on a core | \
-             ours is | GB/s of weights | of bandwidth | logits off by |\n\
+             ours is | GB/s of weights and cache | of bandwidth | logits off by |\n\
              |---|---|---|---|---|---|---|---|---|---|"
         );
         for row in &self.rows {
@@ -204,7 +213,7 @@ impl<'a> Report<'a> {
         };
         let prompt_ratio = ratio(plan.prompt, &prompt, |m| &m.prompt);
         let decode_ratio = ratio(plan.decode, &decode, |m| &m.decode);
-        let traffic = decode.best * self.weight_bytes(row);
+        let traffic = decode.best * (self.weight_bytes(row) + self.cache_bytes(row));
         let off = self.off(row).map_or("not told".to_owned(), |off| {
             let verdict = if self.wrong(row) { " WRONG" } else { "" };
             format!("{off:.4}{verdict}")
@@ -234,6 +243,7 @@ impl<'a> Report<'a> {
                     "prompt": measured.map(|m| &m.prompt),
                     "decode": measured.map(|m| &m.decode),
                     "weight_bytes": self.weight_bytes(row),
+                    "cache_bytes": self.cache_bytes(row),
                     "logits_off_by": self.off(row),
                     "error": row.error,
                 })
