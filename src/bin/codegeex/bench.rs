@@ -189,6 +189,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
         }
         steps.sort_by(f64::total_cmp);
         let cache: usize = states.iter().map(|s| s.bytes()).sum();
+        let cache = cache as f64 * visible(&config, prompt + new);
         drop(spinner);
         drop(states);
         let mut served = Vec::new();
@@ -228,6 +229,7 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
             decode_bytes: decode_bytes(&config, weights) + cache as u64,
             resident,
             bandwidth: backend.measure_bandwidth()?,
+            cache: processor_cache(),
             rate,
         })
     })?;
@@ -305,12 +307,36 @@ fn decode_bytes(config: &ModelConfig, weights: u64) -> u64 {
     weights - 2 * parameters_of(config, Role::Table) as u64
 }
 
+/// Of a KV cache of `tokens`, the fraction that the next token reads: sliding windows hide the rest.
+fn visible(config: &ModelConfig, tokens: usize) -> f64 {
+    let layers = config.cached_layers();
+    let read: usize = (0..layers)
+        .map(|layer| config.window_of(layer).map_or(tokens, |w| w.min(tokens)))
+        .sum();
+    read as f64 / (layers * tokens) as f64
+}
+
 /// The most memory that this process had, in bytes; nothing where the system does not say.
 fn peak_resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Where the size of the cache is not known: a step that is this much faster than the memory is read
+/// from the cache. The bandwidth itself varies by a fifth.
+const FROM_MEMORY: f64 = 1.25;
+
+/// Bytes of the largest cache of the processor; nothing where the system does not say.
+fn processor_cache() -> Option<u64> {
+    let size = |index: usize| -> Option<u64> {
+        let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
+        let text = std::fs::read_to_string(path).ok()?;
+        let kib: u64 = text.trim().strip_suffix('K')?.parse().ok()?;
+        Some(kib * 1024)
+    };
+    (0..8).filter_map(size).max()
 }
 
 struct Figures {
@@ -329,6 +355,8 @@ struct Figures {
     decode_bytes: u64,
     resident: Option<u64>,
     bandwidth: f64,
+    /// Bytes of the processor's last-level cache, if known.
+    cache: Option<u64>,
     rate: f64,
 }
 
@@ -339,6 +367,17 @@ impl Figures {
 
     fn decode_rate(&self) -> f64 {
         self.decode_bytes as f64 / self.step
+    }
+
+    /// Decode as a fraction of the memory bandwidth; nothing where the bytes of a step stay in the
+    /// processor's cache and the memory sets no limit.
+    fn decode_fraction(&self) -> Option<f64> {
+        let fraction = self.decode_rate() / self.bandwidth;
+        let fits = match self.cache {
+            Some(cache) => self.decode_bytes <= cache,
+            None => fraction > FROM_MEMORY,
+        };
+        (!fits).then_some(fraction)
     }
 
     fn to_json(&self) -> String {
@@ -357,7 +396,7 @@ impl Figures {
             "decode_step_seconds": self.step,
             "decode_step_seconds_least": self.step_least,
             "decode_bytes_per_step": self.decode_bytes,
-            "decode_fraction_of_bandwidth": self.decode_rate() / self.bandwidth,
+            "decode_fraction_of_bandwidth": self.decode_fraction(),
             "peak_resident_bytes": self.resident,
             "served": self.served.iter().map(Seen::to_json).collect::<Vec<_>>(),
         })
@@ -381,12 +420,15 @@ impl Figures {
             self.prompt as f64 / self.prefill,
             100.0 * self.prefill_fraction(),
         );
+        let fraction = match self.decode_fraction() {
+            Some(fraction) => format!("{:.0} % of the bandwidth", 100.0 * fraction),
+            None => "from the processor's cache, which it fits in".to_owned(),
+        };
         text += &format!(
-            "decode      {:.2} ms a step: {:.2} tokens/s, {:.1} GB/s, {:.0} % of the bandwidth\n",
+            "decode      {:.2} ms a step: {:.2} tokens/s, {:.1} GB/s, {fraction}\n",
             1e3 * self.step,
             self.sequences as f64 / self.step,
             self.decode_rate() / gb,
-            100.0 * self.decode_rate() / self.bandwidth,
         );
         text.extend(self.served.iter().map(Seen::to_text));
         if let Some(resident) = self.resident {
