@@ -525,9 +525,10 @@ pub unsafe extern "C" fn codegeex_generate_options_add_file(
 ) -> codegeex_status {
     guard!(error, |call| {
         let options = call.get(options, "options")?;
-        let mut file = ContextFile::default();
-        file.path = try_copy_text(call.text(path, path_len, "path")?)?;
-        file.text = try_copy_text(call.text(text, text_len, "text")?)?;
+        let file = ContextFile {
+            path: try_copy_text(call.text(path, path_len, "path")?)?,
+            text: try_copy_text(call.text(text, text_len, "text")?)?,
+        };
         options.change(|o| o.infill.files.try_push(file))?;
         Ok(())
     })

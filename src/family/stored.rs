@@ -115,7 +115,7 @@ fn find<'a>(
                      the model with weights of FP16, BF16 or FP32",
                     source.describe(),
                     names[0],
-                    place = quoted(&place)
+                    place = quoted(place)
                 );
             }
             bail!(
@@ -163,7 +163,7 @@ impl WeightSource for Renamed {
                 MissingTensor,
                 "{}: tensor {name} is not in this checkpoint",
                 self.describe(),
-                name = quoted(&name)
+                name = quoted(name)
             );
         };
         let info = &self.infos[*index];

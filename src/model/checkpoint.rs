@@ -561,7 +561,7 @@ impl Found<'_> {
                     "{}: tensor `{name}` is needed, and at {place} is {what}, which is not read; \
                      save the model's state dictionary with weights of FP16, BF16 or FP32",
                     source.describe(),
-                    place = quoted(&place)
+                    place = quoted(place)
                 );
             }
             bail!(

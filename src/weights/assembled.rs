@@ -128,7 +128,7 @@ pub(super) fn partitioned(tensor: &str) -> Error {
             "tensor {tensor} is empty: this is a checkpoint of DeepSpeed ZeRO-3, whose weights \
              lie in the optimizer's files; gather them with `python zero_to_fp32.py . \
              pytorch_model.bin` in the folder of the run, and open what that writes",
-            tensor = quoted(&tensor)
+            tensor = quoted(tensor)
         ),
     )
 }
@@ -287,7 +287,7 @@ impl Assembled {
                     MissingTensor,
                     "{}: tensor {name} is missing, but {label} has it",
                     labels[0],
-                    name = quoted(&name)
+                    name = quoted(name)
                 );
             }
         }
@@ -326,7 +326,7 @@ fn check_alike(
             part.shape(),
             first.dtype(),
             first.shape(),
-            name = quoted(&name)
+            name = quoted(name)
         );
     }
     Ok(())
@@ -392,7 +392,7 @@ impl WeightSource for Assembled {
                 MissingTensor,
                 "{}: tensor {name} is not in this checkpoint",
                 self.description,
-                name = quoted(&name)
+                name = quoted(name)
             );
         };
         let mut blocks = memory::try_vec(item.parts.len())?;
@@ -401,7 +401,7 @@ impl WeightSource for Assembled {
                 e.within(format_args!(
                     "{}: tensor {name}",
                     self.description,
-                    name = quoted(&name)
+                    name = quoted(name)
                 ))
             })?;
             blocks.push(block);
@@ -431,7 +431,7 @@ impl WeightSource for Assembled {
                     "{label}: tensor {name} differs from the one in {}, and shards repeat it; \
                      they are not of one checkpoint",
                     self.labels[0],
-                    name = quoted(&name)
+                    name = quoted(name)
                 );
             }
         }

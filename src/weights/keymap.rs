@@ -240,7 +240,7 @@ pub(super) fn canonical(
                     "tensor {path} has shape {:?}; a merged one has a multiple of {} rows",
                     part.shape(),
                     into.len(),
-                    path = quoted(&path)
+                    path = quoted(path)
                 );
             }
             let rows = rows / into.len();

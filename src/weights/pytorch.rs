@@ -188,7 +188,7 @@ impl<'a> Walk<'a> {
                 UnsupportedFile,
                 "the checkpoint has no tensors that are read; at {place} is {what}. Save the \
                  model's state dictionary: torch.save(model.state_dict(), file)",
-                place = quoted(&place)
+                place = quoted(place)
             ),
             _ => Ok(()),
         }
@@ -293,7 +293,7 @@ impl<'a> Walk<'a> {
                 MalformedFile,
                 "the names below {path} are too many for a pickle of this length; its \
                  dictionaries contain each other",
-                path = quoted(&path)
+                path = quoted(path)
             );
         };
         self.names_left = left;

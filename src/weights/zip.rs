@@ -335,14 +335,14 @@ fn read_entry(bytes: &Bytes, r: &mut Cursor<'_>, directory: &Directory) -> Resul
             "entry {name} (directory at byte {at}) is {what} (method {method}, flags \
              {flags:#06x}); torch.save never does that: unpack and save the checkpoint again with \
              torch.save",
-            name = quoted(&name)
+            name = quoted(name)
         );
     }
     if disk != 0 && disk != u16::MAX {
         bail!(
             UnsupportedFile,
             "entry {name} (directory at byte {at}) lies in part {disk} of several",
-            name = quoted(&name)
+            name = quoted(name)
         );
     }
     // Order in the extra field: uncompressed, compressed, offset; only those that are elsewhere.
@@ -354,7 +354,7 @@ fn read_entry(bytes: &Bytes, r: &mut Cursor<'_>, directory: &Directory) -> Resul
             MalformedFile,
             "entry {name} (directory at byte {at}) is stored, yet {packed} bytes are to become \
              {plain}",
-            name = quoted(&name)
+            name = quoted(name)
         );
     }
     let local = usize::try_from(header).unwrap_or(usize::MAX);
@@ -380,7 +380,7 @@ fn resolve_zip64<const N: usize>(
     let within = |e: crate::Error| {
         e.within(format_args!(
             "extra field of entry {name}, byte {at}",
-            name = quoted(&name)
+            name = quoted(name)
         ))
     };
     while r.pos() < extra.len() {
@@ -399,7 +399,7 @@ fn resolve_zip64<const N: usize>(
     bail!(
         MalformedFile,
         "entry {name} (byte {at}) needs a zip64 extra field and has none",
-        name = quoted(&name)
+        name = quoted(name)
     )
 }
 
@@ -419,7 +419,7 @@ fn read_local(
     let within = |e: crate::Error| {
         e.within(format_args!(
             "local header of entry {name}",
-            name = quoted(&name)
+            name = quoted(name)
         ))
     };
     let mut r = Cursor::of_window(fixed.as_slice(), at);
@@ -428,7 +428,7 @@ fn read_local(
         bail!(
             MalformedFile,
             "entry {name}: expected a local header at byte {at}, found {signature:#010x}",
-            name = quoted(&name)
+            name = quoted(name)
         );
     }
     let _version = r.u16().map_err(within)?;
@@ -452,7 +452,7 @@ fn read_local(
         bail!(
             MalformedFile,
             "entry {name}: its local header at byte {at} disagrees with the zip directory",
-            name = quoted(&name)
+            name = quoted(name)
         );
     }
     let start = r.pos();
@@ -463,7 +463,7 @@ fn read_local(
             MalformedFile,
             "entry {name} claims {size} bytes from byte {start}, past the {limit} bytes before \
              the zip directory",
-            name = quoted(&name)
+            name = quoted(name)
         ),
     }
 }
