@@ -8,7 +8,7 @@ use std::time::Instant;
 use codegeex::cancel::CancelToken;
 use codegeex::generate::{Event, GenerateOptions, Generator};
 use codegeex::model::{LoadOptions, Transformer};
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 
 const ROUNDS: usize = 15;
 const TOKENS: usize = 256;
@@ -24,10 +24,7 @@ fn main() -> codegeex::Result<()> {
     load_options.cpu.threads = Some(1);
     let model = Transformer::open_with(given.unwrap_or_else(|| default.into()), &load_options)?;
     let kernels = model.backend().instruction_set();
-    let generator = Generator::new(
-        Arc::new(model),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    );
+    let generator = Generator::new(Arc::new(model), Arc::new(BpeTokenizer::codegeex().unwrap()));
     let mut options = GenerateOptions::default();
     options.limits.max_new_tokens = TOKENS;
     options.sampling.temperature = 0.8;

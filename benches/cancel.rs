@@ -25,7 +25,7 @@ use codegeex::model::{
     ConvertOptions, Input, LoadOptions, ModelConfig, Wanted, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 use codegeex::weights::{LoadProgress, MemoryMode};
 
 struct Args {
@@ -180,7 +180,7 @@ fn default_model(bench: &Bench) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/codegeex_tiny.safetensors");
     let model = load(&path, &LoadOptions::default()).expect("the model loads");
     println!("{}", model.describe());
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let ids: Vec<u32> = (0..1900).map(|i| 1000 + i * 7).collect();
 
     let generate = |prompt: &[u32], new: usize, samples: usize, cancel: &CancelToken| {
@@ -302,7 +302,7 @@ fn large(bench: &Bench, layers: usize, folder: &Path) {
             ended
         });
     }
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let name = "13B layers, 4 tokens beside prompts";
     beside_others(bench, &generator, &ids, 4, name);
     drop(generator);

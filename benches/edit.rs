@@ -19,7 +19,7 @@ use codegeex::cancel::CancelToken;
 use codegeex::edit::{EditOptions, EditSession, Polish};
 use codegeex::generate::{Event, Generator, Session};
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 
 /// What is typed into, and what is typed.
 const SOURCE: &str = include_str!("../src/generate/scheduler.rs");
@@ -75,7 +75,7 @@ fn ms(time: Duration) -> f64 {
 
 fn main() -> codegeex::Result<()> {
     let args = Args::parse();
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let rust = Language::RUST;
     let tokens = |end: usize| {
         let prompt = rust.prompt(&SOURCE[..end]);

@@ -19,7 +19,7 @@ use codegeex::generate::{
     Candidates, Completion, GenerateOptions, Generator, History, Sampler, Speculation,
 };
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens};
 
 /// A prompt and its answer.
 struct Case {
@@ -166,7 +166,7 @@ fn main() {
         }
     }
     let model = load(&path, &LoadOptions::default()).expect("the model opens");
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     println!("{}", generator.model().describe());
     println!("answer                    tokens  drafted  kept  steps   plain    drafting  ratio");
     for case in CASES {

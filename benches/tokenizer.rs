@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use codegeex::tokenizer::{
-    CodeGeexTokenizer, EncodeScratch, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
+    BpeTokenizer, EncodeScratch, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -35,11 +35,9 @@ fn letters() -> String {
 }
 
 fn bench(c: &mut Criterion) {
-    c.bench_function("tokenizer/build", |b| {
-        b.iter(CodeGeexTokenizer::build_codegeex)
-    });
+    c.bench_function("tokenizer/build", |b| b.iter(BpeTokenizer::build_codegeex));
 
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let source = source();
     let inputs = [
         ("source", source.clone()),

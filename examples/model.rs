@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use codegeex::cancel::Control;
 use codegeex::error::{Error, ErrorKind};
 use codegeex::model::{Determinism, Input, Logits, ModelConfig, PageSize, State, Wanted, load};
-use codegeex::{CodeGeexTokenizer, GenerateOptions, Generator, LoadOptions, Model, Result};
+use codegeex::{BpeTokenizer, GenerateOptions, Generator, LoadOptions, Model, Result};
 
 /// Continues a text with what followed its last token where that stood before: a model of two
 /// tokens, made of the prompt alone.
@@ -156,7 +156,7 @@ fn main() -> Result<()> {
     let echo = Echo {
         config: ModelConfig::codegeex_13b(),
     };
-    let tokenizer = Arc::new(CodeGeexTokenizer::codegeex()?);
+    let tokenizer = Arc::new(BpeTokenizer::codegeex()?);
     let generator = Generator::new(Arc::new(echo), tokenizer.clone());
     println!("{}", generator.complete("one two three one", &options)?);
 

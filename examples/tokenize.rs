@@ -1,10 +1,10 @@
 //! Encodes and decodes text, without a model: `cargo run --release --example tokenize`
 
 use codegeex::tokenizer::{InvalidUtf8, StreamDecoder, ThreadPool};
-use codegeex::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::{BpeTokenizer, SpecialTokens, Tokenizer};
 
 fn main() -> codegeex::Result<()> {
-    let tokenizer = CodeGeexTokenizer::codegeex()?;
+    let tokenizer = BpeTokenizer::codegeex()?;
     let code = "def greet():\n        return '👋' # <|endoftext|>";
 
     // Text from others is only ever text ...

@@ -153,7 +153,7 @@ pub use generate::{
 };
 pub use language::Language;
 pub use model::{LoadOptions, Model};
-pub use tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+pub use tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 
 /// What the fuzz targets, benchmarks and integration tests of this repository reach inside for. No
 /// part of the public interface: anything here may change in any release.
@@ -188,7 +188,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     const fn moved<T: Send>() {}
     shared::<CancelToken>();
-    shared::<CodeGeexTokenizer>();
+    shared::<BpeTokenizer>();
     shared::<Generator>();
     shared::<generate::Service>();
     shared::<model::Checkpoint>();

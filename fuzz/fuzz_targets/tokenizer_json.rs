@@ -1,11 +1,11 @@
 //! A tokenizer.json that is accepted encodes any text, and every id that comes out stands for something.
 #![no_main]
 
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &str| {
-    let Ok(tokenizer) = CodeGeexTokenizer::from_json(json, None) else {
+    let Ok(tokenizer) = BpeTokenizer::from_json(json, None) else {
         return;
     };
     let last = json.floor_char_boundary(json.len().saturating_sub(100));

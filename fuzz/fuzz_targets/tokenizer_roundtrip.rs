@@ -1,11 +1,11 @@
 //! Any text encodes, comes back, and makes no control token unless asked to.
 #![no_main]
 
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let ids = tokenizer.encode(text, SpecialTokens::AsText).unwrap();
     assert!(
         ids.iter()

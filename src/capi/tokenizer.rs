@@ -7,7 +7,7 @@ use super::boundary::{Handle, Result, free_handle, guard, guard_value, new_handl
 use super::buffer::{give, give_text};
 use super::error::codegeex_error;
 use super::status::codegeex_status;
-use crate::tokenizer::{CodeGeexTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
+use crate::tokenizer::{BpeTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
 
 /// Text to token ids and back.
 ///
@@ -56,14 +56,14 @@ pub(super) fn invalid_utf8(value: i32) -> Result<InvalidUtf8> {
 
 /// The compiled-in tokenizer while anybody uses it. Its tables take 10 MB, which the process gets
 /// back with the last handle: a library that is unloaded must not leave them behind.
-static SHARED: Mutex<Weak<CodeGeexTokenizer>> = Mutex::new(Weak::new());
+static SHARED: Mutex<Weak<BpeTokenizer>> = Mutex::new(Weak::new());
 
 pub(super) fn codegeex() -> crate::Result<Arc<dyn Tokenizer>> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     match shared.upgrade() {
         Some(tokenizer) => Ok(tokenizer),
         None => {
-            let made = Arc::new(CodeGeexTokenizer::build_codegeex()?);
+            let made = Arc::new(BpeTokenizer::build_codegeex()?);
             *shared = Arc::downgrade(&made);
             Ok(made)
         }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn codegeex_tokenizer_from_folder(
     guard!(error, |call| {
         let path = call.text(path, path_len, "path")?;
         let tokenizer = call.out(tokenizer, "tokenizer")?;
-        let read: Arc<dyn Tokenizer> = Arc::new(CodeGeexTokenizer::open(path)?);
+        let read: Arc<dyn Tokenizer> = Arc::new(BpeTokenizer::open(path)?);
         tokenizer.set(new_handle(read)?);
         Ok(())
     })

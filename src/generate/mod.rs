@@ -48,7 +48,7 @@ use crate::family::{Family, ModelConfig};
 use crate::language::Language;
 use crate::memory::try_copy_text;
 use crate::model::{LoadOptions, Model, load};
-use crate::tokenizer::{CodeGeexTokenizer, NoTokenizer, SpecialTokens, Tokenizer};
+use crate::tokenizer::{BpeTokenizer, NoTokenizer, SpecialTokens, Tokenizer};
 
 pub use crate::model::PREFILL_TOKENS;
 pub use beam::{BeamOptions, BeamRules, EarlyStopping, MAX_BEAMS};
@@ -153,13 +153,13 @@ impl std::fmt::Display for Completion {
 }
 
 /// The tokenizer in the folder of a checkpoint, if there is one.
-pub(crate) struct TokenizerBeside(Option<CodeGeexTokenizer>);
+pub(crate) struct TokenizerBeside(Option<BpeTokenizer>);
 
 impl TokenizerBeside {
     /// # Errors
-    /// Those of [`CodeGeexTokenizer::open`].
+    /// Those of [`BpeTokenizer::open`].
     pub fn read(checkpoint: &Path) -> Result<Self> {
-        CodeGeexTokenizer::open_beside(checkpoint).map(Self)
+        BpeTokenizer::open_beside(checkpoint).map(Self)
     }
 
     /// The tokenizer of a model of this configuration; `builtin` is CodeGeeX's own.
@@ -244,13 +244,13 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Opens a model, and the tokenizer beside it, as [`CodeGeexTokenizer::open`] finds it in the
+    /// Opens a model, and the tokenizer beside it, as [`BpeTokenizer::open`] finds it in the
     /// same folder. Without one, a CodeGeeX model has CodeGeeX's own tokenizer, and a model of another
     /// family works with ids alone ([`NoTokenizer`]).
     ///
     /// # Errors
     /// Those of [`load`] and
-    /// [`CodeGeexTokenizer::open`];
+    /// [`BpeTokenizer::open`];
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a tokenizer that does not belong to
     /// the model: it has more ids, or text where the model's configuration has the end of text.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
@@ -266,9 +266,7 @@ impl Generator {
         // Read first: a vocabulary is a small file, a model a large one.
         let beside = TokenizerBeside::read(path)?;
         let model = load(path, options)?;
-        let tokenizer = beside.of(model.config(), || {
-            Ok(Arc::new(CodeGeexTokenizer::codegeex()?))
-        })?;
+        let tokenizer = beside.of(model.config(), || Ok(Arc::new(BpeTokenizer::codegeex()?)))?;
         Ok(Self::new(model, tokenizer))
     }
 
@@ -278,7 +276,7 @@ impl Generator {
     /// As for [`open`](Self::open).
     pub fn open_with_tokenizer(
         path: impl AsRef<Path>,
-        tokenizer: CodeGeexTokenizer,
+        tokenizer: BpeTokenizer,
         options: &LoadOptions,
     ) -> Result<Self> {
         let model = load(path, options)?;

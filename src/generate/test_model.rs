@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::cancel::Control;
 use crate::error::{Result, bail};
 use crate::model::{Input, Logits, Model, ModelConfig, PageSize, State, Wanted};
-use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use crate::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 
 /// A model in a file: the default one, or in the published crate, which has no room for it, the toy.
 pub fn file() -> PathBuf {
@@ -63,7 +63,7 @@ impl TestModel {
     /// Goes on with those of the texts that begin with what it was fed, equally likely, by their
     /// own tokens; ends where there are none.
     pub fn saying(texts: &[&str]) -> Self {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let texts: Vec<String> = texts.iter().map(|&t| t.to_owned()).collect();
         Self::new(move |ids, logits| {
             let of = |&id: &u32| tokenizer.token_bytes(id).unwrap_or_default();

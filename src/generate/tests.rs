@@ -10,7 +10,7 @@ use crate::ErrorKind;
 use crate::cancel::Control;
 use crate::error::bail;
 use crate::model::{Input, Logits, ModelConfig, PageSize, State, Wanted};
-use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens};
+use crate::tokenizer::{BpeTokenizer, SpecialTokens};
 
 const VOCAB: usize = 50_432;
 const END: u32 = 50_256;
@@ -99,7 +99,7 @@ fn config() -> ModelConfig {
 const PROMPT: &str = "x = 1\n";
 
 fn scripted(text: &str) -> Scripted {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     Scripted {
         config: config(),
         script: tokenizer.encode(text, SpecialTokens::AsText).unwrap(),
@@ -113,10 +113,7 @@ fn scripted(text: &str) -> Scripted {
 }
 
 fn generator(model: Scripted) -> Generator {
-    Generator::new(
-        Arc::new(model),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    )
+    Generator::new(Arc::new(model), Arc::new(BpeTokenizer::codegeex().unwrap()))
 }
 
 /// Generates, and checks that the events tell the same story as the completion.
@@ -163,7 +160,7 @@ fn the_end_of_text_is_the_last_token_and_no_text() {
     assert_eq!(found.text, text);
     assert_eq!(found.finish_reason, FinishReason::EndOfText);
     assert!(found.logprobs.iter().all(|&l| l < 0.0 && l > -0.1));
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let said = tokenizer.encode(text, SpecialTokens::AsText).unwrap();
     assert_eq!(found.ids, [&said[..], &[END]].concat());
 }
@@ -176,7 +173,7 @@ fn the_end_of_text_has_the_log_probability_that_scoring_gives() {
         logits[9] = 2.5;
         logits[END as usize] = ids.len() as f32;
     }));
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let mut options = options();
     options.top_logprobs = 2;
     let cancel = CancelToken::new();
@@ -388,10 +385,7 @@ fn a_callback_that_breaks_stops_all_samples() {
 #[test]
 fn the_prompt_is_computed_once_for_all_samples() {
     let model = Arc::new(scripted("a b c"));
-    let generator = Generator::new(
-        model.clone(),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    );
+    let generator = Generator::new(model.clone(), Arc::new(BpeTokenizer::codegeex().unwrap()));
     let mut options = options();
     options.samples = 5;
     let found = generator.complete_n(PROMPT, &options).unwrap();
@@ -425,10 +419,7 @@ fn stages_of_the_caller_see_the_history() {
 #[test]
 fn a_session_scores_as_a_generator_does_and_stays_as_it_is() {
     let model = Arc::new(test_model::TestModel::noise());
-    let generator = Generator::new(
-        model.clone(),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    );
+    let generator = Generator::new(model.clone(), Arc::new(BpeTokenizer::codegeex().unwrap()));
     let ids: Vec<u32> = (0..300).map(|i| i * 7 % 1000).collect();
     let cancel = CancelToken::new();
     let expected = generator.score(&ids, 0, &cancel).unwrap().logprobs;

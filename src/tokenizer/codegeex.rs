@@ -8,7 +8,7 @@ use super::added::{self, Flags};
 use super::bpe::{BYTE_TOKENS, MergeFault, Merges};
 use super::byte_chars::BYTE_ORDER;
 use super::config::Config;
-use super::encoder::CodeGeexTokenizer;
+use super::encoder::BpeTokenizer;
 use super::split::Split;
 use super::vocabulary::{LeadingSpace, Other, Rules, Strip, Vocabulary};
 use super::whitespace::{MIN_RUN, RUN_TOKENS, SpaceRuns, run_name};
@@ -30,7 +30,7 @@ static GPT2_MERGES: &[u8; 200_000] = include_bytes!("gpt2_merges.bin");
 /// Number of `<|extratoken_1|>`, `<|extratoken_2|>`, … in CodeGeeX's vocabulary.
 const EXTRA_TOKENS: u32 = 143;
 
-impl CodeGeexTokenizer {
+impl BpeTokenizer {
     /// The tokenizer of CodeGeeX's published checkpoints, compiled in.
     ///
     /// The first call of a process builds its tables, which takes milliseconds; the others share
@@ -39,7 +39,7 @@ impl CodeGeexTokenizer {
     /// # Errors
     /// [`OutOfMemory`](ErrorKind::OutOfMemory): the tables take 10 MB.
     pub fn codegeex() -> Result<Self> {
-        static SHARED: OnceLock<CodeGeexTokenizer> = OnceLock::new();
+        static SHARED: OnceLock<BpeTokenizer> = OnceLock::new();
         if let Some(shared) = SHARED.get() {
             return Ok(shared.clone());
         }

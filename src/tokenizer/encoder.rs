@@ -19,20 +19,20 @@ use crate::threads::ThreadPool;
 /// Cheap to clone, and shared freely between threads: it never changes.
 ///
 /// ```
-/// use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+/// use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 ///
-/// let tokenizer = CodeGeexTokenizer::codegeex()?;
+/// let tokenizer = BpeTokenizer::codegeex()?;
 /// let ids = tokenizer.encode("if x:\n    y()", SpecialTokens::AsText)?;
 /// assert_eq!(ids, [361, 2124, 25, 198, 50268, 88, 3419]);
 /// assert_eq!(tokenizer.decode(&ids)?, "if x:\n    y()");
 /// # Ok::<(), codegeex::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct CodeGeexTokenizer {
+pub struct BpeTokenizer {
     vocabulary: Arc<Vocabulary>,
 }
 
-/// Working memory for [`CodeGeexTokenizer::encode_into`], to be kept from one text to the next.
+/// Working memory for [`BpeTokenizer::encode_into`], to be kept from one text to the next.
 ///
 /// It remembers short pieces of the texts before, so encoding many similar texts with the same
 /// one is faster. Results never depend on it; it can serve different tokenizers in turn.
@@ -44,7 +44,7 @@ pub struct EncodeScratch {
     spaced: String,
 }
 
-impl CodeGeexTokenizer {
+impl BpeTokenizer {
     pub(super) fn new(vocabulary: Vocabulary) -> Self {
         Self {
             vocabulary: Arc::new(vocabulary),
@@ -270,7 +270,7 @@ fn ids_of(len: usize) -> usize {
     len / 3 + 1
 }
 
-impl Tokenizer for CodeGeexTokenizer {
+impl Tokenizer for BpeTokenizer {
     fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
         self.encode_with(text, special, &mut EncodeScratch::default())
     }

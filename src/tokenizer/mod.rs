@@ -7,7 +7,7 @@
 //! `pretokenize` and `whitespace` for CodeGeeX's); and each piece is looked up whole (`words`) or
 //! merged (`bpe`, on a `trie` and a map of `pairs`; `ranked` where merges are out of order).
 //! `vocabulary` holds all that for one set of tokens, and `encoder` has the public type,
-//! [`CodeGeexTokenizer`]. [`StreamDecoder`] makes text of tokens as they come.
+//! [`BpeTokenizer`]. [`StreamDecoder`] makes text of tokens as they come.
 //!
 //! Readers: `codegeex` (compiled in), `files` (`vocab.json` and `merges.txt`), `json`
 //! (`tokenizer.json`), `sentencepiece` and `tiktoken` (`tokenizer.model`), `config` (what stands beside).
@@ -44,7 +44,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use encoder::{CodeGeexTokenizer, EncodeScratch};
+pub use encoder::{BpeTokenizer, EncodeScratch};
 pub use ids::NoTokenizer;
 pub use stream::{InvalidUtf8, StreamDecoder};
 

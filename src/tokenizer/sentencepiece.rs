@@ -549,7 +549,7 @@ impl<'m> Fields<'m> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::encoder::CodeGeexTokenizer;
+    use super::super::encoder::BpeTokenizer;
     use super::super::{SpecialTokens, Tokenizer};
 
     /// A field with bytes.
@@ -606,7 +606,7 @@ mod tests {
     #[test]
     fn pieces_merge_by_score() {
         let bytes = model(&PIECES, &TRAINER, &NORMALIZER);
-        let tokenizer = CodeGeexTokenizer::from_sentencepiece(&bytes).unwrap();
+        let tokenizer = BpeTokenizer::from_sentencepiece(&bytes).unwrap();
         assert_eq!((tokenizer.vocab_size(), tokenizer.end_of_text()), (267, 2));
         // ▁a before ab, and then ▁ab of it.
         for (text, ids) in [
@@ -636,7 +636,7 @@ mod tests {
     #[test]
     fn what_is_not_read_is_named() {
         let refused = |bytes: &[u8], parts: &[&str]| {
-            let error = CodeGeexTokenizer::from_sentencepiece(bytes).unwrap_err();
+            let error = BpeTokenizer::from_sentencepiece(bytes).unwrap_err();
             for part in parts {
                 assert!(
                     error.to_string().contains(part),

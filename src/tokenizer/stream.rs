@@ -28,9 +28,9 @@ const MAX_CHAR: usize = 4;
 /// character.
 ///
 /// ```
-/// use codegeex::tokenizer::{CodeGeexTokenizer, InvalidUtf8, StreamDecoder};
+/// use codegeex::tokenizer::{BpeTokenizer, InvalidUtf8, StreamDecoder};
 ///
-/// let tokenizer = CodeGeexTokenizer::codegeex()?;
+/// let tokenizer = BpeTokenizer::codegeex()?;
 /// let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
 /// let mut text = String::new();
 /// decoder.push_token(&tokenizer, 8582, &mut text)?; // the first two bytes of an emoji

@@ -235,7 +235,7 @@ fn base64(text: &str) -> Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+    use super::super::{BpeTokenizer, SpecialTokens, Tokenizer};
 
     const CONFIG: &str = r#"{"tokenizer_class": "ChatGLM4Tokenizer", "eos_token": "<|endoftext|>",
         "added_tokens_decoder": {
@@ -264,7 +264,7 @@ mod tests {
         text
     }
 
-    fn open(tokens: &[&str], config: &str) -> crate::Result<CodeGeexTokenizer> {
+    fn open(tokens: &[&str], config: &str) -> crate::Result<BpeTokenizer> {
         let bytes = (0..=255_u8).map(|byte| vec![byte]);
         let all = bytes.chain(tokens.iter().map(|token| token.as_bytes().to_vec()));
         let lines: String = (0..)
@@ -274,7 +274,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tokenizer.model"), lines).unwrap();
         std::fs::write(folder.path().join("tokenizer_config.json"), config).unwrap();
-        CodeGeexTokenizer::open(folder.path())
+        BpeTokenizer::open(folder.path())
     }
 
     #[test]

@@ -244,7 +244,7 @@ mod tests {
             (format!(r#"{{"{escape}{long}":{{{past}}}}}"#), 0),
             (format!(r#"{{"{escape}{long}":{{{short}}}}}"#), 4),
             (
-                format!(r#"{{"{escape}{long}":{{{past}}},"b":{{{past}}}}}"#),
+                format!(r#"{{"{escape}{long}":{{{past}}},"\u0001":{{{past}}}}}"#),
                 4,
             ),
             (

@@ -28,7 +28,7 @@ use std::sync::{Arc, LazyLock};
 
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 
 /// The default model in this process, for what the program's answers have to be.
 static LIBRARY: LazyLock<Generator> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ static LIBRARY: LazyLock<Generator> = LazyLock::new(|| {
         "/models/codegeex_tiny.safetensors"
     );
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
+    Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()))
 });
 
 const PROMPT: &str = "# language: Python\ndef add(a, b):\n    return";

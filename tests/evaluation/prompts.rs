@@ -1,11 +1,11 @@
 //! The prompts of all published problems (`CODEGEEX_SHARED`): how many, and how long.
 
 use codegeex::eval::{EvalLanguage, Problem, Prompt, dataset, prompts};
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 
 /// Tokens of the longest, and how many have those that the paper's runs allow, or more.
 fn measure(prompts: &[Prompt]) -> (usize, usize) {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let lengths = prompts.iter().map(|p| {
         tokenizer
             .encode(&p.text, SpecialTokens::AsText)

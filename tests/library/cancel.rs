@@ -17,7 +17,7 @@ use codegeex::model::{
     Transformer, Wanted, load, write_random,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 use codegeex::weights::{LoadProgress, MemoryMode};
 
 use crate::support::some_model;
@@ -388,7 +388,7 @@ fn progress_counts_what_is_copied_and_may_end_it() {
 #[test]
 fn a_session_goes_on_after_a_generation_that_was_ended_anywhere() {
     let model = load(some_model(), &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     // It repeats itself, so that there is something to draft.
     let prompt: Vec<u32> = (0..24).map(|i| 1000 + i % 8).collect();
     let mut lookup = Speculation::lookup();

@@ -5,9 +5,7 @@ use std::io::Read;
 
 use codegeex::Language;
 use codegeex::code::{CodeStop, EvalCut, StopRule};
-use codegeex::tokenizer::{
-    CodeGeexTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
-};
+use codegeex::tokenizer::{BpeTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
 use serde_json::Value;
 
 /// What follows a function, by language.
@@ -103,7 +101,7 @@ fn problems(name: &str) -> Option<Vec<Problem>> {
 
 /// What passes of a text that comes token by token, and whether a rule fired.
 fn stream(mut stop: CodeStop, text: &str) -> (String, Option<StopRule>) {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let mut decoder = StreamDecoder::new(InvalidUtf8::Replace);
     let mut out = String::new();
     for id in tokenizer.encode(text, SpecialTokens::AsText).unwrap() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use codegeex::ErrorKind;
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ struct Files {
 impl Files {
     /// The compiled-in vocabulary, with only the first `merges` merges.
     fn codegeex(merges: usize) -> Self {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let pieces = 256 + merges as u32;
         let spelled: Vec<String> = (0..pieces)
             .map(|id| spell(tokenizer.token_bytes(id).unwrap()))
@@ -57,8 +57,8 @@ impl Files {
         folder
     }
 
-    fn load(&self) -> codegeex::Result<CodeGeexTokenizer> {
-        CodeGeexTokenizer::from_folder(self.write().path())
+    fn load(&self) -> codegeex::Result<BpeTokenizer> {
+        BpeTokenizer::from_folder(self.write().path())
     }
 }
 
@@ -81,7 +81,7 @@ fn refused(files: &Files, parts: &[&str]) {
 }
 
 fn refused_folder(folder: &Path, parts: &[&str]) {
-    let error = CodeGeexTokenizer::from_folder(folder).expect_err("a bad vocabulary");
+    let error = BpeTokenizer::from_folder(folder).expect_err("a bad vocabulary");
     assert_eq!(error.kind(), ErrorKind::InvalidVocabulary, "{error}");
     for part in parts {
         assert!(
@@ -94,7 +94,7 @@ fn refused_folder(folder: &Path, parts: &[&str]) {
 #[test]
 fn the_compiled_in_vocabulary_survives_being_written() {
     let read = Files::codegeex(50_000).load().unwrap();
-    let ours = CodeGeexTokenizer::codegeex().unwrap();
+    let ours = BpeTokenizer::codegeex().unwrap();
     assert_eq!(read.vocab_size(), ours.vocab_size());
     assert_eq!(read.end_of_text(), ours.end_of_text());
     for id in 0..50_500 {
@@ -295,7 +295,7 @@ fn files_that_cannot_be_read() {
         );
         let folder = Files::codegeex(10).write();
         std::fs::remove_file(folder.path().join(name)).unwrap();
-        let error = CodeGeexTokenizer::from_folder(folder.path()).unwrap_err();
+        let error = BpeTokenizer::from_folder(folder.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains(name));
     }
@@ -344,7 +344,7 @@ proptest! {
             chars.splice(at..end, insert.chars());
         }
         std::fs::write(&path, chars.into_iter().collect::<String>()).unwrap();
-        match CodeGeexTokenizer::from_folder(folder.path()) {
+        match BpeTokenizer::from_folder(folder.path()) {
             Ok(tokenizer) => {
                 let ids = tokenizer.encode(&text, SpecialTokens::AsText).unwrap();
                 prop_assert_eq!(tokenizer.decode(&ids).unwrap(), text);

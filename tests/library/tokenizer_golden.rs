@@ -4,9 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use codegeex::tokenizer::{
-    CodeGeexTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
-};
+use codegeex::tokenizer::{BpeTokenizer, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer};
 use serde::Deserialize;
 
 use crate::support::shared;
@@ -23,7 +21,7 @@ struct Case {
 fn check(path: &Path) -> usize {
     let lines = std::fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let mut failures = Vec::new();
     for (number, line) in (1..).zip(lines.lines()) {
         let case: Case = serde_json::from_str(line).expect("a case a line");
@@ -63,7 +61,7 @@ fn published_tokenizers() {
     let folder = std::env::var_os("CODEGEEX_TOKENIZERS").expect("CODEGEEX_TOKENIZERS is set");
     let golden = shared("golden/tokenizers").expect("the golden cases");
     for name in ["deepseek_v3", "llama2", "llama3", "qwen3"] {
-        let tokenizer = CodeGeexTokenizer::open(Path::new(&folder).join(name)).unwrap();
+        let tokenizer = BpeTokenizer::open(Path::new(&folder).join(name)).unwrap();
         let file = std::fs::File::open(golden.join(format!("{name}.jsonl.gz"))).unwrap();
         let lines = BufReader::new(flate2::read::GzDecoder::new(file)).lines();
         let mut cases = 0;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use codegeex::ErrorKind;
 use codegeex::tokenizer::{
-    CodeGeexTokenizer, EncodeScratch, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
+    BpeTokenizer, EncodeScratch, InvalidUtf8, SpecialTokens, StreamDecoder, Tokenizer,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -55,11 +55,11 @@ fn fixture(name: &str) -> Fixture {
     serde_json::from_str(&json).unwrap()
 }
 
-fn open(json: &Value) -> codegeex::Result<CodeGeexTokenizer> {
-    CodeGeexTokenizer::from_json(&json.to_string(), None)
+fn open(json: &Value) -> codegeex::Result<BpeTokenizer> {
+    BpeTokenizer::from_json(&json.to_string(), None)
 }
 
-fn check(tokenizer: &CodeGeexTokenizer, fixture: &Fixture, policy: SpecialTokens, name: &str) {
+fn check(tokenizer: &BpeTokenizer, fixture: &Fixture, policy: SpecialTokens, name: &str) {
     assert_eq!(tokenizer.prefix(), fixture.prefix, "{name}");
     assert!(fixture.cases.len() > 70);
     let mut scratch = EncodeScratch::default();
@@ -99,7 +99,7 @@ fn every_kind_encodes_as_hugging_face_does() {
 #[test]
 fn sentencepiece_encodes_as_sentencepiece_does() {
     for name in ["sentencepiece", "sentencepiece_mapped"] {
-        let tokenizer = CodeGeexTokenizer::open(data(&format!("{name}.model"))).unwrap();
+        let tokenizer = BpeTokenizer::open(data(&format!("{name}.model"))).unwrap();
         check(&tokenizer, &fixture(name), SpecialTokens::AsText, name);
     }
 }
@@ -113,14 +113,14 @@ fn the_class_beside_a_model_adds_its_tokens() {
         folder.path().join("tokenizer.model"),
     )
     .unwrap();
-    let plain = CodeGeexTokenizer::open(folder.path()).unwrap();
+    let plain = BpeTokenizer::open(folder.path()).unwrap();
     let config = json!({"tokenizer_class": "ChatGLMTokenizer", "eos_token": "</s>"});
     std::fs::write(
         folder.path().join("tokenizer_config.json"),
         config.to_string(),
     )
     .unwrap();
-    let tokenizer = CodeGeexTokenizer::open(folder.path()).unwrap();
+    let tokenizer = BpeTokenizer::open(folder.path()).unwrap();
     let first = plain.vocab_size() as u32;
     assert_eq!(tokenizer.vocab_size(), plain.vocab_size() + 5);
     assert_eq!(tokenizer.prefix(), [first + 1, first + 3]);
@@ -202,7 +202,7 @@ fn the_end_of_text_is_that_of_the_files_beside() {
     let path = folder.path();
     let write =
         |name: &str, json: &Value| std::fs::write(path.join(name), json.to_string()).unwrap();
-    let error = CodeGeexTokenizer::open(path).unwrap_err();
+    let error = BpeTokenizer::open(path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(
         error.to_string().contains("expected tokenizer.json"),
@@ -210,7 +210,7 @@ fn the_end_of_text_is_that_of_the_files_beside() {
     );
     write("tokenizer.json", &fixture("starcoder").tokenizer);
     let end = || {
-        let tokenizer = CodeGeexTokenizer::open(path).unwrap();
+        let tokenizer = BpeTokenizer::open(path).unwrap();
         let bytes = tokenizer.token_bytes(tokenizer.end_of_text());
         bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     };
@@ -230,7 +230,7 @@ fn the_end_of_text_is_that_of_the_files_beside() {
     write("special_tokens_map.json", &json!({"eos_token": "nowhere"}));
     assert_eq!(end(), None);
     std::fs::write(path.join("special_tokens_map.json"), "{").unwrap();
-    let error = CodeGeexTokenizer::open(path).unwrap_err();
+    let error = BpeTokenizer::open(path).unwrap_err();
     assert!(
         error.to_string().contains("special_tokens_map.json"),
         "{error}"
@@ -508,7 +508,7 @@ fn texts_that_are_no_tokenizer() {
         (&format!("{{\"padding\": {deep}"), "recursion limit"),
         (&many, "more than 20000 values"),
     ] {
-        let error = CodeGeexTokenizer::from_json(json, None).unwrap_err();
+        let error = BpeTokenizer::from_json(json, None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidVocabulary, "{error}");
         assert!(
             error.to_string().contains(part),
@@ -541,7 +541,7 @@ fn megabytes_without_a_boundary() {
     let all = KINDS
         .iter()
         .map(|name| (*name, open(&fixture(name).tokenizer).unwrap()));
-    let model = CodeGeexTokenizer::open(data("sentencepiece.model")).unwrap();
+    let model = BpeTokenizer::open(data("sentencepiece.model")).unwrap();
     for (name, tokenizer) in all.chain([("sentencepiece", model)]) {
         for unit in [
             "a", " ", "7", "\n", "é", "中", "\0", "ab", "<|", "<", " <left>",
@@ -581,7 +581,7 @@ proptest! {
             chars.splice(at..end, insert.chars());
         }
         let json: String = chars.into_iter().collect();
-        if let Ok(tokenizer) = CodeGeexTokenizer::from_json(&json, None) {
+        if let Ok(tokenizer) = BpeTokenizer::from_json(&json, None) {
             for policy in [SpecialTokens::AsText, SpecialTokens::Parse] {
                 let ids = tokenizer.encode(&text, policy).unwrap();
                 tokenizer.decode(&ids).unwrap();
@@ -600,7 +600,7 @@ proptest! {
             let end = (at + cut).min(bytes.len());
             bytes.splice(at..end, insert);
         }
-        if let Ok(tokenizer) = CodeGeexTokenizer::from_sentencepiece(&bytes) {
+        if let Ok(tokenizer) = BpeTokenizer::from_sentencepiece(&bytes) {
             let ids = tokenizer.encode(&text, SpecialTokens::Parse).unwrap();
             tokenizer.decode(&ids).unwrap();
         }

@@ -14,7 +14,7 @@ use codegeex::model::{
     Checkpoint, ConvertOptions, LoadOptions, Model, OpenOptions, Transformer, convert, load,
 };
 use codegeex::num::DType;
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 
 /// Largest difference from the reference, per logit or hidden value.
 const TOLERANCE: f32 = 2e-3;
@@ -198,7 +198,7 @@ fn the_default_model_matches_the_committed_reference() {
 }
 
 fn check_greedy(model: Arc<dyn Model>, cases: &Value) {
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let cases = cases.as_array().unwrap();
     assert!(!cases.is_empty());
     for case in cases {
@@ -235,7 +235,7 @@ fn perplexity_of_held_out_code_is_the_references() {
     // Of the reference implementation, in FP32.
     let expected = 34.693858269136406;
     let model = load(some_model(), &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let (mut sum, mut tokens) = (0.0, 0);
     for row in held_out().chunks(257) {
         let score = generator.score(row, 0, &CancelToken::new()).unwrap();

@@ -9,7 +9,7 @@ use codegeex::backend::{CpuOptions, KvFormat};
 use codegeex::cancel::{CancelToken, Control};
 use codegeex::generate::{Event, FinishReason, GenerateOptions, Generator};
 use codegeex::model::{Input, LoadOptions, Model, State, Wanted, load};
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer};
 use rayon::prelude::*;
 
 static MODEL: LazyLock<Arc<dyn Model>> = LazyLock::new(|| open(2));
@@ -22,14 +22,11 @@ fn open(threads: usize) -> Arc<dyn Model> {
 }
 
 fn generator() -> Generator {
-    Generator::new(
-        MODEL.clone(),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    )
+    Generator::new(MODEL.clone(), Arc::new(BpeTokenizer::codegeex().unwrap()))
 }
 
 fn ids(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex()
+    BpeTokenizer::codegeex()
         .unwrap()
         .encode(text, SpecialTokens::AsText)
         .unwrap()
@@ -209,10 +206,7 @@ fn sampled() -> GenerateOptions {
 fn a_seed_gives_the_same_tokens_whatever_the_threads_and_the_batch() {
     let alone = generator().complete_n(CODE, &sampled()).unwrap();
     for threads in [1, 3] {
-        let generator = Generator::new(
-            open(threads),
-            Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-        );
+        let generator = Generator::new(open(threads), Arc::new(BpeTokenizer::codegeex().unwrap()));
         assert_eq!(generator.complete_n(CODE, &sampled()).unwrap(), alone);
     }
     let mut several = sampled();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codegeex::{CodeGeexTokenizer, Generator, Model, Result, SpecialTokens, Tokenizer};
+use codegeex::{BpeTokenizer, Generator, Model, Result, SpecialTokens, Tokenizer};
 use serde_json::{Value, json};
 
 /// Ids are bytes. Nothing is an end of text.
@@ -45,7 +45,7 @@ impl Tokenizer for Bytes {
 
 /// The model with CodeGeeX's tokenizer, or where it has fewer ids with one of bytes.
 pub fn generator(model: Arc<dyn Model>) -> Generator {
-    let codegeex = CodeGeexTokenizer::codegeex().unwrap();
+    let codegeex = BpeTokenizer::codegeex().unwrap();
     let ids = model.config().padded_vocab_size;
     let tokenizer: Arc<dyn Tokenizer> = match codegeex.vocab_size() <= ids {
         true => Arc::new(codegeex),

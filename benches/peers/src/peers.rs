@@ -1,7 +1,7 @@
 //! The implementations, behind one interface.
 
 use codegeex::__internal::ThreadPool;
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens, Tokenizer as _};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens, Tokenizer as _};
 use rayon::prelude::*;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -26,7 +26,7 @@ pub trait Peer {
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(Ours(
-            CodeGeexTokenizer::codegeex().expect("memory for the tables"),
+            BpeTokenizer::codegeex().expect("memory for the tables"),
             ThreadPool::new(rayon::current_num_threads()).expect("threads start"),
         )),
         Box::new(Tiktoken(
@@ -38,7 +38,7 @@ pub fn all() -> Vec<Box<dyn Peer>> {
 
 /// Panics unless the implementations agree on what they can agree on.
 pub fn check(peers: &[Box<dyn Peer>], corpus: &Corpus) {
-    let ours = CodeGeexTokenizer::codegeex().expect("memory for the tables");
+    let ours = BpeTokenizer::codegeex().expect("memory for the tables");
     for text in &corpus.texts {
         let ids = ours.encode(text, SpecialTokens::AsText).expect("memory");
         assert!(
@@ -57,7 +57,7 @@ pub fn check(peers: &[Box<dyn Peer>], corpus: &Corpus) {
     }
 }
 
-struct Ours(CodeGeexTokenizer, ThreadPool);
+struct Ours(BpeTokenizer, ThreadPool);
 
 impl Peer for Ours {
     fn name(&self) -> &'static str {

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use codegeex::model::{Checkpoint, ConvertOptions, convert};
 use codegeex::num::DType;
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 use codegeex::{Error, ErrorKind};
 
 use crate::failure::Result;
@@ -95,8 +95,8 @@ pub fn run(args: Args, interrupt: &Interrupt) -> Result {
 
 /// Says that the tokenizer of IN has to be put beside OUT, unless there is one.
 fn mention_tokenizer(input: &Path, output: &Path) {
-    let names = CodeGeexTokenizer::files_beside(input);
-    if names.is_empty() || !CodeGeexTokenizer::files_beside(output).is_empty() {
+    let names = BpeTokenizer::files_beside(input);
+    if names.is_empty() || !BpeTokenizer::files_beside(output).is_empty() {
         return;
     }
     let folder = match input.is_dir() {

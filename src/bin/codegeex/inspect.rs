@@ -11,7 +11,7 @@ use codegeex::model::{
     estimate_config,
 };
 use codegeex::tensor::PackedScheme;
-use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, Tokenizer};
 use codegeex::weights::{WeightSource, locate};
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ struct Tokenizing {
 
 impl Tokenizing {
     fn beside(path: &Path) -> Result<Option<Self>> {
-        let tokenizer = CodeGeexTokenizer::open_beside(path)?;
+        let tokenizer = BpeTokenizer::open_beside(path)?;
         Ok(tokenizer.map(|tokenizer| Self {
             ids: tokenizer.vocab_size(),
             infill: InfillTokens::of(&tokenizer),

@@ -6,7 +6,7 @@ use clap::value_parser;
 use codegeex::backend::{ActivationFormat, InstructionSet, KvFormat};
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, ModelConfig, OpenOptions};
-use codegeex::tokenizer::{CodeGeexTokenizer, SpecialTokens};
+use codegeex::tokenizer::{BpeTokenizer, SpecialTokens};
 use codegeex::weights::MemoryMode;
 use codegeex::{Error, ErrorKind};
 
@@ -107,7 +107,7 @@ impl ModelArgs {
         options.cpu.kv = self.kv.kv;
         options.cpu.activations = self.activations.activations;
         // Read first: a vocabulary is a small file, a model a large one.
-        let tokenizer = self.tokenizer.as_ref().map(CodeGeexTokenizer::open);
+        let tokenizer = self.tokenizer.as_ref().map(BpeTokenizer::open);
         let tokenizer = tokenizer.transpose()?;
         let _progress = Progress::of("loading the model");
         Ok(match tokenizer {
@@ -144,10 +144,10 @@ pub struct TokenizerArgs {
 }
 
 impl TokenizerArgs {
-    pub fn open(&self) -> Result<CodeGeexTokenizer> {
+    pub fn open(&self) -> Result<BpeTokenizer> {
         Ok(match &self.tokenizer {
-            Some(path) => CodeGeexTokenizer::open(path)?,
-            None => CodeGeexTokenizer::codegeex()?,
+            Some(path) => BpeTokenizer::open(path)?,
+            None => BpeTokenizer::codegeex()?,
         })
     }
 }

@@ -3,12 +3,12 @@
 use super::*;
 use crate::generate::test_model::TestModel;
 use crate::generate::{GenerateOptions, Generator};
-use crate::tokenizer::CodeGeexTokenizer;
+use crate::tokenizer::BpeTokenizer;
 use std::sync::Arc;
 
 #[test]
 fn the_tokens_that_are_shown_are_those_that_overlap_what_is_shown() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let generator = Generator::new(
         Arc::new(TestModel::saying(&["if a:\n    return some_value(1)\n"])),
         Arc::new(tokenizer.clone()),
@@ -60,7 +60,7 @@ fn the_tokens_that_are_shown_are_those_that_overlap_what_is_shown() {
 /// Tokens that reach over the end of a candidate, into what follows the cursor as well.
 #[test]
 fn every_byte_counts_once() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let generator = Generator::new(Arc::new(TestModel::noise()), Arc::new(tokenizer.clone()));
     let session = Session::new(&generator);
     let cancel = CancelToken::new();

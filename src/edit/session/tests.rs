@@ -8,7 +8,7 @@ use crate::code::{Indentation, cut_at_scope, distinct, reindent, without_overlap
 use crate::generate::test_model::{ByteTokenizer, TestModel};
 use crate::generate::{Completion, FinishReason};
 use crate::model::{LoadOptions, Model, load};
-use crate::tokenizer::{CodeGeexTokenizer, Tokenizer};
+use crate::tokenizer::{BpeTokenizer, Tokenizer};
 
 fn rust() -> Language {
     Language::RUST
@@ -25,10 +25,7 @@ fn source() -> &'static str {
 /// A model, still there for its counters.
 fn join<M: Model + 'static>(model: M) -> (Arc<M>, Generator) {
     let model = Arc::new(model);
-    let generator = Generator::new(
-        model.clone(),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    );
+    let generator = Generator::new(model.clone(), Arc::new(BpeTokenizer::codegeex().unwrap()));
     (model, generator)
 }
 
@@ -77,7 +74,7 @@ fn compare(edit: &EditSession) {
 fn typing_and_deleting_compute_a_few_tokens_and_the_same_bits() {
     let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let mut edit = EditSession::new(&generator, rust(), options(4)).unwrap();
     let start = 900;
     let typed = &source()[start..start + 60];
@@ -255,7 +252,7 @@ fn a_cancelled_suggestion_leaves_what_there_is_and_a_sound_session() {
 fn a_keystroke_on_another_thread_cancels() {
     let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
-    let generator = Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()));
+    let generator = Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()));
     let mut edit = EditSession::new(&generator, rust(), options(1000)).unwrap();
     let (keys, typed) = std::sync::mpsc::channel::<(usize, CancelToken)>();
     let (begun, begins) = std::sync::mpsc::channel::<CancelToken>();
@@ -568,7 +565,7 @@ fn sessions_work_with_the_tokenizers_of_other_models() {
         let json = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
         let fixture: serde_json::Value = serde_json::from_str(&json).unwrap();
         let json = fixture["tokenizer"].to_string();
-        let tokenizer = Arc::new(CodeGeexTokenizer::from_json(&json, None).unwrap());
+        let tokenizer = Arc::new(BpeTokenizer::from_json(&json, None).unwrap());
         let generator = Generator::new(Arc::new(TestModel::noise()), tokenizer.clone());
         let options = options(12).infill(false);
         let mut edit = EditSession::new(&generator, python(), options).unwrap();

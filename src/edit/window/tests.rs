@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::tokenizer::CodeGeexTokenizer;
+use crate::tokenizer::BpeTokenizer;
 
 const HEAD: &str = "// language: Rust\n";
 
 fn encode(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex()
+    BpeTokenizer::codegeex()
         .unwrap()
         .encode(text, SpecialTokens::AsText)
         .unwrap()
@@ -27,7 +27,7 @@ fn slow_full(text: &str, target: usize) -> usize {
 
 #[test]
 fn full_is_the_leftmost_line_start_that_fits() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let window = Window::new(HEAD.into(), 300, 100);
     for end in (0..8000).step_by(331) {
         let text = &source()[..source().floor_char_boundary(end)];
@@ -44,7 +44,7 @@ fn full_is_the_leftmost_line_start_that_fits() {
 
 #[test]
 fn a_line_that_is_longer_than_the_window_is_cut_inside() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let window = Window::new(HEAD.into(), 300, 100);
     let text = format!("let x = \"{}", "héllo wörld ".repeat(2000));
     let at = window.full(&tokenizer, &text).unwrap();
@@ -58,7 +58,7 @@ fn a_line_that_is_longer_than_the_window_is_cut_inside() {
 
 #[test]
 fn text_that_is_inserted_above_the_window_moves_it_along() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let mut window = Window::new(HEAD.into(), 300, 100);
     let text = &source()[..6000];
     let (ids, moved) = window.follow(&tokenizer, "", text).unwrap();
@@ -77,7 +77,7 @@ fn text_that_is_inserted_above_the_window_moves_it_along() {
 
 #[test]
 fn typing_and_deleting_move_the_anchor_once_in_a_step() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let (most, step) = (400, 100);
     let mut window = Window::new(HEAD.into(), most, step);
     let mut text = String::new();
@@ -130,7 +130,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_edits_leave_a_prompt_that_fits(edits in proptest::collection::vec((0usize..200, 0usize..200, "[ab \n\u{e9}]{0,200}"), 1..12)) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let mut window = Window::new(HEAD.into(), 80, 20);
         let mut text = String::new();
         for (at, len, with) in edits {

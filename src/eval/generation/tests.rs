@@ -5,13 +5,13 @@ use super::*;
 use crate::ErrorKind;
 use crate::eval::{dataset, prompts};
 use crate::model::{LoadOptions, load};
-use crate::tokenizer::CodeGeexTokenizer;
+use crate::tokenizer::BpeTokenizer;
 
 /// The default model.
 static MODEL: LazyLock<Generator> = LazyLock::new(|| {
     let path = crate::generate::test_model::file();
     let model = load(path, &LoadOptions::default()).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
+    Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()))
 });
 
 const JAVA: EvalTask = EvalTask::Generation(EvalLanguage::Java);

@@ -12,17 +12,17 @@ use crate::generate::test_model::{TestModel, VOCAB};
 use crate::generate::{
     Completion, Event, FinishReason, GenerateOptions, Generator, Session, Speculation,
 };
-use crate::tokenizer::CodeGeexTokenizer;
+use crate::tokenizer::BpeTokenizer;
 
 fn encode(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex()
+    BpeTokenizer::codegeex()
         .unwrap()
         .encode(text, SpecialTokens::AsText)
         .unwrap()
 }
 
 fn bytes(ids: &[u32]) -> Vec<u8> {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let of = |&id: &u32| tokenizer.token_bytes(id).unwrap();
     ids.iter().flat_map(of).copied().collect()
 }
@@ -45,7 +45,7 @@ fn texts() -> Vec<String> {
 
 /// The tokens that may be sampled again, by the definition and one after the other.
 fn slow_tokens() -> Vec<(u32, Vec<u8>)> {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     (0..tokenizer.vocab_size() as u32)
         .map(|id| (id, tokenizer.token_bytes(id).unwrap().to_vec()))
         .filter(|(id, bytes)| {
@@ -63,7 +63,7 @@ fn agrees(token: &[u8], due: &[u8]) -> bool {
 
 #[test]
 fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let (tokens, slow) = (TextTokens::new(&tokenizer).unwrap(), slow_tokens());
     assert_eq!(tokens.ids.len(), slow.len());
     // GPT-2's runs of spaces are none of them, CodeGeeX's are.
@@ -95,7 +95,7 @@ fn the_tokens_that_agree_are_those_of_the_whole_vocabulary_that_do() {
 
 #[test]
 fn what_is_left_of_a_prompt_is_what_the_whole_file_begins_with() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let tokens = TextTokens::new(&tokenizer).unwrap();
     let (mut positions, mut changed, mut taken) = (0, 0, 0);
     for text in texts() {
@@ -143,7 +143,7 @@ fn prompts_of_other_models_are_healed() {
         let json = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
         let fixture: serde_json::Value = serde_json::from_str(&json).unwrap();
         let json = fixture["tokenizer"].to_string();
-        let tokenizer = CodeGeexTokenizer::from_json(&json, None).unwrap();
+        let tokenizer = BpeTokenizer::from_json(&json, None).unwrap();
         let tokens = TextTokens::new(&tokenizer).unwrap();
         // All but the bytes that are parts of characters, and what no text comes to.
         assert!(tokens.ids.len() > 300, "{name}: {}", tokens.ids.len());
@@ -179,7 +179,7 @@ fn prompts_of_other_models_are_healed() {
 
 #[test]
 fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let tokens = TextTokens::new(&tokenizer).unwrap();
     let due = |text: &str| {
         let cut = tokens.cut(&tokenizer, &encode(text)).unwrap();
@@ -212,10 +212,7 @@ fn runs_of_spaces_are_taken_back_where_another_space_changes_them() {
 }
 
 fn generator(model: TestModel) -> Generator {
-    Generator::new(
-        Arc::new(model),
-        Arc::new(CodeGeexTokenizer::codegeex().unwrap()),
-    )
+    Generator::new(Arc::new(model), Arc::new(BpeTokenizer::codegeex().unwrap()))
 }
 
 fn healing(max_new_tokens: usize) -> GenerateOptions {
@@ -271,7 +268,7 @@ fn slow_greedy(
 
 #[test]
 fn greedy_takes_the_most_likely_that_agrees_and_the_text_follows_the_prompt() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let tokens = TextTokens::new(&tokenizer).unwrap();
     let generator = generator(TestModel::noise());
     let (model, slow) = (TestModel::noise(), slow_tokens());
@@ -334,7 +331,7 @@ fn a_budget_that_ends_before_the_prompt_is_repaid_gives_no_text() {
 
 #[test]
 fn bans_hold_and_may_leave_nothing() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let agreeing = TextTokens::new(&tokenizer)
         .unwrap()
         .agreeing(&tokenizer, b")")
@@ -388,7 +385,7 @@ proptest! {
     /// Any ids, also those that no text is encoded to.
     #[test]
     fn any_prompt_is_cut_into_two_parts(ids in proptest::collection::vec(0u32..60_000, 0..12)) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let tokens = TextTokens::new(&tokenizer).unwrap();
         if let Some(cut) = tokens.cut(&tokenizer, &ids).unwrap() {
             prop_assert!(cut.kept >= 1 && cut.kept < ids.len());

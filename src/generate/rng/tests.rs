@@ -5,7 +5,7 @@ use super::*;
 use crate::cancel::CancelToken;
 use crate::generate::test_model::TestModel;
 use crate::generate::{GenerateOptions, Generator};
-use crate::tokenizer::{CodeGeexTokenizer, Tokenizer};
+use crate::tokenizer::{BpeTokenizer, Tokenizer};
 
 /// The known-answer vectors that the authors publish with Random123.
 #[test]
@@ -332,7 +332,7 @@ const SAMPLED: [(Set, f32, [[u32; 8]; 2]); 11] = [
 
 #[test]
 fn drawn_tokens_are_those_of_the_table_and_of_the_text() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let vocabulary = tokenizer.vocab_size();
     assert!(vocabulary < VOCAB);
     let mut wrong = String::new();

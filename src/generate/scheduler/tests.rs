@@ -14,12 +14,12 @@ use crate::generate::{
     Drafts, FinishReason, History, Sampler, Service, Session, Speculated, Speculation, rng,
 };
 use crate::model::{Input, Model, Wanted};
-use crate::tokenizer::CodeGeexTokenizer;
+use crate::tokenizer::BpeTokenizer;
 
 mod groups;
 
 fn generator(model: Arc<dyn Model>) -> Generator {
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
+    Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()))
 }
 
 /// A model that likes to repeat what it said, but not always.

@@ -16,7 +16,7 @@ use crate::generate::{
     Session, Speculation,
 };
 use crate::language::Language;
-use crate::tokenizer::{CodeGeexTokenizer, SpecialTokens};
+use crate::tokenizer::{BpeTokenizer, SpecialTokens};
 
 const RULES: [StopRule; 4] = [
     StopRule::Line,
@@ -70,14 +70,14 @@ const PROMPTS: [(&str, &str); 8] = [
 ];
 
 fn encode(text: &str) -> Vec<u32> {
-    CodeGeexTokenizer::codegeex()
+    BpeTokenizer::codegeex()
         .unwrap()
         .encode(text, SpecialTokens::AsText)
         .unwrap()
 }
 
 fn generator(model: Arc<TestModel>) -> Generator {
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
+    Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()))
 }
 
 /// Says these tokens after a prompt, then the end of text.
@@ -123,7 +123,7 @@ fn deciding(options: &GenerateOptions, before: &str, ids: &[u32]) -> Option<usiz
         let mut text = String::new();
         for &id in &ids[..n] {
             decoder
-                .push_token(&CodeGeexTokenizer::codegeex().unwrap(), id, &mut text)
+                .push_token(&BpeTokenizer::codegeex().unwrap(), id, &mut text)
                 .unwrap();
         }
         cut(&stop.rules, stop.language, before, &text)
@@ -282,10 +282,7 @@ fn a_rule_ends_a_beam_as_the_end_of_text_does() {
     let function = FinishReason::Code(StopRule::Function);
     assert!(found.iter().any(|b| b.finish_reason == function));
     for beam in &found {
-        let whole = CodeGeexTokenizer::codegeex()
-            .unwrap()
-            .decode(&beam.ids)
-            .unwrap();
+        let whole = BpeTokenizer::codegeex().unwrap().decode(&beam.ids).unwrap();
         let (text, fired) = cut(&[StopRule::Function], c, before, &whole).unwrap();
         assert_eq!(beam.text, text);
         assert_eq!(fired.is_some(), beam.finish_reason == function);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{CodeGeexTokenizer, EncodeScratch, SpecialTokens, Tokenizer};
+use super::super::{BpeTokenizer, EncodeScratch, SpecialTokens, Tokenizer};
 use crate::threads::ThreadPool;
 
 const END_OF_TEXT: u32 = 50256;
@@ -26,7 +26,7 @@ proptest! {
 
     #[test]
     fn text_comes_back_and_never_makes_a_control_token(text in texts()) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let ids = tokenizer.encode(&text, SpecialTokens::AsText).unwrap();
         prop_assert!(ids.iter().all(|id| *id < END_OF_TEXT || SPACE_RUNS.contains(id)));
         let runs = ids.iter().filter(|id| SPACE_RUNS.contains(id));
@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn parsing_only_changes_how_control_tokens_are_spelled(text in texts()) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let mut decoded = text.clone();
         for len in 2..=10 {
             decoded = decoded.replace(&format!("<|extratoken_{}|>", 8 + len), &" ".repeat(len));
@@ -51,7 +51,7 @@ proptest! {
 
     #[test]
     fn scratch_and_batch_do_not_matter(texts in prop::collection::vec(texts(), 0..12)) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let long = texts.concat().repeat(20);
         let all: Vec<&str> = texts.iter().map(String::as_str).chain([&long[..]]).collect();
         let one = |text: &&str| tokenizer.encode(text, SpecialTokens::Parse).unwrap();
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn decoding_is_lossy_as_the_standard_library_is(ids in prop::collection::vec(0_u32..50400, 0..40)) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let bytes: Vec<u8> = ids
             .iter()
             .flat_map(|&id| tokenizer.token_bytes(id).unwrap().iter().copied())
@@ -81,7 +81,7 @@ proptest! {
 
 #[test]
 fn a_batch_is_the_same_for_any_number_of_threads() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     let texts = ["a", "", "  b"];
     let expected = [vec![64], vec![], vec![50266, 65]];
     for threads in 1..4 {
@@ -95,7 +95,7 @@ fn a_batch_is_the_same_for_any_number_of_threads() {
 
 #[test]
 fn ids_of_the_vocabulary_and_beyond() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     assert_eq!(tokenizer.vocab_size(), 50400);
     assert_eq!(tokenizer.end_of_text(), END_OF_TEXT);
     assert_eq!(tokenizer.token_bytes(0), Some(&b"!"[..]));
@@ -121,7 +121,7 @@ fn ids_of_the_vocabulary_and_beyond() {
 /// The largest texts that a splitter and a merge loop could stumble over take no time to speak of.
 #[test]
 fn a_megabyte_without_a_boundary() {
-    let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer = BpeTokenizer::codegeex().unwrap();
     for unit in [
         "a", "=", "7", "é", "中", "\n", " ", "\u{a0}", "aB1", "ab", "<|", "'", "\0",
     ] {

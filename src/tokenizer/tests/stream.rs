@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{CodeGeexTokenizer, InvalidUtf8, StreamDecoder, Tokenizer};
+use super::super::{BpeTokenizer, InvalidUtf8, StreamDecoder, Tokenizer};
 use crate::error::ErrorKind;
 
 /// Bytes that are UTF-8, almost so, or arbitrary.
@@ -69,7 +69,7 @@ proptest! {
 
     #[test]
     fn tokens_one_by_one_give_what_decode_gives(ids in prop::collection::vec(0_u32..50400, 0..40)) {
-        let tokenizer = CodeGeexTokenizer::codegeex().unwrap();
+        let tokenizer = BpeTokenizer::codegeex().unwrap();
         let mut decoder = StreamDecoder::default();
         let mut text = String::new();
         for &id in &ids {
@@ -91,7 +91,7 @@ fn tail_after_last_error(mut bytes: &[u8]) -> &[u8] {
 
 #[test]
 fn an_unknown_id_leaves_the_decoder_as_it_was() {
-    let tokenizer: &dyn Tokenizer = &CodeGeexTokenizer::codegeex().unwrap();
+    let tokenizer: &dyn Tokenizer = &BpeTokenizer::codegeex().unwrap();
     let mut decoder = StreamDecoder::new(InvalidUtf8::Refuse);
     let mut text = String::new();
     decoder.push_token(tokenizer, 8582, &mut text).unwrap();

@@ -116,7 +116,7 @@ fn no_error_says_a_cause_twice() {
             .map(drop)
             .unwrap_err(),
         convert_quietly(&checkpoint, &gone, &ConvertOptions::new()).unwrap_err(),
-        codegeex::tokenizer::CodeGeexTokenizer::from_folder(&gone)
+        codegeex::tokenizer::BpeTokenizer::from_folder(&gone)
             .map(drop)
             .unwrap_err(),
     ];

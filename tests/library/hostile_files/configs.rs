@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use codegeex::model::ModelConfig;
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 
 /// Opens a configuration; fails when that takes too much memory.
 fn open_config(json: &[u8]) -> Result<ModelConfig, Error> {
@@ -112,7 +112,7 @@ fn vocabularies_that_claim_more_than_they_hold() {
             "\"a a\",".repeat(50_000)
         )),
     ] {
-        let (result, peak) = peak_of(|| CodeGeexTokenizer::from_json(&json, None));
+        let (result, peak) = peak_of(|| BpeTokenizer::from_json(&json, None));
         let error = result.map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidVocabulary, "{error}");
         assert!(error.to_string().len() < 1000);
@@ -128,9 +128,11 @@ fn vocabularies_that_claim_more_than_they_hold() {
         b"\x0b\x0b\x0b\x0b",
         b"",
     ] {
-        let (result, peak) = peak_of(|| CodeGeexTokenizer::from_sentencepiece(model));
+        let (result, peak) = peak_of(|| BpeTokenizer::from_sentencepiece(model));
         let error = result.map(drop).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidVocabulary, "{error}");
+        // Fields that do not fit the file, or no model in them.
+        let kinds = [ErrorKind::MalformedFile, ErrorKind::InvalidVocabulary];
+        assert!(kinds.contains(&error.kind()), "{error}");
         assert!(peak <= 1 << 20, "{peak} bytes");
     }
 }

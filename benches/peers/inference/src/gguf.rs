@@ -186,10 +186,7 @@ fn header(config: &ModelConfig, entries: &[Entry]) -> Vec<u8> {
         _ => of("attention.layer_norm_epsilon"),
     };
     let mut fields = vec![
-        (
-            "general.architecture".to_owned(),
-            Value::Text(architecture),
-        ),
+        ("general.architecture".to_owned(), Value::Text(architecture)),
         // No tokenizer: as many nameless tokens as the vocabulary has rows.
         ("tokenizer.ggml.model".to_owned(), Value::Text("no_vocab")),
         (of("vocab_size"), Value::U32(config.padded_vocab_size)),

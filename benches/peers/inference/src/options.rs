@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::Plan;
 use crate::shape::Shape;
 
-const SHAPES: &str =
-    "13b-4layers, tiny, qwen2.5-coder-1.5b, starcoder2-3b, or a config.json";
+const SHAPES: &str = "13b-4layers, tiny, qwen2.5-coder-1.5b, starcoder2-3b, or a config.json";
 
 pub struct Options {
     pub shape: Shape,

@@ -1,7 +1,7 @@
 //! The engines and their weight formats, and how one is started.
 
-use std::path::{Path, PathBuf};
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::engine::{Engine, Measured, measure};
@@ -251,6 +251,9 @@ pub fn run_here(name: &str, options: &Options, files: &Files) {
             weight_bytes,
             ..measure(engine.as_mut(), plan)
         };
-        println!("{}", serde_json::to_string(&measured).expect("numbers and text"));
+        println!(
+            "{}",
+            serde_json::to_string(&measured).expect("numbers and text")
+        );
     }
 }

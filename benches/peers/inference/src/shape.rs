@@ -75,6 +75,8 @@ impl Shape {
 
     /// Of `tokens` in the KV cache, how many a token looks at.
     pub fn visible(&self, tokens: usize) -> usize {
-        self.config.window.map_or(tokens, |window| window.min(tokens))
+        self.config
+            .window
+            .map_or(tokens, |window| window.min(tokens))
     }
 }

@@ -10,7 +10,7 @@ mod corpus;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use codegeex::tokenizer::{CodeGeexTokenizer, EncodeScratch, SpecialTokens};
+use codegeex::tokenizer::{BpeTokenizer, EncodeScratch, SpecialTokens};
 use corpus::Corpus;
 
 const ROUNDS: usize = 5;
@@ -28,7 +28,7 @@ fn main() {
     for path in folders {
         println!("\n{}", path.display());
         let start = Instant::now();
-        let ours = CodeGeexTokenizer::open(&path).expect("a tokenizer that is read");
+        let ours = BpeTokenizer::open(&path).expect("a tokenizer that is read");
         let opened = start.elapsed();
         let start = Instant::now();
         let theirs = tokenizers::Tokenizer::from_file(&path).expect("a tokenizer");
@@ -45,7 +45,7 @@ fn main() {
     }
 }
 
-fn compare(ours: &CodeGeexTokenizer, theirs: &tokenizers::Tokenizer, corpus: &Corpus) {
+fn compare(ours: &BpeTokenizer, theirs: &tokenizers::Tokenizer, corpus: &Corpus) {
     let mut scratch = EncodeScratch::default();
     let mut ids = Vec::new();
     for text in &corpus.texts {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use codegeex::backend::CpuOptions;
 use codegeex::generate::Generator;
 use codegeex::model::{LoadOptions, load};
-use codegeex::tokenizer::CodeGeexTokenizer;
+use codegeex::tokenizer::BpeTokenizer;
 use codegeex_server::app::{App, Settings, router};
 use codegeex_server::engine::{Engine, EngineOptions};
 use codegeex_server::guard::{Guard, OriginPattern};
@@ -52,7 +52,7 @@ pub fn generator() -> Generator {
     let mut options = LoadOptions::default();
     options.cpu = CpuOptions::new().threads(1);
     let model = load(path, &options).unwrap();
-    Generator::new(model, Arc::new(CodeGeexTokenizer::codegeex().unwrap()))
+    Generator::new(model, Arc::new(BpeTokenizer::codegeex().unwrap()))
 }
 
 /// The same model with a tokenizer of single bytes and StarCoder2's control tokens.
@@ -99,7 +99,7 @@ pub fn filling() -> Generator {
         "model": {"type": "BPE", "vocab": vocab, "merges": []},
     });
     let json = tokenizer.to_string();
-    let tokenizer = CodeGeexTokenizer::from_json(&json, Some("<|endoftext|>")).unwrap();
+    let tokenizer = BpeTokenizer::from_json(&json, Some("<|endoftext|>")).unwrap();
     Generator::new(generator().model().clone(), Arc::new(tokenizer))
 }
 

@@ -10,7 +10,7 @@ use codegeex::generate::{
     Event, GenerateOptions, Generator, Request, RequestId, Scheduler, SchedulerOptions, Update,
 };
 use codegeex::model::Model;
-use codegeex::tokenizer::{CodeGeexTokenizer, Tokenizer};
+use codegeex::tokenizer::{BpeTokenizer, Tokenizer};
 use codegeex::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ struct Pending {
 impl Load {
     /// Serves all clients.
     pub fn run(&self, model: Arc<dyn Model>, cancel: &CancelToken) -> Result<Seen> {
-        let tokenizer = Arc::new(CodeGeexTokenizer::codegeex()?);
+        let tokenizer = Arc::new(BpeTokenizer::codegeex()?);
         let end = tokenizer.end_of_text();
         let generator = Generator::new(model, tokenizer);
         let mut bounds = SchedulerOptions::default();
