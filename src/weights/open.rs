@@ -78,8 +78,8 @@ impl Loader<'_> {
 /// newest; a shard or an array stands for its folder. What a file is is told by its content, not by its name.
 ///
 /// # Errors
-/// [`NotFound`](ErrorKind::NotFound), [`MalformedFile`](ErrorKind::MalformedFile) with the file
-/// and the offset, [`UnsupportedFile`](ErrorKind::UnsupportedFile) with what was met instead.
+/// [`NotFound`](crate::ErrorKind::NotFound), [`MalformedFile`](crate::ErrorKind::MalformedFile) with the file
+/// and the offset, [`UnsupportedFile`](crate::ErrorKind::UnsupportedFile) with what was met instead.
 pub fn open(path: &Path, memory: MemoryMode) -> Result<Box<dyn WeightSource>> {
     locate(path)?.open(memory)
 }
