@@ -161,6 +161,8 @@ func TestOptionsByKey(t *testing.T) {
 		Seed: math.MaxUint64, FirstSample: 7, Samples: 2, Stop: []string{"\n\n", "\"\\<é\x01"}, TopLogprobs: 8,
 		StopAt:        StopAt{Language: "go", Rules: "block,function", Before: "func f() {\n"},
 		SpecialTokens: SpecialParse, PrefillLimit: 9, Threads: 1, Speculation: Speculation{Tokens: 4}, Heal: true,
+		StopIDs: []uint32{7}, Infill: &Infill{Suffix: "x\n", Order: InfillSPM, Path: "a.go", Repository: "r",
+			Files: []ContextFile{{Path: "b.go", Text: "B"}}, Language: "go"},
 		Timeout: 10*time.Millisecond + 1, Samplers: []Sampler{nil}, Extra: map[string]string{"top_k": "12"},
 	}
 	agree("generate", GenerateOptionKeys(), generate.Value, map[string]string{
@@ -170,18 +172,19 @@ func TestOptionsByKey(t *testing.T) {
 		"seed": "18446744073709551615", "first_sample": "7", "samples": "2", "stop": `["\n\n","\"\\<é\u0001"]`,
 		"stop_at": "go:block,function", "stop_before": `"func f() {\n"`, "heal": "true",
 		"top_logprobs": "8", "special_tokens": "parse", "prefill_limit": "9", "threads": "1",
-		"speculation": "lookup:4", "timeout_ms": "11",
+		"speculation": "lookup:4", "timeout_ms": "11", "stop_ids": "[7]", "suffix": `"x\n"`, "infill_order": "spm",
+		"path": `"a.go"`, "repository": `"r"`, "files": `[{"path":"b.go","text":"B"}]`, "infill_language": "go",
 	})
 	beam := &BeamOptions{
 		NumBeams: 3, MaxNewTokens: 5, Rules: BeamRulesHuggingFace, LengthPenalty: 0.5, EarlyStopping: EarlyStoppingNever,
 		Stop: []string{"x"}, StopAt: StopAt{Language: "python", Rules: "line"}, BannedIDs: []uint32{6},
-		SpecialTokens: SpecialParse, Timeout: time.Second, PrefillLimit: 7, Threads: 2,
+		SpecialTokens: SpecialParse, Timeout: time.Second, PrefillLimit: 7, Threads: 2, StopIDs: []uint32{8},
 		Extra: map[string]string{"stop_before": `""`},
 	}
 	agree("beam", BeamOptionKeys(), beam.Value, map[string]string{
 		"num_beams": "3", "max_new_tokens": "5", "rules": "hugging_face", "length_penalty": "0.5",
 		"early_stopping": "never", "stop": `["x"]`, "stop_at": "python:line", "stop_before": `""`, "banned_ids": "[6]",
-		"special_tokens": "parse", "timeout_ms": "1000", "prefill_limit": "7", "threads": "2",
+		"special_tokens": "parse", "timeout_ms": "1000", "prefill_limit": "7", "threads": "2", "stop_ids": "[8]",
 	})
 	opening := &OpenOptions{Memory: MemoryCopy, Threads: 3, ISA: "scalar", KV: KVFloat16,
 		Activations: ActivationsInt8, MemoryLimit: math.MaxUint64}

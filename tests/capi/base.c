@@ -111,11 +111,11 @@ static void options_as_text(void)
     codegeex_generate_options *options = NULL, *clone = NULL;
 
     OPTIONS(open_options, 7);
-    OPTIONS(generate_options, 24);
-    OPTIONS(beam_options, 13);
+    OPTIONS(generate_options, 31);
+    OPTIONS(beam_options, 14);
     OPTIONS(convert_options, 5);
     OPTIONS(service_options, 5);
-    OPTIONS(edit_options, 7);
+    OPTIONS(edit_options, 9);
 
     /* Functions and keys are two ways to one option. */
     CHECK_OK(codegeex_generate_options_new(&options, &error));

@@ -138,6 +138,13 @@ TEST(options_by_name_and_by_key) {
       .special_tokens(codegeex::special_tokens::parse)
       .speculation_lookup(3)
       .stop({"a", "b"})
+      .stop_ids(std::vector<std::uint32_t>{7})
+      .suffix("x\n")
+      .infill_order(codegeex::infill_order::spm)
+      .path("a.cpp")
+      .repository("r")
+      .add_file({"b.cpp", "B"})
+      .infill_language("cpp")
       .stop_at("go", "block,function")
       .stop_before("if x {\n");
   const std::vector<std::pair<std::string_view, std::string_view>> expected = {
@@ -153,6 +160,10 @@ TEST(options_by_name_and_by_key) {
       {"special_tokens", "parse"},  {"speculation", "lookup:3"},
       {"stop", "[\"a\",\"b\"]"},    {"stop_at", "go:block,function"},
       {"stop_before", "\"if x {\\n\""}, {"heal", "false"},
+      {"stop_ids", "[7]"},          {"suffix", "\"x\\n\""},
+      {"infill_order", "spm"},      {"path", "\"a.cpp\""},
+      {"repository", "\"r\""},      {"files", "[{\"path\":\"b.cpp\",\"text\":\"B\"}]"},
+      {"infill_language", "cpp"},
   };
   for (const auto& [key, value] : expected) REQUIRE(options.get(key) == value);
   REQUIRE(codegeex::generate_options::keys().size() == expected.size());

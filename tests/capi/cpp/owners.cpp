@@ -136,7 +136,7 @@ TEST(edit_sessions_suggest_and_accept) {
   REQUIRE(options.get("clip_step") == "16" && options.get("suffix_tokens") == "7");
   REQUIRE(options.get("reindent") == "true" && options.get("cut_at_scope") == "false");
   REQUIRE(options.get("without_overlap") == "true" && options.get("distinct") == "true");
-  REQUIRE(options.get("rank") == "false" && codegeex::edit_options::keys().size() == 7);
+  REQUIRE(options.get("rank") == "false" && codegeex::edit_options::keys().size() == 9);
   auto session = codegeex::edit_session::create(model, "python", options);
   const std::string before = "def read_lines(path):\n    ";
   const codegeex::edit_update update = session.update(before, "");

@@ -120,7 +120,8 @@ final class ModelTest {
                 .samples(2).addStop("no").clearStops().addStop("\n\n").addStop("\"\\é\u0001").topLogprobs(8)
                 .specialTokens(SpecialTokens.PARSE).prefillLimit(9).threads(1).speculationLookup(4).heal(true)
                 .stopAt("go", "block,function").stopBefore("func f() {\n").timeout(Duration.ofNanos(10_000_001))
-                .set("top_k", "12").build();
+                .stopIds(7).suffix("x\n").infillOrder(InfillOrder.SPM).path("a.go").repository("r")
+                .files(List.of(new ContextFile("b.go", "B"))).infillLanguage("go").set("top_k", "12").build();
         agree(GenerateOptions.keys(), options::get, Map.ofEntries(Map.entry("max_new_tokens", "3"),
                 Map.entry("temperature", "0.5"), Map.entry("top_k", "12"), Map.entry("top_p", "0.25"),
                 Map.entry("min_p", "0.125"), Map.entry("typical_p", "0.75"), Map.entry("repetition_penalty", "1.5"),
@@ -130,7 +131,10 @@ final class ModelTest {
                 Map.entry("stop", "[\"\\n\\n\",\"\\\"\\\\é\\u0001\"]"), Map.entry("stop_at", "go:block,function"),
                 Map.entry("stop_before", "\"func f() {\\n\""), Map.entry("heal", "true"), Map.entry("top_logprobs", "8"),
                 Map.entry("special_tokens", "parse"), Map.entry("prefill_limit", "9"), Map.entry("threads", "1"),
-                Map.entry("speculation", "lookup:4"), Map.entry("timeout_ms", "11")));
+                Map.entry("speculation", "lookup:4"), Map.entry("timeout_ms", "11"), Map.entry("stop_ids", "[7]"),
+                Map.entry("suffix", "\"x\\n\""), Map.entry("infill_order", "spm"), Map.entry("path", "\"a.go\""),
+                Map.entry("repository", "\"r\""), Map.entry("files", "[{\"path\":\"b.go\",\"text\":\"B\"}]"),
+                Map.entry("infill_language", "go")));
         GenerateOptions changed = options.toBuilder().maxNewTokens(5).stopAt("go", "").speculationLookup(0)
                 .timeout(Duration.ZERO).build();
         assertEquals("5", changed.get("max_new_tokens"));
@@ -141,13 +145,13 @@ final class ModelTest {
         BeamOptions beam = BeamOptions.builder().numBeams(3).maxNewTokens(5).rules(BeamRules.HUGGING_FACE)
                 .lengthPenalty(0.5f).earlyStopping(EarlyStopping.NEVER).addStop("no").clearStops().addStop("x")
                 .addStop("y").stopAt("python", "line").stopBefore("").bannedIds(6).specialTokens(SpecialTokens.PARSE)
-                .timeout(Duration.ofSeconds(1)).prefillLimit(7).threads(2).build();
+                .timeout(Duration.ofSeconds(1)).prefillLimit(7).threads(2).stopIds(8).build();
         agree(BeamOptions.keys(), beam::get, Map.ofEntries(Map.entry("num_beams", "3"), Map.entry("max_new_tokens", "5"),
                 Map.entry("rules", "hugging_face"), Map.entry("length_penalty", "0.5"),
                 Map.entry("early_stopping", "never"), Map.entry("stop", "[\"x\",\"y\"]"),
                 Map.entry("stop_at", "python:line"), Map.entry("stop_before", "\"\""), Map.entry("banned_ids", "[6]"),
                 Map.entry("special_tokens", "parse"), Map.entry("timeout_ms", "1000"), Map.entry("prefill_limit", "7"),
-                Map.entry("threads", "2")));
+                Map.entry("threads", "2"), Map.entry("stop_ids", "[8]")));
         OpenOptions open = OpenOptions.builder().memory(MemoryMode.COPY).threads(3).isa("scalar").kv(KvFormat.F16)
                 .activations(ActivationFormat.INT8).memoryLimit(1L << 40).build();
         agree(OpenOptions.keys(), open::get, Map.of("memory", "copy", "threads", "3", "isa", "scalar", "kv", "f16",
