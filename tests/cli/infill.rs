@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::command::{Finished, run};
 use crate::support::families::{self, CONTROLS};
-use crate::support::tokenizer::byte_level_json;
+use crate::support::vocabulary::byte_level_json;
 
 /// The toy model with a tokenizer that has StarCoder2's tokens.
 fn model() -> TempDir {

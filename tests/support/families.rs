@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::tokenizer::byte_level_json;
+use super::vocabulary::byte_level_json;
 
 /// Ids of the models as they are in `tests/data/families`, and here.
 const IDS: [usize; 2] = [70, 263];

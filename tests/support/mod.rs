@@ -7,6 +7,7 @@ pub mod families;
 pub mod files;
 pub mod golden;
 pub mod tokenizer;
+pub mod vocabulary;
 
 use std::io::Write;
 use std::panic::Location;

@@ -147,7 +147,8 @@ impl Call<'_> {
                 .collect();
             let ends = items.iter().map(|item| self.queries[item.row].position + 1);
             let ends: Vec<usize> = ends.collect();
-            let start_of = |end: usize| window.map_or(0, |window| end.saturating_sub(window));
+            let window = window.unwrap_or(usize::MAX);
+            let start_of = |end: usize| end.saturating_sub(window);
             let most = ends.iter().copied().max().unwrap_or(0);
             assert!(most <= self.table.tokens(), "a query beyond the cache");
             let pages = most.div_ceil(PAGE_TOKENS);
