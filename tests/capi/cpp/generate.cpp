@@ -144,7 +144,7 @@ TEST(options_by_name_and_by_key) {
       .path("a.cpp")
       .repository("r")
       .add_file({"b.cpp", "B"})
-      .infill_language("cpp")
+      .infill_language("go")
       .stop_at("go", "block,function")
       .stop_before("if x {\n");
   const std::vector<std::pair<std::string_view, std::string_view>> expected = {
@@ -163,7 +163,7 @@ TEST(options_by_name_and_by_key) {
       {"stop_ids", "[7]"},          {"suffix", "\"x\\n\""},
       {"infill_order", "spm"},      {"path", "\"a.cpp\""},
       {"repository", "\"r\""},      {"files", "[{\"path\":\"b.cpp\",\"text\":\"B\"}]"},
-      {"infill_language", "cpp"},
+      {"infill_language", "go"},
   };
   for (const auto& [key, value] : expected) REQUIRE(options.get(key) == value);
   REQUIRE(codegeex::generate_options::keys().size() == expected.size());
